@@ -1,0 +1,63 @@
+/**
+ * Two kinds of time that must never be mixed, and the clock that all code receives instead of reading one itself.
+ * Monotonic nanoseconds (CLOCK_MONOTONIC, equal in all processes of one host) order and age things;
+ * epoch nanoseconds name moments to the outside (ROS stamps, recordings).
+ */
+
+declare const monotonicBrand: unique symbol;
+declare const epochBrand: unique symbol;
+
+/** Nanoseconds of CLOCK_MONOTONIC. */
+export type MonotonicNs = bigint & { readonly [monotonicBrand]: true };
+/** Nanoseconds since 1970-01-01 UTC. */
+export type EpochNs = bigint & { readonly [epochBrand]: true };
+
+export const NS_PER_S = 1_000_000_000n;
+export const NS_PER_MS = 1_000_000n;
+
+export const asMonotonicNs = (ns: bigint): MonotonicNs => ns as MonotonicNs;
+export const asEpochNs = (ns: bigint): EpochNs => ns as EpochNs;
+
+/** The only source of time, waits and delays outside `launch/systemClock.ts`. */
+export interface Clock {
+  nowNs(): MonotonicNs;
+  epochNs(): EpochNs;
+  /** Resolves at or after `dueNs`, or at once when `signal` aborts; never rejects. */
+  sleepUntil(dueNs: MonotonicNs, signal?: AbortSignal): Promise<void>;
+}
+
+export const msToNs = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
+export const nsToMs = (ns: bigint): number => Number(ns) / 1e6;
+
+export const addNs = <T extends MonotonicNs | EpochNs>(timeNs: T, deltaNs: bigint): T =>
+  (timeNs + deltaNs) as unknown as T;
+
+/** Waits `ms` from now on the given clock. */
+export const sleepMs = (clock: Clock, ms: number, signal?: AbortSignal): Promise<void> =>
+  clock.sleepUntil(addNs(clock.nowNs(), msToNs(ms)), signal);
+
+/** One measured pair of both clocks: how epoch stamps become ages. */
+export interface ClockMapping {
+  readonly monotonicNs: MonotonicNs;
+  readonly epochNs: EpochNs;
+}
+
+export const measureMapping = (clock: Clock): ClockMapping => ({
+  monotonicNs: clock.nowNs(),
+  epochNs: clock.epochNs(),
+});
+
+export const toMonotonicNs = (mapping: ClockMapping, epochNs: EpochNs): MonotonicNs =>
+  asMonotonicNs(mapping.monotonicNs + (epochNs - mapping.epochNs));
+
+export const toEpochNs = (mapping: ClockMapping, monotonicNs: MonotonicNs): EpochNs =>
+  asEpochNs(mapping.epochNs + (monotonicNs - mapping.monotonicNs));
+
+/** ROS builtin_interfaces/Time of an epoch time. */
+export const toRosTime = (epochNs: EpochNs): { sec: number; nanosec: number } => ({
+  sec: Number(epochNs / NS_PER_S),
+  nanosec: Number(epochNs % NS_PER_S),
+});
+
+export const fromRosTime = (sec: number, nanosec: number): EpochNs =>
+  asEpochNs(BigInt(sec) * NS_PER_S + BigInt(nanosec));

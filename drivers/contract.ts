@@ -1,0 +1,80 @@
+/**
+ * What the servo process needs of an arm, whatever its vendor. A driver owns its sockets and its wire; it has no
+ * loop of its own: the servo loop calls `command` once a tick and reads `state` whenever it likes.
+ */
+import type { ArmLimits, DeviceIdentity, GripperState } from "../core/arm.js";
+import type { MonotonicNs } from "../core/clock.js";
+
+/** IEC 60204-1 stop categories: 0 remove power, 1 decelerate then remove power, 2 decelerate and hold. */
+export type StopCategory = 0 | 1 | 2;
+
+export interface Fault {
+  /** Our stable name, e.g. "XARM_C31_COLLISION_CURRENT". */
+  readonly code: string;
+  readonly deviceCode: number;
+  /** `warning` is reported only; `stop` ends motion until a reset; `power` needs the device restarted by a person. */
+  readonly severity: "warning" | "stop" | "power";
+  readonly cause: string;
+  readonly remedy: string;
+}
+
+/**
+ * Newest report of the arm. The driver updates ONE object in place (the servo tick must not allocate):
+ * copy what outlives the call. Arrays have one number per joint.
+ */
+export interface ArmState {
+  /** Rises by one with each report; 0 until the first. */
+  sequence: number;
+  /** When the report was received, monotonic. */
+  receivedNs: MonotonicNs;
+  /** The device's own clock [µs] where the report has one, else 0. */
+  deviceTimeUs: number;
+  readonly positionRad: Float64Array;
+  readonly velocityRadPerS: Float64Array;
+  readonly effortNm: Float64Array;
+  /** Tool pose in the base frame as the device reports it: x y z [m], roll pitch yaw [rad]. */
+  readonly toolPoseBase: Float64Array;
+  /** The device says that it executes streamed commands now (mode, state, enable and errors all checked). */
+  ready: boolean;
+  /** Vendor codes of the newest report or status, 0 when none. */
+  errorCode: number;
+  warningCode: number;
+  /** Vendor mode and state numbers, for people. */
+  deviceMode: number;
+  deviceState: number;
+  gripper: GripperState | undefined;
+}
+
+export interface ArmDriverCounters {
+  /** Commands written to the wire, replies that came, replies that never came, reports read, corrupt reports, reconnects. */
+  readonly sent: number;
+  readonly replied: number;
+  readonly unanswered: number;
+  readonly reports: number;
+  readonly corrupt: number;
+  readonly reconnects: number;
+}
+
+export interface ArmDriver {
+  /** Known before any I/O; narrowed by `configure` once the serial number is read. */
+  readonly limits: ArmLimits;
+  /** Link up, identity and firmware checked, limits asserted in the device; nothing enabled, nothing moves. */
+  configure(signal: AbortSignal): Promise<DeviceIdentity>;
+  /** Clears what may be cleared, enables, enters streaming mode. The first setpoint must equal the measured position. */
+  activate(signal: AbortSignal): Promise<void>;
+  /** Best effort: leaves the arm holding (category 2) or unpowered (0, 1); never rejects. */
+  deactivate(category: StopCategory): Promise<void>;
+  state(): ArmState;
+  /** The last gate: checks readiness and finite numbers itself; writes at most one frame; never queues, never throws. */
+  command(positionRad: Float64Array): "sent" | "notReady" | "busy" | "refused";
+  /** Writes the vendor's stop now, ahead of anything else; returns whether bytes left. Safe in every state. */
+  stopNow(category: StopCategory): boolean;
+  /** Asks the gripper for an opening [m]; sent between servo frames, newest wins. */
+  setGripper(openingM: number): void;
+  /** Enters or leaves the arm's own free-drive mode; only while not streaming. */
+  setTeachMode(on: boolean, signal: AbortSignal): Promise<void>;
+  counters(): ArmDriverCounters;
+  /** Faults and link loss, at most once per occurrence; returns its own undo. */
+  onFault(listener: (fault: Fault) => void): () => void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,26 @@
+/** The `lab` section of a cell file: the simulated world behind the cell's own device addresses. */
+import { z } from "zod";
+
+export const LabConfig = z.strictObject({
+  world: z.enum(["reach-block"]).default("reach-block"),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(1),
+  clock: z.enum(["paced", "lockstep"]).default("paced"),
+  physicsStepMs: z.number().min(0.5).max(5).default(2),
+  randomise: z
+    .strictObject({
+      lighting: z.boolean().default(true),
+      textures: z.boolean().default(true),
+      shadows: z.boolean().default(true),
+      cameraJitter: z.boolean().default(true),
+      noise: z.boolean().default(true),
+      distractorsMax: z.int().min(0).max(5).default(2),
+    })
+    .prefault({}),
+  armSerial: z.string().default("XS1305LAB00001"),
+  armVersion: z.string().default("7,7,XS1305,AC1304,v2.7.1").describe("Answer to the arm's version request"),
+});
+export type LabConfig = z.infer<typeof LabConfig>;

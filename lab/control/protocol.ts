@@ -1,0 +1,59 @@
+/**
+ * The lab's control socket: how a test, an evaluation or a scripted expert arranges the simulated world and asks for
+ * its ground truth. One JSON object a line, one answer a line, in order. No real robot has this.
+ */
+import { z } from "zod";
+
+const Point = z.tuple([z.number(), z.number(), z.number()]);
+
+export const LabRequest = z.discriminatedUnion("do", [
+  z.strictObject({ do: z.literal("truth") }),
+  z.strictObject({
+    do: z.literal("scene"),
+    seed: z
+      .int()
+      .min(0)
+      .describe("Lighting, textures, camera jitter, distractors and, unless given, the block"),
+    blockM: z
+      .tuple([z.number(), z.number()])
+      .optional()
+      .describe("x, y of the red block's centre, base frame"),
+    light: z.enum(["training", "changed"]).default("training"),
+  }),
+  z.strictObject({
+    do: z.literal("pose"),
+    positionRad: z
+      .array(z.number())
+      .length(7)
+      .describe("Teleports the simulated arm; only while it is not enabled"),
+  }),
+  z.strictObject({ do: z.literal("armFault"), errorCode: z.int().min(0).max(255) }),
+  z.strictObject({ do: z.literal("camera"), action: z.enum(["run", "freeze", "drop", "stop"]) }),
+  z.strictObject({
+    do: z.literal("snapshot"),
+    camera: z.enum(["wrist", "scene"]),
+    file: z.string().min(1).describe("PNG to write"),
+  }),
+  z.strictObject({ do: z.literal("ports") }),
+]);
+export type LabRequest = z.infer<typeof LabRequest>;
+
+export const LabTruth = z.strictObject({
+  simulatedS: z.number(),
+  atNs: z.string().describe("Monotonic nanoseconds"),
+  blockM: Point.describe("Centre of the red block, base frame"),
+  toolM: Point.describe("Tool point, base frame"),
+  distanceM: z.number(),
+  positionRad: z.array(z.number()).length(7),
+});
+export type LabTruth = z.infer<typeof LabTruth>;
+
+export const LabAnswer = z.union([
+  z.strictObject({
+    ok: z.literal(true),
+    truth: LabTruth.optional(),
+    ports: z.record(z.string(), z.int()).optional(),
+  }),
+  z.strictObject({ ok: z.literal(false), error: z.string(), remedy: z.string() }),
+]);
+export type LabAnswer = z.infer<typeof LabAnswer>;

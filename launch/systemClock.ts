@@ -1,0 +1,28 @@
+/** The real clock: the only file of the product that may read time or set timers. */
+import { asEpochNs, asMonotonicNs, type Clock, type EpochNs, type MonotonicNs } from "../core/clock.js";
+
+/** Longest single timer; longer waits are cut into several. */
+const TIMER_MS_MAX = 2 ** 30;
+
+export const systemClock: Clock = {
+  nowNs: (): MonotonicNs => asMonotonicNs(process.hrtime.bigint()),
+  /** `Date` has only milliseconds, so the epoch is anchored once per call through `performance.timeOrigin`'s clock. */
+  epochNs: (): EpochNs =>
+    asEpochNs(BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n),
+  async sleepUntil(dueNs: MonotonicNs, signal?: AbortSignal): Promise<void> {
+    for (;;) {
+      const leftNs = dueNs - process.hrtime.bigint();
+      if (leftNs <= 0n || signal?.aborted) return;
+      const leftMs = Math.min(TIMER_MS_MAX, Math.ceil(Number(leftNs) / 1e6));
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          signal?.removeEventListener("abort", done);
+          resolve();
+        };
+        const timer = setTimeout(done, leftMs);
+        signal?.addEventListener("abort", done);
+      });
+    }
+  },
+};

@@ -1,0 +1,164 @@
+/**
+ * `policy.json` of a policy bundle: everything about a policy that people get wrong, written down and checked.
+ * A bundle is a folder of data only: this manifest, ONNX files, goldens. The trainer writes it; the daemon refuses
+ * whatever does not match.
+ */
+import { z } from "zod";
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const RelativeFile = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/)
+  .refine((path) => !path.split("/").includes(".."), { error: "must stay inside the bundle" });
+const Rgb = z.tuple([z.number(), z.number(), z.number()]);
+
+export const ImageInput = z.strictObject({
+  role: z.string().describe("Camera role, e.g. wrist"),
+  widthPx: z.int().positive(),
+  heightPx: z.int().positive(),
+  encoding: z.literal("rgb8").describe("Order after reading; bgr8 cameras are swapped before this point"),
+  crop: z
+    .strictObject({
+      xPx: z.int().min(0),
+      yPx: z.int().min(0),
+      widthPx: z.int().positive(),
+      heightPx: z.int().positive(),
+    })
+    .describe("Rectangle of the camera image that is kept; x right, y down"),
+  resize: z.strictObject({
+    widthPx: z.int().positive(),
+    heightPx: z.int().positive(),
+    kernel: z
+      .enum(["bilinear", "bilinear-antialias"])
+      .describe(
+        "bilinear samples 2x2 at half-pixel centres as OpenCV does; antialias widens the triangle as PIL does",
+      ),
+  }),
+  mean: Rgb.describe("Of RGB / 255"),
+  std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
+  mount: z.strictObject({
+    positionM: Rgb.describe("Optical centre in the flange frame at training"),
+    quatXyzw: z
+      .tuple([z.number(), z.number(), z.number(), z.number()])
+      .describe("Optical frame in the flange frame"),
+    fovYDeg: z.number().positive(),
+  }),
+});
+
+export const PolicyManifest = z
+  .strictObject({
+    schema: z.literal("cerebellum/policy@1"),
+    kind: z.literal("bc-mlp"),
+    name: z.string().min(1),
+    task: z.string().min(1),
+    description: z.string(),
+    robot: z.strictObject({
+      device: z.literal("xarm7"),
+      joints: z.array(z.string()).min(1).describe("Order of every joint vector below"),
+    }),
+    rateHz: z.number().positive().max(250),
+    expiryMs: z.number().positive().max(2000).describe("Validity of one action from its start"),
+    image: ImageInput,
+    proprioception: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          unit: z.enum(["rad", "m", "none"]),
+          source: z.enum(["joint-position", "gripper-opening", "zero"]),
+        }),
+      )
+      .min(1)
+      .describe("Elements of the state input, in order"),
+    encoder: z.strictObject({
+      architecture: z.strictObject({
+        patchPx: z.int().positive(),
+        width: z.int().positive(),
+        depth: z.int().positive(),
+        heads: z.int().positive(),
+      }),
+      input: z.literal("image").describe("float32 [1, 3, height, width], normalised"),
+      output: z
+        .literal("tokens")
+        .describe("float32 [1, 1 + patches, width] after the final norm, class token first"),
+      feature: z
+        .enum(["class-token", "patch-tokens"])
+        .describe("What the controller receives: [1, width] or [1, patches, width]"),
+      pretraining: z.enum(["mae", "none"]),
+    }),
+    controller: z.strictObject({
+      featureInput: z.literal("feature"),
+      stateInput: z.literal("state").describe("float32 [1, proprioception]"),
+      output: z.literal("action").describe("float32 [1, joints]"),
+      hidden: z.array(z.int().positive()).min(1),
+    }),
+    action: z.strictObject({
+      kind: z
+        .literal("delta-joint-position")
+        .describe("target = joint position measured at the image's time + action"),
+      unit: z.literal("rad"),
+      clipRad: z.number().positive().max(0.5).describe("Per joint and step"),
+    }),
+    start: z.strictObject({
+      positionRad: z.array(z.number()).min(1),
+      gripperOpeningM: z.number().min(0).max(0.1),
+    }),
+    variants: z
+      .array(
+        z.strictObject({
+          precision: z.enum(["fp32", "int8"]),
+          encoderFile: RelativeFile,
+          controllerFile: RelativeFile,
+          featureCosineMean: z.number().max(1.000001).describe("Against fp32 on held-out frames; 1 for fp32"),
+          featureCosineMin: z.number().max(1.000001),
+        }),
+      )
+      .min(1)
+      .describe("The first whose cosines pass the gate is used"),
+    gate: z.strictObject({ featureCosineMean: z.number(), featureCosineMin: z.number() }),
+    goldens: z.strictObject({
+      file: RelativeFile,
+      toleranceImage: z.number().positive(),
+      toleranceAction: z.number().positive(),
+    }),
+    provenance: z.strictObject({
+      trainer: z.string(),
+      dataset: z.strictObject({ episodes: z.int().positive(), frames: z.int().positive(), sha256: Sha256 }),
+      trainingParityMaxAbs: z
+        .number()
+        .min(0)
+        .describe("Largest difference between ONNX Runtime and PyTorch at export"),
+      notes: z.string(),
+    }),
+    files: z.record(RelativeFile, Sha256).describe("Checksum of every other file of the bundle"),
+  })
+  .refine((m) => m.start.positionRad.length === m.robot.joints.length, {
+    path: ["start", "positionRad"],
+    error: "must have one number per joint",
+  })
+  .refine(
+    (m) =>
+      m.image.crop.xPx + m.image.crop.widthPx <= m.image.widthPx &&
+      m.image.crop.yPx + m.image.crop.heightPx <= m.image.heightPx,
+    {
+      path: ["image", "crop"],
+      error: "must lie inside the image",
+    },
+  );
+export type PolicyManifest = z.infer<typeof PolicyManifest>;
+
+/** `goldens` file: inputs with what the trainer computed for them, replayed at load through the real pipeline. */
+export const Goldens = z.strictObject({
+  cases: z
+    .array(
+      z.strictObject({
+        image: RelativeFile.describe("PNG, RGB, of the camera's size"),
+        state: z.array(z.number()),
+        preprocessed: z
+          .strictObject({ indices: z.array(z.int().min(0)).min(16), values: z.array(z.number()).min(16) })
+          .describe("Samples of the flattened [3, height, width] tensor"),
+        action: z.array(z.number()),
+      }),
+    )
+    .min(2),
+});
+export type Goldens = z.infer<typeof Goldens>;

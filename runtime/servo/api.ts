@@ -1,0 +1,148 @@
+/**
+ * What a servo process offers through its Unix socket, as seen by the daemon's threads. The wire itself is in
+ * `link/`. Roles: many observers; one commander at a time, by lease; supervisors, which may enable, stop, reset and
+ * revoke. A stop raises the epoch, so nothing that was queued before it can run.
+ */
+import type { ArmLimits, DeviceIdentity } from "../../core/arm.js";
+import type { MonotonicNs } from "../../core/clock.js";
+import type { Fault, StopCategory } from "../../drivers/contract.js";
+
+/** `holding` is enabled without a commander; `stopped` is latched until an explicit reset. */
+export const SERVO_STATES = [
+  "disconnected",
+  "connected",
+  "holding",
+  "following",
+  "stopping",
+  "stopped",
+  "faulted",
+] as const;
+export type ServoStateName = (typeof SERVO_STATES)[number];
+
+/** Why a tick's sent position differs from the requested one; bits of `ServoSnapshot.reasons`. */
+export const REASON_BITS = {
+  velocity: 1 << 0,
+  acceleration: 1 << 1,
+  jerk: 1 << 2,
+  positionLimit: 1 << 3,
+  toolSpeed: 1 << 4,
+  workspace: 1 << 5,
+  tablePlane: 1 << 6,
+  commandExpired: 1 << 7,
+  stateStale: 1 << 8,
+  leaseLost: 1 << 9,
+  deviceNotReady: 1 << 10,
+  selfCollision: 1 << 11,
+} as const;
+export type ReasonName = keyof typeof REASON_BITS;
+
+export type ServoRole = "observer" | "commander" | "supervisor";
+
+/** Sent once on connection. */
+export interface ServoInfo {
+  readonly robot: string;
+  readonly device: string;
+  readonly rateHz: number;
+  readonly limits: ArmLimits;
+  readonly identity: DeviceIdentity | undefined;
+  /** SCHED_FIFO priority in force, 0 when the system refused it. */
+  readonly realtimePriority: number;
+  readonly processId: number;
+}
+
+/** One servo tick as everybody else sees it. Arrays have one number per joint, base to tool. */
+export interface ServoSnapshot {
+  readonly tick: number;
+  /** When the tick ran. */
+  readonly tickNs: MonotonicNs;
+  readonly state: ServoStateName;
+  readonly epoch: number;
+  /** Name of the lease holder, "" when nobody commands. */
+  readonly commander: string;
+  /** When the device state below was received, and its age limit's subject. */
+  readonly stateNs: MonotonicNs;
+  readonly stateSequence: number;
+  readonly positionRad: Float64Array;
+  readonly velocityRadPerS: Float64Array;
+  readonly effortNm: Float64Array;
+  /** Newest accepted command's target; equals `sentRad` while holding. */
+  readonly requestedRad: Float64Array;
+  /** What went to the device in this tick. */
+  readonly sentRad: Float64Array;
+  readonly reasons: number;
+  /** `seq` of the newest command that took effect and when its first frame left for the device; 0 when none. */
+  readonly commandSeq: number;
+  readonly commandWireNs: MonotonicNs;
+  /** Opening between the finger pads [m]; NaN without a gripper. */
+  readonly gripperOpeningM: number;
+  readonly deviceErrorCode: number;
+}
+
+/** Loop health since the servo process started. Lateness is in microseconds after the deadline. */
+export interface ServoStatistics {
+  readonly ticks: number;
+  /** Ticks skipped because the loop was late by more than a period, by cause. */
+  readonly missed: Readonly<Record<string, number>>;
+  readonly latenessUs: {
+    readonly p50: number;
+    readonly p99: number;
+    readonly p999: number;
+    readonly max: number;
+  };
+  /** Counts per bucket; bucket i covers [bucketsUs[i-1], bucketsUs[i]). */
+  readonly bucketsUs: readonly number[];
+  readonly counts: readonly number[];
+  readonly refusedCommands: Readonly<Record<string, number>>;
+  readonly driver: Readonly<Record<string, number>>;
+}
+
+export interface ServoEvent {
+  readonly atNs: MonotonicNs;
+  readonly kind: "state" | "fault" | "lease" | "refused" | "watchdog" | "overrun";
+  readonly text: string;
+  readonly fault?: Fault;
+}
+
+export interface TargetCommand {
+  /** Joint target [rad], one per joint. */
+  readonly positionRad: ArrayLike<number>;
+  /** After this moment the target is no longer pursued and the arm decelerates to a hold. */
+  readonly expiresNs: MonotonicNs;
+  /** 0 < scale <= 1 on velocity, acceleration and jerk limits: guarded approaches are slow. Default 1. */
+  readonly speedScale?: number;
+}
+
+export interface Lease {
+  readonly epoch: number;
+  /** Fire and forget; refusals come back as events and in the statistics. Returns the command's seq. */
+  command(target: TargetCommand): number;
+  /** Opening between the finger pads [m]. */
+  gripper(openingM: number): void;
+  release(): void;
+  readonly lost: AbortSignal;
+}
+
+export interface ServoClient {
+  readonly info: ServoInfo;
+  /** Newest snapshot, undefined until the first. */
+  latest(): ServoSnapshot | undefined;
+  /**
+   * Measured joint positions at a past moment [rad], linear between device states; undefined when the moment is
+   * outside of the last 2 s that are kept.
+   */
+  positionAt(atNs: MonotonicNs): Float64Array | undefined;
+  onSnapshot(listener: (snapshot: ServoSnapshot) => void): () => void;
+  onEvent(listener: (event: ServoEvent) => void): () => void;
+  /** Rejects with LEASE_REFUSED while another commander holds it or the servo is not `holding`. */
+  acquireLease(name: string): Promise<Lease>;
+  /** Supervisor only. Resolves when the servo is `holding`; rejects with the device's reason. */
+  enable(): Promise<void>;
+  /** Supervisor only; resolves when motion has ended. */
+  stop(category: StopCategory, reason: string): Promise<void>;
+  /** Supervisor only: leaves `stopped` or `faulted` for `connected`, re-reading the device and re-asserting limits. */
+  reset(): Promise<void>;
+  statistics(): Promise<ServoStatistics>;
+  /** Ends when the socket closed, for whatever reason. */
+  readonly closed: AbortSignal;
+  close(): Promise<void>;
+}

@@ -1,0 +1,55 @@
+/** The `robots.<name>.servo` section of a cell file: rates, limits and watchdogs of the servo process. */
+import { z } from "zod";
+
+const perJoint = (maximum: number, fallback: number) =>
+  z.array(z.number().positive().max(maximum)).length(7).default(Array(7).fill(fallback));
+const Point = z.tuple([z.number(), z.number(), z.number()]);
+
+export const ServoConfig = z.strictObject({
+  rateHz: z.number().min(100).max(250).default(250).describe("Rate of commands to the device"),
+  velocityMaxRadPerS: perJoint(Math.PI, 1.0).describe("Base to tool; the device allows pi"),
+  accelerationMaxRadPerS2: perJoint(20, 5).describe("Base to tool; the device allows 20"),
+  jerkMaxRadPerS3: perJoint(500, 60).describe("Base to tool; the device allows 500"),
+  toolSpeedMaxMPerS: z.number().positive().max(1.0).default(0.5).describe("Linear speed of the tool point"),
+  positionMarginRad: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0.02)
+    .describe("Kept free before each position limit"),
+  workspace: z
+    .strictObject({
+      minM: Point.default([-0.2, -0.6, 0.0]),
+      maxM: Point.default([0.8, 0.6, 1.2]),
+      tableM: z.number().default(0).describe("Height of the table plane in the base frame"),
+      tableMarginM: z
+        .number()
+        .min(0)
+        .max(0.2)
+        .default(0.01)
+        .describe("Least height of the tool point above it"),
+    })
+    .prefault({})
+    .describe("Box for the tool point, base frame"),
+  commandExpiryMsMax: z
+    .number()
+    .positive()
+    .max(2000)
+    .default(1000)
+    .describe("Longest validity a command may ask for"),
+  stateAgeMsMax: z.number().positive().max(1000).default(100).describe("Older device state means hold"),
+  leaseSilenceMsMax: z
+    .number()
+    .positive()
+    .max(5000)
+    .default(1000)
+    .describe("A commander silent for longer loses its lease"),
+  lateTicksMax: z.int().positive().max(100).default(10).describe("Consecutive missed ticks that mean a stop"),
+  realtimePriority: z
+    .int()
+    .min(0)
+    .max(98)
+    .default(80)
+    .describe("SCHED_FIFO priority where permitted; 0 = do not ask"),
+});
+export type ServoConfig = z.infer<typeof ServoConfig>;

@@ -1,0 +1,30 @@
+import { defineConfig } from "vitest/config";
+
+/** Two projects: `unit` runs beside the sources in any order; `system` starts real processes, so one file at a time. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: [
+            "{core,kinematics,drivers,policies,calibration,runtime,launch,lab}/**/*.test.ts",
+            "test/*.test.ts",
+          ],
+          exclude: ["**/*.system.test.ts", "**/node_modules/**", "dist/**"],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "system",
+          include: ["**/*.system.test.ts", "test/{lab,endtoend}/**/*.test.ts"],
+          exclude: ["**/node_modules/**", "dist/**"],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
