@@ -3,7 +3,7 @@
  * (little endian, alignment counted after the 4-byte encapsulation header) of sensor_msgs Image and JointState.
  * Every reader checks its bounds: bytes come from other processes.
  */
-import { asEpochNs, type EpochNs, fromRosTime, NS_PER_S } from "./clock.js";
+import { type EpochNs, fromRosTime, toRosTime } from "./clock.js";
 
 export interface ImageView {
   readonly stampNs: EpochNs;
@@ -138,35 +138,68 @@ export class ImageMessage {
   readonly pixels: Uint8Array;
 
   constructor(frameId: string, widthPx: number, heightPx: number, encoding: string, stepBytes: number) {
-    const parts: number[] = [0, 1, 0, 0];
-    const pad = (size: number) => {
-      while ((parts.length - 4) % size !== 0) parts.push(0);
-    };
-    const u32 = (value: number) => {
-      pad(4);
-      parts.push(value & 255, (value >>> 8) & 255, (value >>> 16) & 255, (value >>> 24) & 255);
-    };
-    const text = (value: string) => {
-      const encoded = Buffer.from(`${value}\0`, "utf8");
-      u32(encoded.length);
-      parts.push(...encoded);
-    };
-    u32(0);
-    u32(0);
-    text(frameId);
-    u32(heightPx);
-    u32(widthPx);
-    text(encoding);
-    parts.push(0);
-    u32(stepBytes);
-    u32(stepBytes * heightPx);
-    this.bytes = Buffer.alloc(parts.length + stepBytes * heightPx);
-    this.bytes.set(parts);
-    this.pixels = this.bytes.subarray(parts.length);
+    const head = new CdrWriter().u32(0).u32(0).text(frameId).u32(heightPx).u32(widthPx).text(encoding).u8(0);
+    const start = head
+      .u32(stepBytes)
+      .u32(stepBytes * heightPx)
+      .finish();
+    this.bytes = Buffer.alloc(start.length + stepBytes * heightPx);
+    this.bytes.set(start);
+    this.pixels = this.bytes.subarray(start.length);
   }
 
   stamp(stampNs: EpochNs): void {
-    this.bytes.writeInt32LE(Number(stampNs / NS_PER_S), 4);
-    this.bytes.writeUInt32LE(Number(asEpochNs(stampNs % NS_PER_S)), 8);
+    const { sec, nanosec } = toRosTime(stampNs);
+    this.bytes.writeInt32LE(sec, 4);
+    this.bytes.writeUInt32LE(nanosec, 8);
+  }
+}
+
+/** sensor_msgs/msg/CompressedImage. */
+export function writeCompressedImage(
+  stampNs: EpochNs,
+  frameId: string,
+  format: string,
+  data: Uint8Array,
+): Buffer {
+  return new CdrWriter().stamp(stampNs).text(frameId).text(format).u32(data.length).raw(data).finish();
+}
+
+/** std_msgs/msg/String. */
+export const writeString = (text: string): Buffer => new CdrWriter().text(text).finish();
+
+/** Appends fields in the order of a message definition; alignment counts after the encapsulation header. */
+export class CdrWriter {
+  #parts: Uint8Array[] = [Uint8Array.of(0, 1, 0, 0)];
+  #length = 4;
+
+  raw(bytes: Uint8Array): this {
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+    return this;
+  }
+  #align(size: number): void {
+    const over = (this.#length - 4) % size;
+    if (over !== 0) this.raw(new Uint8Array(size - over));
+  }
+  u8(value: number): this {
+    return this.raw(Uint8Array.of(value));
+  }
+  u32(value: number): this {
+    this.#align(4);
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(value);
+    return this.raw(bytes);
+  }
+  text(value: string): this {
+    const encoded = Buffer.from(`${value}\0`, "utf8");
+    return this.u32(encoded.length).raw(encoded);
+  }
+  stamp(stampNs: EpochNs): this {
+    const { sec, nanosec } = toRosTime(stampNs);
+    return this.u32(sec >>> 0).u32(nanosec);
+  }
+  finish(): Buffer {
+    return Buffer.concat(this.#parts, this.#length);
   }
 }

@@ -1,0 +1,109 @@
+/** Reads a cell file: YAML with line numbers, the strict schema, and errors that a person can act on. */
+import { readFileSync } from "node:fs";
+import { distance } from "fastest-levenshtein";
+import { LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { CerebellumError } from "../../core/errors.js";
+import { CellConfig } from "./schema.js";
+
+/** @throws CerebellumError FILE_UNREADABLE or CONFIG_INVALID, naming line, path, what was found and what was expected */
+export function loadCell(file: string): CellConfig {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new CerebellumError(
+      "FILE_UNREADABLE",
+      `Cell file ${file} cannot be read: ${(cause as NodeJS.ErrnoException).code ?? "unknown reason"}`,
+      "Give the path of a cell file, for example launch/cells/xarm7-lab.yaml",
+      cause,
+    );
+  }
+  return parseCell(text, file);
+}
+
+export function parseCell(text: string, file: string): CellConfig {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const problem = document.errors[0];
+  if (problem) {
+    throw invalid(file, [`line ${problem.linePos?.[0].line ?? "?"}: ${problem.message.split("\n")[0]}`]);
+  }
+  const result = CellConfig.safeParse(document.toJS());
+  if (result.success) return result.data;
+  const lineOf = (path: readonly PropertyKey[]): number | undefined => {
+    for (let length = path.length; length > 0; length--) {
+      const node = document.getIn(path.slice(0, length), true) as
+        | { range?: [number, number, number] }
+        | undefined;
+      if (node?.range) return lines.linePos(node.range[0]).line;
+    }
+    return undefined;
+  };
+  throw invalid(
+    file,
+    result.error.issues.flatMap((issue) => describeIssue(issue, document.toJS(), lineOf)),
+  );
+}
+
+function invalid(file: string, problems: string[]): CerebellumError {
+  return new CerebellumError(
+    "CONFIG_INVALID",
+    `Cell file ${file} is not valid:\n  ${problems.join("\n  ")}`,
+    "Correct the named entries; `./cerebellum config check FILE` checks without starting anything",
+  );
+}
+
+function describeIssue(
+  issue: z.core.$ZodIssue,
+  root: unknown,
+  lineOf: (path: readonly PropertyKey[]) => number | undefined,
+): string[] {
+  const where = (path: readonly PropertyKey[]) => {
+    const line = lineOf(path);
+    return `${line === undefined ? "" : `line ${line}: `}${path.map(String).join(".") || "(file)"}`;
+  };
+  if (issue.code === "unrecognized_keys") {
+    const valid = keysAt(issue.path);
+    return issue.keys.map((key) => {
+      const near = nearest(key, valid);
+      return `${where([...issue.path, key])}: unknown key${near ? `; did you mean "${near}"?` : ""} (valid: ${valid.join(", ")})`;
+    });
+  }
+  const found = issue.path.reduce<unknown>(
+    (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
+    root,
+  );
+  const shown = found === undefined ? "missing" : JSON.stringify(found);
+  return [
+    `${where(issue.path)}: ${issue.message}; found ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}`,
+  ];
+}
+
+export function nearest(word: string, valid: readonly string[]): string | undefined {
+  const ranked = valid
+    .map((name) => ({ name, cost: distance(word.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.cost - b.cost)[0];
+  return ranked && ranked.cost <= Math.max(2, Math.ceil(word.length / 2)) ? ranked.name : undefined;
+}
+
+/** Valid keys at a path of the schema, read from its JSON Schema so that no second list exists. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  let node: JsonSchema | undefined = cellJsonSchema();
+  for (const key of path) {
+    node =
+      node?.properties?.[String(key)] ??
+      (typeof node?.additionalProperties === "object" ? node.additionalProperties : undefined);
+  }
+  return Object.keys(node?.properties ?? {});
+}
+
+interface JsonSchema {
+  properties?: Record<string, JsonSchema>;
+  additionalProperties?: JsonSchema | boolean;
+}
+
+/** JSON Schema for editors; `launch/cells/cell.schema.json` is this text, and a test holds it to it. */
+export function cellJsonSchema(): JsonSchema {
+  return z.toJSONSchema(CellConfig, { io: "input", target: "draft-7" }) as JsonSchema;
+}

@@ -1,0 +1,83 @@
+/** What a cell file may say. Every default and description lives here; the editor's JSON Schema is generated from it. */
+import { z } from "zod";
+import { XArm7Config } from "../../drivers/xarm7/config.js";
+import { LabConfig } from "../../lab/config.js";
+import { CameraConfig, PolicyConfig } from "../../runtime/policy/config.js";
+import { ServoConfig } from "../../runtime/servo/config.js";
+
+const Name = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]*$/, { error: "must be lower case letters, digits and _ (it becomes a ROS name)" });
+
+export const RobotConfig = z.strictObject({
+  device: z.literal("xarm7"),
+  xarm7: XArm7Config,
+  servo: ServoConfig.prefault({}),
+});
+export type RobotConfig = z.infer<typeof RobotConfig>;
+
+export const CellConfig = z
+  .strictObject({
+    schema: z.literal("cerebellum/cell@1"),
+    name: Name.describe("Name of the cell; also of its run folder and locks"),
+    robots: z.record(Name, RobotConfig).describe("One servo process each; the key is the ROS namespace"),
+    cameras: z.record(Name, CameraConfig).default({}),
+    policy: PolicyConfig.optional(),
+    ros: z
+      .strictObject({
+        domainId: z.int().min(0).max(232).optional().describe("ROS_DOMAIN_ID; the environment's when absent"),
+        jointStateRateHz: z.number().positive().max(250).default(100),
+        transformRateHz: z.number().positive().max(100).default(30),
+      })
+      .prefault({}),
+    lab: LabConfig.optional().describe("Present when `up` shall simulate the devices of this cell"),
+  })
+  .superRefine((cell, context) => {
+    const known = (path: (string | number)[], kind: string, name: string, names: string[]) => {
+      if (!names.includes(name)) {
+        context.addIssue({
+          code: "custom",
+          path,
+          message: `names ${kind} "${name}"; this cell has: ${names.join(", ") || "none"}`,
+        });
+      }
+    };
+    const robots = Object.keys(cell.robots);
+    if (robots.length === 0)
+      context.addIssue({ code: "custom", path: ["robots"], message: "needs at least one robot" });
+    for (const [name, camera] of Object.entries(cell.cameras)) {
+      known(["cameras", name, "mount", "robot"], "robot", camera.mount.robot, robots);
+    }
+    if (cell.policy) {
+      known(["policy", "robot"], "robot", cell.policy.robot, robots);
+      known(["policy", "camera"], "camera", cell.policy.camera, Object.keys(cell.cameras));
+    }
+    const ports = new Map<string, string>();
+    for (const [name, robot] of Object.entries(cell.robots)) {
+      const { commandPort, reportPorts, host } = robot.xarm7;
+      for (const [what, port] of [["commandPort", commandPort], ...Object.entries(reportPorts)] as [
+        string,
+        number,
+      ][]) {
+        const key = `${host}:${port}`;
+        const other = ports.get(key);
+        if (other !== undefined) {
+          context.addIssue({
+            code: "custom",
+            path: ["robots", name, "xarm7"],
+            message: `${what} ${key} is already used by ${other}`,
+          });
+        }
+        ports.set(key, `${name}.${what}`);
+      }
+      const { minM, maxM } = robot.servo.workspace;
+      if (minM.some((low, axis) => low >= maxM[axis]!)) {
+        context.addIssue({
+          code: "custom",
+          path: ["robots", name, "servo", "workspace"],
+          message: `minM ${JSON.stringify(minM)} must lie below maxM ${JSON.stringify(maxM)} on every axis`,
+        });
+      }
+    }
+  });
+export type CellConfig = z.infer<typeof CellConfig>;
