@@ -7,22 +7,14 @@ import { CdrWriter, ImageMessage, readImage, readJointState, writeCompressedImag
  * no velocity, no effort.
  */
 const JOINT_STATE = Buffer.from(
-  "00010000" +
-    "01000000" +
-    "02000000" +
-    "02000000" +
-    "66000000" + // stamp, "f\0", padding
-    "02000000" +
-    "02000000" +
-    "61000000" +
-    "02000000" +
-    "62000000" + // two names
-    "02000000" +
-    "00000000" +
-    "000000000000f03f" +
-    "0000000000000040" +
-    "00000000" +
-    "00000000",
+  [
+    "00010000 01000000 02000000 02000000 66000000", // encapsulation, stamp, "f" with its NUL, padding
+    "02000000 02000000 61000000 02000000 62000000", // two names
+    "02000000 000000000000f03f 0000000000000040", // two positions; the count ends at 8n + 4, so no padding
+    "00000000 00000000", // no velocities, no efforts
+  ]
+    .join("")
+    .replaceAll(" ", ""),
   "hex",
 );
 
