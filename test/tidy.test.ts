@@ -1,0 +1,53 @@
+/** Style that a machine can hold people to. */
+import { describe, expect, it } from "vitest";
+import { readSources } from "./sources.js";
+
+const sources = readSources().filter(({ path }) => !/\.test\.ts$/.test(path) && !path.startsWith("test/"));
+
+/** Real time is read in one place; everything else receives a Clock. */
+const TIME = /\b(Date\.now|new Date|performance\.|setTimeout\(|setInterval\(|process\.hrtime|Math\.random)/;
+const TIME_ALLOWED = new Set(["launch/systemClock.ts"]);
+
+/** Longest file that still fits in the head; longer ones say why in their first comment. */
+const LINES_MAX = 500;
+
+describe("tidy", () => {
+  it("only the system clock touches real time and chance", () => {
+    const found = sources
+      .filter(({ path }) => !TIME_ALLOWED.has(path))
+      .flatMap(({ path, text }) =>
+        text
+          .split("\n")
+          .map((line, index) => ({ line: line.replace(/\/\/.*$|^\s*\*.*$/, ""), at: `${path}:${index + 1}` }))
+          .filter(({ line }) => TIME.test(line))
+          .map(({ at, line }) => `${at} ${line.trim()}`),
+      );
+    expect(found).toEqual([]);
+  });
+
+  it("every file opens with a comment that says what it is for", () => {
+    expect(
+      sources.filter(({ text }) => !/^(#!.*\n)?\/\*\*|^\/\//.test(text)).map(({ path }) => path),
+    ).toEqual([]);
+  });
+
+  it("no file is longer than it can be understood", () => {
+    expect(
+      sources
+        .map(({ path, text }) => ({ path, lines: text.split("\n").length }))
+        .filter(({ lines }) => lines > LINES_MAX),
+    ).toEqual([]);
+  });
+
+  it("no default exports, no any", () => {
+    expect(
+      sources
+        .filter(
+          ({ text }) =>
+            /^export default/m.test(text) ||
+            /(:|\bas|<)\s*any\b(?!\w)/.test(text.replace(/^\s*(\*|\/\/|\/\*).*$/gm, "")),
+        )
+        .map(({ path }) => path),
+    ).toEqual([]);
+  });
+});
