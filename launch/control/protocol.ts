@@ -1,0 +1,29 @@
+/** What other shells ask of a running daemon through its Unix socket: one JSON object a line, one answer a line. */
+import { z } from "zod";
+
+export const ControlRequest = z.discriminatedUnion("do", [
+  z.strictObject({ do: z.literal("status") }),
+  z.strictObject({
+    do: z.literal("stop"),
+    category: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+    reason: z.string().max(200),
+  }),
+  z.strictObject({ do: z.literal("enable") }),
+  z.strictObject({ do: z.literal("reset") }),
+  z.strictObject({ do: z.literal("startPolicy"), bundle: z.string().optional() }),
+  z.strictObject({ do: z.literal("stopPolicy") }),
+  z.strictObject({ do: z.literal("shutdown") }),
+]);
+export type ControlRequest = z.infer<typeof ControlRequest>;
+
+export const ControlAnswer = z.union([
+  z.strictObject({
+    ok: z.literal(true),
+    message: z.string(),
+    status: z.record(z.string(), z.unknown()).optional(),
+  }),
+  z.strictObject({ ok: z.literal(false), code: z.string(), happened: z.string(), remedy: z.string() }),
+]);
+export type ControlAnswer = z.infer<typeof ControlAnswer>;
+
+export const REQUEST_BYTES_MAX = 4096;
