@@ -27,7 +27,10 @@ export async function askDaemon(
             ),
           ),
         );
-        createInterface({ input: socket }).once("line", resolve);
+        const lines = createInterface({ input: socket });
+        // readline passes on the socket's error, which is already handled above.
+        lines.on("error", () => {});
+        lines.once("line", resolve);
         socket.once("close", () =>
           reject(
             new CerebellumError(
