@@ -155,8 +155,8 @@ export const GRIPPER_SERVO = {
 } as const;
 
 /**
- * Distance between the inner faces of the pads [m] at a drive angle [rad]. About 0.0889 when open; the two pads of
- * the model are 1.6 mm apart at the closed end, which the device calls closed, so that remainder is taken off.
+ * Opening [m] at a drive angle [rad]: the distance between the inner faces of the pads less the 1.6 mm that the
+ * model's pads keep at the closed end, which the device calls closed. 0.0873 when fully open.
  */
 export function openingFromDriveM(driveRad: number): number {
   return Math.max(0, padGapM(driveRad) - padGapM(DRIVE_MAX_RAD));
