@@ -20,8 +20,8 @@ function refusal(text: string): string {
 describe("cell file", () => {
   it("reads the shipped lab cell and fills the defaults in", () => {
     const cell = loadCell(labFile);
-    expect(cell.robots["arm"]?.servo.velocityMaxRadPerS).toHaveLength(7);
-    expect(cell.cameras["wrist"]?.encoding).toBe("rgb8");
+    expect(cell.robots.arm?.servo.velocityMaxRadPerS).toHaveLength(7);
+    expect(cell.cameras.wrist?.encoding).toBe("rgb8");
   });
 
   it("names the nearest valid key, the line and the valid keys", () => {

@@ -1,0 +1,95 @@
+/**
+ * The scripted demonstrator of ReachBlock: sees the block's true position, answers with one clean joint step per
+ * policy period, and can disturb what is executed so that the demonstrations also show how to come back.
+ */
+import { DEFAULT_STEP, InverseKinematics, toolDownRotation } from "../../kinematics/inverse.js";
+import { Random } from "../random.js";
+
+/** Height of the goal above the table [m]: 2 cm above the centre of a 4 cm block, so the fingers stay clear of it. */
+const GOAL_HEIGHT_M = 0.04;
+/** The way down is a funnel: this far up for each metre of horizontal distance, so the block stays in the picture. */
+const FUNNEL_SLOPE = 0.9;
+const FUNNEL_FREE_M = 0.01;
+const FUNNEL_HEIGHT_MAX_M = 0.3;
+const LINEAR_STEP_MAX_M = 0.04;
+const JOINT_STEP_MAX_RAD = 0.15;
+
+/** Disturbance: correlated normal noise on each joint, faded near the block. */
+const NOISE_RAD = 0.012;
+const NOISE_MEMORY = 0.6;
+const NOISE_SHARE = 0.7;
+const NOISE_FADE_M = 0.1;
+
+/** Where the tool starts [m]: the camera then sees the whole patch on which blocks are put. */
+export const START_TOOL_M: readonly [number, number, number] = [0.48, 0, 0.48];
+/** How far demonstrations start from there: tool point [m], then each joint [rad]. */
+const START_SPREAD_M: readonly [number, number, number] = [0.04, 0.05, 0.04];
+const START_SPREAD_RAD = 0.02;
+
+export interface ExpertStep {
+  /** What a demonstrator without tremor would do; the label to learn. */
+  readonly cleanRad: Float64Array;
+  /** What is executed. */
+  readonly executedRad: Float64Array;
+  readonly distanceM: number;
+}
+
+export class ReachBlockExpert {
+  readonly #random: Random;
+  readonly #inverse = new InverseKinematics();
+  readonly #noise = new Float64Array(7);
+  readonly #startRad: Float64Array;
+  readonly #down = toolDownRotation();
+
+  constructor(seed: number) {
+    this.#random = new Random(seed);
+    this.#startRad = this.#inverse.solveTool(START_TOOL_M).positionRad;
+  }
+
+  /** The undisturbed start pose [rad]. */
+  startRad(): Float64Array {
+    return Float64Array.from(this.#startRad);
+  }
+
+  /** A start pose [rad] near it, for one demonstration. */
+  spreadStartRad(): Float64Array {
+    const toolM = START_TOOL_M.map((value, axis) => {
+      const spread = START_SPREAD_M[axis]!;
+      return value + this.#random.uniform(-spread, spread);
+    });
+    const { positionRad } = this.#inverse.solveTool(toolM, this.#down, { seedRad: this.#startRad });
+    return positionRad.map((angle) => angle + this.#random.normal(0, START_SPREAD_RAD));
+  }
+
+  /**
+   * @param positionRad measured joint angles at the moment of the picture [rad]
+   * @param blockM centre of the block, base frame [m]
+   */
+  step(positionRad: ArrayLike<number>, blockM: readonly [number, number, number]): ExpertStep {
+    const { chain } = this.#inverse;
+    chain.update(positionRad);
+    const [x, y, z] = chain.toolM as unknown as [number, number, number];
+    const lateralM = Math.hypot(blockM[0] - x, blockM[1] - y);
+    const distanceM = Math.hypot(lateralM, blockM[2] - z);
+    const raiseM = Math.min(FUNNEL_HEIGHT_MAX_M, Math.max(0, FUNNEL_SLOPE * (lateralM - FUNNEL_FREE_M)));
+    const cleanRad = new Float64Array(7);
+    this.#inverse.step(
+      positionRad,
+      [blockM[0], blockM[1], GOAL_HEIGHT_M + raiseM],
+      this.#down,
+      { ...DEFAULT_STEP, linearStepMaxM: LINEAR_STEP_MAX_M, postureRad: this.#startRad },
+      cleanRad,
+    );
+    const largestRad = Math.max(...cleanRad.map(Math.abs));
+    if (largestRad > JOINT_STEP_MAX_RAD) {
+      for (let joint = 0; joint < 7; joint++) cleanRad[joint]! *= JOINT_STEP_MAX_RAD / largestRad;
+    }
+    const fade = Math.min(1, Math.max(0.2, distanceM / NOISE_FADE_M));
+    const executedRad = cleanRad.map((step, joint) => {
+      const fresh = this.#random.uniform() < NOISE_SHARE ? this.#random.normal(0, NOISE_RAD) : 0;
+      this.#noise[joint] = NOISE_MEMORY * this.#noise[joint]! + fresh;
+      return step + fade * this.#noise[joint]!;
+    });
+    return { cleanRad, executedRad, distanceM };
+  }
+}

@@ -1,0 +1,228 @@
+/** The command line. Each command lives in its own file; this one only declares them and turns errors into exit codes. */
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { CerebellumError, errorText } from "../core/errors.js";
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+const DEFAULT_CELL = "launch/cells/xarm7-lab.yaml";
+
+const positiveInteger = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("must be a whole number above 0");
+  return value;
+};
+const seed = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 2 ** 31 - 1) {
+    throw new InvalidArgumentError("must be a whole number from 0 to 2147483647");
+  }
+  return value;
+};
+
+const json = () => new Option("--json <file>", "also write the result as JSON; - for standard output");
+const cellOption = () => new Option("--cell <file>", "cell file").default(DEFAULT_CELL);
+
+/** Commands are loaded when they run, so that `--help` and `status` need neither ROS nor ONNX Runtime. */
+function buildProgram(): Command {
+  const program = new Command("cerebellum")
+    .description("Turns learned policies into safe motion, on a robot PC or in the simulated lab")
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text) })
+    .option("--log-level <level>", "trace, debug, info, warn or error", "info");
+  const logLevel = () => program.opts<{ logLevel: string }>().logLevel;
+
+  program
+    .command("up")
+    .description("run a cell; without an argument, the xArm7 cell in the lab")
+    .argument("[cell]", "cell file", DEFAULT_CELL)
+    .option("--no-policy", "do not start the policy by itself")
+    .option("--snapshots <folder>", "in the lab: write pictures of the wrist and scene views there")
+    .action(async (cell: string, options: { policy: boolean; snapshots?: string }) =>
+      (await import("./commands/up.js")).up(cell, { ...options, logLevel: logLevel() }),
+    );
+
+  const lab = program.command("lab").description("the simulated devices of a cell, without the daemon");
+  lab
+    .command("run", { isDefault: true })
+    .argument("[cell]", "cell file", DEFAULT_CELL)
+    .addOption(new Option("--clock <clock>", "paced or lockstep").choices(["paced", "lockstep"]))
+    .option("--seed <n>", "seed of the first scene", seed)
+    .action(async (cell: string, options: { clock?: "paced" | "lockstep"; seed?: number }) =>
+      (await import("./commands/lab.js")).runLab(cell, { ...options, logLevel: logLevel() }),
+    );
+  lab
+    .command("render-corpus")
+    .description("frames of random scenes and arm poses for pre-training, as one .npy file")
+    .argument("<file>", "file to write")
+    .option("--count <n>", "frames", positiveInteger, 20_000)
+    .option("--seed <n>", "seed", seed, 100)
+    .addOption(cellOption())
+    .action(async (file: string, options: { count: number; seed: number; cell: string }) =>
+      (await import("./commands/lab.js")).renderCorpusCommand(file, options),
+    );
+
+  program
+    .command("doctor")
+    .description("check this machine and explain everything that is missing or weak")
+    .addOption(cellOption())
+    .addOption(json())
+    .action(async (options: { cell: string; json?: string }) =>
+      (await import("./commands/doctor.js")).doctor(options),
+    );
+
+  program
+    .command("status")
+    .description("what a running daemon is doing")
+    .addOption(cellOption())
+    .addOption(json())
+    .action(async (options: { cell: string; json?: string }) =>
+      (await import("./commands/daemon.js")).status(options),
+    );
+  program
+    .command("stop")
+    .description("stop motion now and stay stopped until `reset`; with --shutdown also end the daemon")
+    .addOption(cellOption())
+    .addOption(
+      new Option("--category <n>", "IEC 60204-1 stop category").choices(["0", "1", "2"]).default("2"),
+    )
+    .option("--shutdown", "end the daemon afterwards", false)
+    .action(async (options: { cell: string; category: "0" | "1" | "2"; shutdown: boolean }) =>
+      (await import("./commands/daemon.js")).stop(options),
+    );
+  for (const [name, request, description] of [
+    ["reset", "reset", "leave the stopped state: re-read the device, re-assert limits; nothing moves"],
+    ["enable", "enable", "power the arm and hold where it is"],
+  ] as const) {
+    program
+      .command(name)
+      .description(description)
+      .addOption(cellOption())
+      .action(async (options: { cell: string }) =>
+        (await import("./commands/daemon.js")).simple(request, options),
+      );
+  }
+
+  const policy = program.command("policy").description("policy bundles");
+  policy
+    .command("inspect")
+    .argument("<folder>", "bundle")
+    .addOption(json())
+    .action(async (folder: string, options: { json?: string }) =>
+      (await import("./commands/policy.js")).inspect(folder, options),
+    );
+  policy
+    .command("verify")
+    .description("check every checksum and replay the goldens through the real pipeline")
+    .argument("<folder>", "bundle")
+    .addOption(json())
+    .action(async (folder: string, options: { json?: string }) =>
+      (await import("./commands/policy.js")).verify(folder, options),
+    );
+  for (const [name, request] of [
+    ["start", "startPolicy"],
+    ["stop", "stopPolicy"],
+  ] as const) {
+    policy
+      .command(name)
+      .description(`${name} the policy of a running daemon`)
+      .addOption(cellOption())
+      .action(async (options: { cell: string }) =>
+        (await import("./commands/daemon.js")).simple(request, options),
+      );
+  }
+
+  const config = program.command("config").description("cell files");
+  config
+    .command("check")
+    .argument("<file>", "cell file")
+    .addOption(json())
+    .action(async (file: string, options: { json?: string }) =>
+      (await import("./commands/config.js")).checkConfig(file, options),
+    );
+  config
+    .command("schema")
+    .description("print the JSON Schema of cell files")
+    .action(async () => (await import("./commands/config.js")).printSchema());
+
+  program
+    .command("evaluate")
+    .description("run trials of a task in the lab and print each")
+    .argument("<task>", "reach-block")
+    .addOption(cellOption())
+    .option("--bundle <folder>", "another bundle than the cell's")
+    .option("--positions <n>", "trials", positiveInteger, 16)
+    .option("--seed <n>", "seed of the block positions and scenes", seed, 4242)
+    .addOption(
+      new Option("--light <light>", "lighting of the scenes")
+        .choices(["training", "changed"])
+        .default("training"),
+    )
+    .option("--at-least <n>", "fail below this number of successes", positiveInteger)
+    .addOption(json())
+    .action(async (task: string, options) =>
+      (await import("./commands/evaluate.js")).evaluate(task, { ...options, logLevel: logLevel() }),
+    );
+  program
+    .command("demonstrate")
+    .description("record demonstrations of a scripted expert in the lab")
+    .argument("<task>", "reach-block")
+    .argument("<folder>", "where the episodes go")
+    .addOption(cellOption())
+    .option("--episodes <n>", "demonstrations", positiveInteger, 80)
+    .option("--seed <n>", "seed", seed, 1)
+    .action(async (task: string, folder: string, options: { cell: string; episodes: number; seed: number }) =>
+      (await import("./commands/demonstrate.js")).demonstrate(task, folder, {
+        ...options,
+        logLevel: logLevel(),
+      }),
+    );
+
+  program
+    .command("conformance")
+    .description("replay recorded wire vectors through a device's codec")
+    .argument("<device>", "xarm7")
+    .argument("<file>", "vector file")
+    .addOption(json())
+    .action(async (device: string, file: string, options: { json?: string }) =>
+      (await import("./commands/conformanceCommand.js")).conformance(device, file, options),
+    );
+  program
+    .command("bench")
+    .description("measure: servo, policy, encoder or camera")
+    .addArgument(new Argument("<what>").choices(["servo", "policy", "encoder", "camera"]))
+    .addOption(cellOption())
+    .option("--seconds <n>", "how long", positiveInteger, 30)
+    .addOption(json())
+    .action(async (what: string, options: { cell: string; seconds: number; json?: string }) =>
+      (await import("./commands/bench.js")).bench(what, { ...options, logLevel: logLevel() }),
+    );
+  return program;
+}
+
+async function main(): Promise<void> {
+  try {
+    await buildProgram().parseAsync(process.argv);
+  } catch (thrown) {
+    if (isCommanderError(thrown)) {
+      process.exitCode = thrown.exitCode === 0 ? 0 : EXIT_USAGE;
+      return;
+    }
+    process.exitCode = EXIT_FAILED;
+    process.stderr.write(
+      thrown instanceof CerebellumError
+        ? `${thrown.name}: ${thrown.message}\n`
+        : `${describeDefect(thrown)}\n`,
+    );
+  }
+}
+
+const isCommanderError = (thrown: unknown): thrown is { code: string; exitCode: number } =>
+  thrown instanceof Error &&
+  "exitCode" in thrown &&
+  String((thrown as { code?: unknown }).code).startsWith("commander.");
+
+const describeDefect = (thrown: unknown): string =>
+  `A defect of Cerebellum: ${errorText(thrown)}\n${thrown instanceof Error ? thrown.stack : ""}`;
+
+await main();
