@@ -3,7 +3,7 @@
  * policy period, and can disturb what is executed so that the demonstrations also show how to come back.
  */
 import { DEFAULT_STEP, InverseKinematics, toolDownRotation } from "../../kinematics/inverse.js";
-import { Random } from "../random.js";
+import { Random } from "../world/random.js";
 
 /** Height of the goal above the table [m]: 2 cm above the centre of a 4 cm block, so the fingers stay clear of it. */
 const GOAL_HEIGHT_M = 0.04;

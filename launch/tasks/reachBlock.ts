@@ -1,0 +1,64 @@
+/**
+ * ReachBlock: the tool point within 4 cm of a red block that lies somewhere on the table, seen by the wrist camera
+ * only, and staying there. This file judges one trial from the lab's ground truth; it neither moves nor sees anything.
+ */
+
+export const REACHED_M = 0.04;
+export const TRIAL_S = 12;
+/** The arm must be at the block during all of the end of the trial: passing by is no success. */
+export const STAY_S = 2;
+
+export interface TruthSample {
+  /** Since the policy's start. */
+  readonly atS: number;
+  readonly distanceM: number;
+}
+
+export interface TrialVerdict {
+  readonly success: boolean;
+  /** First time within reach; undefined when never. */
+  readonly reachedAtS: number | undefined;
+  readonly stayed: boolean;
+  readonly closestM: number;
+  readonly finalM: number;
+  readonly endedBecause:
+    | "stayed at the block"
+    | "left the block"
+    | "never reached the block"
+    | "policy stopped"
+    | "no ground truth";
+}
+
+/** @param policyRanToTheEnd false when the policy stopped by itself, e.g. for a stale camera */
+export function judgeTrial(samples: readonly TruthSample[], policyRanToTheEnd: boolean): TrialVerdict {
+  const last = samples.at(-1);
+  if (last === undefined) {
+    return {
+      success: false,
+      reachedAtS: undefined,
+      stayed: false,
+      closestM: Number.NaN,
+      finalM: Number.NaN,
+      endedBecause: "no ground truth",
+    };
+  }
+  const reachedAtS = samples.find((sample) => sample.distanceM <= REACHED_M)?.atS;
+  const stayed = samples
+    .filter((sample) => sample.atS >= last.atS - STAY_S)
+    .every((sample) => sample.distanceM <= REACHED_M);
+  const success = policyRanToTheEnd && reachedAtS !== undefined && stayed;
+  return {
+    success,
+    reachedAtS,
+    stayed,
+    closestM: Math.min(...samples.map((sample) => sample.distanceM)),
+    finalM: last.distanceM,
+    endedBecause: !policyRanToTheEnd
+      ? "policy stopped"
+      : success
+        ? "stayed at the block"
+        : reachedAtS === undefined
+          ? "never reached the block"
+          : "left the block",
+  };
+}
