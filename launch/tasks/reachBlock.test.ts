@@ -9,7 +9,7 @@ describe("ReachBlock verdict", () => {
   it("is a success when the arm comes and stays", () => {
     expect(
       judgeTrial(
-        trial((s) => Math.max(0.02, 0.5 - 0.1 * s)),
+        trial((s) => Math.max(0.02, 0.4999 - 0.1 * s)),
         true,
       ),
     ).toMatchObject({ success: true, stayed: true, reachedAtS: 4.6, finalM: 0.02 });
