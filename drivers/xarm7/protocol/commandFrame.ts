@@ -82,6 +82,19 @@ export function encodeReply(
   return bytes;
 }
 
+/** A request outside of the table: raw parameter bytes. */
+export function encodeRawRequest(
+  transactionId: number,
+  protocolId: number,
+  register: number,
+  parameters: ArrayLike<number> = [],
+): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + 1 + parameters.length);
+  writeHeader(bytes, transactionId, protocolId, register);
+  bytes.set(Array.from(parameters), HEADER_BYTES + 1);
+  return bytes;
+}
+
 /** A reply to a register outside of the table: state byte and raw parameter bytes. */
 export function encodeRawReply(
   transactionId: number,

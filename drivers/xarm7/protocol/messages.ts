@@ -27,8 +27,8 @@ const motion = (register: number, request: string, reply = ""): MessageSpec => (
 export const MESSAGES = {
   getVersion: message(1, "", "40B"),
   getSerial: message(2, "", "40B"),
-  setTorqueOrCurrent: message(5, "*", "*"),
-  setApproximateMotion: message(7, "*", "*"),
+  getTorqueOrCurrent: message(5, "*", "B"),
+  getApproximateMotion: message(7, "*", "B"),
   /** axis 1..7 or 8 = all; 1 = on. */
   motionEnable: message(11, "BB"),
   setState: message(12, "B"),
@@ -46,7 +46,7 @@ export const MESSAGES = {
   /** 7 angles, speed, acceleration, time [, check only]. */
   moveJoint: motion(23, "7f3f|B", "|H"),
   /** 7 angles, speed, acceleration, blend radius. */
-  moveJointBlended: motion(24, "7f3f", "|H"),
+  moveJointBlended: motion(24, "7f3f|B", "|H"),
   moveHome: motion(25, "3f|B", "|H"),
   sleep: message(26, "f", "|H"),
   moveCircle: motion(27, "12f4f|*", "|H"),
@@ -69,7 +69,7 @@ export const MESSAGES = {
   getToolPose: message(41, "", "6f"),
   /** Without a parameter: planned position. 1, 2, 3: position, and velocity, and effort. */
   getJointStates: message(42, "|B", "7f|7f|7f"),
-  inverseKinematics: message(43, "6f|B7f", "7f"),
+  inverseKinematics: message(43, "6f|B|7f", "7f"),
   forwardKinematics: message(44, "7f", "6f"),
   isJointLimit: message(45, "7f", "B"),
   isToolLimit: message(46, "6f", "B"),
@@ -93,7 +93,7 @@ export const MESSAGES = {
   setSimulation: message(79, "B"),
   moveJointVelocity: motion(81, "7fB|f"),
   moveCartesianVelocity: motion(82, "6fB|f"),
-  moveRelative: motion(83, "7f4fBB", "|H"),
+  moveRelative: motion(83, "7f4fBB|*", "|H"),
   getToolPoseAxisAngle: message(91, "", "6f"),
   /** host (9 tool, 11 box), RTU frame without checksum. */
   rs485: message(124, "B*", "B*"),
