@@ -1,0 +1,56 @@
+/** A client's end of one lease. Commands are stamped and numbered here; after `lost` nothing more is written. */
+import type { Clock } from "../../../core/clock.js";
+import { CerebellumError } from "../../../core/errors.js";
+import type { Lease, TargetCommand } from "../api.js";
+import { encode } from "./codec.js";
+
+export class SocketLease implements Lease {
+  readonly #lost = new AbortController();
+  readonly #clock: Clock;
+  readonly #write: (bytes: Buffer) => void;
+  #seq = 0;
+
+  constructor(
+    readonly epoch: number,
+    clock: Clock,
+    write: (bytes: Buffer) => void,
+  ) {
+    this.#clock = clock;
+    this.#write = write;
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  command(target: TargetCommand): number {
+    const seq = ++this.#seq;
+    if (this.lost.aborted) return seq;
+    const { expiresNs, speedScale = 1 } = target;
+    const positionRad = Float64Array.from(target.positionRad);
+    const stampNs = this.#clock.nowNs();
+    this.#write(encode("command", { epoch: this.epoch, seq, stampNs, expiresNs, speedScale, positionRad }));
+    return seq;
+  }
+
+  gripper(openingM: number): void {
+    if (!this.lost.aborted) this.#write(encode("gripper", { epoch: this.epoch, openingM }));
+  }
+
+  release(): void {
+    if (this.lost.aborted) return;
+    this.#write(encode("leaseRelease", { epoch: this.epoch }));
+    this.lose("released");
+  }
+
+  lose(reason: string): void {
+    this.#lost.abort(leaseGone(reason));
+  }
+}
+
+export const leaseGone = (reason: string) =>
+  new CerebellumError(
+    "LEASE_REFUSED",
+    `The lease is gone: ${reason}`,
+    "Ask for a new one once the servo is holding",
+  );

@@ -1,0 +1,267 @@
+/**
+ * The servo's side of its Unix socket. Reads requests, hands them to the servo, and sends snapshots that a slow reader
+ * misses rather than queues. It decides nothing about motion: leases, epochs and refusals are the servo's.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import { CerebellumError, errorText } from "../../../core/errors.js";
+import type { StopCategory } from "../../../drivers/contract.js";
+import type { ServoEvent, ServoInfo, ServoRole, ServoSnapshot, ServoStatistics } from "../api.js";
+import { decodeFromClient, encode, encodeInto, FrameReader } from "./codec.js";
+import type { BodyOf, ClientMessage } from "./schema.js";
+
+const PEERS_MAX = 32;
+/** Events and results wait for a slow reader up to here; then it is cut off. */
+const BACKLOG_BYTES_MAX = 256 * 1024;
+
+/** One connected client; `id` is never used twice. */
+export interface Peer {
+  readonly id: number;
+  readonly name: string;
+  readonly role: ServoRole;
+}
+
+/** What the servo does with what comes in. Rejections and throws go back to the client as errors. */
+export interface LinkHandler {
+  info(): ServoInfo;
+  statistics(): ServoStatistics;
+  /** Any whole frame of this peer: it is alive. */
+  heard(peer: Peer): void;
+  gone(peer: Peer): void;
+  acquireLease(peer: Peer, leaseName: string): { readonly epoch: number; readonly silenceMsMax: number };
+  releaseLease(peer: Peer, epoch: number): void;
+  command(peer: Peer, command: BodyOf<"command">): void;
+  gripper(peer: Peer, epoch: number, openingM: number): void;
+  enable(): Promise<void>;
+  stop(category: StopCategory, reason: string): Promise<void>;
+  reset(): Promise<void>;
+  /** A peer that was cut off, for the event log. */
+  troubled(text: string): void;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly reader: FrameReader<ClientMessage>;
+  peer: Peer | undefined;
+  snapshotEveryTicks: number;
+  snapshotsDropped: number;
+}
+
+export class LinkServer {
+  readonly #server: Server;
+  readonly #handler: LinkHandler;
+  readonly #connections = new Map<number, Connection>();
+  #nextId = 1;
+  #snapshotBytes = Buffer.alloc(4096);
+
+  constructor(handler: LinkHandler) {
+    this.#handler = handler;
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  /** @throws CerebellumError PORT_IN_USE, DEVICE_UNREACHABLE */
+  listen(socketPath: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", (error) =>
+        reject(
+          new CerebellumError(
+            "PORT_IN_USE",
+            `Servo socket ${socketPath} cannot be opened: ${errorText(error)}`,
+            "Choose another socket path, or end whatever listens there",
+            error,
+          ),
+        ),
+      );
+      this.#server.listen(socketPath, resolve);
+    });
+  }
+
+  get peerCount(): number {
+    return this.#connections.size;
+  }
+
+  hasSupervisor(): boolean {
+    for (const connection of this.#connections.values())
+      if (connection.peer?.role === "supervisor") return true;
+    return false;
+  }
+
+  /** Snapshots that slow readers missed, all peers together. */
+  snapshotsDropped(): number {
+    let sum = 0;
+    for (const connection of this.#connections.values()) sum += connection.snapshotsDropped;
+    return sum;
+  }
+
+  /** Encodes once and writes to everybody whose turn it is. A reader with bytes still queued misses this one. */
+  broadcastSnapshot(snapshot: ServoSnapshot): void {
+    let usedBytes = 0;
+    let bufferIsHeld = false;
+    for (const connection of this.#connections.values()) {
+      const every = connection.snapshotEveryTicks;
+      if (every === 0 || snapshot.tick % every !== 0) continue;
+      if (connection.socket.writableLength > 0) {
+        connection.snapshotsDropped++;
+        continue;
+      }
+      if (usedBytes === 0) usedBytes = encodeInto(this.#snapshotBytes, "snapshot", snapshot);
+      connection.socket.write(this.#snapshotBytes.subarray(0, usedBytes));
+      // Not all of it left at once: the socket keeps the buffer, so the next tick needs another.
+      bufferIsHeld ||= connection.socket.writableLength > 0;
+    }
+    if (bufferIsHeld) this.#snapshotBytes = Buffer.alloc(this.#snapshotBytes.length);
+  }
+
+  broadcastEvent(event: ServoEvent): void {
+    const bytes = encode("event", { ...event, fault: event.fault ?? null });
+    for (const [id, connection] of this.#connections) if (connection.peer) this.#send(id, bytes);
+  }
+
+  broadcastInfo(): void {
+    const bytes = encode("info", { info: this.#handler.info() });
+    for (const [id, connection] of this.#connections) if (connection.peer) this.#send(id, bytes);
+  }
+
+  leaseLost(peerId: number, epoch: number, reason: string): void {
+    this.#send(peerId, encode("leaseLost", { epoch, reason }));
+  }
+
+  async close(): Promise<void> {
+    for (const connection of this.#connections.values()) connection.socket.destroySoon();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#connections.size >= PEERS_MAX) {
+      socket.destroy();
+      this.#handler.troubled(`connection refused: ${PEERS_MAX} clients are connected already`);
+      return;
+    }
+    const id = this.#nextId++;
+    const connection: Connection = {
+      socket,
+      reader: new FrameReader(decodeFromClient),
+      peer: undefined,
+      snapshotEveryTicks: 0,
+      snapshotsDropped: 0,
+    };
+    this.#connections.set(id, connection);
+    socket.on("data", (chunk: Buffer) => {
+      connection.reader.push(chunk, (message) => this.#take(id, connection, message));
+      if (connection.reader.failure !== undefined) this.#cutOff(id, connection.reader.failure);
+    });
+    // A reset connection is a closed one; "close" follows.
+    socket.on("error", () => {});
+    socket.on("close", () => this.#forget(id));
+  }
+
+  #take(id: number, connection: Connection, message: ClientMessage): void {
+    if (!this.#connections.has(id)) return;
+    if (message.type === "hello") {
+      if (connection.peer !== undefined) {
+        this.#cutOff(id, "second hello");
+        return;
+      }
+      connection.peer = { id, name: message.name, role: message.role };
+      connection.snapshotEveryTicks = message.snapshotEveryTicks;
+      this.#send(id, encode("info", { info: this.#handler.info() }));
+      return;
+    }
+    const peer = connection.peer;
+    if (peer === undefined) {
+      this.#cutOff(id, `${message.type} before hello`);
+      return;
+    }
+    this.#handler.heard(peer);
+    this.#serve(peer, message);
+  }
+
+  #serve(peer: Peer, message: Exclude<ClientMessage, { type: "hello" }>): void {
+    const { id } = peer;
+    switch (message.type) {
+      case "heartbeat":
+        break;
+      case "command":
+        this.#handler.command(peer, message);
+        break;
+      case "gripper":
+        this.#handler.gripper(peer, message.epoch, message.openingM);
+        break;
+      case "leaseRelease":
+        this.#handler.releaseLease(peer, message.epoch);
+        break;
+      case "leaseRequest":
+        this.#grant(peer, message.requestId, message.name);
+        break;
+      case "statisticsRequest": {
+        const statistics = this.#handler.statistics();
+        this.#send(id, encode("statistics", { requestId: message.requestId, statistics }));
+        break;
+      }
+      case "stop":
+        // Whoever asks, a stop is never refused.
+        this.#answer(id, message.requestId, this.#handler.stop(message.category, message.reason));
+        break;
+      case "enable":
+      case "reset":
+        this.#answer(id, message.requestId, this.#supervise(peer, message.type));
+    }
+  }
+
+  async #supervise(peer: Peer, request: "enable" | "reset"): Promise<void> {
+    if (peer.role !== "supervisor")
+      throw new CerebellumError(
+        "COMMAND_REFUSED",
+        `${peer.name} asked for ${request} as ${peer.role}`,
+        "Connect as supervisor",
+      );
+    await (request === "enable" ? this.#handler.enable() : this.#handler.reset());
+  }
+
+  #grant(peer: Peer, requestId: number, leaseName: string): void {
+    try {
+      this.#send(
+        peer.id,
+        encode("leaseGranted", { requestId, ...this.#handler.acquireLease(peer, leaseName) }),
+      );
+    } catch (error) {
+      this.#refuse(peer.id, requestId, error);
+    }
+  }
+
+  #answer(id: number, requestId: number, work: Promise<void>): void {
+    work.then(
+      () => this.#send(id, encode("result", { requestId, ok: true, code: "", happened: "", remedy: "" })),
+      (error: unknown) => this.#refuse(id, requestId, error),
+    );
+  }
+
+  #refuse(id: number, requestId: number, error: unknown): void {
+    const known = error instanceof CerebellumError;
+    const code = known ? error.code : "CHECK_FAILED";
+    const happened = known ? error.happened : errorText(error);
+    const remedy = known ? error.remedy : "This is a defect of the servo: see its log";
+    this.#send(id, encode("result", { requestId, ok: false, code, happened, remedy }));
+  }
+
+  #send(id: number, bytes: Buffer): void {
+    const socket = this.#connections.get(id)?.socket;
+    if (socket === undefined || !socket.writable) return;
+    if (socket.writableLength > BACKLOG_BYTES_MAX) this.#cutOff(id, "reads too slowly");
+    else socket.write(bytes);
+  }
+
+  #cutOff(id: number, reason: string): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    this.#forget(id);
+    connection.socket.destroy();
+    this.#handler.troubled(`client ${connection.peer?.name ?? id} cut off: ${reason}`);
+  }
+
+  #forget(id: number): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    this.#connections.delete(id);
+    if (connection.peer !== undefined) this.#handler.gone(connection.peer);
+  }
+}
