@@ -1,0 +1,233 @@
+import { appendFile, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { makeTestBundle, type TestBundleOptions } from "../test/support/onnx/testBundle.js";
+import { loadBundle } from "./bundle.js";
+import { openPolicy, passingVariants } from "./verify.js";
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "bundle-"));
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+describe("reading a bundle", () => {
+  it("accepts a complete one and knows its files' sizes", async () => {
+    const manifest = await makeTestBundle(directory);
+    const bundle = await loadBundle(directory);
+    expect(bundle.manifest).toEqual(manifest);
+    expect([...bundle.fileBytes.keys()].sort()).toEqual(Object.keys(manifest.files).sort());
+    expect(bundle.fileBytes.get("encoder.fp32.onnx")).toBeGreaterThan(100_000);
+  });
+
+  it("refuses a folder without a manifest and says where bundles are named", async () => {
+    await expect(loadBundle(directory)).rejects.toMatchObject({
+      code: "BUNDLE_INVALID",
+      message: expect.stringMatching(/policy\.json cannot be read.*cell file/s),
+    });
+  });
+
+  it("refuses one changed byte in any file, naming the file and both checksums", async () => {
+    const manifest = await makeTestBundle(directory);
+    for (const [file, expected] of Object.entries(manifest.files)) {
+      const path = join(directory, file);
+      const bytes = await readFile(path);
+      const damaged = Buffer.from(bytes);
+      damaged[Math.floor(bytes.length / 2)]! ^= 1;
+      await writeFile(path, damaged);
+      await expect(loadBundle(directory)).rejects.toMatchObject({
+        code: "BUNDLE_INVALID",
+        happened: expect.stringMatching(new RegExp(`${file} has SHA-256 .*expected ${expected}`)),
+      });
+      await writeFile(path, bytes);
+    }
+    await loadBundle(directory);
+  });
+
+  it("refuses missing files, extra files and links", async () => {
+    await makeTestBundle(directory);
+    await writeFile(join(directory, "extra.py"), "");
+    await expect(loadBundle(directory)).rejects.toThrow(/extra\.py is not listed/);
+    await rm(join(directory, "extra.py"));
+    await rename(join(directory, "controller.onnx"), join(directory, "../moved.onnx"));
+    await expect(loadBundle(directory)).rejects.toThrow(/controller\.onnx is listed but missing/);
+    await symlink(join(directory, "../moved.onnx"), join(directory, "controller.onnx"));
+    await expect(loadBundle(directory)).rejects.toThrow(/controller\.onnx is neither file nor folder/);
+    await rm(join(directory, "../moved.onnx"));
+  });
+
+  it("refuses text that is no JSON", async () => {
+    await makeTestBundle(directory);
+    await appendFile(join(directory, "policy.json"), "}");
+    await expect(loadBundle(directory)).rejects.toMatchObject({ code: "BUNDLE_INVALID" });
+  });
+
+  it.each<[string, NonNullable<TestBundleOptions["change"]>, RegExp]>([
+    ["an unknown field", (m) => ({ ...m, python: "x" }), /python/],
+    ["another schema version", (m) => ({ ...m, schema: "cerebellum/policy@2" }), /schema/],
+    ["a crop outside of the image", (m) => ({ ...m, image: { ...m.image, widthPx: 500 } }), /image\.crop/],
+    [
+      "a path that leaves the bundle",
+      (m) => ({ ...m, files: { ...m.files, "../x": "0".repeat(64) } }),
+      /files/,
+    ],
+    [
+      "a variant's file that is not listed",
+      (m) => ({ ...m, variants: [{ ...m.variants[0], encoderFile: "other.onnx" }] }),
+      /other\.onnx is used but not listed/,
+    ],
+    [
+      "an image that is no multiple of the patch",
+      (m) => ({ ...m, image: { ...m.image, resize: { ...m.image.resize, widthPx: 60 } } }),
+      /no multiple of patch 16/,
+    ],
+    [
+      "a state element of an unknown joint",
+      (m) => ({ ...m, proprioception: [{ name: "elbow", unit: "rad", source: "joint-position" }] }),
+      /elbow is no joint/,
+    ],
+    [
+      "goldens with another state length",
+      (m) => ({ ...m, proprioception: m.proprioception.slice(1) }),
+      /8 state values, expected 7/,
+    ],
+  ])("refuses %s", async (_, change, text) => {
+    await makeTestBundle(directory, { change });
+    await expect(loadBundle(directory)).rejects.toMatchObject({
+      code: "BUNDLE_INVALID",
+      happened: expect.stringMatching(text),
+    });
+  });
+});
+
+describe("opening a bundle", () => {
+  it.each(["class-token", "patch-tokens"] as const)(
+    "replays its goldens with feature %s",
+    async (feature) => {
+      await makeTestBundle(directory, { feature });
+      const opened = await openPolicy(directory);
+      expect(opened.goldens).toHaveLength(2);
+      for (const golden of opened.goldens) {
+        expect(golden.imageErrorMax).toBeLessThanOrEqual(1e-6);
+        expect(golden.actionErrorMaxRad).toBeLessThanOrEqual(1e-6);
+      }
+      await opened.pipeline.release();
+    },
+  );
+
+  it("refuses other preprocessing with the case, the index and both numbers", async () => {
+    await makeTestBundle(directory, {
+      change: (m) => ({ ...m, image: { ...m.image, mean: [0.5, 0.456, 0.406] } }),
+    });
+    await expect(openPolicy(directory)).rejects.toMatchObject({
+      code: "BUNDLE_MISMATCH",
+      happened: expect.stringMatching(
+        /golden case 0 \(goldens\/0\.png\) image differs at \d+ of 64 values \(tolerance 0\.00001\): \[\d+\] found .* expected/,
+      ),
+    });
+  });
+
+  it("refuses the other kernel", async () => {
+    await makeTestBundle(directory, {
+      change: (m) => ({ ...m, image: { ...m.image, resize: { ...m.image.resize, kernel: "bilinear" } } }),
+    });
+    await expect(openPolicy(directory)).rejects.toMatchObject({ code: "BUNDLE_MISMATCH" });
+  });
+
+  it("refuses the other feature, because names or shapes of the models differ", async () => {
+    await makeTestBundle(directory, {
+      change: (m) => ({ ...m, encoder: { ...m.encoder, feature: "class-token" } }),
+    });
+    await expect(openPolicy(directory)).rejects.toMatchObject({
+      code: "BUNDLE_MISMATCH",
+      happened: expect.stringMatching(/feature float32 \[1, 16, 32\].*feature float32 \[1, 32\]/),
+    });
+  });
+
+  it("refuses a model that is not ONNX", async () => {
+    const manifest = await makeTestBundle(directory);
+    await writeFile(join(directory, "controller.onnx"), await readFile(join(directory, "goldens/0.png")));
+    const png = manifest.files["goldens/0.png"]!;
+    await writeFile(
+      join(directory, "policy.json"),
+      JSON.stringify({ ...manifest, files: { ...manifest.files, "controller.onnx": png } }),
+    );
+    await expect(openPolicy(directory)).rejects.toMatchObject({
+      code: "BUNDLE_INVALID",
+      happened: expect.stringMatching(/ONNX Runtime cannot load .*controller\.onnx/),
+    });
+  });
+
+  it("reports a controller that answers NaN", async () => {
+    await makeTestBundle(directory, { actionGain: 0.05 });
+    const opened = await openPolicy(directory);
+    await expect(opened.pipeline.control(new Array(8).fill(Number.NaN))).rejects.toMatchObject({
+      code: "POLICY_OUTPUT_INVALID",
+      happened: expect.stringMatching(/returned NaN for joint1/),
+    });
+    await opened.pipeline.release();
+  });
+
+  it("refuses a robot with other joints or another order", async () => {
+    const { robot } = await makeTestBundle(directory);
+    await expect(openPolicy(directory, { jointNames: [...robot.joints].reverse() })).rejects.toMatchObject({
+      code: "BUNDLE_MISMATCH",
+      happened: expect.stringMatching(/moves joints joint1.*robot has joint7/),
+    });
+  });
+
+  it("refuses a camera mounted more than 5 mm or 1 degree away, and accepts less", async () => {
+    const { image } = await makeTestBundle(directory);
+    const [qx, qy, qz, qw] = image.mount.quatXyzw;
+    const turned = (degrees: number) => {
+      const half = (degrees * Math.PI) / 360;
+      const [s, c] = [Math.sin(half), Math.cos(half)];
+      return [qx! * c + qw! * s, qy! * c + qz! * s, qz! * c - qy! * s, qw! * c - qx! * s];
+    };
+    const camera = { ...image, fovYDeg: 42, mount: image.mount };
+    const at = (positionM: number[], quatXyzw: readonly number[], fovYDeg = 42) =>
+      openPolicy(directory, { camera: { ...camera, fovYDeg, mount: { positionM, quatXyzw } } });
+    const opened = await at(
+      [0.075, 0.0049, 0.025],
+      turned(0.9).map((value) => -value),
+    );
+    await opened.pipeline.release();
+    const mismatch = { code: "BUNDLE_MISMATCH" };
+    await expect(at([0.075, 0.0051, 0.025], turned(0))).rejects.toMatchObject(mismatch);
+    await expect(at([0.075, 0, 0.025], turned(1.1))).rejects.toThrow(/1\.10 degrees \(limit 1\)/);
+    await expect(at([0.075, 0, 0.025], turned(0), 44)).rejects.toMatchObject(mismatch);
+    await expect(
+      openPolicy(directory, { camera: { ...camera, widthPx: 1280, heightPx: 720 } }),
+    ).rejects.toThrow(/1280 x 720, expected 640 x 480/);
+  });
+});
+
+describe("choosing a variant", () => {
+  const cosines = (mean: number, min: number) => [
+    { mean, min },
+    { mean: 1, min: 1 },
+  ];
+  it("takes int8 when both cosines pass the gate, else fp32", async () => {
+    await makeTestBundle(directory, { precisions: ["int8", "fp32"], cosines: cosines(0.9995, 0.996) });
+    expect(passingVariants(await loadBundle(directory))[0]!.precision).toBe("int8");
+    await makeTestBundle(directory, { precisions: ["int8", "fp32"], cosines: cosines(0.9995, 0.994) });
+    expect(passingVariants(await loadBundle(directory))[0]!.precision).toBe("fp32");
+  });
+  it("refuses a bundle without any that passes", async () => {
+    await makeTestBundle(directory, { cosines: [{ mean: 0.9, min: 0.9 }] });
+    const bundle = await loadBundle(directory);
+    expect(() => passingVariants(bundle)).toThrow(/no variant passes the gate.*fp32 mean 0\.9/);
+  });
+
+  it("falls back to fp32 when int8 fails its goldens on this machine, and says so", async () => {
+    // The goldens hold fp32's answers to 1e-5, which no quantised encoder meets.
+    await makeTestBundle(directory, { precisions: ["int8", "fp32"], actionGain: 1 });
+    const opened = await openPolicy(directory);
+    expect(opened.pipeline.variant.precision).toBe("fp32");
+    expect(opened.rejected).toMatchObject([
+      { precision: "int8", reason: expect.stringMatching(/golden case 0 .* action differs/) },
+    ]);
+    await opened.pipeline.release();
+  });
+});

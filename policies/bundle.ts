@@ -1,0 +1,184 @@
+/** Reads a policy bundle from its folder and refuses whatever is not exactly what the manifest says. Runs nothing. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { z } from "zod";
+import { CerebellumError, errorText } from "../core/errors.js";
+import { Goldens, PolicyManifest } from "./manifest.js";
+
+export const MANIFEST_FILE = "policy.json";
+const EXPORT_AGAIN = "Export the bundle again with the trainer, or copy it again in full";
+const FILES_MAX = 1000;
+
+export interface Bundle {
+  readonly directory: string;
+  readonly manifest: PolicyManifest;
+  readonly goldens: Goldens;
+  /** Size of every file but the manifest [bytes]. */
+  readonly fileBytes: ReadonlyMap<string, number>;
+}
+
+export const bundlePath = (bundle: Bundle, file: string): string => join(bundle.directory, file);
+
+export const bundleInvalid = (directory: string, happened: string, remedy = EXPORT_AGAIN, cause?: unknown) =>
+  new CerebellumError("BUNDLE_INVALID", `Policy bundle ${directory}: ${happened}`, remedy, cause);
+
+/** @throws BUNDLE_INVALID naming the file, what was found and what was expected */
+export async function loadBundle(directory: string): Promise<Bundle> {
+  const manifest = await readJson(directory, MANIFEST_FILE, PolicyManifest);
+  const fileBytes = await checkFiles(directory, manifest);
+  const goldens = await readJson(directory, manifest.goldens.file, Goldens);
+  checkReferences(directory, manifest, goldens);
+  checkLengths(directory, manifest, goldens);
+  return { directory, manifest, goldens, fileBytes };
+}
+
+async function readJson<S extends z.ZodType>(
+  directory: string,
+  file: string,
+  schema: S,
+): Promise<z.output<S>> {
+  let text: string;
+  try {
+    text = await readFile(join(directory, file), "utf8");
+  } catch (cause) {
+    throw bundleInvalid(
+      directory,
+      `${file} cannot be read (${errorText(cause)})`,
+      "Name the folder of a policy bundle; `policy.bundle` of the cell file is relative to the repository",
+      cause,
+    );
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw bundleInvalid(directory, `${file} is not JSON (${errorText(cause)})`, EXPORT_AGAIN, cause);
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.slice(0, 5).map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw bundleInvalid(directory, `${file} does not fit its schema: ${issues.join("; ")}`);
+}
+
+/** The folder holds exactly the files of the manifest, each with its checksum. */
+async function checkFiles(directory: string, manifest: PolicyManifest): Promise<Map<string, number>> {
+  const found = new Set(await listFiles(directory));
+  found.delete(MANIFEST_FILE);
+  const listed = Object.keys(manifest.files);
+  const missing = listed.filter((file) => !found.has(file));
+  if (missing.length > 0) throw bundleInvalid(directory, `${missing[0]} is listed but missing`);
+  const extra = [...found].filter((file) => !Object.hasOwn(manifest.files, file));
+  if (extra.length > 0) {
+    throw bundleInvalid(
+      directory,
+      `${extra[0]} is not listed in ${MANIFEST_FILE}`,
+      "Remove it: a bundle holds nothing unchecked",
+    );
+  }
+  const fileBytes = new Map<string, number>();
+  for (const file of listed) {
+    const { sha256, byteLength } = await checksum(join(directory, file));
+    const expected = manifest.files[file]!;
+    if (sha256 !== expected) {
+      throw bundleInvalid(
+        directory,
+        `${file} has SHA-256 ${sha256} (${byteLength} bytes), expected ${expected}`,
+      );
+    }
+    fileBytes.set(file, byteLength);
+  }
+  return fileBytes;
+}
+
+async function listFiles(directory: string, below = ""): Promise<string[]> {
+  const files: string[] = [];
+  for (const entry of await readdir(join(directory, below), { withFileTypes: true })) {
+    const name = below === "" ? entry.name : `${below}/${entry.name}`;
+    if (entry.isDirectory()) files.push(...(await listFiles(directory, name)));
+    else if (entry.isFile()) files.push(name);
+    else
+      throw bundleInvalid(
+        directory,
+        `${name} is neither file nor folder`,
+        "Replace links by the files themselves",
+      );
+    if (files.length > FILES_MAX) {
+      throw bundleInvalid(directory, `more than ${FILES_MAX} files`, "Is this the folder of a bundle?");
+    }
+  }
+  return files;
+}
+
+async function checksum(path: string): Promise<{ sha256: string; byteLength: number }> {
+  const hash = createHash("sha256");
+  let byteLength = 0;
+  await pipeline(
+    createReadStream(path, { highWaterMark: 1 << 20 }),
+    async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) {
+        hash.update(chunk);
+        byteLength += chunk.length;
+      }
+    },
+  );
+  return { sha256: hash.digest("hex"), byteLength };
+}
+
+function checkReferences(directory: string, manifest: PolicyManifest, goldens: Goldens): void {
+  const used = [
+    ...manifest.variants.flatMap((variant) => [variant.encoderFile, variant.controllerFile]),
+    ...goldens.cases.map((golden) => golden.image),
+    manifest.goldens.file,
+  ];
+  for (const file of used) {
+    if (!Object.hasOwn(manifest.files, file))
+      throw bundleInvalid(directory, `${file} is used but not listed in files`);
+  }
+}
+
+function checkLengths(directory: string, manifest: PolicyManifest, goldens: Goldens): void {
+  const { resize } = manifest.image;
+  const { patchPx, width, heads } = manifest.encoder.architecture;
+  if (resize.widthPx % patchPx !== 0 || resize.heightPx % patchPx !== 0) {
+    throw bundleInvalid(
+      directory,
+      `image ${resize.widthPx} x ${resize.heightPx} is no multiple of patch ${patchPx}`,
+    );
+  }
+  if (width % heads !== 0)
+    throw bundleInvalid(directory, `encoder width ${width} is no multiple of ${heads} heads`);
+  for (const element of manifest.proprioception) {
+    if (element.source === "joint-position" && !manifest.robot.joints.includes(element.name)) {
+      throw bundleInvalid(
+        directory,
+        `proprioception ${element.name} is no joint of the robot (${manifest.robot.joints.join(", ")})`,
+      );
+    }
+  }
+  const valuesMax = 3 * resize.widthPx * resize.heightPx;
+  goldens.cases.forEach((golden, index) => {
+    const where = `golden case ${index}`;
+    if (golden.state.length !== manifest.proprioception.length) {
+      throw bundleInvalid(
+        directory,
+        `${where} has ${golden.state.length} state values, expected ${manifest.proprioception.length}`,
+      );
+    }
+    if (golden.action.length !== manifest.robot.joints.length) {
+      throw bundleInvalid(
+        directory,
+        `${where} has ${golden.action.length} action values, expected ${manifest.robot.joints.length}`,
+      );
+    }
+    const { indices, values } = golden.preprocessed;
+    if (indices.length !== values.length || indices.some((at) => at >= valuesMax)) {
+      throw bundleInvalid(
+        directory,
+        `${where} has ${indices.length} indices (below ${valuesMax}) and ${values.length} values`,
+      );
+    }
+  });
+}

@@ -1,0 +1,200 @@
+/** Opens a bundle for use: variant by the gate, checks against robot and camera, goldens through the real pipeline. */
+import { readFile } from "node:fs/promises";
+import { CerebellumError } from "../core/errors.js";
+import { type Bundle, bundleInvalid, bundlePath, loadBundle } from "./bundle.js";
+import type { PolicyManifest } from "./manifest.js";
+import { PolicyPipeline, type Variant } from "./pipeline.js";
+import { decodePng } from "./png.js";
+
+/** Largest differences between the camera as mounted and as trained with. */
+export const MOUNT_LIMITS = { positionMm: 5, rotationDeg: 1, fovYDeg: 1 } as const;
+const DIFFERENCES_SHOWN = 5;
+
+/** The image camera as the cell declares it. */
+export interface CameraExpectation {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly fovYDeg: number;
+  readonly mount: { readonly positionM: readonly number[]; readonly quatXyzw: readonly number[] };
+}
+
+export interface OpenOptions {
+  readonly intraOpThreads?: number;
+  /** Compared when given: joint order of the robot that the policy will move. */
+  readonly jointNames?: readonly string[];
+  readonly camera?: CameraExpectation;
+}
+
+export interface GoldenResult {
+  readonly image: string;
+  readonly imageErrorMax: number;
+  readonly actionErrorMaxRad: number;
+}
+
+export interface OpenedPolicy {
+  readonly bundle: Bundle;
+  readonly pipeline: PolicyPipeline;
+  readonly goldens: readonly GoldenResult[];
+  /** Variants that pass the gate but failed their goldens on this machine. */
+  readonly rejected: readonly RejectedVariant[];
+}
+
+export interface RejectedVariant {
+  readonly precision: Variant["precision"];
+  readonly reason: string;
+}
+
+/** @throws BUNDLE_INVALID, BUNDLE_MISMATCH, POLICY_OUTPUT_INVALID; the message holds found, expected and tolerance */
+export async function openPolicy(directory: string, options: OpenOptions = {}): Promise<OpenedPolicy> {
+  const bundle = await loadBundle(directory);
+  const { manifest } = bundle;
+  if (options.jointNames !== undefined) checkJoints(manifest, options.jointNames);
+  if (options.camera !== undefined) checkCamera(manifest, options.camera);
+  const variants = passingVariants(bundle);
+  const rejected: RejectedVariant[] = [];
+  for (const [index, variant] of variants.entries()) {
+    const pipeline = await PolicyPipeline.load(bundle, variant, options.intraOpThreads);
+    try {
+      return { bundle, pipeline, goldens: await replayGoldens(bundle, pipeline), rejected };
+    } catch (thrown) {
+      await pipeline.release();
+      // A quantised model can be right where it was exported and wrong on this CPU; the next variant may serve.
+      const isLast = index === variants.length - 1;
+      if (isLast || !(thrown instanceof CerebellumError) || thrown.code !== "BUNDLE_MISMATCH") throw thrown;
+      rejected.push({ precision: variant.precision, reason: thrown.happened });
+    }
+  }
+  throw noVariant(bundle);
+}
+
+/** Variants whose measured feature cosines pass the gate, most preferred first, at least one. */
+export function passingVariants(bundle: Bundle): readonly Variant[] {
+  const { gate, variants } = bundle.manifest;
+  const passing = variants.filter(
+    (variant) =>
+      variant.featureCosineMean >= gate.featureCosineMean &&
+      variant.featureCosineMin >= gate.featureCosineMin,
+  );
+  if (passing.length === 0) throw noVariant(bundle);
+  return passing;
+}
+
+function noVariant(bundle: Bundle): CerebellumError {
+  const { gate, variants } = bundle.manifest;
+  const found = variants.map((v) => `${v.precision} mean ${v.featureCosineMean} min ${v.featureCosineMin}`);
+  return bundleInvalid(
+    bundle.directory,
+    `no variant passes the gate (mean ${gate.featureCosineMean}, min ${gate.featureCosineMin}): ${found.join(", ")}`,
+    "Export the bundle with its fp32 variant",
+  );
+}
+
+const bundleMismatch = (happened: string, remedy: string) =>
+  new CerebellumError("BUNDLE_MISMATCH", happened, remedy);
+
+function checkJoints(manifest: PolicyManifest, jointNames: readonly string[]): void {
+  const { joints } = manifest.robot;
+  if (joints.length === jointNames.length && joints.every((name, index) => name === jointNames[index]))
+    return;
+  throw bundleMismatch(
+    `Policy ${manifest.name} moves joints ${joints.join(", ")}; the robot has ${jointNames.join(", ")}`,
+    "Use a bundle that was trained for this robot",
+  );
+}
+
+function checkCamera(manifest: PolicyManifest, camera: CameraExpectation): void {
+  const { image } = manifest;
+  const who = `Policy ${manifest.name}, camera ${image.role}`;
+  if (camera.widthPx !== image.widthPx || camera.heightPx !== image.heightPx) {
+    throw bundleMismatch(
+      `${who}: images are ${camera.widthPx} x ${camera.heightPx}, expected ${image.widthPx} x ${image.heightPx}`,
+      "Set the camera's size in the cell file to the one the policy was trained with",
+    );
+  }
+  const positionMm = 1000 * distance(camera.mount.positionM, image.mount.positionM);
+  const rotationDeg = angleDeg(camera.mount.quatXyzw, image.mount.quatXyzw);
+  const fovYDeg = Math.abs(camera.fovYDeg - image.mount.fovYDeg);
+  if (
+    !(
+      positionMm <= MOUNT_LIMITS.positionMm &&
+      rotationDeg <= MOUNT_LIMITS.rotationDeg &&
+      fovYDeg <= MOUNT_LIMITS.fovYDeg
+    )
+  ) {
+    throw bundleMismatch(
+      `${who}: mounted ${positionMm.toFixed(1)} mm (limit ${MOUNT_LIMITS.positionMm}), ` +
+        `${rotationDeg.toFixed(2)} degrees (limit ${MOUNT_LIMITS.rotationDeg}) and ` +
+        `${fovYDeg.toFixed(2)} degrees of field of view (limit ${MOUNT_LIMITS.fovYDeg}) away from where it was trained`,
+      "Mount the camera as trained and calibrate, or train a policy for this mount",
+    );
+  }
+}
+
+const distance = (a: readonly number[], b: readonly number[]): number =>
+  Math.hypot(...a.map((value, axis) => value - b[axis]!));
+
+/** Angle between two rotations given as quaternions of any length and sign [degrees]. */
+function angleDeg(a: readonly number[], b: readonly number[]): number {
+  const dot = a.reduce((sum, value, axis) => sum + value * b[axis]!, 0);
+  const cosine = Math.min(1, Math.abs(dot) / (Math.hypot(...a) * Math.hypot(...b)));
+  return (2 * Math.acos(cosine) * 180) / Math.PI;
+}
+
+async function replayGoldens(bundle: Bundle, pipeline: PolicyPipeline): Promise<GoldenResult[]> {
+  const { toleranceImage, toleranceAction } = bundle.manifest.goldens;
+  const results: GoldenResult[] = [];
+  for (const [index, golden] of bundle.goldens.cases.entries()) {
+    const pixels = await readGoldenImage(bundle, golden.image);
+    const { indices, values } = golden.preprocessed;
+    const label = `golden case ${index} (${golden.image})`;
+    const image = pipeline.preprocess(pixels, "rgb8");
+    const sampled = indices.map((at) => image[at]!);
+    const imageErrorMax = compare(bundle, `${label} image`, sampled, values, toleranceImage, indices);
+    await pipeline.encode();
+    const action = await pipeline.control(golden.state);
+    const actionErrorMaxRad = compare(bundle, `${label} action`, action, golden.action, toleranceAction);
+    results.push({ image: golden.image, imageErrorMax, actionErrorMaxRad });
+  }
+  return results;
+}
+
+async function readGoldenImage(bundle: Bundle, file: string): Promise<Uint8Array> {
+  const decoded = decodePng(await readFile(bundlePath(bundle, file)));
+  if (typeof decoded === "string") throw bundleInvalid(bundle.directory, `${file}: ${decoded}`);
+  const { widthPx, heightPx } = bundle.manifest.image;
+  if (decoded.widthPx !== widthPx || decoded.heightPx !== heightPx) {
+    throw bundleInvalid(
+      bundle.directory,
+      `${file} is ${decoded.widthPx} x ${decoded.heightPx}, expected ${widthPx} x ${heightPx}`,
+    );
+  }
+  return decoded.pixels;
+}
+
+/** @returns the largest difference; @throws BUNDLE_MISMATCH with the first differences beyond the tolerance */
+function compare(
+  bundle: Bundle,
+  label: string,
+  found: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  indices?: readonly number[],
+): number {
+  let largest = 0;
+  const beyond: string[] = [];
+  for (let at = 0; at < expected.length; at++) {
+    const difference = Math.abs(found[at]! - expected[at]!);
+    if (!(difference <= largest)) largest = difference;
+    if (!(difference <= tolerance)) {
+      beyond.push(
+        `[${indices?.[at] ?? at}] found ${found[at]!.toPrecision(6)}, expected ${expected[at]!.toPrecision(6)}`,
+      );
+    }
+  }
+  if (beyond.length === 0) return largest;
+  throw bundleMismatch(
+    `Policy bundle ${bundle.directory}: ${label} differs at ${beyond.length} of ${expected.length} values ` +
+      `(tolerance ${tolerance}): ${beyond.slice(0, DIFFERENCES_SHOWN).join("; ")}`,
+    "Preprocessing or engine differ from training; export the bundle again and compare versions",
+  );
+}
