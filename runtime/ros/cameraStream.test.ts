@@ -64,6 +64,15 @@ describe("camera stream", () => {
     expect(stream.counters.lostCount).toBe(4);
   });
 
+  it("takes jitter of more than half a period for what it is", async () => {
+    const { clock, stream } = start();
+    for (const periods of [1, 1.6, 0.4, 1, 1.55, 0.5, 1]) {
+      await clock.advance(periods * PERIOD_MS);
+      stream.accept(image(clock));
+    }
+    expect(stream.counters.lostCount).toBe(0);
+  });
+
   it("holds back frames that repeat pixels or whose stamp does not rise", async () => {
     const { clock, frames, stream } = start();
     stream.accept(image(clock, 5, 64, "rgb8", 100));

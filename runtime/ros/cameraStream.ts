@@ -39,6 +39,9 @@ const RATE_WINDOW_NS = 3n * NS_PER_S;
 const SILENCE_NS = NS_PER_S;
 /** Below this share of the nominal rate the transport is the usual cause. */
 const SLOW_SHARE = 0.5;
+/** A gap that is longer than one period by this many periods, after carrying, means a lost frame. */
+const LOST_SURPLUS = 0.75;
+const SURPLUS_KEPT = 0.8;
 /** Every 37th byte: prime, so that every column and colour is met. */
 const HASH_STRIDE_BYTES = 37;
 /** A camera host whose clock runs ahead by more than this makes ages meaningless. */
@@ -59,6 +62,7 @@ export class CameraStream {
   readonly #agesMs: number[] = [];
   #newestStampNs = 0n as EpochNs;
   #newestHash = -1;
+  #surplusPeriods = 0;
   /** When the newest frame came, and when the newest that was passed on. */
   #newestNs: MonotonicNs | undefined;
   #freshNs: MonotonicNs | undefined;
@@ -182,10 +186,14 @@ export class CameraStream {
     return { ...base, level: "ok", message: `${rateHz.toFixed(1)} Hz` };
   }
 
+  /** A late frame followed by a short gap is jitter, not loss: the surplus of a gap is carried over and fades. */
   #framesBetween(stampNs: EpochNs): number {
     if (this.#newestStampNs === 0n) return 0;
     const periods = (Number(stampNs - this.#newestStampNs) * this.#options.config.rateHz) / 1e9;
-    return Math.max(0, Math.round(periods) - 1);
+    const surplus = Math.max(-0.5, SURPLUS_KEPT * this.#surplusPeriods + periods - 1);
+    const lost = surplus < LOST_SURPLUS ? 0 : Math.max(1, Math.round(surplus));
+    this.#surplusPeriods = surplus - lost;
+    return lost;
   }
 
   #mismatchRemedy(): string {
