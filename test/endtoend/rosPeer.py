@@ -113,7 +113,8 @@ class Peer:
     # ---- what is published
 
     def look(self):
-        self.spin(10, lambda: self.joint_states.count > 0 and self.diagnostics.count > 0)
+        ready = [self.joint_states, self.diagnostics] + ([self.images] if self.images else [])
+        self.spin(self.options.wait, lambda: all(topic.count > 0 for topic in ready))
         self.joint_states.count = 0
         self.joint_states.first_s = None
         self.spin(self.options.seconds)
@@ -259,6 +260,7 @@ def main():
     parser.add_argument("--robot", default="arm")
     parser.add_argument("--camera-topic", default="/camera/wrist", help='"" for a cell without a camera')
     parser.add_argument("--seconds", type=float, default=4, help="how long to look at the topics")
+    parser.add_argument("--wait", type=float, default=15, help="how long the cell may take to come up [s]")
     parser.add_argument("--joint", default="joint7", choices=ARM_JOINTS)
     parser.add_argument("--offset-rad", type=float, default=0.2)
     parser.add_argument("--stop-policy", action="store_true", help="first take the arm from the running policy")
