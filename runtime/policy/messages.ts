@@ -1,0 +1,76 @@
+/** What the daemon's main thread and a policy worker say to each other; both sides parse what they receive. */
+import { z } from "zod";
+import { asEpochNs, asMonotonicNs } from "../../core/clock.js";
+import type { ErrorCode } from "../../core/errors.js";
+import type { StepRecord, StepStatistics } from "./steps.js";
+
+const Monotonic = z.bigint().transform(asMonotonicNs);
+const Epoch = z.bigint().transform(asEpochNs);
+const Shared = z.instanceof(SharedArrayBuffer);
+
+/** `workerData` of a policy worker. */
+export const WorkerSetup = z.strictObject({
+  /** Name under which the policy holds the servo's lease. */
+  name: z.string().min(1),
+  socketPath: z.string().min(1),
+  bundleDirectory: z.string().min(1),
+  frames: Shared,
+  format: z.strictObject({
+    widthPx: z.int().positive(),
+    heightPx: z.int().positive(),
+    encoding: z.enum(["rgb8", "bgr8"]),
+  }),
+  /** One Int32; 1 holds back every command at once, even while the worker's thread computes. */
+  cancel: Shared,
+  mapping: z.strictObject({ monotonicNs: Monotonic, epochNs: Epoch }),
+  frameAgeMsMax: z.number().positive(),
+  approachSpeedScale: z.number().positive().max(1),
+  intraOpThreads: z.int().positive(),
+  camera: z.strictObject({
+    fovYDeg: z.number(),
+    positionM: z.array(z.number()).length(3),
+    quatXyzw: z.array(z.number()).length(4),
+  }),
+});
+export type WorkerSetup = z.infer<typeof WorkerSetup>;
+
+export const ToWorker = z.strictObject({
+  requestId: z.int(),
+  kind: z.enum(["start", "stop", "close"]),
+});
+export type ToWorker = z.infer<typeof ToWorker>;
+
+export const Failure = z.strictObject({
+  code: z.string().transform((code) => code as ErrorCode),
+  happened: z.string(),
+  remedy: z.string(),
+});
+export type Failure = z.infer<typeof Failure>;
+
+export const WorkerReady = z.strictObject({
+  kind: z.literal("ready"),
+  policy: z.string(),
+  task: z.string(),
+  precision: z.enum(["fp32", "int8"]),
+  rejected: z.array(z.strictObject({ precision: z.string(), reason: z.string() })),
+  rateHz: z.number(),
+  loadMs: z.number(),
+});
+export type WorkerReady = z.infer<typeof WorkerReady>;
+
+const Phase = z.enum(["ready", "approaching", "running", "failed"]);
+export type WorkerPhase = z.infer<typeof Phase>;
+
+export const FromWorker = z.discriminatedUnion("kind", [
+  WorkerReady,
+  z.strictObject({ kind: z.literal("unusable"), failure: Failure }),
+  z.strictObject({ kind: z.literal("answer"), requestId: z.int(), failure: Failure.optional() }),
+  z.strictObject({ kind: z.literal("phase"), phase: Phase, failure: Failure.optional() }),
+  z.strictObject({
+    kind: z.literal("step"),
+    /** Made by this program's own runner a thread away: its form is its type's. */
+    record: z.custom<StepRecord>((value) => typeof value === "object" && value !== null && "step" in value),
+    statistics: z.custom<StepStatistics>((value) => typeof value === "object" && value !== null),
+  }),
+]);
+export type FromWorker = z.infer<typeof FromWorker>;

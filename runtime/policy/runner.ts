@@ -1,0 +1,232 @@
+/**
+ * Runs a policy on a robot: guarded approach to the start pose, then steps on a fixed grid. A step takes the newest
+ * frame, adds the actor's action to the joint positions measured at that frame's time, and commands the sum with an
+ * expiry. Any doubt about a frame or a state gives no command, and the arm comes to a hold by itself.
+ */
+import {
+  addNs,
+  type Clock,
+  type ClockMapping,
+  type MonotonicNs,
+  msToNs,
+  nsToMs,
+  toMonotonicNs,
+} from "../../core/clock.js";
+import { CerebellumError, invariant } from "../../core/errors.js";
+import type { Lease, ServoClient, ServoSnapshot } from "../servo/api.js";
+import type { Actor } from "./actor.js";
+import { type ApproachPlan, approachPose } from "./approach.js";
+import { FrameGate } from "./frameGate.js";
+import type { Frame, FrameSource } from "./frameSlots.js";
+import { StepCounters, type StepRecord, type StepRefusal, type StepStatistics } from "./steps.js";
+
+export interface RunnerOptions {
+  readonly clock: Clock;
+  readonly servo: ServoClient;
+  readonly frames: FrameSource;
+  readonly actor: Actor;
+  readonly mapping: ClockMapping;
+  /** Name under which the lease is held. */
+  readonly name: string;
+  readonly rateHz: number;
+  /** Validity of one command from its step's start. */
+  readonly expiryMs: number;
+  /** Largest action per joint and step. */
+  readonly clipRad: number;
+  readonly frameAgeMsMax: number;
+  /** Left out: the run begins where the robot stands. */
+  readonly approach?: ApproachPlan;
+  /** Asked last before every command, for a stop that cannot wait for this thread's messages. */
+  readonly cancelled?: () => boolean;
+  /** Lets the thread's input in before a step, e.g. one turn of the event loop. */
+  readonly letInputIn?: () => Promise<void>;
+  readonly onPhase?: (phase: RunPhase) => void;
+  /** Every step, in order, at the latest when the next one ends. */
+  readonly onStep?: (record: StepRecord) => void;
+}
+
+export type RunPhase = "approaching" | "running" | "ended";
+
+export class PolicyRunner {
+  readonly #options: RunnerOptions;
+  readonly #gate: FrameGate;
+  readonly #counters = new StepCounters();
+  readonly #periodNs: bigint;
+  /** The newest step while it waits to learn when its command left for the device. */
+  #pending: StepRecord | undefined;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#gate = new FrameGate(options.frameAgeMsMax, options.mapping);
+    this.#periodNs = msToNs(1000 / options.rateHz);
+  }
+
+  statistics(): StepStatistics {
+    return this.#counters.summary();
+  }
+
+  /**
+   * Runs until `signal` aborts. The lease is given back in every case.
+   *
+   * @throws LEASE_REFUSED when the lease is not granted or lost, LINK_CLOSED, TIMED_OUT on the approach,
+   *   POLICY_OUTPUT_INVALID, and whatever the actor throws
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { servo, clock, approach, onPhase } = this.#options;
+    const lease = await servo.acquireLease(this.#options.name);
+    const ended = AbortSignal.any([signal, lease.lost, servo.closed]);
+    const unsubscribe = servo.onSnapshot((snapshot) => this.#noteWire(snapshot));
+    try {
+      if (approach !== undefined) {
+        onPhase?.("approaching");
+        await approachPose(clock, servo, lease, approach, ended, this.#options.cancelled);
+      }
+      if (!ended.aborted) {
+        onPhase?.("running");
+        await this.#steps(lease, ended);
+      }
+      if (!signal.aborted) throw endedBy(lease, servo);
+    } finally {
+      unsubscribe();
+      this.#flush();
+      lease.release();
+      onPhase?.("ended");
+    }
+  }
+
+  /** The grid begins now and never shifts; places that were missed are skipped and counted. */
+  async #steps(lease: Lease, ended: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    let dueNs = clock.nowNs();
+    let skippedSteps = 0;
+    for (let step = 0; ; step++) {
+      await clock.sleepUntil(dueNs, ended);
+      await this.#options.letInputIn?.();
+      if (ended.aborted) return;
+      const record = await this.#step(lease, ended, step, dueNs, skippedSteps);
+      this.#flush();
+      this.#pending = record;
+      if (record.commandSeq === undefined) this.#flush();
+      const latenessNs = clock.nowNs() - dueNs;
+      skippedSteps = latenessNs >= this.#periodNs ? Number(latenessNs / this.#periodNs) : 0;
+      dueNs = addNs(dueNs, BigInt(skippedSteps + 1) * this.#periodNs);
+    }
+  }
+
+  async #step(
+    lease: Lease,
+    ended: AbortSignal,
+    step: number,
+    dueNs: MonotonicNs,
+    skippedSteps: number,
+  ): Promise<StepRecord> {
+    const { clock, servo, frames, actor } = this.#options;
+    const startNs = clock.nowNs();
+    const frame = frames.newest();
+    const frameRefusal = this.#gate.check(frame, startNs);
+    const record = {
+      step,
+      dueNs,
+      startNs,
+      startLatenessMs: nsToMs(startNs - dueNs),
+      skippedSteps,
+      framesMissed: frames.missedCount,
+      ...(frame === undefined ? {} : this.#describe(frame, startNs)),
+    };
+    if (frame === undefined || frameRefusal !== undefined)
+      return { ...record, refusal: frameRefusal ?? "noFrame" };
+    const imageNs = toMonotonicNs(this.#options.mapping, frame.stampNs);
+    const positionRad = servo.positionAt(imageNs);
+    const snapshot = servo.latest();
+    if (positionRad === undefined || snapshot === undefined) return { ...record, refusal: "noJointState" };
+    if (snapshot.state !== "holding" && snapshot.state !== "following") {
+      return { ...record, refusal: "servoNotReady" };
+    }
+    const raw = await actor.act({ frame, positionRad, gripperOpeningM: snapshot.gripperOpeningM });
+    const actedNs = clock.nowNs();
+    const { actionRad, clippedCount } = this.#clip(raw, positionRad.length);
+    const targetRad = actionRad.map((value, joint) => positionRad[joint]! + value);
+    const acted = {
+      ...record,
+      ...actor.parts,
+      positionRad: [...positionRad],
+      actionRad,
+      targetRad,
+      clippedCount,
+    };
+    const expiresNs = addNs(startNs, msToNs(this.#options.expiryMs));
+    const refusal = this.#refusalBeforeSending(ended, actedNs, expiresNs);
+    if (refusal !== undefined) return { ...acted, refusal };
+    const commandSeq = lease.command({ positionRad: targetRad, expiresNs });
+    return { ...acted, commandSeq, sendMs: nsToMs(clock.nowNs() - actedNs) };
+  }
+
+  #describe(frame: Frame, startNs: MonotonicNs) {
+    return {
+      frameSequence: frame.sequence,
+      imageStampNs: frame.stampNs,
+      imageAgeMs: this.#gate.ageMs(frame, startNs),
+      queueMs: nsToMs(startNs - frame.receivedNs),
+    };
+  }
+
+  #refusalBeforeSending(
+    ended: AbortSignal,
+    nowNs: MonotonicNs,
+    expiresNs: MonotonicNs,
+  ): StepRefusal | undefined {
+    if (ended.aborted || this.#options.cancelled?.() === true) return "cancelled";
+    return nowNs >= expiresNs ? "expired" : undefined;
+  }
+
+  /** @throws POLICY_OUTPUT_INVALID when a value is not finite or one is missing */
+  #clip(raw: ArrayLike<number>, jointCount: number) {
+    const { clipRad } = this.#options;
+    invariant(raw.length === jointCount, `action has ${raw.length} values for ${jointCount} joints`);
+    const actionRad: number[] = [];
+    let clippedCount = 0;
+    for (let joint = 0; joint < jointCount; joint++) {
+      const value = raw[joint]!;
+      if (!Number.isFinite(value)) {
+        throw new CerebellumError(
+          "POLICY_OUTPUT_INVALID",
+          `Action of ${this.#options.servo.info.limits.jointNames[joint]} is ${value}`,
+          "The policy is stopped; run `./cerebellum policy verify` on its bundle",
+        );
+      }
+      const clipped = Math.min(clipRad, Math.max(-clipRad, value));
+      if (clipped !== value) clippedCount++;
+      actionRad.push(clipped);
+    }
+    return { actionRad, clippedCount };
+  }
+
+  #noteWire(snapshot: ServoSnapshot): void {
+    const pending = this.#pending;
+    if (pending?.commandSeq === undefined || snapshot.commandSeq !== pending.commandSeq) return;
+    const { commandWireNs } = snapshot;
+    // Numbers begin anew with each lease: an equal one from before this step belongs to another command.
+    if (commandWireNs < pending.startNs) return;
+    const imageNs = toMonotonicNs(this.#options.mapping, pending.imageStampNs!);
+    this.#pending = { ...pending, commandWireNs, imageToWireMs: nsToMs(commandWireNs - imageNs) };
+    this.#flush();
+  }
+
+  #flush(): void {
+    const record = this.#pending;
+    if (record === undefined) return;
+    this.#pending = undefined;
+    this.#counters.add(record);
+    this.#options.onStep?.(record);
+  }
+}
+
+function endedBy(lease: Lease, servo: ServoClient): CerebellumError {
+  const reason: unknown = servo.closed.aborted ? servo.closed.reason : lease.lost.reason;
+  if (reason instanceof CerebellumError) return reason;
+  return new CerebellumError(
+    servo.closed.aborted ? "LINK_CLOSED" : "LEASE_REFUSED",
+    `${servo.info.robot}: the servo ended the policy's command`,
+    "See `./cerebellum why`; start the policy again when the robot is holding",
+  );
+}
