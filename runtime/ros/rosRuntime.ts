@@ -61,7 +61,7 @@ export interface RosLifecycleNode extends RosNode {
 export interface RosRuntime {
   createNode(name: string, namespace?: string): RosNode;
   createLifecycleNode(name: string, callbacks: LifecycleCallbacks): RosLifecycleNode;
-  /** Must run on every way out: a participant that ends without it leaves its 32 MiB segment in /dev/shm. */
+  /** Runs by itself when the process exits: a participant that ends without it leaves its segment in /dev/shm. */
   shutdown(): void;
 }
 
@@ -88,16 +88,19 @@ export async function startRos(rosArguments: readonly string[] = []): Promise<Ro
     nodes.push(node);
     return node;
   };
+  const shutdown = () => {
+    for (const node of nodes.splice(0)) node.destroy();
+    if (!rcl.isShutdown()) rcl.shutdown();
+  };
+  // Also after process.exit and uncaught exceptions; a second call does nothing.
+  process.once("exit", shutdown);
   return {
     createNode: (name, namespace = "") => started(new RclNode(rcl, new rcl.Node(name, namespace))),
     createLifecycleNode: (name, callbacks) => {
       const native = rcl.createLifecycleNode(name);
       return lifecycleNode(rcl, started(new RclNode(rcl, native)), native, callbacks);
     },
-    shutdown: () => {
-      for (const node of nodes.splice(0)) node.destroy();
-      if (!rcl.isShutdown()) rcl.shutdown();
-    },
+    shutdown,
   };
 }
 
