@@ -40,12 +40,19 @@ export class SimClock implements Clock {
   sleepUntil(dueNs: MonotonicNs, signal?: AbortSignal): Promise<void> {
     if (dueNs <= this.#nowNs || signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      const waiter: Waiter = { dueNs, wake: resolve };
-      this.#waiters.push(waiter);
-      signal?.addEventListener("abort", () => {
+      const onAbort = (): void => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
-        resolve();
-      });
+        waiter.wake();
+      };
+      const waiter: Waiter = {
+        dueNs,
+        wake: () => {
+          signal?.removeEventListener("abort", onAbort);
+          resolve();
+        },
+      };
+      this.#waiters.push(waiter);
+      signal?.addEventListener("abort", onAbort);
     });
   }
 

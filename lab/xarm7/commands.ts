@@ -6,6 +6,7 @@ import {
   encodeReply,
   MESSAGES,
   type MessageName,
+  MODE,
   STATE_BYTE,
 } from "../../drivers/xarm7/protocol/index.js";
 import { XARM7_MODIFIED_DH } from "../../kinematics/xarm7.js";
@@ -222,9 +223,12 @@ export function answer(
     return encodeRawReply(transactionId, protocolId, register, controller.state.replyBits, zeros);
   }
   if (MESSAGES[name].motion) return answerMove(controller, request, name, origin);
+  const readyBefore = controller.state.ready;
   const result = HANDLERS[name]?.(controller, values, origin) ?? "invalid";
   if (result === "bad") controller.state.warn(WARNING.badParameter);
-  const bits = controller.state.replyBits | (typeof result === "string" ? STATE_BYTE.invalid : 0);
+  let bits = controller.state.replyBits | (typeof result === "string" ? STATE_BYTE.invalid : 0);
+  // Client software judges this one as a motion, so its own reset must not make a ready arm look refusing.
+  if (name === "setToolLoad" && readyBefore) bits &= ~STATE_BYTE.notReady;
   if (typeof result === "string") return encodeRawReply(transactionId, protocolId, register, bits);
   return encodeReply(transactionId, protocolId, name, bits, result);
 }
@@ -236,7 +240,9 @@ function answerMove(
   origin: Origin,
 ): Uint8Array {
   const { state } = controller;
-  const allowed = state.ready && (MOTION_MODES[name]?.includes(state.mode) ?? false);
+  // Planned moves may be queued while paused; what is followed at once may not.
+  const ready = state.ready && (!state.paused || state.mode === MODE.position);
+  const allowed = ready && (MOTION_MODES[name]?.includes(state.mode) ?? false);
   const result = allowed ? move(controller, name, values, origin) : "refused";
   const bits = state.replyBits | (result === "refused" ? STATE_BYTE.notReady : 0);
   const carriesCount = MESSAGES[name].reply.codes.length > 0;
@@ -270,7 +276,7 @@ function writeTool(
   value: number,
   bits: 16 | 32,
 ): Answer {
-  if (!Number.isFinite(value)) return "bad";
+  if (!Number.isInteger(value)) return "bad";
   if (!controller.tool.write(id, address, value, bits)) controller.toolSilent();
   return NOTHING;
 }

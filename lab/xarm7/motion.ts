@@ -82,9 +82,10 @@ export class Motion implements MotionControl {
   abort(): void {
     this.queue.clear();
     this.#running = false;
-    this.#halting = this.#motorsOn;
     this.#wish.leftS = 0;
     this.#twist.fill(0);
+    this.#halting = this.velocityRadPerS.some((value) => value !== 0);
+    if (!this.#halting) this.#holdTargets();
     if (this.#freeDrive) this.#setFreeDrive(false);
   }
 
@@ -95,6 +96,8 @@ export class Motion implements MotionControl {
   resume(): void {
     this.#running = true;
     this.#restS = SERVO_REST_S;
+    // Made ready while still braking: it stops dead, so that new commands start from a standing setpoint.
+    if (this.#halting) this.#endHalt();
     this.#toolSpeed.clear();
     if (this.#mode === MODE.teach) this.#setFreeDrive(true);
   }
@@ -109,6 +112,7 @@ export class Motion implements MotionControl {
     this.#motorsOn = on;
     this.#halting = false;
     this.#standAtPlant();
+    this.#plant.setTarget(this.setpointRad);
     this.#plant.setEnabled(on);
   }
 
@@ -166,10 +170,12 @@ export class Motion implements MotionControl {
       if (this.#halting) this.#halt(stepS);
       else this.#follow(stepS);
       this.#differentiate(beforeRad, stepS);
-      if (!this.withinLimits(this.setpointRad)) {
+      const moved = this.velocityRadPerS.some((value) => value !== 0);
+      if (moved && !this.withinLimits(this.setpointRad)) {
+        const byCommand = !this.#halting;
         this.setpointRad.set(beforeRad);
         this.velocityRadPerS.fill(0);
-        this.#options.onFault(ARM_ERROR.jointLimit);
+        if (byCommand) this.#options.onFault(ARM_ERROR.jointLimit);
       }
     }
     this.#plant.setTarget(this.setpointRad);
@@ -203,18 +209,16 @@ export class Motion implements MotionControl {
   #followServo(dtS: number): void {
     this.#restS += dtS;
     if (!this.#running) return;
-    if (this.#restS > SERVO_REST_S && !this.#servoLeft()) return;
+    if (this.#restS > SERVO_REST_S && this.velocityRadPerS.every((value) => value === 0)) {
+      this.#toolSpeed.clear();
+      return;
+    }
     const reachRad = VELOCITY_MAX * dtS;
     for (let joint = 0; joint < JOINT_COUNT; joint++) {
       this.setpointRad[joint] = slew(this.setpointRad[joint]!, this.#servoTargetRad[joint]!, reachRad);
     }
     const speed = this.#toolSpeed.add(toolPose(this.setpointRad, this.toolOffset).positionM, dtS);
     if (speed > this.toolSpeedMaxMmPerS) this.#options.onFault(ARM_ERROR.linearSpeed);
-  }
-
-  /** The stream has a target and has not reached it. */
-  #servoLeft(): boolean {
-    return this.velocityRadPerS.some((value) => value !== 0);
   }
 
   #followVelocity(dtS: number): void {
@@ -263,8 +267,12 @@ export class Motion implements MotionControl {
       this.setpointRad[joint] = this.setpointRad[joint]! + velocity * dtS;
       if (velocity !== 0) resting = false;
     }
-    if (!resting) return;
+    if (resting) this.#endHalt();
+  }
+
+  #endHalt(): void {
     this.#halting = false;
+    this.velocityRadPerS.fill(0);
     this.#holdTargets();
   }
 

@@ -2,7 +2,12 @@
  * The connector at the arm's wrist: RS485 bus with the gripper, its baud setting, digital and analog pins. The
  * controller passes RTU frames through (register 124) and reads or writes single addresses (127 to 130).
  */
-import { GRIPPER_SLAVE, RS485_HOST_TOOL, TOOL_BAUD } from "../../drivers/xarm7/protocol/index.js";
+import {
+  GRIPPER_SLAVE,
+  pulseToWords,
+  RS485_HOST_TOOL,
+  TOOL_BAUD,
+} from "../../drivers/xarm7/protocol/index.js";
 import type { Gripper } from "./gripper.js";
 
 const OUTPUTS_ADDRESS = 0x0a15;
@@ -46,8 +51,7 @@ export class ToolPort {
   write(id: number, address: number, value: number, bits: 16 | 32): boolean {
     if (id === GRIPPER_SLAVE) {
       if (!this.#reachable()) return false;
-      const whole = Math.trunc(value);
-      return this.gripper.write(address, bits === 16 ? [whole & 0xffff] : [whole >> 16, whole & 0xffff]);
+      return this.gripper.write(address, bits === 16 ? [value & 0xffff] : pulseToWords(value));
     }
     if (id !== RS485_HOST_TOOL) return false;
     if (address === TOOL_BAUD.writeAddress) this.#baudIndexNext = value;

@@ -11,8 +11,7 @@ import { z } from "zod";
 import { entryUrl, repositoryRootUrl } from "../../core/entry.js";
 
 const python =
-  process.env.CEREBELLUM_PYTHON ??
-  fileURLToPath(new URL(".ros2/venv/bin/python", repositoryRootUrl()));
+  process.env.CEREBELLUM_PYTHON ?? fileURLToPath(new URL(".ros2/venv/bin/python", repositoryRootUrl()));
 const script = fileURLToPath(new URL("test/lab/xarm7Sdk.py", repositoryRootUrl()));
 const emulatorMain = fileURLToPath(entryUrl("../../launch/processes/xarm7EmulatorMain.js", import.meta.url));
 
@@ -44,30 +43,33 @@ async function nextLine(lines: AsyncIterator<string>): Promise<string> {
 }
 
 describe("xarm-python-sdk 1.18.4 against the emulated controller", () => {
-  it.skipIf(!existsSync(python))("connects, moves, streams servo_j, grips and recovers from errors", async () => {
-    emulator = spawn(process.execPath, [emulatorMain], { stdio: "pipe" });
-    const emulatorLines = linesOf(emulator);
-    const { ports } = Ports.parse(JSON.parse(await nextLine(emulatorLines)));
-    client = spawn(python, ["-u", script, JSON.stringify(ports)], { stdio: "pipe" });
-    let clientErrors = "";
-    client.stderr.on("data", (chunk) => (clientErrors += String(chunk)));
-    const checks: z.infer<typeof Said>[] = [];
-    const figures: Record<string, number> = {};
-    let done = false;
-    const clientLines = linesOf(client);
-    for (let line = await clientLines.next(); line.done !== true; line = await clientLines.next()) {
-      const said = Said.parse(JSON.parse(line.value));
-      if ("ask" in said) {
-        emulator.stdin.write(`${JSON.stringify(said.ask)}\n`);
-        client.stdin.write(`${await nextLine(emulatorLines)}\n`);
-      } else if ("figure" in said) figures[said.figure] = said.value;
-      else if ("done" in said) done = true;
-      else checks.push(said);
-    }
-    console.log(JSON.stringify(figures));
-    const failed = checks.filter((said) => "ok" in said && !said.ok);
-    expect(failed).toEqual([]);
-    expect(done, clientErrors).toBe(true);
-    expect(checks.length).toBeGreaterThan(80);
-  });
+  it.skipIf(!existsSync(python))(
+    "connects, moves, streams servo_j, grips and recovers from errors",
+    async () => {
+      emulator = spawn(process.execPath, [emulatorMain], { stdio: "pipe" });
+      const emulatorLines = linesOf(emulator);
+      const { ports } = Ports.parse(JSON.parse(await nextLine(emulatorLines)));
+      client = spawn(python, ["-u", script, JSON.stringify(ports)], { stdio: "pipe" });
+      let clientErrors = "";
+      client.stderr.on("data", (chunk) => (clientErrors += String(chunk)));
+      const checks: z.infer<typeof Said>[] = [];
+      const figures: Record<string, number> = {};
+      let done = false;
+      const clientLines = linesOf(client);
+      for (let line = await clientLines.next(); line.done !== true; line = await clientLines.next()) {
+        const said = Said.parse(JSON.parse(line.value));
+        if ("ask" in said) {
+          emulator.stdin.write(`${JSON.stringify(said.ask)}\n`);
+          client.stdin.write(`${await nextLine(emulatorLines)}\n`);
+        } else if ("figure" in said) figures[said.figure] = said.value;
+        else if ("done" in said) done = true;
+        else checks.push(said);
+      }
+      console.log(JSON.stringify(figures));
+      const failed = checks.filter((said) => "ok" in said && !said.ok);
+      expect(failed).toEqual([]);
+      expect(done, clientErrors).toBe(true);
+      expect(checks.length).toBeGreaterThan(80);
+    },
+  );
 });
