@@ -25,20 +25,30 @@ cerebellum_prepend() {
   esac
 }
 
+# An environment inherited from another checkout is not a ROS of this machine.
+case "${CEREBELLUM_ROS_KIND:-}:${AMENT_PREFIX_PATH:-}:" in
+  wheels:*":$CEREBELLUM_ROOT/.ros2/venv:"*) ;;
+  wheels:*) AMENT_PREFIX_PATH='' PYTHONPATH='' ;;
+esac
 CEREBELLUM_ROS_KIND=$(cerebellum_ros_kind)
 export CEREBELLUM_ROS_KIND
+if [ "$CEREBELLUM_ROS_KIND" = wheels ]; then
+  cerebellum_venv="$CEREBELLUM_ROOT/.ros2/venv"
+else
+  cerebellum_venv="$CEREBELLUM_ROOT/.ros2/system-venv"
+fi
 
 if [ "$CEREBELLUM_ROS_KIND" = wheels ]; then
   export ROS_DISTRO=kilted
   # The wheels' start-up hook would otherwise re-execute Python once to set LD_LIBRARY_PATH.
   export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
-  for cerebellum_folder in "$CEREBELLUM_ROOT"/.ros2/venv/lib/python3.*/site-packages/ros_*.libs; do
-    cerebellum_prepend LD_LIBRARY_PATH "$cerebellum_folder"
+  for cerebellum_folder in "$cerebellum_venv"/lib/python3.*/site-packages/ros_*.libs; do
+    if [ -d "$cerebellum_folder" ]; then cerebellum_prepend LD_LIBRARY_PATH "$cerebellum_folder"; fi
   done
-  cerebellum_prepend LD_LIBRARY_PATH "$CEREBELLUM_ROOT/.ros2/venv/lib"
-  cerebellum_prepend AMENT_PREFIX_PATH "$CEREBELLUM_ROOT/.ros2/venv"
-  cerebellum_prepend PATH "$CEREBELLUM_ROOT/.ros2/venv/bin"
+  cerebellum_prepend LD_LIBRARY_PATH "$cerebellum_venv/lib"
+  cerebellum_prepend AMENT_PREFIX_PATH "$cerebellum_venv"
 fi
+cerebellum_prepend PATH "$cerebellum_venv/bin"
 export RMW_IMPLEMENTATION="${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}"
 
 # The overlay holds our own interface packages (and tf2_msgs where ROS has none).
