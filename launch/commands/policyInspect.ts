@@ -1,0 +1,69 @@
+/** `policy inspect`: what a bundle says about itself, without running it. */
+import { type Bundle, loadBundle } from "../../policies/bundle.js";
+import { passingVariants } from "../../policies/verify.js";
+import { printer, writeJson } from "./output.js";
+
+/** @throws BUNDLE_INVALID */
+export async function policyInspect(directory: string, options: { json?: string } = {}): Promise<void> {
+  const bundle = await loadBundle(directory);
+  const print = printer(options.json);
+  for (const [label, value] of describeBundle(bundle)) print(`${label.padEnd(16)} ${value}`);
+  writeJson(options.json, {
+    directory,
+    manifest: bundle.manifest,
+    fileBytes: Object.fromEntries(bundle.fileBytes),
+    chosenPrecision: passingVariants(bundle)[0]!.precision,
+    goldenCases: bundle.goldens.cases.length,
+  });
+}
+
+/** Rows of the table for people. */
+export function describeBundle(bundle: Bundle): [label: string, value: string][] {
+  const { manifest } = bundle;
+  const { image, encoder, controller, action, start, provenance, gate } = manifest;
+  const { crop, resize, mount } = image;
+  const { architecture } = encoder;
+  const totalBytes = [...bundle.fileBytes.values()].reduce((sum, bytes) => sum + bytes, 0);
+  const sources = manifest.proprioception.map(({ name, source, unit }) =>
+    source === "joint-position" ? name : `${name} (${source}, ${unit})`,
+  );
+  return [
+    ["policy", `${manifest.name} (${manifest.kind}), task ${manifest.task}`],
+    ["", manifest.description],
+    ["robot", `${manifest.robot.device}: ${manifest.robot.joints.join(", ")}`],
+    ["rate", `${manifest.rateHz} Hz; an action is valid for ${manifest.expiryMs} ms`],
+    [
+      "image",
+      `${image.role}, ${image.widthPx} x ${image.heightPx} ${image.encoding}; ` +
+        `crop ${crop.widthPx} x ${crop.heightPx} at ${crop.xPx}, ${crop.yPx}; ` +
+        `to ${resize.widthPx} x ${resize.heightPx} ${resize.kernel}`,
+    ],
+    ["normalisation", `mean ${image.mean.join(" ")}, deviation ${image.std.join(" ")} of RGB / 255`],
+    [
+      "camera mount",
+      `${mount.positionM.join(" ")} m, quaternion xyzw ${mount.quatXyzw.join(" ")}, ` +
+        `vertical field of view ${mount.fovYDeg} degrees`,
+    ],
+    ["state", sources.join(", ")],
+    [
+      "encoder",
+      `ViT patch ${architecture.patchPx}, width ${architecture.width}, depth ${architecture.depth}, ` +
+        `${architecture.heads} heads; pre-training ${encoder.pretraining}; feature ${encoder.feature}`,
+    ],
+    ["controller", `hidden ${controller.hidden.join(", ")}`],
+    ["action", `${action.kind}, clipped at ${action.clipRad} ${action.unit} per joint and step`],
+    ["start pose", `${start.positionRad.join(" ")} rad, gripper ${start.gripperOpeningM} m`],
+    ...manifest.variants.map((variant): [string, string] => [
+      `variant ${variant.precision}`,
+      `feature cosine mean ${variant.featureCosineMean}, min ${variant.featureCosineMin} ` +
+        `(gate ${gate.featureCosineMean}, ${gate.featureCosineMin})`,
+    ]),
+    ["goldens", `${bundle.goldens.cases.length} cases`],
+    [
+      "trained by",
+      `${provenance.trainer} on ${provenance.dataset.episodes} episodes, ${provenance.dataset.frames} frames`,
+    ],
+    ["notes", provenance.notes],
+    ["files", `${bundle.fileBytes.size} with matching checksums, ${(totalBytes / 1e6).toFixed(1)} MB`],
+  ];
+}
