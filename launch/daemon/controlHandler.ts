@@ -1,0 +1,38 @@
+/** Answers the control socket from the running daemon. */
+
+import { CerebellumError } from "../../core/errors.js";
+import type { Outcome } from "../../runtime/supervisor.js";
+import type { ControlHandler } from "../control/server.js";
+import type { Daemon } from "./daemon.js";
+import { describeStatus, readStatus } from "./status.js";
+
+export function answerControl(daemon: Daemon, requestShutdown: () => void): ControlHandler {
+  const { supervisor } = daemon;
+  return async (request) => {
+    switch (request.do) {
+      case "status": {
+        const status = await readStatus(daemon);
+        return { ok: true, message: describeStatus(status), status: JSON.parse(JSON.stringify(status)) };
+      }
+      case "stop":
+        return answer(await supervisor.stop(request.category, request.reason));
+      case "enable":
+        return answer(await supervisor.enable());
+      case "reset":
+        return answer(await supervisor.reset());
+      case "startPolicy":
+        return answer(await supervisor.startPolicy(request.bundle));
+      case "stopPolicy":
+        return answer(await supervisor.stopPolicy());
+      case "shutdown":
+        requestShutdown();
+        return { ok: true, message: "the daemon ends; the arm is left holding" };
+    }
+  };
+}
+
+function answer({ success, message }: Outcome) {
+  if (!success)
+    throw new CerebellumError("DEVICE_REFUSED", message, "Remove the cause that it names, then ask again");
+  return { ok: true as const, message };
+}

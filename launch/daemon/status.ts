@@ -1,0 +1,46 @@
+/** What a running daemon is doing, as data and as text. */
+import type { PolicyStatus } from "../../runtime/policy/host.js";
+import type { ServoStatistics } from "../../runtime/servo/api.js";
+import type { DiagnosticItem } from "../../runtime/supervisor.js";
+import type { Daemon } from "./daemon.js";
+
+export interface DaemonStatus {
+  readonly cell: string;
+  readonly upS: number;
+  readonly processId: number;
+  readonly items: readonly DiagnosticItem[];
+  readonly servos: Readonly<Record<string, ServoStatistics>>;
+  readonly policy: PolicyStatus | undefined;
+  readonly labPorts: Readonly<Record<string, number>> | undefined;
+}
+
+export async function readStatus(daemon: Daemon): Promise<DaemonStatus> {
+  const robots = Object.keys(daemon.cell.robots);
+  const statistics = await Promise.all(robots.map((robot) => daemon.servo(robot).statistics()));
+  const cameras = Object.keys(daemon.cell.cameras).flatMap(
+    (name) => daemon.camera(name)?.stream.diagnostic() ?? [],
+  );
+  return {
+    cell: daemon.cell.name,
+    upS: Number(daemon.clock.nowNs() - daemon.mapping.monotonicNs) / 1e9,
+    processId: process.pid,
+    items: [...(await daemon.supervisor.diagnostics()), ...cameras],
+    servos: Object.fromEntries(robots.map((robot, index) => [robot, statistics[index]!])),
+    policy: daemon.policy?.status(),
+    labPorts: daemon.lab?.ports,
+  };
+}
+
+export function describeStatus(status: DaemonStatus): string {
+  const lines = [`cell ${status.cell}, up for ${status.upS.toFixed(0)} s, process ${status.processId}`];
+  for (const item of status.items) {
+    lines.push(`  ${item.level.padEnd(5)} ${item.name}: ${item.message}`);
+    const values = Object.entries(item.values).map(([name, value]) => `${name} ${value}`);
+    if (values.length > 0) lines.push(`        ${values.join(", ")}`);
+  }
+  if (status.labPorts !== undefined) {
+    const ports = Object.entries(status.labPorts).map(([name, port]) => `${name} ${port}`);
+    lines.push(`  lab ports: ${ports.join(", ")}`);
+  }
+  return lines.join("\n");
+}

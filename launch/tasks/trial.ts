@@ -1,0 +1,138 @@
+/** Runs trials of ReachBlock on a running daemon in the lab: scene, start pose, policy, ground truth, verdict. */
+import { addNs, msToNs, nsToMs } from "../../core/clock.js";
+import { CerebellumError } from "../../core/errors.js";
+import type { LabTruth } from "../../lab/control/protocol.js";
+import { Random } from "../../lab/world/random.js";
+import { approachPose } from "../../runtime/policy/approach.js";
+import type { Daemon } from "../daemon/daemon.js";
+import { judgeTrial, TRIAL_S, type TrialVerdict, type TruthSample } from "./reachBlock.js";
+
+/** Blocks are put here [m]: 1 cm inside the patch that demonstrations cover. */
+const BLOCK_X_M = [0.29, 0.63] as const;
+const BLOCK_Y_M = [-0.19, 0.19] as const;
+/** Scenes of trials have seeds that neither demonstrations nor the pre-training corpus use. */
+const TRIAL_SCENE_SEED = 1_000_000_000;
+const SAMPLE_MS = 50;
+const START_MS_MAX = 30_000;
+/** Time for the block to settle and for a fresh frame to arrive after a scene was set. */
+const SCENE_SETTLE_MS = 300;
+
+export interface Trial {
+  readonly index: number;
+  readonly seed: number;
+  readonly blockM: readonly [number, number];
+  readonly light: "training" | "changed";
+}
+
+export interface TrialResult extends TrialVerdict {
+  readonly index: number;
+  readonly seed: number;
+  readonly blockM: readonly [number, number];
+  readonly steps: number;
+  readonly heldSteps: number;
+}
+
+/** The same seed gives the same positions and scenes. */
+export function planTrials(count: number, seed: number, light: Trial["light"]): Trial[] {
+  const random = new Random(seed);
+  return Array.from({ length: count }, (_, index) => ({
+    index,
+    seed: TRIAL_SCENE_SEED + ((seed * 1009 + index) % 1_000_000_000),
+    blockM: [random.uniform(...BLOCK_X_M), random.uniform(...BLOCK_Y_M)],
+    light,
+  }));
+}
+
+export interface StartPose {
+  readonly positionRad: readonly number[];
+  readonly gripperOpeningM: number;
+}
+
+/** Slow guarded move to a pose, with a lease of its own. */
+export async function goTo(
+  daemon: Daemon,
+  robot: string,
+  start: StartPose,
+  speedScale: number,
+  signal: AbortSignal,
+) {
+  const servo = daemon.servo(robot);
+  const lease = await servo.acquireLease("approach");
+  try {
+    await approachPose(
+      daemon.clock,
+      servo,
+      lease,
+      { ...start, speedScale },
+      AbortSignal.any([signal, lease.lost]),
+    );
+  } finally {
+    lease.release();
+  }
+}
+
+export async function runTrial(
+  daemon: Daemon,
+  trial: Trial,
+  start: StartPose,
+  signal: AbortSignal,
+): Promise<TrialResult> {
+  const { clock, lab, policy, cell } = daemon;
+  if (lab === undefined || policy === undefined || cell.policy === undefined) {
+    throw new CerebellumError(
+      "LAB_REFUSED",
+      "Trials need a cell with `lab` and `policy`",
+      "Use launch/cells/xarm7-lab.yaml",
+    );
+  }
+  await goTo(daemon, cell.policy.robot, start, cell.policy.approachSpeedScale, signal);
+  await lab.ask({ do: "scene", seed: trial.seed, blockM: [...trial.blockM], light: trial.light });
+  await clock.sleepUntil(addNs(clock.nowNs(), msToNs(SCENE_SETTLE_MS)), signal);
+  await startRunning(daemon, signal);
+  const samples: TruthSample[] = [];
+  const startNs = clock.nowNs();
+  while (!signal.aborted) {
+    const truth = (await lab.ask({ do: "truth" })).truth as LabTruth;
+    const atS = nsToMs(clock.nowNs() - startNs) / 1000;
+    samples.push({ atS, distanceM: truth.distanceM });
+    if (atS >= TRIAL_S || policy.status().phase !== "running") break;
+    await clock.sleepUntil(addNs(clock.nowNs(), msToNs(SAMPLE_MS)), signal);
+  }
+  const ranToTheEnd = policy.status().phase === "running";
+  await policy.stop();
+  const statistics = policy.status().statistics;
+  const steps = statistics?.steps ?? 0;
+  return {
+    index: trial.index,
+    seed: trial.seed,
+    blockM: trial.blockM,
+    ...judgeTrial(samples, ranToTheEnd),
+    steps,
+    heldSteps: steps - (statistics?.commands ?? 0),
+  };
+}
+
+/** Starts the policy and waits until its approach has ended. */
+async function startRunning(daemon: Daemon, signal: AbortSignal): Promise<void> {
+  const { clock } = daemon;
+  const policy = daemon.policy!;
+  await policy.start();
+  const limitNs = addNs(clock.nowNs(), msToNs(START_MS_MAX));
+  while (policy.status().phase === "approaching" && clock.nowNs() < limitNs && !signal.aborted) {
+    await clock.sleepUntil(addNs(clock.nowNs(), msToNs(SAMPLE_MS)), signal);
+  }
+}
+
+export function describeTrial(result: TrialResult): string {
+  const [x, y] = result.blockM;
+  const reached =
+    result.reachedAtS === undefined ? "never reached" : `reached after ${result.reachedAtS.toFixed(1)} s`;
+  return [
+    result.success ? "success" : "FAILED ",
+    `block at (${x.toFixed(3)}, ${y.toFixed(3)}) m`,
+    reached,
+    `closest ${(100 * result.closestM).toFixed(1)} cm`,
+    `at the end ${(100 * result.finalM).toFixed(1)} cm`,
+    result.endedBecause,
+  ].join(" · ");
+}
