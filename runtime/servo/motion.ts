@@ -1,0 +1,125 @@
+/**
+ * One tick of motion: interpolator and limiter together, without device, clock or lease. The servo asks for the next
+ * setpoint, offers it to the driver, and says whether it left: a setpoint that did not leave is asked for again.
+ */
+import { REASON_BITS } from "./api.js";
+import { Interpolator } from "./interpolator.js";
+import { Limiter, type LimiterLimits, type ToolPoint } from "./limiter.js";
+
+/** Speeds are led to this share of the tool's limit: joints that reverse at different times add up to a little more. */
+const TOOL_SPEED_SHARE = 0.9;
+const SLOWER_PASSES = 2;
+/** After so many setpoints that did not leave, the arm has come to rest at the last one that did. */
+const UNSENT_TICKS_TO_REST = 5;
+
+export class Motion {
+  /** Newest setpoint that left for the device [rad], and its finite differences. */
+  readonly sentRad: Float64Array;
+  readonly velocityRadPerS: Float64Array;
+  readonly accelerationRadPerS2: Float64Array;
+  /** Why the last `next` differs from what the target asks for; bits of `REASON_BITS`. */
+  reasons = 0;
+  readonly #interpolator: Interpolator;
+  readonly #limiter: Limiter;
+  readonly #periodS: number;
+  readonly #goalRad: Float64Array;
+  readonly #outRad: Float64Array;
+  #goalReasons = 0;
+  #checkReasons = 0;
+  #unsentTicks = 0;
+
+  constructor(limits: LimiterLimits, toolPoint: ToolPoint, periodS: number) {
+    const joints = limits.jointNames.length;
+    this.#interpolator = new Interpolator(limits, periodS);
+    this.#limiter = new Limiter(limits, toolPoint, periodS);
+    this.#periodS = periodS;
+    this.sentRad = new Float64Array(joints);
+    this.velocityRadPerS = new Float64Array(joints);
+    this.accelerationRadPerS2 = new Float64Array(joints);
+    this.#goalRad = new Float64Array(joints);
+    this.#outRad = new Float64Array(joints);
+  }
+
+  get atRest(): boolean {
+    return this.#interpolator.atRest;
+  }
+
+  get follows(): boolean {
+    return this.#interpolator.follows;
+  }
+
+  /** Stands at a measured position; the next setpoint equals it. */
+  startAt(positionRad: Float64Array): void {
+    this.#interpolator.reset(positionRad);
+    this.sentRad.set(positionRad);
+    this.velocityRadPerS.fill(0);
+    this.accelerationRadPerS2.fill(0);
+    this.#goalReasons = 0;
+    this.#unsentTicks = 0;
+  }
+
+  /** @param positionRad finite, one per joint */
+  follow(positionRad: Float64Array, speedScale: number, nowMs: number): void {
+    this.#goalReasons = this.#limiter.shapeGoal(this.#interpolator.positionRad, positionRad, this.#goalRad);
+    this.#interpolator.follow(this.#goalRad, speedScale, nowMs);
+  }
+
+  /** Brakes within the limits and stays. */
+  hold(): void {
+    this.#goalReasons = 0;
+    this.#interpolator.hold();
+  }
+
+  /** The next setpoint; the same buffer every time. */
+  next(): Float64Array {
+    const { nextRad, restRad, leadsToRadPerS, positionRad } = this.#interpolator;
+    let reasons = this.#goalReasons;
+    this.#interpolator.plan();
+    if (this.#interpolator.follows) {
+      for (let pass = 0; pass < SLOWER_PASSES; pass++) {
+        const share = this.#limiter.toolSpeedShare(nextRad, leadsToRadPerS, TOOL_SPEED_SHARE);
+        if (share === 1) break;
+        this.#interpolator.planSlower(share);
+        reasons |= REASON_BITS.toolSpeed;
+      }
+      const outside = this.#limiter.restIsInside(positionRad, restRad);
+      if (outside !== 0) {
+        this.#interpolator.planBrake();
+        reasons |= outside;
+      }
+    }
+    this.#checkReasons = this.#limiter.check(
+      this.sentRad,
+      this.velocityRadPerS,
+      this.accelerationRadPerS2,
+      nextRad,
+      this.#outRad,
+    );
+    this.reasons = reasons | this.#checkReasons;
+    return this.#outRad;
+  }
+
+  /** The setpoint of `next` left for the device. */
+  accept(): void {
+    this.#unsentTicks = 0;
+    if (this.#checkReasons === 0) this.#interpolator.commit();
+    else this.#interpolator.commitInstead(this.#outRad);
+    for (let joint = 0; joint < this.sentRad.length; joint++) {
+      const velocity = (this.#outRad[joint]! - this.sentRad[joint]!) / this.#periodS;
+      // A step that had to be cut says nothing about the acceleration from which the next one starts.
+      this.accelerationRadPerS2[joint] =
+        this.#checkReasons === 0 ? (velocity - this.velocityRadPerS[joint]!) / this.#periodS : 0;
+      this.velocityRadPerS[joint] = velocity;
+      this.sentRad[joint] = this.#outRad[joint]!;
+    }
+  }
+
+  /** `ticks` setpoints did not leave: motion does not advance, and ends when that lasts. */
+  skip(ticks: number): void {
+    this.#unsentTicks += ticks;
+    if (this.#unsentTicks < UNSENT_TICKS_TO_REST || this.#interpolator.atRest) return;
+    this.#interpolator.standStill();
+    this.velocityRadPerS.fill(0);
+    this.accelerationRadPerS2.fill(0);
+  }
+}

@@ -1,0 +1,75 @@
+import { describe, expect, it } from "vitest";
+import { SERVO_STATES, type ServoStateName } from "./api.js";
+import { advance, canAdvance, passesCommands, SERVO_EVENTS, type ServoEventName, streams } from "./states.js";
+
+/** Every pair, written out by hand: `-` is illegal. Columns follow SERVO_EVENTS. */
+const EXPECTED: Record<ServoStateName, string> = {
+  //             linkUp    linkDown     enabled leaseGranted leaseEnded stopRequested stopFinished reset   fault
+  disconnected:
+    "connected disconnected -       -            -          stopped       -            -         faulted",
+  connected:
+    "   -         disconnected holding -            -          stopped       -            connected faulted",
+  holding:
+    "     -         disconnected -       following    -          stopping      -            -         faulted",
+  following:
+    "   -         disconnected -       -            holding    stopping      -            -         faulted",
+  stopping:
+    "    -         disconnected -       -            -          stopping      stopped      -         faulted",
+  stopped:
+    "     stopped   disconnected -       -            -          stopped       stopped      connected stopped",
+  faulted:
+    "     faulted   disconnected -       -            -          faulted       faulted      connected faulted",
+};
+const PAIRS = SERVO_STATES.flatMap((state) =>
+  SERVO_EVENTS.map((event, column) => {
+    const expected = EXPECTED[state].trim().split(/\s+/)[column]!;
+    return { state, event, expected };
+  }),
+);
+
+describe("servo states", () => {
+  it.each(PAIRS)("$state + $event -> $expected", ({ state, event, expected }) => {
+    expect(canAdvance(state, event)).toBe(expected !== "-");
+    if (expected === "-") expect(() => advance(state, event)).toThrow(new RegExp(`${state} has no ${event}`));
+    else expect(advance(state, event)).toBe(expected);
+  });
+
+  it("passes commands in following only, which only a lease leads to", () => {
+    expect(SERVO_STATES.filter(passesCommands)).toEqual(["following"]);
+    expect(PAIRS.filter(({ expected }) => expected === "following")).toEqual([
+      { state: "holding", event: "leaseGranted", expected: "following" },
+    ]);
+  });
+
+  it("stops from everywhere in one step", () => {
+    for (const state of SERVO_STATES)
+      expect(["stopping", "stopped", "faulted"]).toContain(advance(state, "stopRequested"));
+  });
+
+  it("streams only when enabled, and comes to enabled only from connected", () => {
+    expect(SERVO_STATES.filter(streams)).toEqual(["holding", "following", "stopping"]);
+    const intoEnabled = PAIRS.filter(
+      ({ state, expected }) => expected !== "-" && streams(expected as ServoStateName) && !streams(state),
+    );
+    expect(intoEnabled).toEqual([{ state: "connected", event: "enabled", expected: "holding" }]);
+  });
+
+  it("leaves the latched states by reset or loss of the device only", () => {
+    for (const state of ["stopped", "faulted"] as const) {
+      const exits = SERVO_EVENTS.filter(
+        (event) => canAdvance(state, event) && advance(state, event) !== state,
+      );
+      expect(exits).toEqual(["linkDown", "reset"]);
+    }
+  });
+
+  it("has no trap: every state leads to holding", () => {
+    for (const start of SERVO_STATES) {
+      const reached = new Set<ServoStateName>([start]);
+      for (const state of reached)
+        for (const event of SERVO_EVENTS as readonly ServoEventName[])
+          if (canAdvance(state, event)) reached.add(advance(state, event));
+      expect(reached).toContain("holding");
+    }
+  });
+});
