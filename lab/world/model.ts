@@ -5,18 +5,10 @@
  */
 import loadMujoco, { type MainModule, type MjData, type MjModel } from "@mujoco/mujoco";
 import { CerebellumError, errorText, invariant } from "../../core/errors.js";
-import { GRIPPER_JOINTS } from "../../kinematics/xarmGripper.js";
+import { BLOCK_INDEX, DRIVE_INDEX, POSITION_COUNT, VELOCITY_COUNT } from "./layout.js";
 import { parkingM, START_POSITION_RAD, uprightQuat, worldMjcf } from "./mjcf.js";
 import type { LabCamera } from "./mount.js";
 import { DISTRACTORS_MAX, type Scene, type SceneBox } from "./scene.js";
-
-export const ARM_JOINTS = 7;
-/** Arm, gripper linkage, then 7 numbers a box: block and distractors. */
-export const DRIVE_INDEX = ARM_JOINTS;
-export const BLOCK_INDEX = ARM_JOINTS + GRIPPER_JOINTS.length;
-export const POSITION_COUNT = BLOCK_INDEX + 7 * (1 + DISTRACTORS_MAX);
-export const VELOCITY_COUNT = BLOCK_INDEX + 6 * (1 + DISTRACTORS_MAX);
-export const GRIPPER_ACTUATOR = ARM_JOINTS;
 
 let loading: Promise<MainModule> | undefined;
 

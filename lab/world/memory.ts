@@ -1,0 +1,137 @@
+/**
+ * The memory that the physics thread shares with the emulated controller and the cameras. Commands go in and state
+ * comes out without messages; each number is written whole. Who needs numbers of one and the same step takes a
+ * `snapshot`, which a sequence counter guards.
+ */
+import { asEpochNs, asMonotonicNs, type EpochNs, type MonotonicNs } from "../../core/clock.js";
+import { ARM_JOINTS, POSITION_COUNT } from "./layout.js";
+
+const INTEGERS = 8;
+const [SEQUENCE, ENABLED, FREE_DRIVE, SKIPPED, SCENE_SEED] = [0, 1, 2, 3, 4];
+const BIG_INTEGERS = 2;
+
+const FLOATS = {
+  timeS: 1,
+  qpos: POSITION_COUNT,
+  velocity: ARM_JOINTS,
+  effort: ARM_JOINTS,
+  openingM: 1,
+  toolM: 3,
+  target: ARM_JOINTS,
+  gripper: 2,
+};
+type FloatName = keyof typeof FLOATS;
+const FLOAT_START = 4 * INTEGERS + 8 * BIG_INTEGERS;
+const FLOAT_COUNT = Object.values(FLOATS).reduce((sum, count) => sum + count, 0);
+
+export interface WorldSnapshot {
+  /** Whole steps since the start, as simulated time [s]. */
+  timeS: number;
+  atNs: MonotonicNs;
+  epochNs: EpochNs;
+  sceneSeed: number;
+  readonly qpos: Float64Array;
+  readonly toolM: Float64Array;
+}
+
+export const emptySnapshot = (): WorldSnapshot => ({
+  timeS: 0,
+  atNs: asMonotonicNs(0n),
+  epochNs: asEpochNs(0n),
+  sceneSeed: 0,
+  qpos: new Float64Array(POSITION_COUNT),
+  toolM: new Float64Array(3),
+});
+
+export class WorldMemory {
+  readonly #integers: Int32Array;
+  readonly #times: BigInt64Array;
+  readonly #timeS: Float64Array;
+  readonly #gripper: Float64Array;
+  readonly qpos: Float64Array;
+  /** Of the arm's joints [rad/s] and [N m]. */
+  readonly velocityRadPerS: Float64Array;
+  readonly effortNm: Float64Array;
+  readonly openingM: Float64Array;
+  readonly toolM: Float64Array;
+  /** Setpoint of the arm's joints [rad]. */
+  readonly targetRad: Float64Array;
+
+  constructor(readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(FLOAT_START + 8 * FLOAT_COUNT)) {
+    this.#integers = new Int32Array(buffer, 0, INTEGERS);
+    this.#times = new BigInt64Array(buffer, 4 * INTEGERS, BIG_INTEGERS);
+    const floats = (name: FloatName): Float64Array => {
+      let start = FLOAT_START;
+      for (const [other, count] of Object.entries(FLOATS)) {
+        if (other === name) break;
+        start += 8 * count;
+      }
+      return new Float64Array(buffer, start, FLOATS[name]);
+    };
+    this.#timeS = floats("timeS");
+    this.qpos = floats("qpos");
+    this.velocityRadPerS = floats("velocity");
+    this.effortNm = floats("effort");
+    this.openingM = floats("openingM");
+    this.toolM = floats("toolM");
+    this.targetRad = floats("target");
+    this.#gripper = floats("gripper");
+  }
+
+  get enabled(): boolean {
+    return Atomics.load(this.#integers, ENABLED) === 1;
+  }
+  set enabled(on: boolean) {
+    Atomics.store(this.#integers, ENABLED, on ? 1 : 0);
+  }
+  get freeDrive(): boolean {
+    return Atomics.load(this.#integers, FREE_DRIVE) === 1;
+  }
+  set freeDrive(on: boolean) {
+    Atomics.store(this.#integers, FREE_DRIVE, on ? 1 : 0);
+  }
+  /** Steps left out because the thread was too late to make up for them. */
+  get skippedSteps(): number {
+    return Atomics.load(this.#integers, SKIPPED);
+  }
+  set skippedSteps(count: number) {
+    Atomics.store(this.#integers, SKIPPED, count);
+  }
+  get gripperTargetM(): number {
+    return this.#gripper[0]!;
+  }
+  get gripperSpeedMPerS(): number {
+    return this.#gripper[1]!;
+  }
+  setGripper(openingM: number, speedMPerS: number): void {
+    this.#gripper[1] = speedMPerS;
+    this.#gripper[0] = openingM;
+  }
+
+  /** Physics thread only: writes one step's state as a whole. */
+  publish(timeS: number, atNs: MonotonicNs, epochNs: EpochNs, sceneSeed: number, write: () => void): void {
+    Atomics.add(this.#integers, SEQUENCE, 1);
+    this.#timeS[0] = timeS;
+    this.#times[0] = atNs;
+    this.#times[1] = epochNs;
+    Atomics.store(this.#integers, SCENE_SEED, sceneSeed);
+    write();
+    Atomics.add(this.#integers, SEQUENCE, 1);
+  }
+
+  /** Copies the newest whole step; false in the rare case that the writer kept interfering. */
+  snapshot(out: WorldSnapshot): boolean {
+    for (let attempt = 0; attempt < 1000; attempt++) {
+      const before = Atomics.load(this.#integers, SEQUENCE);
+      if ((before & 1) !== 0) continue;
+      out.timeS = this.#timeS[0]!;
+      out.atNs = asMonotonicNs(this.#times[0]!);
+      out.epochNs = asEpochNs(this.#times[1]!);
+      out.sceneSeed = Atomics.load(this.#integers, SCENE_SEED);
+      out.qpos.set(this.qpos);
+      out.toolM.set(this.toolM);
+      if (Atomics.load(this.#integers, SEQUENCE) === before) return true;
+    }
+    return false;
+  }
+}

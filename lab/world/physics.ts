@@ -1,0 +1,129 @@
+/**
+ * The moving world: one MuJoCo step at a time, commanded and observed through `WorldMemory`. It neither waits nor
+ * reads time; physicsLoop.ts paces it, tests step it. The same commands at the same steps give the same bits.
+ */
+import type { EpochNs, MonotonicNs } from "../../core/clock.js";
+import { driveFromOpeningRad, openingFromDriveM } from "../../kinematics/xarmGripper.js";
+import { ARM_JOINTS, DRIVE_INDEX, GRIPPER_ACTUATOR } from "./layout.js";
+import type { WorldMemory } from "./memory.js";
+import { WorldModel } from "./model.js";
+import type { LabCamera } from "./mount.js";
+import { drawScene, type SceneOptions, type SceneRequest } from "./scene.js";
+
+/** Friction of a closed brake [N m]: far above what the motors can do. */
+const BRAKE_NM = 400;
+/** A person moves the arm easily: little friction and damping remain. */
+const FREE_FRICTION_NM = 0.3;
+const FREE_DAMPING_NM_S_PER_RAD = 1;
+/** MuJoCo's stride of actuator parameters; a position servo has gain [kp] and bias [0, -kp, -kv]. */
+const PARAMETERS = 10;
+
+type ArmMode = "brake" | "servo" | "free";
+
+export class Physics {
+  readonly world: WorldModel;
+  readonly #memory: WorldMemory;
+  readonly #stepS: number;
+  readonly #servoGains: Float64Array;
+  readonly #servoBiases: Float64Array;
+  readonly #servoFriction: Float64Array;
+  #mode: ArmMode = "servo";
+  #steps = 0;
+  #openingM: number;
+  #sceneSeed = 0;
+
+  static async load(camera: LabCamera, physicsStepMs: number, memory: WorldMemory): Promise<Physics> {
+    return new Physics(await WorldModel.load(camera, physicsStepMs), physicsStepMs / 1000, memory);
+  }
+
+  private constructor(world: WorldModel, stepS: number, memory: WorldMemory) {
+    this.world = world;
+    this.#memory = memory;
+    this.#stepS = stepS;
+    this.#servoGains = world.gainParameters.slice(0, PARAMETERS * ARM_JOINTS);
+    this.#servoBiases = world.biasParameters.slice(0, PARAMETERS * ARM_JOINTS);
+    this.#servoFriction = world.frictionLoss.slice(0, ARM_JOINTS);
+    this.#openingM = openingFromDriveM(0);
+    memory.targetRad.set(world.qpos.subarray(0, ARM_JOINTS));
+    memory.setGripper(this.#openingM, 0.1);
+    this.#enterMode(this.#wantedMode());
+  }
+
+  get timeS(): number {
+    return this.#steps * this.#stepS;
+  }
+
+  applyScene(request: SceneRequest, options: SceneOptions): void {
+    this.world.placeScene(drawScene(request, options));
+    this.#sceneSeed = request.seed;
+  }
+
+  /** Puts the arm at joint angles [rad], at rest; the setpoint goes along. */
+  teleport(positionRad: ArrayLike<number>): void {
+    this.world.qpos.set(positionRad as number[]);
+    this.world.qvel.fill(0, 0, ARM_JOINTS);
+    this.#memory.targetRad.set(positionRad as number[]);
+  }
+
+  step(): void {
+    const { world } = this;
+    const memory = this.#memory;
+    const mode = this.#wantedMode();
+    if (mode !== this.#mode) this.#enterMode(mode);
+    if (mode === "servo") world.ctrl.set(memory.targetRad);
+    this.#moveGripper();
+    world.step();
+    this.#steps++;
+  }
+
+  /** Makes the state of the last step visible to the other threads. */
+  publish(atNs: MonotonicNs, epochNs: EpochNs): void {
+    const { world } = this;
+    const memory = this.#memory;
+    world.kinematics();
+    memory.publish(this.timeS, atNs, epochNs, this.#sceneSeed, () => {
+      memory.qpos.set(world.qpos);
+      for (let joint = 0; joint < ARM_JOINTS; joint++) {
+        memory.velocityRadPerS[joint] = world.qvel[joint]!;
+        // What the joint's motor bears: the servo's torque and the weight that is compensated.
+        memory.effortNm[joint] = world.actuatorForce[joint]! + world.gravityEffort[joint]!;
+      }
+      memory.openingM[0] = openingFromDriveM(world.qpos[DRIVE_INDEX]!);
+      memory.toolM.set(world.toolM.subarray(0, 3));
+    });
+  }
+
+  #wantedMode(): ArmMode {
+    if (this.#memory.freeDrive) return "free";
+    return this.#memory.enabled ? "servo" : "brake";
+  }
+
+  #enterMode(mode: ArmMode): void {
+    const { world } = this;
+    this.#mode = mode;
+    if (mode === "servo") {
+      world.gainParameters.set(this.#servoGains);
+      world.biasParameters.set(this.#servoBiases);
+      world.frictionLoss.set(this.#servoFriction);
+      return;
+    }
+    for (let joint = 0; joint < ARM_JOINTS; joint++) {
+      world.gainParameters[PARAMETERS * joint] = 0;
+      world.biasParameters[PARAMETERS * joint + 1] = 0;
+      world.biasParameters[PARAMETERS * joint + 2] = mode === "free" ? -FREE_DAMPING_NM_S_PER_RAD : 0;
+      world.frictionLoss[joint] = mode === "free" ? FREE_FRICTION_NM : BRAKE_NM;
+    }
+  }
+
+  /** The commanded opening travels at the commanded speed; the fingers follow it with limited force. */
+  #moveGripper(): void {
+    const leftM = this.#memory.gripperTargetM - this.#openingM;
+    const reachM = this.#memory.gripperSpeedMPerS * this.#stepS;
+    this.#openingM += Math.min(reachM, Math.max(-reachM, leftM));
+    this.world.ctrl[GRIPPER_ACTUATOR] = driveFromOpeningRad(this.#openingM);
+  }
+
+  dispose(): void {
+    this.world.dispose();
+  }
+}
