@@ -1,11 +1,13 @@
 /** The command line. Each command lives in its own file; this one only declares them and turns errors into exit codes. */
+import { fileURLToPath } from "node:url";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { repositoryRootUrl } from "../core/entry.js";
 import { CerebellumError, errorText } from "../core/errors.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-const DEFAULT_CELL = "launch/cells/xarm7-lab.yaml";
+const DEFAULT_CELL = fileURLToPath(new URL("launch/cells/xarm7-lab.yaml", repositoryRootUrl()));
 
 const positiveInteger = (text: string): number => {
   const value = Number(text);
@@ -109,7 +111,7 @@ function buildProgram(): Command {
     .argument("<folder>", "bundle")
     .addOption(json())
     .action(async (folder: string, options: { json?: string }) =>
-      (await import("./commands/policy.js")).inspect(folder, options),
+      (await import("./commands/policyInspect.js")).policyInspect(folder, options),
     );
   policy
     .command("verify")
@@ -117,7 +119,7 @@ function buildProgram(): Command {
     .argument("<folder>", "bundle")
     .addOption(json())
     .action(async (folder: string, options: { json?: string }) =>
-      (await import("./commands/policy.js")).verify(folder, options),
+      (await import("./commands/policyVerify.js")).policyVerify(folder, options),
     );
   for (const [name, request] of [
     ["start", "startPolicy"],

@@ -1,12 +1,18 @@
 /** Reads a cell file: YAML with line numbers, the strict schema, and errors that a person can act on. */
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { distance } from "fastest-levenshtein";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
+import { repositoryRootUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import { CellConfig } from "./schema.js";
 
-/** @throws CerebellumError FILE_UNREADABLE or CONFIG_INVALID, naming line, path, what was found and what was expected */
+/**
+ * The cell as checked, its bundle folder made absolute.
+ * @throws CerebellumError FILE_UNREADABLE or CONFIG_INVALID, naming line, path, what was found and what was expected
+ */
 export function loadCell(file: string): CellConfig {
   let text: string;
   try {
@@ -19,7 +25,10 @@ export function loadCell(file: string): CellConfig {
       cause,
     );
   }
-  return parseCell(text, file);
+  const cell = parseCell(text, file);
+  if (cell.policy === undefined) return cell;
+  const bundle = resolve(fileURLToPath(repositoryRootUrl()), cell.policy.bundle);
+  return { ...cell, policy: { ...cell.policy, bundle } };
 }
 
 export function parseCell(text: string, file: string): CellConfig {

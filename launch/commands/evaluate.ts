@@ -30,7 +30,7 @@ export async function evaluate(task: string, options: EvaluateOptions): Promise<
   await withDaemon(
     { cellFile: options.cell, logLevel: "warn", policy: true, bundle: options.bundle, logToStderr: true },
     async (daemon, signal) => {
-      const folder = resolve(options.bundle ?? daemon.cell.policy!.bundle);
+      const folder = options.bundle === undefined ? daemon.cell.policy!.bundle : resolve(options.bundle);
       const { manifest } = await loadBundle(folder);
       print(
         `${options.positions} trials of ${task} with ${manifest.name}, ${options.light} light, seed ${options.seed}`,

@@ -68,7 +68,7 @@ async function demonstrateInLab(
   signal: AbortSignal,
   snapshots: string | undefined,
 ): Promise<void> {
-  const { manifest } = await loadBundle(resolve(daemon.cell.policy!.bundle));
+  const { manifest } = await loadBundle(daemon.cell.policy!.bundle);
   if (snapshots !== undefined) mkdirSync(snapshots, { recursive: true });
   say("the arm now goes to one red block after another, seen by its wrist camera only; Ctrl-C ends it");
   for (const trial of planTrials(TRIALS_PLANNED, daemon.cell.lab!.seed, "training")) {

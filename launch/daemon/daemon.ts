@@ -5,10 +5,9 @@
  */
 import type { Server } from "node:net";
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import { type Clock, type ClockMapping, type MonotonicNs, measureMapping } from "../../core/clock.js";
-import { entryUrl, repositoryRootUrl } from "../../core/entry.js";
+import { entryUrl } from "../../core/entry.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
 import { PolicyHost } from "../../runtime/policy/host.js";
@@ -259,7 +258,7 @@ export class Daemon {
       clock,
       name: "policy",
       socketPath: this.#run.servoSocket(config.robot),
-      bundleDirectory: resolve(fileURLToPath(repositoryRootUrl()), bundle ?? config.bundle),
+      bundleDirectory: bundle === undefined ? config.bundle : resolve(bundle),
       mapping: this.mapping,
       camera,
       frameAgeMsMax: config.frameAgeMsMax,

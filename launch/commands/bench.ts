@@ -1,0 +1,102 @@
+/** `bench`: measures a running cell or one part, prints the figures, and fails only where a count must be zero. */
+import { sleepMs } from "../../core/clock.js";
+import { CerebellumError } from "../../core/errors.js";
+import { loadBundle } from "../../policies/bundle.js";
+import { goTo } from "../tasks/trial.js";
+import { collectSteps, describePolicyBench, summariseSteps } from "./benchPolicy.js";
+import { printer, writeJson } from "./output.js";
+import { enableOrFail, withDaemon } from "./running.js";
+
+export interface BenchOptions {
+  readonly cell: string;
+  readonly seconds: number;
+  readonly json?: string;
+  readonly logLevel: string;
+}
+
+export async function bench(what: string, options: BenchOptions): Promise<void> {
+  if (what === "encoder") {
+    await (await import("./benchEncoder.js")).benchEncoder(options);
+  } else if (what === "servo") await benchServoCommand(options);
+  else if (what === "camera") await benchCamera(options);
+  else await benchPolicy(options);
+}
+
+async function benchServoCommand(options: BenchOptions): Promise<void> {
+  const { benchServo, describeServoBench } = await import("./benchServo.js");
+  const result = await benchServo({ seconds: options.seconds });
+  const print = printer(options.json);
+  for (const line of describeServoBench(result)) print(line);
+  writeJson(options.json, result);
+}
+
+/** Counts the wrist camera's frames while the policy runs, as in use. */
+async function benchCamera(options: BenchOptions): Promise<void> {
+  const print = printer(options.json);
+  await withRunningPolicy(options, async (daemon, signal) => {
+    const name = daemon.cell.policy!.camera;
+    const { stream } = daemon.camera(name)!;
+    const before = { ...stream.counters };
+    const startNs = daemon.clock.nowNs();
+    await sleepMs(daemon.clock, options.seconds * 1000, signal);
+    const seconds = Number(daemon.clock.nowNs() - startNs) / 1e9;
+    const count = (key: keyof typeof before) => stream.counters[key] - before[key];
+    const received = count("receivedCount");
+    const lost = count("lostCount");
+    const result = {
+      camera: name,
+      seconds,
+      receivedCount: received,
+      rateHz: received / seconds,
+      lostCount: lost,
+      deliveredShare: received / (received + lost),
+      repeatedCount: count("repeatedCount"),
+      lateCount: count("lateCount"),
+      mismatchedCount: count("mismatchedCount"),
+      corruptCount: count("corruptCount"),
+    };
+    print(
+      `${name}: ${received} frames in ${seconds.toFixed(1)} s, ${result.rateHz.toFixed(2)} Hz, ${(100 * result.deliveredShare).toFixed(3)} % delivered`,
+    );
+    print(
+      `  lost ${lost}, repeated ${result.repeatedCount}, late ${result.lateCount}, mismatched ${result.mismatchedCount}, corrupt ${result.corruptCount}`,
+    );
+    writeJson(options.json, result);
+  });
+}
+
+async function benchPolicy(options: BenchOptions): Promise<void> {
+  const print = printer(options.json);
+  await withRunningPolicy(options, async (daemon, signal) => {
+    const records = await collectSteps(daemon.policy!, daemon.clock, options.seconds, signal);
+    const result = summariseSteps(records);
+    const servo = await daemon.servo(daemon.cell.policy!.robot).statistics();
+    for (const line of describePolicyBench(result)) print(line);
+    const missedTicks = Object.values(servo.missed).reduce((sum, count) => sum + count, 0);
+    print(
+      `servo meanwhile: ${servo.ticks} ticks, ${missedTicks} missed and counted, lateness p99 ${servo.latenessUs.p99.toFixed(0)} us, max ${servo.latenessUs.max.toFixed(0)} us`,
+    );
+    writeJson(options.json, { ...result, servo });
+  });
+}
+
+type Work = Parameters<typeof withDaemon<void>>[1];
+
+/** Brings the cell up with its policy moving the arm, so that everything loads the machine as in use. */
+async function withRunningPolicy(options: BenchOptions, work: Work): Promise<void> {
+  await withDaemon(
+    { cellFile: options.cell, logLevel: "warn", policy: true, logToStderr: true },
+    async (daemon, signal) => {
+      const policy = daemon.cell.policy!;
+      const { manifest } = await loadBundle(policy.bundle);
+      await enableOrFail(daemon);
+      await goTo(daemon, policy.robot, manifest.start, policy.approachSpeedScale, signal);
+      await daemon.policy!.start();
+      await sleepMs(daemon.clock, 2000, signal);
+      await work(daemon, signal);
+      if (signal.aborted)
+        throw new CerebellumError("CHECK_FAILED", "The measurement was interrupted", "Let it run to its end");
+      await daemon.policy!.stop();
+    },
+  );
+}
