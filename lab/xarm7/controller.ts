@@ -29,6 +29,8 @@ export interface ControllerOptions {
   readonly toolBaudIndex: number;
   readonly speedFaultWindowMs: number;
   readonly toolSpeedWindowMs: number;
+  /** Time since the last `step` [s], where that is not the caller's doing. */
+  readonly behindS?: () => number;
 }
 
 /** Who sent a command, and how to tell it of progress later. */
@@ -69,6 +71,7 @@ export class Controller {
       limits: this.limits,
       speedFaultWindowMs: options.speedFaultWindowMs,
       toolSpeedWindowMs: options.toolSpeedWindowMs,
+      behindS: options.behindS ?? (() => 0),
       onFault: (code) => this.state.fault(code),
     });
     this.state = new ControllerState(this.motion);

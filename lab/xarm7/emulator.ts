@@ -81,6 +81,7 @@ export class XArm7Emulator {
       toolBaudIndex: options.toolBaudIndex ?? 11,
       speedFaultWindowMs: options.speedFaultWindowMs ?? 50,
       toolSpeedWindowMs: options.toolSpeedWindowMs ?? 20,
+      behindS: () => this.#behindS(),
     });
     const reports = new ReportBuilder(this.controller, options.richBytes ?? 574);
     this.#commandServer = new CommandServer(this.controller, options.clock, this.counters, this.wireLog);
@@ -181,6 +182,12 @@ export class XArm7Emulator {
       }
       this.#sendReports(nowNs);
     }
+  }
+
+  /** How late the setpoint loop is, beyond one tick. */
+  #behindS(): number {
+    if (this.#options.lockstep === true) return 0;
+    return Math.max(0, Number(this.#clock.nowNs() - this.#steppedNs - TICK_NS) / 1e9);
   }
 
   #nextDueNs(tickDueNs: MonotonicNs): MonotonicNs {

@@ -13,7 +13,10 @@ const HOME_RAD = [0, -0.247, 0, 0.909, 0, 1.15644, 0];
 let plant: IdealPlant;
 let controller: Controller;
 
+let behindS = 0;
+
 beforeEach(() => {
+  behindS = 0;
   plant = new IdealPlant({ positionRad: HOME_RAD });
   controller = new Controller({
     plant,
@@ -24,6 +27,7 @@ beforeEach(() => {
     toolBaudIndex: 11,
     speedFaultWindowMs: 50,
     toolSpeedWindowMs: 20,
+    behindS: () => behindS,
   });
 });
 
@@ -196,6 +200,17 @@ describe("servo targets", () => {
     expect(controller.state.errorCode).toBe(0);
     drive(1.25);
     expect(controller.state.errorCode).toBe(60);
+  });
+
+  it("that ran ahead only because this process was late raise nothing", () => {
+    ready(MODE.servo);
+    controller.motion.servoTo(shifted(6, 0.001));
+    run(TICK_S);
+    behindS = 0.1;
+    controller.motion.servoTo(shifted(6, 0.2));
+    controller.step(0.1);
+    expect(controller.state.errorCode).toBe(0);
+    expect(controller.motion.setpointRad[6]).toBeCloseTo(0.201, 12);
   });
 
   it("hold the arm where it is when the stream ends", () => {

@@ -23,6 +23,8 @@ export interface MotionOptions {
   readonly speedFaultWindowMs: number;
   /** Over how long the tool's linear speed is averaged for C60 [ms]. */
   readonly toolSpeedWindowMs: number;
+  /** How long ago the last step was [s]: a late tick is this process's fault, not the client's. */
+  readonly behindS: () => number;
   readonly onFault: (code: number) => void;
 }
 
@@ -134,7 +136,7 @@ export class Motion implements MotionControl {
 
   /** Newest servo target. Faults (C23, C24) instead of following an impossible one. */
   servoTo(targetRad: ArrayLike<number>): void {
-    const reachRad = (VELOCITY_MAX * this.#options.speedFaultWindowMs) / 1000;
+    const reachRad = VELOCITY_MAX * (this.#options.speedFaultWindowMs / 1000 + this.#options.behindS());
     const aheadRad = this.setpointRad.map((standing, joint) => Math.abs(targetRad[joint]! - standing));
     if (!this.withinLimits(targetRad)) this.#options.onFault(ARM_ERROR.jointLimit);
     else if (Math.max(...aheadRad) > reachRad) this.#options.onFault(ARM_ERROR.jointSpeed);
@@ -168,7 +170,7 @@ export class Motion implements MotionControl {
       const beforeRad = Float64Array.from(this.setpointRad);
       const stepS = Math.min(dtS, STEP_MAX_S);
       if (this.#halting) this.#halt(stepS);
-      else this.#follow(stepS);
+      else this.#follow(stepS, dtS);
       this.#differentiate(beforeRad, stepS);
       const moved = this.velocityRadPerS.some((value) => value !== 0);
       if (moved && !this.withinLimits(this.setpointRad)) {
@@ -181,14 +183,15 @@ export class Motion implements MotionControl {
     this.#plant.setTarget(this.setpointRad);
   }
 
-  #follow(dtS: number): void {
+  /** `passedS` is the time that really passed; `dtS` is cut after a stall. */
+  #follow(dtS: number, passedS: number): void {
     this.#rate = Math.min(1, Math.max(0, this.#rate + (this.#running ? dtS : -dtS) / PAUSE_RAMP_S));
     switch (this.#mode) {
       case MODE.position:
         if (this.queue.count > 0) this.queue.step(dtS * this.#rate, this.setpointRad);
         return;
       case MODE.servo:
-        this.#followServo(dtS);
+        this.#followServo(dtS, passedS);
         return;
       case MODE.jointVelocity:
         this.#followVelocity(dtS);
@@ -206,7 +209,7 @@ export class Motion implements MotionControl {
   }
 
   /** Straight to the newest target, each joint at most at full speed. */
-  #followServo(dtS: number): void {
+  #followServo(dtS: number, passedS: number): void {
     this.#restS += dtS;
     if (!this.#running) return;
     if (this.#restS > SERVO_REST_S && this.velocityRadPerS.every((value) => value === 0)) {
@@ -217,7 +220,7 @@ export class Motion implements MotionControl {
     for (let joint = 0; joint < JOINT_COUNT; joint++) {
       this.setpointRad[joint] = slew(this.setpointRad[joint]!, this.#servoTargetRad[joint]!, reachRad);
     }
-    const speed = this.#toolSpeed.add(toolPose(this.setpointRad, this.toolOffset).positionM, dtS);
+    const speed = this.#toolSpeed.add(toolPose(this.setpointRad, this.toolOffset).positionM, passedS);
     if (speed > this.toolSpeedMaxMmPerS) this.#options.onFault(ARM_ERROR.linearSpeed);
   }
 
