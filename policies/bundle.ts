@@ -1,4 +1,4 @@
-/** Reads a policy bundle from its folder and refuses whatever is not exactly what the manifest says. Runs nothing. */
+/** Reads a policy bundle from its folder and refuses whatever differs from its manifest. Runs nothing. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";

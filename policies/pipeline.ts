@@ -1,4 +1,4 @@
-/** A loaded policy: camera image and joint state in, action out, in three timed parts that share preallocated memory. */
+/** A loaded policy: camera image and joint state in, action out, in three parts on preallocated memory. */
 import { CerebellumError, invariant } from "../core/errors.js";
 import { type Bundle, bundlePath } from "./bundle.js";
 import type { PolicyManifest } from "./manifest.js";

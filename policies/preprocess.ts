@@ -1,6 +1,6 @@
 /**
- * Camera image to network input exactly as in training: crop, resize, normalise, channels first. All arithmetic is in
- * floating point; nothing is rounded back to bytes on the way. Tables are computed once per bundle.
+ * Camera image to network input exactly as in training: crop, resize, normalise, channels first. All arithmetic
+ * is in floating point; nothing is rounded back to bytes on the way. Tables are computed once per bundle.
  */
 import { CerebellumError } from "../core/errors.js";
 
@@ -55,7 +55,7 @@ export function bilinearTaps(inputCount: number, outputCount: number): Taps {
 
 /**
  * Triangle as wide as the reduction, normalised at the borders.
- * Equal to torch interpolate(mode="bilinear", antialias=True) and, but for its rounding to bytes, to Pillow BILINEAR.
+ * Equal to torch interpolate(mode="bilinear", antialias=True) and, but for rounding, to Pillow BILINEAR.
  */
 export function antialiasTaps(inputCount: number, outputCount: number): Taps {
   const scale = inputCount / outputCount;

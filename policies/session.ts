@@ -1,6 +1,6 @@
 /**
- * One ONNX model on preallocated tensors. `run()` of onnxruntime-node holds its calling thread to the end, so this
- * belongs in a worker; and a process that exits during a run aborts, so workers are stopped cooperatively.
+ * One ONNX model on preallocated tensors. `run()` of onnxruntime-node holds its calling thread to the end, so
+ * this belongs in a worker; and a process that exits during a run aborts, so workers are stopped cooperatively.
  */
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { CerebellumError, errorText } from "../core/errors.js";

@@ -1,4 +1,4 @@
-/** Opens a bundle for use: variant by the gate, checks against robot and camera, goldens through the real pipeline. */
+/** Opens a bundle for use: variant by the gate, fit to robot and camera, goldens through the real pipeline. */
 import { readFile } from "node:fs/promises";
 import { CerebellumError } from "../core/errors.js";
 import { type Bundle, bundleInvalid, bundlePath, loadBundle } from "./bundle.js";
@@ -44,7 +44,7 @@ export interface RejectedVariant {
   readonly reason: string;
 }
 
-/** @throws BUNDLE_INVALID, BUNDLE_MISMATCH, POLICY_OUTPUT_INVALID; the message holds found, expected and tolerance */
+/** @throws BUNDLE_INVALID, BUNDLE_MISMATCH, POLICY_OUTPUT_INVALID, with found, expected and tolerance */
 export async function openPolicy(directory: string, options: OpenOptions = {}): Promise<OpenedPolicy> {
   const bundle = await loadBundle(directory);
   const { manifest } = bundle;

@@ -1,6 +1,6 @@
 /**
- * A controller with random weights as an ONNX model: image feature and joint state each projected to 128, then a SELU
- * network. With patch tokens the feature comes from attention pooling, which also returns where it looked.
+ * A controller with random weights as an ONNX model: image feature and joint state each projected to 128, then a
+ * SELU network. With patch tokens the feature comes from attention pooling, which also returns where it looked.
  */
 import { OnnxGraph } from "./graph.js";
 import { type LayerContext, linear } from "./layers.js";
