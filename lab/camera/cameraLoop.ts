@@ -1,0 +1,187 @@
+/**
+ * The camera thread: renders the wrist picture on an absolute grid from the newest physics state, and pictures on
+ * request. Late frames are skipped, never sent in a burst. Faults as real cameras have them can be switched on.
+ */
+import type { MessagePort } from "node:worker_threads";
+import { addNs, type Clock, type EpochNs, NS_PER_S } from "../../core/clock.js";
+import { errorText } from "../../core/errors.js";
+import { emptySnapshot, WorldMemory } from "../world/memory.js";
+import { SCENE_CAMERA } from "../world/mjcf.js";
+import { WorldModel } from "../world/model.js";
+import { intrinsicsOf, type LabCamera } from "../world/mount.js";
+import { drawScene, type SceneOptions, type SceneRequest } from "../world/scene.js";
+import { FrameSlots } from "./frames.js";
+import { WorldView } from "./worldView.js";
+
+/** Started with, as worker data. */
+export interface CameraWorkerConfig {
+  readonly memory: SharedArrayBuffer;
+  readonly slots: SharedArrayBuffer;
+  readonly camera: LabCamera;
+  /** Whether anybody takes the frames; else pictures are made on request only. */
+  readonly publish: boolean;
+  readonly scene: SceneRequest;
+  readonly options: SceneOptions;
+}
+
+/**
+ * `freeze` repeats the same pixels under new stamps, `drop` sends one frame in five, `stop` sends nothing.
+ */
+export type CameraAction = "run" | "freeze" | "drop" | "stop";
+
+export type CameraMessage = { readonly id: number } & (
+  | { readonly do: "scene"; readonly scene: SceneRequest; readonly options: SceneOptions }
+  | { readonly do: "action"; readonly action: CameraAction }
+  | { readonly do: "picture"; readonly of: "wrist" | "scene" }
+  | { readonly do: "stop" }
+);
+
+export interface Picture {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly rgb: Uint8ClampedArray;
+}
+
+export type CameraReply =
+  | { readonly kind: "reply"; readonly id: number; readonly error?: string; readonly picture?: Picture }
+  | {
+      readonly kind: "frame";
+      readonly slot: number;
+      readonly hasDepth: boolean;
+      readonly stampNs: EpochNs;
+      /** Frames so far that were left out: late, or with no slot free. */
+      readonly skipped: number;
+    };
+
+const DROP_KEEPS_ONE_IN = 5;
+/** The picture from beside the table, after halving: rendered at twice this for smooth edges. */
+const SCENE_PICTURE_PX = [960, 720] as const;
+
+/** Runs until a stop message. Answers id 0 when the first picture can be made. */
+export async function runCamera(config: CameraWorkerConfig, port: MessagePort, clock: Clock): Promise<void> {
+  const camera = new CameraThread(config, await WorldModel.load(config.camera));
+  const stop = new AbortController();
+  port.on("message", (message: CameraMessage) => {
+    if (message.do === "stop") stop.abort();
+    try {
+      const picture = camera.handle(message);
+      port.postMessage({ kind: "reply", id: message.id, ...(picture && { picture }) } satisfies CameraReply);
+    } catch (thrown) {
+      port.postMessage({ kind: "reply", id: message.id, error: errorText(thrown) } satisfies CameraReply);
+    }
+  });
+  port.postMessage({ kind: "reply", id: 0 } satisfies CameraReply);
+  const periodNs = BigInt(Math.round(1e9 / config.camera.rateHz));
+  let dueNs = addNs(clock.nowNs(), periodNs);
+  let skipped = 0;
+  while (!stop.signal.aborted) {
+    await clock.sleepUntil(config.publish ? dueNs : addNs(clock.nowNs(), NS_PER_S), stop.signal);
+    if (stop.signal.aborted || !config.publish) continue;
+    const frame = camera.frame();
+    if (frame === "noSlot") skipped++;
+    else if (frame !== undefined)
+      port.postMessage({ kind: "frame", skipped, ...frame } satisfies CameraReply);
+    const late = (clock.nowNs() - dueNs) / periodNs;
+    skipped += Number(late);
+    dueNs = addNs(dueNs, (late + 1n) * periodNs);
+  }
+  camera.dispose();
+  port.close();
+}
+
+class CameraThread {
+  readonly #world: WorldModel;
+  readonly #view: WorldView;
+  readonly #memory: WorldMemory;
+  readonly #slots: FrameSlots;
+  readonly #snapshot = emptySnapshot();
+  readonly #camera: LabCamera;
+  readonly #rgbBytes: Uint8Array;
+  readonly #depthMm: Uint16Array;
+  #scene: ReturnType<typeof drawScene>;
+  #sceneView: WorldView | undefined;
+  #action: CameraAction = "run";
+  #frames = 0;
+  #rendered = false;
+  #depthRendered = false;
+
+  constructor(config: CameraWorkerConfig, world: WorldModel) {
+    const { widthPx, heightPx } = config.camera;
+    this.#world = world;
+    this.#camera = config.camera;
+    this.#memory = new WorldMemory(config.memory);
+    this.#slots = new FrameSlots(config.slots, widthPx, heightPx);
+    this.#view = new WorldView(world, config.camera, { widthPx, heightPx });
+    this.#rgbBytes = new Uint8Array(this.#view.rgb.buffer);
+    this.#depthMm = new Uint16Array(widthPx * heightPx);
+    this.#scene = drawScene(config.scene, config.options);
+    this.#setScene();
+  }
+
+  handle(message: CameraMessage): Picture | undefined {
+    if (message.do === "action") this.#action = message.action;
+    if (message.do === "scene") {
+      this.#scene = drawScene(message.scene, message.options);
+      this.#setScene();
+    }
+    if (message.do !== "picture") return undefined;
+    return message.of === "wrist" ? this.#wristPicture() : this.#scenePicture();
+  }
+
+  frame(): { slot: number; hasDepth: boolean; stampNs: EpochNs } | "noSlot" | undefined {
+    this.#frames++;
+    if (this.#action === "stop") return undefined;
+    if (this.#action === "drop" && this.#frames % DROP_KEEPS_ONE_IN !== 0) return undefined;
+    const slot = this.#slots.free();
+    if (slot === undefined) return "noSlot";
+    const wantsDepth = this.#slots.depthWanted;
+    const repeat = this.#action === "freeze" && this.#rendered && (this.#depthRendered || !wantsDepth);
+    if (!this.#observe()) return "noSlot";
+    if (!repeat) {
+      this.#view.renderWrist(this.#view.wristIntrinsics());
+      if (wantsDepth) this.#view.depthMm(this.#depthMm);
+      this.#rendered = true;
+      this.#depthRendered = wantsDepth;
+    }
+    this.#slots.rgb(slot).set(this.#rgbBytes);
+    if (wantsDepth) this.#slots.depthMm(slot).set(this.#depthMm);
+    this.#slots.fill(slot);
+    return { slot, hasDepth: wantsDepth, stampNs: this.#snapshot.epochNs };
+  }
+
+  /** Takes over the newest physics state. */
+  #observe(): boolean {
+    if (!this.#memory.snapshot(this.#snapshot)) return false;
+    this.#world.qpos.set(this.#snapshot.qpos);
+    this.#world.kinematics();
+    return true;
+  }
+
+  #setScene(): void {
+    this.#view.setScene(this.#scene);
+    this.#sceneView?.setScene({ ...this.#scene, noise: false });
+  }
+
+  #wristPicture(): Picture {
+    this.#observe();
+    const { widthPx, heightPx } = this.#camera;
+    const rgb = new Uint8ClampedArray(3 * widthPx * heightPx);
+    this.#view.renderWrist(this.#view.wristIntrinsics(), rgb);
+    return { widthPx, heightPx, rgb };
+  }
+
+  #scenePicture(): Picture {
+    const [widthPx, heightPx] = [2 * SCENE_PICTURE_PX[0], 2 * SCENE_PICTURE_PX[1]];
+    if (this.#sceneView === undefined) {
+      this.#sceneView = new WorldView(this.#world, this.#camera, { widthPx, heightPx, shadowMapPx: 2048 });
+      this.#sceneView.setScene({ ...this.#scene, noise: false });
+    }
+    this.#observe();
+    this.#sceneView.renderScene(intrinsicsOf(widthPx, heightPx, SCENE_CAMERA.fovYDeg));
+    return { widthPx, heightPx, rgb: this.#sceneView.rgb };
+  }
+
+  dispose(): void {
+    this.#world.dispose();
+  }
+}

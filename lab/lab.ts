@@ -1,0 +1,273 @@
+/**
+ * The simulated cell behind the devices' own wires: a physics thread, one thread per camera, the emulated controller
+ * and, with ROS, the cameras' topics. Nothing here knows who is connected: the daemon cannot tell it from real devices.
+ */
+import { z } from "zod";
+import { addNs, type Clock, msToNs, sleepMs } from "../core/clock.js";
+import { CerebellumError } from "../core/errors.js";
+import type { CameraMessage, CameraReply, CameraWorkerConfig, Picture } from "./camera/cameraLoop.js";
+import { FrameSlots } from "./camera/frames.js";
+import { CameraPublisher, type LabRosNode } from "./camera/publisher.js";
+import { LabConfig } from "./config.js";
+import type { LabRequest, LabTruth } from "./control/protocol.js";
+import { LabControlServer, type LabHandler } from "./control/server.js";
+import { LabThread } from "./workers.js";
+import { ARM_JOINTS, BLOCK_INDEX } from "./world/layout.js";
+import { emptySnapshot, WorldMemory } from "./world/memory.js";
+import { LabCameraSchema } from "./world/mount.js";
+import type { PhysicsMessage, PhysicsReply, PhysicsWorkerConfig } from "./world/physicsLoop.js";
+import type { SceneOptions, SceneRequest } from "./world/scene.js";
+import { SharedPlant } from "./world/sharedPlant.js";
+import { type EmulatorPorts, XArm7Emulator } from "./xarm7/emulator.js";
+
+const Port = z.int().min(0).max(65535);
+
+/** What a lab is started with; also the configuration line of its process. */
+export const LabSetup = z.strictObject({
+  lab: LabConfig,
+  robot: z.strictObject({
+    name: z.string().min(1),
+    host: z.string().default("127.0.0.1"),
+    ports: z
+      .strictObject({ command: Port, highRate: Port, normal: Port, rich: Port, realTime: Port })
+      .describe("0 takes any free port"),
+  }),
+  cameras: z.array(LabCameraSchema).min(1).max(4).describe("The first one's housing is part of the world"),
+  controlSocket: z.string().min(1).optional(),
+  flangeFrame: z.string().default("link7").describe("Name of the flange in the tf tree"),
+});
+export type LabSetup = z.infer<typeof LabSetup>;
+
+export interface LabParts {
+  readonly setup: LabSetup;
+  readonly clock: Clock;
+  readonly workerUrls: { readonly physics: URL; readonly camera: URL };
+  /** Without it no topics are published, and the cameras render only on request. */
+  readonly rosNode?: LabRosNode | undefined;
+  /** Writes a picture to a PNG file of a width [px]. */
+  readonly savePng: (picture: Picture, widthPx: number, file: string) => Promise<void>;
+  /** Called once when a thread ends by itself. */
+  readonly onFailure: (error: CerebellumError) => void;
+}
+
+export interface LabCounters {
+  readonly framesPublished: number;
+  readonly framesSkipped: number;
+  readonly physicsStepsSkipped: number;
+}
+
+type PhysicsThread = LabThread<PhysicsMessage, PhysicsReply>;
+type CameraReplyMessage = Extract<CameraReply, { kind: "reply" }>;
+type CameraThread = LabThread<CameraMessage, CameraReplyMessage>;
+type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
+
+const SUBSCRIBERS_EVERY_MS = 1000;
+/** A thread that does not end by itself within this is ended by force. */
+const STOP_GRACE_MS = 500;
+
+export async function startLab(parts: LabParts): Promise<Lab> {
+  const lab = new Lab(parts);
+  try {
+    await lab.start();
+    return lab;
+  } catch (thrown) {
+    await lab.close();
+    throw thrown;
+  }
+}
+
+export class Lab {
+  readonly memory = new WorldMemory();
+  readonly plant = new SharedPlant(this.memory);
+  readonly emulator: XArm7Emulator;
+  readonly #parts: LabParts;
+  readonly #stop = new AbortController();
+  readonly #snapshot = emptySnapshot();
+  readonly #server: LabControlServer;
+  #physics: PhysicsThread | undefined;
+  readonly #cameras: CameraThread[] = [];
+  #ports: EmulatorPorts | undefined;
+  #framesPublished = 0;
+  readonly #framesSkipped: number[] = [];
+
+  /** Stores only; see `startLab`. */
+  constructor(parts: LabParts) {
+    this.#parts = parts;
+    const { lab, robot } = parts.setup;
+    this.emulator = new XArm7Emulator({
+      plant: this.plant,
+      clock: parts.clock,
+      ports: robot.ports,
+      host: robot.host,
+      version: lab.armVersion,
+      serial: lab.armSerial,
+    });
+    this.#server = new LabControlServer(this.#handle);
+  }
+
+  /** Ports of the emulated controller, by the names of the cell file. */
+  get ports(): Readonly<Record<string, number>> {
+    return { ...this.#ports };
+  }
+
+  counters(): LabCounters {
+    return {
+      framesPublished: this.#framesPublished,
+      framesSkipped: this.#framesSkipped.reduce((sum, count) => sum + count, 0),
+      physicsStepsSkipped: this.memory.skippedSteps,
+    };
+  }
+
+  async start(): Promise<void> {
+    const { setup, workerUrls, onFailure, rosNode } = this.#parts;
+    if (setup.lab.clock === "lockstep") {
+      throw new CerebellumError(
+        "CONFIG_INVALID",
+        "A lab process runs on real time; lock-step worlds live inside tests",
+        "Set lab.clock to paced",
+      );
+    }
+    const physics: PhysicsWorkerConfig = {
+      memory: this.memory.buffer,
+      camera: setup.cameras[0]!,
+      physicsStepMs: setup.lab.physicsStepMs,
+      ...this.#firstScene(),
+    };
+    this.#physics = await LabThread.start("physics", workerUrls.physics, physics, () => {}, onFailure);
+    await Promise.all(setup.cameras.map((_, index) => this.#startCamera(index, rosNode)));
+    this.#ports = await this.emulator.start();
+    if (setup.controlSocket !== undefined) await this.#server.listen(setup.controlSocket);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all([this.#server.close(), this.emulator.close()]);
+    const graceEnd = new AbortController();
+    const grace = sleepMs(this.#parts.clock, STOP_GRACE_MS, graceEnd.signal);
+    await Promise.all([
+      this.#physics?.stop({ do: "stop" }, grace),
+      ...this.#cameras.map((camera) => camera.stop({ do: "stop" }, grace)),
+    ]);
+    graceEnd.abort();
+  }
+
+  async setScene(scene: SceneRequest): Promise<void> {
+    const { randomise: options } = this.#parts.setup.lab;
+    await this.#physics!.ask({ do: "scene", scene, options } as WithoutId<PhysicsMessage>);
+    await this.#askCameras({ do: "scene", scene, options });
+    // The answer to "truth" that follows must show the new scene.
+    const { clock } = this.#parts;
+    for (let wait = 0; wait < 100; wait++) {
+      this.memory.snapshot(this.#snapshot);
+      if (this.#snapshot.sceneSeed === scene.seed) return;
+      await sleepMs(clock, 2, this.#stop.signal);
+    }
+  }
+
+  truth(): LabTruth {
+    if (!this.memory.snapshot(this.#snapshot)) {
+      throw new CerebellumError("LAB_REFUSED", "The physics thread keeps writing", "Ask again");
+    }
+    const { qpos, toolM, timeS, atNs } = this.#snapshot;
+    const blockM: [number, number, number] = [
+      qpos[BLOCK_INDEX]!,
+      qpos[BLOCK_INDEX + 1]!,
+      qpos[BLOCK_INDEX + 2]!,
+    ];
+    const tool: [number, number, number] = [toolM[0]!, toolM[1]!, toolM[2]!];
+    return {
+      simulatedS: timeS,
+      atNs: atNs.toString(),
+      blockM,
+      toolM: tool,
+      distanceM: Math.hypot(tool[0] - blockM[0], tool[1] - blockM[1], tool[2] - blockM[2]),
+      positionRad: [...qpos.subarray(0, ARM_JOINTS)],
+    };
+  }
+
+  async teleport(positionRad: readonly number[]): Promise<void> {
+    if (this.plant.enabled) {
+      throw new CerebellumError(
+        "LAB_REFUSED",
+        "The simulated arm is enabled; it moves only as it is commanded",
+        "Disable it first",
+      );
+    }
+    await this.#physics!.ask({ do: "teleport", positionRad } as WithoutId<PhysicsMessage>);
+  }
+
+  async savePicture(of: "wrist" | "scene", file: string): Promise<void> {
+    const { picture } = await this.#cameras[0]!.ask({ do: "picture", of } as WithoutId<CameraMessage>);
+    await this.#parts.savePng(picture!, of === "wrist" ? picture!.widthPx : picture!.widthPx / 2, file);
+  }
+
+  #firstScene(): { scene: SceneRequest; options: SceneOptions } {
+    const { seed, randomise } = this.#parts.setup.lab;
+    return { scene: { seed, light: "training" }, options: randomise };
+  }
+
+  async #startCamera(index: number, rosNode: LabRosNode | undefined): Promise<void> {
+    const { setup, clock, workerUrls, onFailure } = this.#parts;
+    const camera = setup.cameras[index]!;
+    const slots = FrameSlots.create(camera.widthPx, camera.heightPx);
+    const publisher =
+      rosNode === undefined
+        ? undefined
+        : new CameraPublisher(rosNode, camera, setup.flangeFrame, clock.epochNs());
+    const config: CameraWorkerConfig = {
+      memory: this.memory.buffer,
+      slots: slots.buffer,
+      camera,
+      publish: publisher !== undefined,
+      ...this.#firstScene(),
+    };
+    const onFrame = (message: object) => {
+      const frame = message as Extract<CameraReply, { kind: "frame" }>;
+      this.#framesSkipped[index] = frame.skipped;
+      if (this.#stop.signal.aborted) return;
+      publisher?.publish(slots, frame.slot, frame.hasDepth, frame.stampNs);
+      this.#framesPublished++;
+    };
+    this.#cameras[index] = await LabThread.start(camera.name, workerUrls.camera, config, onFrame, onFailure);
+    if (publisher !== undefined) void this.#watchSubscribers(publisher, slots);
+  }
+
+  async #watchSubscribers(publisher: CameraPublisher, slots: FrameSlots): Promise<void> {
+    const { clock } = this.#parts;
+    const { signal } = this.#stop;
+    let dueNs = clock.nowNs();
+    while (!signal.aborted) {
+      slots.depthWanted = publisher.depthWanted();
+      dueNs = addNs(dueNs, msToNs(SUBSCRIBERS_EVERY_MS));
+      await clock.sleepUntil(dueNs, signal);
+    }
+  }
+
+  async #askCameras(message: WithoutId<CameraMessage>): Promise<void> {
+    await Promise.all(this.#cameras.map((camera) => camera.ask(message)));
+  }
+
+  readonly #handle: LabHandler = async (request: LabRequest) => {
+    switch (request.do) {
+      case "truth":
+        return { truth: this.truth() };
+      case "scene":
+        await this.setScene({ seed: request.seed, light: request.light, blockM: request.blockM });
+        return { truth: this.truth() };
+      case "pose":
+        await this.teleport(request.positionRad);
+        return {};
+      case "armFault":
+        this.emulator.injectError(request.errorCode);
+        return {};
+      case "camera":
+        await this.#askCameras({ do: "action", action: request.action });
+        return {};
+      case "snapshot":
+        await this.savePicture(request.camera, request.file);
+        return {};
+      case "ports":
+        return { ports: this.ports };
+    }
+  };
+}

@@ -1,0 +1,75 @@
+/**
+ * The lab process: the simulated devices of one cell. Configuration (`LabProcessConfig`) as one JSON line on standard
+ * input, one ready line with the ports on standard output, log on standard error. Ends on SIGTERM and SIGINT, and when
+ * its standard input ends because its parent is gone.
+ */
+import { z } from "zod";
+import { entryUrl } from "../../core/entry.js";
+import type { CerebellumError } from "../../core/errors.js";
+import { LabSetup, startLab } from "../../lab/lab.js";
+import { savePng } from "../../lab/savePng.js";
+import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
+import { printFailure, printReady, readChildConfig } from "../child.js";
+import { createLog } from "../log.js";
+import { systemClock } from "../systemClock.js";
+
+export const LabProcessConfig = LabSetup.extend({
+  ros: z.boolean().default(true).describe("Publish the cameras' topics"),
+  nodeName: z.string().default("cerebellum_lab"),
+  logLevel: z.string().default("info"),
+});
+export type LabProcessConfig = z.infer<typeof LabProcessConfig>;
+
+export interface LabReady {
+  readonly ports: Readonly<Record<string, number>>;
+  readonly controlSocket: string | undefined;
+}
+
+async function main(): Promise<void> {
+  const ended = new AbortController();
+  const end = () => ended.abort();
+  process.once("SIGTERM", end);
+  process.once("SIGINT", end);
+  const { ros: wantsRos, nodeName, logLevel, ...setup } = LabProcessConfig.parse(await readChildConfig(end));
+  const log = createLog(logLevel, 2);
+  let failure: CerebellumError | undefined;
+  let ros: RosRuntime | undefined;
+  try {
+    if (wantsRos) ros = await startRos();
+    const lab = await startLab({
+      setup,
+      clock: systemClock,
+      workerUrls: {
+        physics: entryUrl("./physicsWorker.js", import.meta.url),
+        camera: entryUrl("./cameraWorker.js", import.meta.url),
+      },
+      rosNode: ros?.createNode(nodeName),
+      savePng,
+      onFailure: (error) => {
+        failure = error;
+        end();
+      },
+    });
+    printReady({ ports: lab.ports, controlSocket: setup.controlSocket } satisfies LabReady);
+    log.info({ event: "labReady", ports: lab.ports, seed: setup.lab.seed });
+    if (!ended.signal.aborted) {
+      await new Promise((resolve) => ended.signal.addEventListener("abort", resolve));
+    }
+    await lab.close();
+    log.info({ event: "labEnded", ...lab.counters() });
+  } finally {
+    ros?.shutdown();
+  }
+  if (failure !== undefined) {
+    log.error({ event: "labFailed", code: failure.code }, failure.message);
+    process.exitCode = 1;
+  }
+}
+
+try {
+  await main();
+  process.exit();
+} catch (thrown) {
+  printFailure(thrown);
+  process.exit(1);
+}
