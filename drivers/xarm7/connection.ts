@@ -23,6 +23,8 @@ import { ReportLink } from "./reportLink.js";
 
 const RECONNECT_MS_MIN = 200;
 const RECONNECT_MS_MAX = 3000;
+/** Longer than the longest pause of a report link that is being restored. */
+const FLOW_MS_MAX = 2500;
 
 export interface ConnectionEvents {
   onServoReply(stateByte: number): void;
@@ -98,7 +100,7 @@ export class ArmConnection {
         ? true
         : undefined;
     const flows =
-      this.#fastLink && (await pollUntil(this.#clock, isFlowing, 10, 2 * connectTimeoutMs, signal));
+      this.#fastLink && (await pollUntil(this.#clock, isFlowing, 10, connectTimeoutMs + FLOW_MS_MAX, signal));
     if (flows !== undefined) return;
     throwIfAborted(signal);
     const fastPorts = kinds.map((kind) => reportPorts[kind]).join(" or ");

@@ -176,7 +176,10 @@ function compareResult(comparison: Comparison, vector: RequestVector, reply: Com
   const ours = resultCode(reply.stateByte, isPublic && motion);
   // The public class forgives an error or warning in an ordinary call.
   comparison.equal("result code", String(code), String(isPublic && !motion && ours < 3 ? 0 : ours));
-  if (rest.length === 0 || (vector.sequence?.length ?? 0) > 2) return;
+  // Values of unknown calls, of one joint, in degrees, or from several frames have other shapes than the reply.
+  const { is_radian: isRadian, return_is_radian: returnsRadian, servo_id: joint } = vector.kwargs;
+  const isReshaped = isRadian === false || returnsRadian === false || joint !== undefined;
+  if (!comparison.callKnown || isReshaped || rest.length === 0 || (vector.sequence?.length ?? 0) > 2) return;
   const values = valuesOfReply(vector, reply);
   if (values === undefined) return;
   const shown = (list: readonly (string | number)[]) =>

@@ -28,9 +28,12 @@ export interface MessageOfCall {
 
 /** Arguments by position or keyword, with the call's default. */
 class Arguments {
+  /** Keywords that the translation looked at. */
+  readonly used = new Set<string>();
   constructor(readonly call: VendorCall) {}
 
   raw(position: number, keyword: string): unknown {
+    this.used.add(keyword);
     return this.call.kwargs[keyword] ?? this.call.args[position];
   }
 
@@ -53,7 +56,7 @@ class Arguments {
 
   /** The SDK takes degrees unless told otherwise; the recordings were made with radians as its default. */
   angle(value: number): number {
-    return this.call.kwargs.is_radian === false ? (value * Math.PI) / 180 : value;
+    return this.call.kwargs.is_radian === false ? value * (Math.PI / 180) : value;
   }
 
   angles(position: number, keyword: string, count: number): number[] {
@@ -118,8 +121,11 @@ const shared: Readonly<Record<string, Translate>> = {
   set_report_tau_or_i: one("setReportTorqueOrCurrent", "tau_or_i"),
   set_tcp_jerk: one("setToolJerk", "jerk"),
   set_tcp_maxacc: one("setToolAccelerationMax", "acc"),
-  set_joint_jerk: one("setJointJerk", "jerk"),
-  set_joint_maxacc: one("setJointAccelerationMax", "acc"),
+  set_joint_jerk: (given) => ({ name: "setJointJerk", values: [given.angle(given.number(0, "jerk"))] }),
+  set_joint_maxacc: (given) => ({
+    name: "setJointAccelerationMax",
+    values: [given.angle(given.number(0, "acc"))],
+  }),
   set_reduced_mode: one("setReducedMode", "on"),
   set_tcp_load: (given) => ({
     name: "setToolLoad",
@@ -210,7 +216,13 @@ const api: Readonly<Record<string, Translate>> = {
     name: "setReducedJointSpeed",
     values: [given.angle(given.number(0, "speed"))],
   }),
-  set_reduced_tcp_boundary: many("setReducedBounds", "boundary", 6),
+  set_reduced_tcp_boundary: (given) => {
+    const highFirst = given.list(0, "boundary", 6).map((_, i, all) => {
+      const pair = [all[i - (i % 2)] ?? 0, all[i - (i % 2) + 1] ?? 0];
+      return i % 2 === 0 ? Math.max(...pair) : Math.min(...pair);
+    });
+    return { name: "setReducedBounds", values: highFirst };
+  },
   set_linear_spd_limit_factor: (given) => ({
     name: "setCommonParameter",
     values: [COMMON_SERVO_SPEED_FACTOR, given.number(0, "factor", 1.2)],
@@ -239,10 +251,23 @@ const api: Readonly<Record<string, Translate>> = {
   get_gripper_version: readGripper(GRIPPER_REGISTER.versionMajor, 1),
 };
 
-/** Undefined for a call that this table does not know. */
+/** Keywords that change when the client returns, or what it returns, but not what it sends. */
+const HARMLESS = new Set(
+  "wait timeout is_radian input_is_radian return_is_radian check_mode wait_motion auto_enable servo_id".split(
+    " ",
+  ),
+);
+
+/** Undefined for a call, or a keyword of a call, that this table does not know. */
 export function messageOfVendorCall(call: VendorCall): MessageOfCall | undefined {
   const table = call.layer === "XArmAPI" ? api : low;
-  return Object.hasOwn(table, call.call) ? table[call.call]?.(new Arguments(call)) : undefined;
+  if (!Object.hasOwn(table, call.call)) return undefined;
+  const given = new Arguments(call);
+  const message = table[call.call]?.(given);
+  const isUnderstood = Object.keys(call.kwargs).every(
+    (keyword) => given.used.has(keyword) || HARMLESS.has(keyword),
+  );
+  return isUnderstood ? message : undefined;
 }
 
 /** All positional arguments in order, lists opened. */
