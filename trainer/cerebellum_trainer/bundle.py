@@ -1,0 +1,190 @@
+"""A policy bundle: ONNX files, goldens and `policy.json`, in the daemon's schema cerebellum/policy@1.
+
+Goldens are real frames of the training set with what PyTorch computed for them. The daemon replays them
+through its own preprocessing and engine before it lets the policy move anything.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from cerebellum_trainer import VERSION
+from cerebellum_trainer.controller import Controller, select_feature
+from cerebellum_trainer.dataset import Dataset
+from cerebellum_trainer.episodes import JOINTS
+from cerebellum_trainer.errors import TrainerError
+from cerebellum_trainer.export import export_policy
+from cerebellum_trainer.images import Preprocessing
+from cerebellum_trainer.runs import file_sha256
+from cerebellum_trainer.vit import VisionTransformer
+
+SCHEMA = "cerebellum/policy@1"
+TOLERANCE_IMAGE = 1e-4
+TOLERANCE_ACTION_RAD = 1e-4
+SAMPLES = 64
+PARITY_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class PolicyDescription:
+    """What the manifest says beyond the networks. `action_clip_rad` bounds each joint's delta a step."""
+
+    name: str = "reach-block"
+    task: str = "reach-block"
+    description: str = "Moves the tool to the red block that the wrist camera sees, and stays there."
+    camera_role: str = "wrist"
+    rate_hz: float = 5.0
+    # Two and a half periods: one late or lost frame does not end the motion, two do.
+    expiry_ms: float = 500.0
+    action_clip_rad: float = 0.15
+    # The opening during demonstrations: the fingers are in the picture.
+    gripper_opening_m: float = 0.08
+
+
+def write_bundle(
+    folder: Path,
+    encoder: VisionTransformer,
+    pretraining: str,
+    controller: Controller,
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    description: PolicyDescription,
+    notes: str,
+) -> dict:
+    """Writes the bundle, replacing what the folder held of an older one. Returns the manifest.
+
+    Raises: TrainerError of `export_policy`; DATASET_SMALL if there are fewer than two golden frames.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in [*folder.glob("*.onnx"), *folder.glob("golden*")]:
+        old.unlink()
+    chosen = torch.linspace(0, len(dataset.images) - 1, min(PARITY_FRAMES, len(dataset.images))).long()
+    exported = export_policy(encoder, controller, dataset.images[chosen], dataset.state[chosen], folder)
+    goldens = write_goldens(folder, encoder, controller, dataset)
+    files = [exported.encoder, exported.controller, *goldens]
+    manifest = {
+        "schema": SCHEMA,
+        "kind": "bc-mlp",
+        "name": description.name,
+        "task": description.task,
+        "description": description.description,
+        "robot": {"device": "xarm7", "joints": list(JOINTS)},
+        "rateHz": description.rate_hz,
+        "expiryMs": description.expiry_ms,
+        "image": image_section(dataset, preprocessing, description),
+        "proprioception": [{"name": joint, "unit": "rad", "source": "joint-position"} for joint in JOINTS],
+        "encoder": {
+            "architecture": {
+                "patchPx": encoder.config.patch_px,
+                "width": encoder.config.width,
+                "depth": encoder.config.depth,
+                "heads": encoder.config.heads,
+            },
+            "input": "image",
+            "output": "tokens",
+            "feature": controller.config.feature,
+            "pretraining": pretraining,
+        },
+        "controller": {
+            "featureInput": "feature",
+            "stateInput": "state",
+            "output": "action",
+            "hidden": list(controller.config.hidden),
+        },
+        "action": {"kind": "delta-joint-position", "unit": "rad", "clipRad": description.action_clip_rad},
+        "start": {
+            "positionRad": [round(float(value), 6) for value in dataset.start_rad],
+            "gripperOpeningM": description.gripper_opening_m,
+        },
+        "variants": [
+            {
+                "precision": "fp32",
+                "encoderFile": exported.encoder.name,
+                "controllerFile": exported.controller.name,
+                "featureCosineMean": 1,
+                "featureCosineMin": 1,
+            }
+        ],
+        "gate": {"featureCosineMean": 0.995, "featureCosineMin": 0.98},
+        "goldens": {
+            "file": "goldens.json",
+            "toleranceImage": TOLERANCE_IMAGE,
+            "toleranceAction": TOLERANCE_ACTION_RAD,
+        },
+        "provenance": {
+            "trainer": f"cerebellum-trainer {VERSION}, torch {torch.__version__}",
+            "dataset": {
+                "episodes": dataset.episodes,
+                "frames": len(dataset.images),
+                "sha256": dataset.sha256,
+            },
+            "trainingParityMaxAbs": exported.parity_max_abs,
+            "notes": notes,
+        },
+        "files": {file.relative_to(folder).as_posix(): file_sha256(file) for file in files},
+    }
+    (folder / "policy.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return manifest
+
+
+def image_section(dataset: Dataset, preprocessing: Preprocessing, description: PolicyDescription) -> dict:
+    crop = preprocessing.crop
+    return {
+        "role": description.camera_role,
+        "widthPx": preprocessing.width_px,
+        "heightPx": preprocessing.height_px,
+        "encoding": "rgb8",
+        "crop": {"xPx": crop.x_px, "yPx": crop.y_px, "widthPx": crop.width_px, "heightPx": crop.height_px},
+        "resize": {
+            "widthPx": preprocessing.size_px,
+            "heightPx": preprocessing.size_px,
+            "kernel": preprocessing.kernel,
+        },
+        "mean": list(preprocessing.mean),
+        "std": list(preprocessing.std),
+        "mount": {
+            "positionM": list(dataset.camera.position_m),
+            "quatXyzw": list(dataset.camera.quat_xyzw),
+            "fovYDeg": dataset.camera.fov_y_deg,
+        },
+    }
+
+
+@torch.no_grad()
+def write_goldens(
+    folder: Path, encoder: VisionTransformer, controller: Controller, dataset: Dataset
+) -> list[Path]:
+    """Writes goldens.json and a PNG for each case. Sampled elements spread over the whole input tensor."""
+    if len(dataset.golden_frames) < 2:
+        raise TrainerError(
+            "DATASET_SMALL", "Fewer than two episodes: no goldens", "Record more demonstrations"
+        )
+    files, cases = [], []
+    for number, (frame, image) in enumerate(dataset.golden_frames):
+        file = folder / f"golden{number}.png"
+        Image.fromarray(image).save(file, optimize=True)
+        files.append(file)
+        inputs = dataset.images[frame]
+        indices = np.linspace(0, inputs.numel() - 1, SAMPLES).astype(int)
+        feature = select_feature(encoder(inputs[None]), controller.config.feature)
+        action = controller(feature, dataset.state[frame][None])[0]
+        cases.append(
+            {
+                "image": file.name,
+                "state": dataset.state[frame].tolist(),
+                "preprocessed": {
+                    "indices": indices.tolist(),
+                    "values": inputs.flatten()[indices].tolist(),
+                },
+                "action": action.tolist(),
+            }
+        )
+    goldens = folder / "goldens.json"
+    goldens.write_text(json.dumps({"cases": cases}, indent=1) + "\n", encoding="utf-8")
+    return [*files, goldens]

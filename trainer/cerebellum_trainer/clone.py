@@ -1,0 +1,125 @@
+"""Behaviour cloning on cached features: mean squared error on joint deltas.
+
+Recipe of MVP's released real-robot configuration (AdamW, 1e-3, weight decay 0.01, batch 128, 10 % warm-up,
+cosine, frames that move less than 4 mrad dropped) with half its epochs, noise on the features, and one
+exception to the filter: the still frames at the end of a demonstration stay, capped, because they alone
+teach the arm to stop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from cerebellum_trainer.controller import Controller, ControllerConfig, Scales, grid_of, select_feature
+from cerebellum_trainer.errors import TrainerError
+from cerebellum_trainer.mae import cosine_rate, parameter_groups
+
+# Batches of feature noise drawn for an epoch.
+NOISE_BANK = 3
+
+
+@dataclass(frozen=True)
+class CloneConfig:
+    epochs: int = 200
+    batch: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warm_up_share: float = 0.1
+    # In deviations of each feature dimension.
+    feature_noise: float = 0.1
+    # Frames of the reach whose largest joint delta is smaller teach standing still in the wrong place [rad].
+    still_rad: float = 0.004
+    # Largest share of hold frames among those trained on.
+    hold_share_max: float = 0.3
+
+
+def select_frames(
+    action: torch.Tensor, hold: torch.Tensor, config: CloneConfig, generator: torch.Generator
+) -> torch.Tensor:
+    """Indices to train on: moving frames of the reach, and a random choice of hold frames within their share.
+
+    Args:
+        action: (n, joints) [rad]; hold: (n,) bool.
+    """
+    moving = torch.nonzero(~hold & (action.abs().amax(dim=1) >= config.still_rad)).flatten()
+    still = torch.nonzero(hold).flatten()
+    share = config.hold_share_max
+    allowed = int(len(moving) * share / (1 - share))
+    chosen = still[torch.randperm(len(still), generator=generator)[:allowed]]
+    return torch.cat([moving, chosen]).sort().values
+
+
+def clone(
+    tokens: torch.Tensor,
+    state: torch.Tensor,
+    action: torch.Tensor,
+    hold: torch.Tensor,
+    controller_config: ControllerConfig,
+    config: CloneConfig,
+    seed: int,
+) -> tuple[Controller, list[float]]:
+    """Trains one controller.
+
+    Args:
+        tokens: (n, 1 + patches, width) of the frozen encoder.
+        state, action: (n, joints) [rad]; hold: (n,) bool.
+    Returns: the controller in evaluation mode, and every epoch's mean loss, in squared deviations of the
+        action.
+    Raises: TrainerError DATASET_SMALL if there is not one batch of frames.
+    """
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    frames = select_frames(action, hold, config, generator)
+    if len(frames) < config.batch:
+        raise TrainerError(
+            "DATASET_SMALL",
+            f"Only {len(frames)} usable frames (one batch needs {config.batch})",
+            "Record more demonstrations",
+        )
+    feature = select_feature(tokens, controller_config.feature)[frames]
+    state, action = state[frames], action[frames]
+    scales = Scales.of(feature, state, action, controller_config)
+    model = Controller(controller_config, tokens.shape[-1], grid_of(tokens), state.shape[1], scales)
+    optimiser = torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=config.learning_rate)
+    batches = len(frames) // config.batch
+    steps, step = config.epochs * batches, 0
+    losses: list[float] = []
+    spread = config.feature_noise * scales.feature_std
+    for _ in range(config.epochs):
+        order = torch.randperm(len(frames), generator=generator)
+        # Normals cost more than the network: one bank an epoch, entered at a random place by each batch.
+        bank = spread * torch.randn(NOISE_BANK * config.batch, *feature.shape[1:], generator=generator)
+        total = 0.0
+        for at in range(0, batches * config.batch, config.batch):
+            for group in optimiser.param_groups:
+                group["lr"] = config.learning_rate * cosine_rate(step, steps, config.warm_up_share)
+            chosen = order[at : at + config.batch]
+            start = int(torch.randint(len(bank) - config.batch + 1, (1,), generator=generator))
+            noisy = feature[chosen] + bank[start : start + config.batch]
+            loss = F.mse_loss(model.scaled(noisy, state[chosen]), action[chosen] / scales.action)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += loss.item()
+            step += 1
+        losses.append(total / batches)
+    return model.eval(), losses
+
+
+@torch.no_grad()
+def held_out_error(
+    model: Controller, tokens: torch.Tensor, state: torch.Tensor, action: torch.Tensor, hold: torch.Tensor
+) -> dict[str, float]:
+    """Root mean square action error [rad] over joints and frames, by phase; and that of answering 0."""
+    predicted = model(select_feature(tokens, model.config.feature), state)
+    error = (predicted - action).square().mean(dim=1)
+    nothing = action.square().mean(dim=1)
+    report = {}
+    for phase, chosen in (("reach", ~hold), ("hold", hold)):
+        if bool(chosen.any()):
+            report[f"{phase}RmsRad"] = error[chosen].mean().sqrt().item()
+            report[f"{phase}ZeroRmsRad"] = nothing[chosen].mean().sqrt().item()
+    return report

@@ -1,0 +1,281 @@
+"""Commands of the trainer. Each leaves a JSON record of its run beside its result.
+
+pretrain: corpus -> frozen encoder. clone: episodes -> controller and bundle. report: the same data with the
+controls that a result must stand beside. reach-block: pretrain and clone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import tyro
+
+from cerebellum_trainer.bundle import PolicyDescription, write_bundle
+from cerebellum_trainer.clone import CloneConfig, clone, held_out_error
+from cerebellum_trainer.controller import ControllerConfig
+from cerebellum_trainer.dataset import Dataset, Labels, load_dataset
+from cerebellum_trainer.episodes import read_episodes
+from cerebellum_trainer.errors import TrainerError
+from cerebellum_trainer.features import cached_tokens, encoder_sha256
+from cerebellum_trainer.images import Preprocessing
+from cerebellum_trainer.mae import MaeConfig, open_corpus, pretrain, reconstruction_sheet
+from cerebellum_trainer.runs import file_sha256, thinned, write_run
+from cerebellum_trainer.vit import VisionTransformer, VitConfig, load_encoder, save_encoder
+
+WORK = Path(".cerebellum/training")
+
+
+@dataclass(frozen=True)
+class Pretrain:
+    """Pre-trains the encoder as a masked autoencoder on rendered images."""
+
+    corpus: Path
+    """(n, size, size, 3) uint8 .npy, as the corpus renderer writes it."""
+    out: Path = WORK / "encoder"
+    vit: VitConfig = field(default_factory=lambda: VitConfig(heads=3))
+    mae: MaeConfig = field(default_factory=MaeConfig)
+    seed: int = 0
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Clone:
+    """Trains the controller on recorded episodes and writes the policy bundle."""
+
+    episodes: Path
+    """Folder of .mcap files."""
+    encoder: Path = WORK / "encoder" / "encoder.safetensors"
+    out: Path = Path("policies/bundles/reach-block")
+    task: str = "reach-block"
+    labels: Labels = "command"
+    controller: ControllerConfig = field(default_factory=ControllerConfig)
+    recipe: CloneConfig = field(default_factory=CloneConfig)
+    policy: PolicyDescription = field(default_factory=PolicyDescription)
+    features: Path = WORK / "features"
+    seed: int = 0
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """Held-out action error of the policy beside its controls: untrained encoder, class token; no bundle."""
+
+    episodes: Path
+    encoder: Path = WORK / "encoder" / "encoder.safetensors"
+    out: Path = WORK / "report.json"
+    task: str = "reach-block"
+    labels: Labels = "command"
+    held_out: int = 8
+    """Last episodes that are kept from training."""
+    recipe: CloneConfig = field(default_factory=CloneConfig)
+    features: Path = WORK / "features"
+    seed: int = 0
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class ReachBlock:
+    """Everything: pre-trains the encoder unless it is there already, clones, writes the bundle."""
+
+    episodes: Path
+    corpus: Path
+    out: Path = Path("policies/bundles/reach-block")
+    work: Path = WORK
+    seed: int = 0
+    threads: int = 1
+
+
+def run_pretrain(config: Pretrain) -> Path:
+    """Returns the encoder's file."""
+    torch.set_num_threads(config.threads)
+    preprocessing = Preprocessing(size_px=config.vit.image_px)
+    corpus = open_corpus(config.corpus, config.vit.image_px)
+    started = time.monotonic()
+
+    def tell(step: int, steps: int, loss: float) -> None:
+        if step % 25 == 0 or step + 1 == steps:
+            rate = (step + 1) * config.mae.batch / (time.monotonic() - started)
+            print(f"step {step + 1}/{steps} loss {loss:.4f} {rate:.0f} images/s", flush=True)
+
+    model, losses = pretrain(corpus, config.vit, config.mae, preprocessing, config.seed, tell)
+    file = config.out / "encoder.safetensors"
+    save_encoder(model.encoder, file, "mae")
+    sheet = reconstruction_sheet(model, corpus[:: max(1, len(corpus) // 8)][:8], preprocessing, config.seed)
+    sheet.save(config.out / "reconstructions.png")
+    results = {
+        "encoderSha256": encoder_sha256(model.encoder),
+        "corpusImages": len(corpus),
+        "wallS": round(time.monotonic() - started, 1),
+        "lossFirst": losses[0],
+        "lossLast": sum(losses[-20:]) / len(losses[-20:]),
+        "losses": thinned(losses),
+    }
+    write_run(config.out / "run.json", "pretrain", config, {"corpus": file_sha256(config.corpus)}, results)
+    print(f"loss {results['lossFirst']:.3f} -> {results['lossLast']:.3f}, {file}")
+    return file
+
+
+def run_clone(config: Clone) -> Path:
+    """Returns the bundle's folder."""
+    torch.set_num_threads(config.threads)
+    encoder, pretraining = load_encoder(config.encoder)
+    dataset, tokens, preprocessing = _load(
+        config.episodes, config.task, config.labels, encoder, config.features
+    )
+    started = time.monotonic()
+    controller, losses = clone(
+        tokens, dataset.state, dataset.action, dataset.hold, config.controller, config.recipe, config.seed
+    )
+    results = {
+        "wallS": round(time.monotonic() - started, 1),
+        "episodes": dataset.episodes,
+        "frames": len(dataset.images),
+        "holdFrames": int(dataset.hold.sum()),
+        "lossLast": losses[-1],
+        "losses": thinned(losses),
+        "trainingError": held_out_error(controller, tokens, dataset.state, dataset.action, dataset.hold),
+    }
+    notes = (
+        f"Cloned from {config.labels} labels, seed {config.seed}, {config.recipe.epochs} epochs, "
+        f"feature noise {config.recipe.feature_noise}; "
+        f"encoder {encoder_sha256(encoder)[:12]} ({pretraining})."
+    )
+    manifest = write_bundle(
+        config.out, encoder, pretraining, controller, dataset, preprocessing, config.policy, notes
+    )
+    results["parityMaxAbs"] = manifest["provenance"]["trainingParityMaxAbs"]
+    inputs = {"dataset": dataset.sha256, "encoder": encoder_sha256(encoder)}
+    write_run(config.features.parent / "clone.json", "clone", config, inputs, results)
+    _write_made(config, results, manifest)
+    print(
+        f"{results['episodes']} episodes, {results['frames']} frames, loss {losses[-1]:.4f}, "
+        f"parity {results['parityMaxAbs']:.1e}, {config.out}"
+    )
+    return config.out
+
+
+def run_report(config: Report) -> dict:
+    """Returns the table that it prints."""
+    torch.set_num_threads(config.threads)
+    trained, pretraining = load_encoder(config.encoder)
+    torch.manual_seed(config.seed)
+    untrained = VisionTransformer(trained.config).eval().requires_grad_(False)
+    rows = {}
+    for name, encoder, feature in (
+        (f"{pretraining}, patch tokens", trained, "patch-tokens"),
+        ("untrained, patch tokens", untrained, "patch-tokens"),
+        (f"{pretraining}, class token", trained, "class-token"),
+    ):
+        data, tokens, _ = _load(config.episodes, config.task, config.labels, encoder, config.features)
+        if not 0 < config.held_out < data.episodes:
+            raise TrainerError(
+                "DATASET_SMALL",
+                f"{config.held_out} of {data.episodes} episodes held out leave nothing on one side",
+                "Change --held-out or record more",
+            )
+        kept = data.episode < data.episodes - config.held_out
+        controller, _ = clone(
+            tokens[kept],
+            data.state[kept],
+            data.action[kept],
+            data.hold[kept],
+            ControllerConfig(feature=feature),
+            config.recipe,
+            config.seed,
+        )
+        rows[name] = held_out_error(
+            controller, tokens[~kept], data.state[~kept], data.action[~kept], data.hold[~kept]
+        )
+        print(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in rows[name].items()), flush=True)
+    write_run(
+        config.out, "report", config, {"dataset": data.sha256, "encoder": encoder_sha256(trained)}, rows
+    )
+    return rows
+
+
+def run_reach_block(config: ReachBlock) -> Path:
+    encoder = config.work / "encoder" / "encoder.safetensors"
+    if not encoder.exists():
+        run_pretrain(Pretrain(config.corpus, out=encoder.parent, seed=config.seed, threads=config.threads))
+    return run_clone(
+        Clone(
+            config.episodes,
+            encoder=encoder,
+            out=config.out,
+            features=config.work / "features",
+            seed=config.seed,
+            threads=config.threads,
+        )
+    )
+
+
+def main() -> int:
+    """Runs one command; expected trouble is one line on standard error and exit code 1."""
+    chosen = tyro.cli(Pretrain | Clone | Report | ReachBlock, prog="cerebellum train")
+    try:
+        RUNNERS[type(chosen)](chosen)
+    except TrainerError as error:
+        print(f"{error.code}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+RUNNERS = {Pretrain: run_pretrain, Clone: run_clone, Report: run_report, ReachBlock: run_reach_block}
+
+
+def _load(
+    episodes: Path, task: str, labels: Labels, encoder: VisionTransformer, features: Path
+) -> tuple[Dataset, torch.Tensor, Preprocessing]:
+    """The data set, its frozen tokens, and the preprocessing that both saw."""
+    preprocessing = Preprocessing(size_px=encoder.config.image_px)
+    dataset = load_dataset(read_episodes(episodes, task), preprocessing, labels)
+    return (
+        dataset,
+        cached_tokens(encoder, dataset.images, dataset.sha256, preprocessing, features),
+        preprocessing,
+    )
+
+
+def _write_made(config: Clone, results: dict, manifest: dict) -> None:
+    """`made.md` beside the manifest: how the bundle came about, for people."""
+    data = manifest["provenance"]["dataset"]
+    pretrain_record = config.encoder.parent / "run.json"
+    lines = [
+        f"# {manifest['name']}",
+        "",
+        manifest["description"],
+        "",
+        f"- Demonstrations: {data['episodes']} successful episodes, {data['frames']} frames "
+        f"({results['holdFrames']} of them standing still at the block); data set `{data['sha256']}`.",
+        f"- Labels: the expert's {'clean command' if config.labels == 'command' else 'executed delta'}.",
+        f"- Encoder: frozen, pre-training {manifest['encoder']['pretraining']}, "
+        f"feature {manifest['encoder']['feature']}.",
+    ]
+    if pretrain_record.exists():
+        lines += [f"- {line}" for line in _describe_pretraining(pretrain_record)]
+    lines += [
+        f"- Controller: {config.recipe.epochs} epochs, batch {config.recipe.batch}, feature noise "
+        f"{config.recipe.feature_noise}, seed {config.seed}, {results['wallS']} s; last loss "
+        f"{results['lossLast']:.4f} (squared deviations of the action).",
+        f"- Largest difference between ONNX Runtime and PyTorch: {results['parityMaxAbs']:.1e}.",
+        f"- Made by {manifest['provenance']['trainer']}.",
+        "",
+        "To make it again: `./cerebellum train reach-block --episodes FOLDER --corpus FILE`.",
+        "",
+    ]
+    (config.out / "made.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _describe_pretraining(record: Path) -> list[str]:
+    found = json.loads(record.read_text(encoding="utf-8"))
+    recipe, results = found["config"]["mae"], found["results"]
+    return [
+        f"Pre-training: {recipe['images']} images from a corpus of {results['corpusImages']}, mask "
+        f"{recipe['mask_share']:.0%}, loss {results['lossFirst']:.3f} to {results['lossLast']:.3f}, "
+        f"{results['wallS']} s."
+    ]

@@ -1,0 +1,124 @@
+"""The trained part of a policy: pools frozen tokens, joins them with joint positions, answers joint deltas.
+
+Layout of MVP's real-robot head (image -> 128, proprioception -> 128, then [256, 128, 64] with SELU;
+Radosavovic et al. 2022), with one change that matters for a small encoder: instead of the class token, a
+few trained queries attend over the patch tokens and also report where they looked. Standardisation and
+action scale are buffers, so the exported graph takes raw tokens and radians and returns radians.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+Feature = Literal["class-token", "patch-tokens"]
+
+
+@dataclass(frozen=True)
+class ControllerConfig:
+    feature: Feature = "patch-tokens"
+    queries: int = 4
+    embedding: int = 128
+    hidden: tuple[int, ...] = (256, 128, 64)
+    # Keeps a joint that hardly moves in the demonstrations from being amplified [rad].
+    state_std_floor_rad: float = 0.02
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Statistics of the training set: feature (width,), state (joints,), action () [rad]."""
+
+    feature_mean: torch.Tensor
+    feature_std: torch.Tensor
+    state_mean: torch.Tensor
+    state_std: torch.Tensor
+    action: torch.Tensor
+
+    @staticmethod
+    def of(
+        feature: torch.Tensor, state: torch.Tensor, action: torch.Tensor, config: ControllerConfig
+    ) -> Scales:
+        """Per dimension, over frames and tokens; one deviation for all of the action keeps its direction."""
+        over = tuple(range(feature.ndim - 1))
+        return Scales(
+            feature_mean=feature.mean(over),
+            feature_std=feature.std(over) + 1e-4,
+            state_mean=state.mean(0),
+            state_std=state.std(0) + config.state_std_floor_rad,
+            action=action.std(),
+        )
+
+
+class AttentionPool(nn.Module):
+    """Weighted means of patch tokens and of their places in the image, one of each per trained query."""
+
+    def __init__(self, width: int, grid: int, queries: int, out: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(queries, width) * width**-0.5)
+        self.register_buffer("places", token_places(grid))
+        self.project = nn.Linear(queries * (width + 2), out)
+
+    def attend(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(b, patches, width) -> means (b, queries, width) and places (b, queries, 2), x then y in -1..1."""
+        weights = (tokens @ self.query.T).softmax(dim=1).transpose(1, 2)
+        return weights @ tokens, weights @ self.places
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(b, patches, width) -> (b, out). Places count double: they are few among many dimensions."""
+        means, places = self.attend(tokens)
+        return self.project(torch.cat([means, 2 * places], dim=-1).flatten(1))
+
+
+class Controller(nn.Module):
+    """feature (b, patches, width) or (b, width), state (b, joints) [rad] -> action (b, joints) [rad]."""
+
+    def __init__(self, config: ControllerConfig, width: int, grid: int, joints: int, scales: Scales) -> None:
+        super().__init__()
+        self.config = config
+        if config.feature == "patch-tokens":
+            self.image: nn.Module = AttentionPool(width, grid, config.queries, config.embedding)
+        else:
+            self.image = nn.Linear(width, config.embedding)
+        self.proprioception = nn.Linear(joints, config.embedding)
+        layers: list[nn.Module] = []
+        size = 2 * config.embedding
+        for hidden in config.hidden:
+            layers += [nn.Linear(size, hidden), nn.SELU()]
+            size = hidden
+        self.head = nn.Sequential(*layers, nn.Linear(size, joints))
+        for name in ("feature_mean", "feature_std", "state_mean", "state_std"):
+            self.register_buffer(name, getattr(scales, name).clone())
+        self.register_buffer("action_scale", scales.action.clone())
+
+    def scaled(self, feature: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+        """The action in units of `action_scale`: what the loss compares."""
+        image = self.image((feature - self.feature_mean) / self.feature_std)
+        proprioception = self.proprioception((state - self.state_mean) / self.state_std)
+        return self.head(torch.cat([image, proprioception], dim=1))
+
+    def forward(self, feature: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+        return self.scaled(feature, state) * self.action_scale
+
+
+def token_places(grid: int) -> torch.Tensor:
+    """(grid^2, 2): x (right) and y (down) of each patch's centre among the others, -1..1, row by row."""
+    line = torch.linspace(-1, 1, grid)
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([x, y], dim=-1).reshape(-1, 2)
+
+
+def select_feature(tokens: torch.Tensor, feature: Feature) -> torch.Tensor:
+    """(b, 1 + patches, width) -> what the controller receives."""
+    return tokens[:, 0] if feature == "class-token" else tokens[:, 1:]
+
+
+def grid_of(tokens: torch.Tensor) -> int:
+    """Patches along one side, from (b, 1 + patches, width)."""
+    grid = math.isqrt(tokens.shape[1] - 1)
+    if grid**2 != tokens.shape[1] - 1:
+        raise ValueError(f"{tokens.shape[1] - 1} patches are not a square")
+    return grid
