@@ -1,0 +1,91 @@
+/** `lab run` and `lab render-corpus`. */
+
+import { CerebellumError } from "../../core/errors.js";
+import { loadCell } from "../cell/load.js";
+import { startLabProcess } from "../daemon/labProcess.js";
+import { createLog } from "../log.js";
+import { makeRunFolder } from "../runFolder.js";
+import { systemClock } from "../systemClock.js";
+import { renderCorpus } from "./renderCorpus.js";
+
+/** Runs the simulated devices until they are interrupted. */
+export async function runLab(
+  cellFile: string,
+  options: { clock?: "paced" | "lockstep"; seed?: number; logLevel: string },
+): Promise<void> {
+  const cell = loadCell(cellFile);
+  if (cell.lab === undefined) {
+    throw new CerebellumError(
+      "CONFIG_INVALID",
+      `Cell ${cell.name} has no lab section`,
+      "Start from launch/cells/xarm7-lab.yaml",
+    );
+  }
+  const lab = {
+    ...cell.lab,
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
+  };
+  const log = createLog(options.logLevel);
+  const running = await startLabProcess({ ...cell, lab }, makeRunFolder(cell.name).labSocket, {
+    clock: systemClock,
+    log,
+    logLevel: options.logLevel,
+  });
+  process.stdout.write(`lab of ${cell.name}: ${JSON.stringify(running.ports)}; Ctrl-C ends it\n`);
+  const interrupted = new Promise<void>((resolve) => {
+    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve());
+  });
+  const code = await Promise.race([interrupted, running.child.exited]);
+  await running.close();
+  if (typeof code === "number" && code !== 0) {
+    throw new CerebellumError(
+      "NOT_RUNNING",
+      `The lab ended by itself with exit code ${code}`,
+      "Read its log lines above",
+    );
+  }
+}
+
+export async function renderCorpusCommand(
+  file: string,
+  options: { count: number; seed: number; cell: string },
+): Promise<void> {
+  const cell = loadCell(options.cell);
+  const [camera] = Object.entries(cell.cameras);
+  if (camera === undefined) {
+    throw new CerebellumError(
+      "CONFIG_INVALID",
+      `Cell ${cell.name} has no camera`,
+      "Add one to the cell file",
+    );
+  }
+  const [name, { topic, widthPx, heightPx, rateHz, fovYDeg, mount }] = camera;
+  let shown = -1;
+  const result = await renderCorpus({
+    file,
+    count: options.count,
+    seed: options.seed,
+    camera: {
+      name,
+      topic,
+      widthPx,
+      heightPx,
+      rateHz,
+      fovYDeg,
+      positionM: mount.positionM,
+      quatXyzw: mount.quatXyzw,
+    },
+    clock: systemClock,
+    onProgress: (done, count) => {
+      const tenth = Math.floor((10 * done) / count);
+      if (tenth === shown) return;
+      shown = tenth;
+      process.stdout.write(`${done} of ${count} pictures\n`);
+    },
+  });
+  process.stdout.write(
+    `${result.file}: ${result.count} pictures in ${result.wallS.toFixed(0)} s, ${result.picturesPerS.toFixed(0)} a second\n`,
+  );
+}
