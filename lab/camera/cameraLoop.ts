@@ -9,7 +9,7 @@ import { emptySnapshot, WorldMemory } from "../world/memory.js";
 import { SCENE_CAMERA } from "../world/mjcf.js";
 import { WorldModel } from "../world/model.js";
 import { intrinsicsOf, type LabCamera } from "../world/mount.js";
-import { drawScene, type SceneOptions, type SceneRequest } from "../world/scene.js";
+import { drawScene, type Scene, type SceneOptions, type SceneRequest } from "../world/scene.js";
 import { FrameSlots } from "./frames.js";
 import { WorldView } from "./worldView.js";
 
@@ -98,7 +98,7 @@ class CameraThread {
   readonly #camera: LabCamera;
   readonly #rgbBytes: Uint8Array;
   readonly #depthMm: Uint16Array;
-  #scene: ReturnType<typeof drawScene>;
+  #scene: Scene;
   #sceneView: WorldView | undefined;
   #action: CameraAction = "run";
   #frames = 0;
@@ -159,7 +159,7 @@ class CameraThread {
 
   #setScene(): void {
     this.#view.setScene(this.#scene);
-    this.#sceneView?.setScene({ ...this.#scene, noise: false });
+    this.#sceneView?.setScene(exposed(this.#scene));
   }
 
   #wristPicture(): Picture {
@@ -174,7 +174,7 @@ class CameraThread {
     const [widthPx, heightPx] = [2 * SCENE_PICTURE_PX[0], 2 * SCENE_PICTURE_PX[1]];
     if (this.#sceneView === undefined) {
       this.#sceneView = new WorldView(this.#world, this.#camera, { widthPx, heightPx, shadowMapPx: 2048 });
-      this.#sceneView.setScene({ ...this.#scene, noise: false });
+      this.#sceneView.setScene(exposed(this.#scene));
     }
     this.#observe();
     this.#sceneView.renderScene(intrinsicsOf(widthPx, heightPx, SCENE_CAMERA.fovYDeg));
@@ -185,3 +185,16 @@ class CameraThread {
     this.#world.dispose();
   }
 }
+
+/** The picture for people has no noise and an exposure that suits the light, as any camera would choose. */
+function exposed(scene: Scene): Scene {
+  const { ambient, diffuse } = scene.light;
+  const exposure = SCENE_BRIGHTNESS / (ambient + diffuse);
+  return {
+    ...scene,
+    noise: false,
+    light: { ...scene.light, ambient: ambient * exposure, diffuse: diffuse * exposure },
+  };
+}
+
+const SCENE_BRIGHTNESS = 1.3;

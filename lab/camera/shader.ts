@@ -16,7 +16,11 @@ import { placeInView, type Shape, type ShapePoses, type View } from "./shapes.js
 /** Parameters of one surface, in a flat table so that the pixel loop reads plain numbers. */
 const STRIDE = 24;
 const [AMBIENT, DIFFUSE, RED, RED_SPAN, U, V, START, AXIS, INVERSE_LENGTH2] = [0, 1, 2, 5, 8, 12, 8, 11, 14];
-const [FLAT, PATTERNED, CURVED] = [0, 1, 2];
+const [PLANAR, CURVED] = [0, 1];
+/** Pixels between exact positions on a planar surface. */
+const SEGMENT_PX = 16;
+/** The tile of a surface of one colour. */
+const NO_TILE: PatternTile = new Uint8Array(1);
 /** Share of the ambient light that comes from above. */
 const SKY = 0.18;
 /** Keeps pattern coordinates positive, where truncation is flooring. */
@@ -29,8 +33,9 @@ export class Shader {
   readonly #kinds: Uint8Array;
   readonly #table: Float64Array;
   readonly #colours: Float64Array;
-  readonly #tiles: (PatternTile | undefined)[];
+  readonly #tiles: PatternTile[];
   readonly #finishes: (Finish | undefined)[];
+  readonly #surfaceColours: SurfaceColours[];
   readonly #frame = new Float64Array(12);
   readonly #shadow = new Float64Array(12);
   readonly #noise = new NoiseTile();
@@ -47,8 +52,9 @@ export class Shader {
     this.#kinds = new Uint8Array(surfaceCount);
     this.#table = new Float64Array(STRIDE * surfaceCount);
     this.#colours = new Float64Array(3 * surfaceCount);
-    this.#tiles = new Array(surfaceCount).fill(undefined);
+    this.#tiles = new Array(surfaceCount).fill(NO_TILE);
     this.#finishes = new Array(surfaceCount).fill(undefined);
+    this.#surfaceColours = Array.from({ length: surfaceCount }, () => surfaceColours(1));
     for (const shape of shapes) this.setColour(shape, shape.source.colour);
   }
 
@@ -71,7 +77,8 @@ export class Shader {
     // Of a box only its top, face 5, carries the pattern.
     const top = shape.firstSurface + shape.surfaceCount - 1;
     const tile = patternTiles().get(finish.pattern);
-    this.#tiles[top] = tile;
+    this.#tiles[top] = tile ?? NO_TILE;
+    this.#surfaceColours[top] = surfaceColours(256);
     this.#finishes[top] = tile === undefined ? undefined : finish;
   }
 
@@ -98,6 +105,7 @@ export class Shader {
       const o = STRIDE * surface;
       const table = this.#table;
       for (let channel = 0; channel < 3; channel++) {
+        table[o + RED_SPAN + channel] = 0;
         table[o + RED + channel] = 255 * light.tint[channel]! * this.#colours[3 * surface + channel]!;
       }
       if (shape.source.kind === "capsule") {
@@ -122,8 +130,12 @@ export class Shader {
       table[o + AMBIENT] = light.ambient * (1 - SKY + SKY * wz);
       table[o + DIFFUSE] = light.diffuse * Math.max(0, wx * lx + wy * ly + wz * lz);
       const finish = this.#finishes[surface];
-      this.#kinds[surface] = finish === undefined ? FLAT : PATTERNED;
+      this.#kinds[surface] = PLANAR;
       if (finish !== undefined) this.#preparePattern(o, finish, light.tint);
+      const brightest = table[o + AMBIENT]! + table[o + DIFFUSE]!;
+      const { lit, dark } = this.#surfaceColours[surface]!;
+      this.#fillColours(lit, o, brightest);
+      this.#fillColours(dark, o, brightest - table[o + DIFFUSE]! * light.shadowDepth);
     }
   }
 
@@ -182,7 +194,7 @@ export class Shader {
     run.nearness = buffer.nearness;
     run.rgb = rgb;
     run.map = shadowMap?.buffer.nearness ?? NO_MAP;
-    run.occupied = shadowMap?.occupied ?? NOTHING_OCCUPIED;
+    run.nearby = shadowMap?.nearby ?? NOTHING_NEARBY;
     run.mapPx = shadowMap?.sizePx ?? 0;
     run.bias = SHADOW_BIAS_M + 0.5 / (shadowMap?.pxPerM ?? 1);
     run.perPx = 1 / focalPx;
@@ -202,8 +214,7 @@ export class Shader {
         run.noiseAt = noiseStart + 3 * column;
         if (surface === 0) this.#shadeWall();
         else if (kinds[surface] === CURVED) this.#shadeCurved(surface * STRIDE);
-        else if (kinds[surface] === PATTERNED) this.#shadePatterned(surface * STRIDE, this.#tiles[surface]!);
-        else this.#shadeFlat(surface * STRIDE);
+        else this.#shadePlanar(surface * STRIDE, this.#tiles[surface]!, this.#surfaceColours[surface]!);
         column = end;
       }
     }
@@ -233,119 +244,114 @@ export class Shader {
     }
   }
 
-  #shadeFlat(o: number): void {
-    const { first, end, nearness, rgb, perPx, rayY, map, occupied, mapPx, bias } = this.#run;
-    const cells = mapPx / CELL_PX;
+  /**
+   * A flat surface, in segments of a few pixels: where it is in its pattern and in the shadow map is computed at both
+   * ends and goes linearly between, and a segment with nothing near it in the map needs no test at each pixel.
+   */
+  #shadePlanar(o: number, tile: PatternTile, { lit, dark: inShadow }: SurfaceColours): void {
+    const { first, end, nearness, rgb, perPx, rayY, map, nearby, mapPx, bias } = this.#run;
     const table = this.#table;
     const s = this.#shadow;
     const noise = this.#noiseValues;
-    const ambient = table[o + AMBIENT]!;
-    const diffuse = table[o + DIFFUSE]!;
-    const red = table[o + RED]!;
-    const green = table[o + RED + 1]!;
-    const blue = table[o + RED + 2]!;
-    // Along a row the shadow coordinates of a point at depth z are (constant + column share) z + offset.
-    const shadowed = diffuse > 0 && mapPx > 0;
-    const brightest = ambient + diffuse;
-    const shadowDepth = diffuse * this.#scene!.light.shadowDepth;
-    let rayX = this.#run.rayX;
-    const uRow = s[1]! * rayY + s[2]!;
-    const vRow = s[5]! * rayY + s[6]!;
-    const nRow = s[9]! * rayY + s[10]!;
-    const uX = s[0]!;
-    const vX = s[4]!;
-    const nX = s[8]!;
-    const u1 = s[3]! - 0.5;
-    const v1 = s[7]! - 0.5;
-    const n1 = s[11]! + bias;
-    const inside = mapPx - 1;
+    const patterned = tile !== NO_TILE;
+    const shadowed = mapPx > 0 && table[o + DIFFUSE]! > 0;
+    const cells = mapPx / CELL_PX;
     let n = this.#run.noiseAt;
-    for (let pixel = first; pixel < end; pixel++, n += 3, rayX += perPx) {
-      let brightness = brightest;
-      if (shadowed) {
-        const z = 1 / nearness[pixel]!;
-        const u = (uRow + uX * rayX) * z + u1;
-        const v = (vRow + vX * rayX) * z + v1;
-        if (
-          u >= 0 &&
-          v >= 0 &&
-          u < inside &&
-          v < inside &&
-          occupied[((v / CELL_PX) | 0) * cells + ((u / CELL_PX) | 0)] !== 0
-        ) {
-          brightness = brightest - shadowDepth * dark(map, mapPx, u, v, (nRow + nX * rayX) * z + n1);
-        }
+    let rayA = this.#run.rayX;
+    for (let start = first; start < end; ) {
+      const stop = Math.min(end, start + SEGMENT_PX);
+      const rayB = rayA + (stop - start - 1) * perPx;
+      const zA = 1 / nearness[start]!;
+      const zB = 1 / nearness[stop - 1]!;
+      const share = stop - start > 1 ? 1 / (stop - start - 1) : 0;
+      // Pattern position in 65536ths of a tile pixel, from the start of a tile.
+      let a = 0;
+      let b = 0;
+      let aStep = 0;
+      let bStep = 0;
+      if (patterned) {
+        const aRow = table[o + U + 1]! * rayY + table[o + U + 2]!;
+        const bRow = table[o + V + 1]! * rayY + table[o + V + 2]!;
+        const aA = (aRow + table[o + U]! * rayA) * zA + table[o + U + 3]!;
+        const bA = (bRow + table[o + V]! * rayA) * zA + table[o + V + 3]!;
+        const aB = (aRow + table[o + U]! * rayB) * zB + table[o + U + 3]!;
+        const bB = (bRow + table[o + V]! * rayB) * zB + table[o + V + 3]!;
+        a = ((aA - TILE_PX * Math.floor(aA / TILE_PX)) * 65536) | 0;
+        b = ((bA - TILE_PX * Math.floor(bA / TILE_PX)) * 65536) | 0;
+        aStep = ((aB - aA) * share * 65536) | 0;
+        bStep = ((bB - bA) * share * 65536) | 0;
       }
-      const byte = 3 * pixel;
-      rgb[byte] = ((red * brightness + 0.5) | 0) + noise[n]!;
-      rgb[byte + 1] = ((green * brightness + 0.5) | 0) + noise[n + 1]!;
-      rgb[byte + 2] = ((blue * brightness + 0.5) | 0) + noise[n + 2]!;
+      let test = false;
+      let u = 0;
+      let v = 0;
+      let at = 0;
+      let uStep = 0;
+      let vStep = 0;
+      let atStep = 0;
+      if (shadowed) {
+        const uRow = s[1]! * rayY + s[2]!;
+        const vRow = s[5]! * rayY + s[6]!;
+        const atRow = s[9]! * rayY + s[10]!;
+        u = (uRow + s[0]! * rayA) * zA + s[3]! - 0.5;
+        v = (vRow + s[4]! * rayA) * zA + s[7]! - 0.5;
+        at = (atRow + s[8]! * rayA) * zA + s[11]! + bias;
+        const uSpan = (uRow + s[0]! * rayB) * zB + s[3]! - 0.5 - u;
+        const vSpan = (vRow + s[4]! * rayB) * zB + s[7]! - 0.5 - v;
+        uStep = uSpan * share;
+        vStep = vSpan * share;
+        atStep = ((atRow + s[8]! * rayB) * zB + s[11]! + bias - at) * share;
+        const uMiddle = u + uSpan / 2;
+        const vMiddle = v + vSpan / 2;
+        const inside = uMiddle >= 0 && vMiddle >= 0 && uMiddle < mapPx && vMiddle < mapPx;
+        const short = Math.abs(uSpan) <= 2 * CELL_PX && Math.abs(vSpan) <= 2 * CELL_PX;
+        test = !(
+          inside &&
+          short &&
+          nearby[((vMiddle / CELL_PX) | 0) * cells + ((uMiddle / CELL_PX) | 0)] === 0
+        );
+      }
+      for (let pixel = start; pixel < stop; pixel++, n += 3) {
+        const mix = 3 * tile[(((b >> 16) & (TILE_PX - 1)) * TILE_PX) | ((a >> 16) & (TILE_PX - 1))]!;
+        a += aStep;
+        b += bStep;
+        const byte = 3 * pixel;
+        if (test) {
+          let hidden = 0;
+          if (u >= 0 && v >= 0 && u < mapPx - 1 && v < mapPx - 1) hidden = dark(map, mapPx, u, v, at);
+          u += uStep;
+          v += vStep;
+          at += atStep;
+          if (hidden > 0) {
+            rgb[byte] = ((lit[mix]! + (inShadow[mix]! - lit[mix]!) * hidden + 0.5) | 0) + noise[n]!;
+            rgb[byte + 1] =
+              ((lit[mix + 1]! + (inShadow[mix + 1]! - lit[mix + 1]!) * hidden + 0.5) | 0) + noise[n + 1]!;
+            rgb[byte + 2] =
+              ((lit[mix + 2]! + (inShadow[mix + 2]! - lit[mix + 2]!) * hidden + 0.5) | 0) + noise[n + 2]!;
+            continue;
+          }
+        }
+        rgb[byte] = lit[mix]! + noise[n]!;
+        rgb[byte + 1] = lit[mix + 1]! + noise[n + 1]!;
+        rgb[byte + 2] = lit[mix + 2]! + noise[n + 2]!;
+      }
+      rayA = rayB + perPx;
+      start = stop;
     }
   }
 
-  #shadePatterned(o: number, tile: PatternTile): void {
-    const { first, end, nearness, rgb, perPx, rayY, map, occupied, mapPx, bias } = this.#run;
-    const cells = mapPx / CELL_PX;
+  /** Colour of each pattern value under one brightness. */
+  #fillColours(out: Int16Array, o: number, brightness: number): void {
     const table = this.#table;
-    const s = this.#shadow;
-    const noise = this.#noiseValues;
-    const ambient = table[o + AMBIENT]!;
-    const diffuse = table[o + DIFFUSE]!;
-    const red = table[o + RED]!;
-    const green = table[o + RED + 1]!;
-    const blue = table[o + RED + 2]!;
-    const redSpan = table[o + RED_SPAN]!;
-    const greenSpan = table[o + RED_SPAN + 1]!;
-    const blueSpan = table[o + RED_SPAN + 2]!;
-    const shadowed = diffuse > 0 && mapPx > 0;
-    const brightest = ambient + diffuse;
-    const shadowDepth = diffuse * this.#scene!.light.shadowDepth;
-    let rayX = this.#run.rayX;
-    const uRow = s[1]! * rayY + s[2]!;
-    const vRow = s[5]! * rayY + s[6]!;
-    const nRow = s[9]! * rayY + s[10]!;
-    const uX = s[0]!;
-    const vX = s[4]!;
-    const nX = s[8]!;
-    const u1 = s[3]! - 0.5;
-    const v1 = s[7]! - 0.5;
-    const n1 = s[11]! + bias;
-    const inside = mapPx - 1;
-    const aRow = table[o + U + 1]! * rayY + table[o + U + 2]!;
-    const bRow = table[o + V + 1]! * rayY + table[o + V + 2]!;
-    const aX = table[o + U]!;
-    const bX = table[o + V]!;
-    const a1 = table[o + U + 3]!;
-    const b1 = table[o + V + 3]!;
-    let n = this.#run.noiseAt;
-    for (let pixel = first; pixel < end; pixel++, n += 3, rayX += perPx) {
-      const z = 1 / nearness[pixel]!;
-      let brightness = brightest;
-      if (shadowed) {
-        const u = (uRow + uX * rayX) * z + u1;
-        const v = (vRow + vX * rayX) * z + v1;
-        if (
-          u >= 0 &&
-          v >= 0 &&
-          u < inside &&
-          v < inside &&
-          occupied[((v / CELL_PX) | 0) * cells + ((u / CELL_PX) | 0)] !== 0
-        ) {
-          brightness = brightest - shadowDepth * dark(map, mapPx, u, v, (nRow + nX * rayX) * z + n1);
-        }
-      }
-      const a = ((aRow + aX * rayX) * z + a1) & (TILE_PX - 1);
-      const b = ((bRow + bX * rayX) * z + b1) & (TILE_PX - 1);
-      const mix = tile[b * TILE_PX + a]!;
-      const byte = 3 * pixel;
-      rgb[byte] = (((red + mix * redSpan) * brightness + 0.5) | 0) + noise[n]!;
-      rgb[byte + 1] = (((green + mix * greenSpan) * brightness + 0.5) | 0) + noise[n + 1]!;
-      rgb[byte + 2] = (((blue + mix * blueSpan) * brightness + 0.5) | 0) + noise[n + 2]!;
+    for (let channel = 0; channel < 3; channel++) {
+      const colour = table[o + RED + channel]!;
+      const span = table[o + RED_SPAN + channel]!;
+      for (let mix = 0; 3 * mix < out.length; mix++)
+        out[3 * mix + channel] = ((colour + mix * span) * brightness + 0.5) | 0;
     }
   }
 
   #shadeCurved(o: number): void {
-    const { first, end, nearness, rgb, perPx, rayY, map, occupied, mapPx, bias } = this.#run;
+    const { first, end, nearness, rgb, perPx, rayY, map, nearby, mapPx, bias } = this.#run;
     const cells = mapPx / CELL_PX;
     const { ambient, diffuse, shadowDepth } = this.#scene!.light;
     const table = this.#table;
@@ -383,7 +389,7 @@ export class Shader {
             v >= 0 &&
             u < mapPx - 1 &&
             v < mapPx - 1 &&
-            occupied[((v / CELL_PX) | 0) * cells + ((u / CELL_PX) | 0)] !== 0
+            nearby[((v / CELL_PX) | 0) * cells + ((u / CELL_PX) | 0)] !== 0
           ) {
             share =
               1 - shadowDepth * dark(map, mapPx, u, v, s[8]! * x + s[9]! * y + s[10]! * z + s[11]! + bias);
@@ -399,12 +405,23 @@ export class Shader {
   }
 }
 
+/** Colours (red, green, blue) of each pattern value, wholly lit and wholly in shadow; one value where plain. */
+interface SurfaceColours {
+  readonly lit: Int16Array;
+  readonly dark: Int16Array;
+}
+
+const surfaceColours = (values: number): SurfaceColours => ({
+  lit: new Int16Array(3 * values),
+  dark: new Int16Array(3 * values),
+});
+
 /** What the loops above share: buffers of the picture, and the run of pixels at hand. */
 interface Run {
   nearness: Float32Array;
   rgb: Uint8ClampedArray;
   map: Float32Array;
-  occupied: Uint8Array;
+  nearby: Uint8Array;
   /** 0 without shadows. */
   mapPx: number;
   bias: number;
@@ -418,13 +435,13 @@ interface Run {
 }
 
 const NO_MAP = new Float32Array(0);
-const NOTHING_OCCUPIED = new Uint8Array(0);
+const NOTHING_NEARBY = new Uint8Array(0);
 
 const emptyRun = (): Run => ({
   nearness: NO_MAP,
   rgb: new Uint8ClampedArray(0),
   map: NO_MAP,
-  occupied: NOTHING_OCCUPIED,
+  nearby: NOTHING_NEARBY,
   mapPx: 0,
   bias: 0,
   perPx: 0.5,

@@ -24,8 +24,9 @@ export class ShadowMap {
   readonly buffer: DepthBuffer;
   /** Rows: two axes across the light, then the axis towards it; base frame. */
   readonly axes = new Float64Array(9);
-  /** Not 0 where a cell, or the map pixel right of or below it, has anything drawn. */
-  readonly occupied: Uint8Array;
+  /** Not 0 where a cell or one of its eight neighbours has anything drawn. */
+  readonly nearby: Uint8Array;
+  readonly #occupied: Uint8Array;
   /** Base-frame point to map pixels: px = dot(axis, point) * pxPerM + offset. */
   pxPerM = 1;
   offsetXPx = 0;
@@ -36,7 +37,8 @@ export class ShadowMap {
 
   constructor(readonly sizePx = 512) {
     this.buffer = new DepthBuffer(sizePx, sizePx);
-    this.occupied = new Uint8Array((sizePx / CELL_PX) ** 2);
+    this.nearby = new Uint8Array((sizePx / CELL_PX) ** 2);
+    this.#occupied = new Uint8Array(this.nearby.length);
     this.#view = { axes: this.axes, originM: new Float64Array(3) };
   }
 
@@ -55,10 +57,11 @@ export class ShadowMap {
     this.#aim(direction);
     this.#fit(seenM);
     this.buffer.clear(EMPTY);
-    this.occupied.fill(0);
+    this.#occupied.fill(0);
     for (const shape of shapes) {
       if (!shape.hidden && shape !== skipped && shape.source.kind !== "plane") this.#draw(shape, poses);
     }
+    this.#spread();
   }
 
   #aim([lx, ly, lz]: readonly [number, number, number]): void {
@@ -122,7 +125,21 @@ export class ShadowMap {
     const firstY = Math.max(0, Math.floor((lowY - 2) / CELL_PX));
     const lastY = Math.min(cells - 1, Math.floor(highY / CELL_PX));
     for (let y = firstY; y <= lastY; y++) {
-      for (let x = firstX; x <= lastX; x++) this.occupied[y * cells + x] = 1;
+      for (let x = firstX; x <= lastX; x++) this.#occupied[y * cells + x] = 1;
+    }
+  }
+
+  #spread(): void {
+    const cells = this.sizePx / CELL_PX;
+    this.nearby.fill(0);
+    for (let cell = 0; cell < this.#occupied.length; cell++) {
+      if (this.#occupied[cell] === 0) continue;
+      const [x, y] = [cell % cells, Math.floor(cell / cells)];
+      for (let row = Math.max(0, y - 1); row <= Math.min(cells - 1, y + 1); row++) {
+        for (let column = Math.max(0, x - 1); column <= Math.min(cells - 1, x + 1); column++) {
+          this.nearby[row * cells + column] = 1;
+        }
+      }
     }
   }
 }

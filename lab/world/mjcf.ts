@@ -34,13 +34,14 @@ export const FLOOR_Z_M = -0.75;
 export const FLOOR_HALF_M = 6;
 
 /** The camera for pictures of the whole cell. */
-export const SCENE_CAMERA = { ...lookAt([1.25, -0.95, 0.85], [0.32, 0.02, 0.22]), fovYDeg: 42 };
+export const SCENE_CAMERA = { ...lookAt([1.3, -1.0, 0.85], [0.3, 0.0, 0.27]), fovYDeg: 42 };
 
 /** Unused boxes wait here, out of every picture, floating. */
 export const parkingM = (index: number): readonly [number, number, number] => [-3 - 0.3 * index, 0, -5];
 
 const LIGHT_GREY = "0.86 0.87 0.88 1";
 const DARK_GREY = "0.23 0.24 0.26 1";
+const JOINT_GREY = "0.34 0.35 0.37 1";
 const BLACK = "0.11 0.11 0.12 1";
 const CONTACT = 'friction="1 0.05 0.001" condim="4"';
 
@@ -209,7 +210,7 @@ function boxesXml(): string {
 /** Dark joint covers and the foot: for show only, they neither collide nor weigh. */
 function decorationXml(link: string): string {
   const cap = (axisM: number, radiusM: number, offsetM = 0) =>
-    `<geom class="show" type="capsule" fromto="0 0 ${offsetM - axisM} 0 0 ${offsetM + axisM}" size="${radiusM}" rgba="${DARK_GREY}"/>`;
+    `<geom class="show" type="capsule" fromto="0 0 ${offsetM - axisM} 0 0 ${offsetM + axisM}" size="${radiusM}" rgba="${JOINT_GREY}"/>`;
   switch (link) {
     case "link_base":
       return [
@@ -219,15 +220,15 @@ function decorationXml(link: string): string {
     case "link1":
       return cap(0.004, 0.0575, -0.115);
     case "link2":
-      return cap(0.036, 0.05);
+      return cap(0.03, 0.042);
     case "link3":
       return cap(0.004, 0.0515, -0.05);
     case "link4":
-      return cap(0.034, 0.046);
+      return cap(0.027, 0.038);
     case "link5":
       return cap(0.004, 0.0435, -0.105);
     case "link6":
-      return cap(0.03, 0.04);
+      return cap(0.026, 0.032);
     default:
       return "";
   }
