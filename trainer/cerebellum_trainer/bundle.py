@@ -56,8 +56,11 @@ def write_bundle(
     preprocessing: Preprocessing,
     description: PolicyDescription,
     notes: str,
+    made: str,
 ) -> dict:
     """Writes the bundle, replacing what the folder held of an older one. Returns the manifest.
+
+    `notes` is one line of the manifest, `made` the page `made.md`: how the bundle came about, for people.
 
     Raises: TrainerError of `export_policy`; DATASET_SMALL if there are fewer than two golden frames.
     """
@@ -67,7 +70,9 @@ def write_bundle(
     chosen = torch.linspace(0, len(dataset.images) - 1, min(PARITY_FRAMES, len(dataset.images))).long()
     exported = export_policy(encoder, controller, dataset.images[chosen], dataset.state[chosen], folder)
     goldens = write_goldens(folder, encoder, controller, dataset)
-    files = [exported.encoder, exported.controller, *goldens]
+    page = folder / "made.md"
+    page.write_text(made, encoding="utf-8")
+    files = [exported.encoder, exported.controller, *goldens, page]
     manifest = {
         "schema": SCHEMA,
         "kind": "bc-mlp",

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 import tyro
 
+from cerebellum_trainer import VERSION
 from cerebellum_trainer.bundle import PolicyDescription, write_bundle
 from cerebellum_trainer.clone import CloneConfig, clone, held_out_error
 from cerebellum_trainer.controller import ControllerConfig
@@ -145,13 +146,13 @@ def run_clone(config: Clone) -> Path:
         f"feature noise {config.recipe.feature_noise}; "
         f"encoder {encoder_sha256(encoder)[:12]} ({pretraining})."
     )
+    made = _describe(config, results, dataset, pretraining)
     manifest = write_bundle(
-        config.out, encoder, pretraining, controller, dataset, preprocessing, config.policy, notes
+        config.out, encoder, pretraining, controller, dataset, preprocessing, config.policy, notes, made
     )
     results["parityMaxAbs"] = manifest["provenance"]["trainingParityMaxAbs"]
     inputs = {"dataset": dataset.sha256, "encoder": encoder_sha256(encoder)}
     write_run(config.features.parent / "clone.json", "clone", config, inputs, results)
-    _write_made(config, results, manifest)
     print(
         f"{results['episodes']} episodes, {results['frames']} frames, loss {losses[-1]:.4f}, "
         f"parity {results['parityMaxAbs']:.1e}, {config.out}"
@@ -241,41 +242,39 @@ def _load(
     )
 
 
-def _write_made(config: Clone, results: dict, manifest: dict) -> None:
-    """`made.md` beside the manifest: how the bundle came about, for people."""
-    data = manifest["provenance"]["dataset"]
+def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -> str:
+    """The page `made.md`: how the bundle came about, for people."""
     pretrain_record = config.encoder.parent / "run.json"
+    how = (
+        _describe_pretraining(pretrain_record) if pretrain_record.exists() else "no record beside the encoder"
+    )
+    labels = "clean command" if config.labels == "command" else "executed delta"
     lines = [
-        f"# {manifest['name']}",
+        f"# {config.policy.name}",
         "",
-        manifest["description"],
+        config.policy.description,
         "",
-        f"- Demonstrations: {data['episodes']} successful episodes, {data['frames']} frames "
-        f"({results['holdFrames']} of them standing still at the block); data set `{data['sha256']}`.",
-        f"- Labels: the expert's {'clean command' if config.labels == 'command' else 'executed delta'}.",
-        f"- Encoder: frozen, pre-training {manifest['encoder']['pretraining']}, "
-        f"feature {manifest['encoder']['feature']}.",
-    ]
-    if pretrain_record.exists():
-        lines += [f"- {line}" for line in _describe_pretraining(pretrain_record)]
-    lines += [
+        f"- Demonstrations: {dataset.episodes} successful episodes, {len(dataset.images)} frames "
+        f"({results['holdFrames']} of them standing still at the block); data set `{dataset.sha256}`.",
+        f"- Labels: the expert's {labels}.",
+        f"- Encoder: frozen, pre-training {pretraining}, feature {config.controller.feature}.",
+        f"- Pre-training: {how}.",
         f"- Controller: {config.recipe.epochs} epochs, batch {config.recipe.batch}, feature noise "
         f"{config.recipe.feature_noise}, seed {config.seed}, {results['wallS']} s; last loss "
         f"{results['lossLast']:.4f} (squared deviations of the action).",
-        f"- Largest difference between ONNX Runtime and PyTorch: {results['parityMaxAbs']:.1e}.",
-        f"- Made by {manifest['provenance']['trainer']}.",
+        f"- Made by cerebellum-trainer {VERSION}, torch {torch.__version__}.",
         "",
         "To make it again: `./cerebellum train reach-block --episodes FOLDER --corpus FILE`.",
         "",
     ]
-    (config.out / "made.md").write_text("\n".join(lines), encoding="utf-8")
+    return "\n".join(lines)
 
 
-def _describe_pretraining(record: Path) -> list[str]:
+def _describe_pretraining(record: Path) -> str:
     found = json.loads(record.read_text(encoding="utf-8"))
     recipe, results = found["config"]["mae"], found["results"]
-    return [
-        f"Pre-training: {recipe['images']} images from a corpus of {results['corpusImages']}, mask "
+    return (
+        f"{recipe['images']} images from a corpus of {results['corpusImages']}, mask "
         f"{recipe['mask_share']:.0%}, loss {results['lossFirst']:.3f} to {results['lossLast']:.3f}, "
-        f"{results['wallS']} s."
-    ]
+        f"{results['wallS']} s"
+    )

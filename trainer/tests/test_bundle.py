@@ -50,7 +50,8 @@ def test_checksums_cover_every_file_that_the_manifest_names(made: Path) -> None:
     variant = manifest["variants"][0]
     named = {variant["encoderFile"], variant["controllerFile"], manifest["goldens"]["file"]}
     cases = json.loads((bundle / manifest["goldens"]["file"]).read_text())["cases"]
-    assert named | {case["image"] for case in cases} == set(manifest["files"])
+    assert named | {case["image"] for case in cases} | {"made.md"} == set(manifest["files"])
+    assert {file.name for file in bundle.iterdir()} == set(manifest["files"]) | {"policy.json"}
 
 
 def test_goldens_replay_through_onnx_alone(made: Path) -> None:
