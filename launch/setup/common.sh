@@ -4,6 +4,7 @@
 cerebellum_setup="$CEREBELLUM_ROOT/launch/setup"
 cerebellum_ros2="$CEREBELLUM_ROOT/.ros2"
 cerebellum_logs="$CEREBELLUM_ROOT/.cerebellum/prepare"
+running_steps=''
 
 say() { printf 'cerebellum: %s\n' "$*" >&2; }
 
@@ -65,13 +66,13 @@ drop_stale_lock() {
 
 release_lock() { rm -rf "${cerebellum_lock:?}"; }
 
-# Runs a step of steps.sh in a session of its own, so that all its children can be ended with it.
+# Runs a step in a session of its own, so that all its children can be ended with it.
 # start_step NAME TEXT: returns at once; wait_steps waits for all that were started.
 start_step() {
   say "$2"
   mkdir -p "$cerebellum_logs"
   setsid sh "$cerebellum_setup/step.sh" "$1" >"$cerebellum_logs/$1.log" 2>&1 </dev/null &
-  running_steps="${running_steps:-} $1:$!"
+  running_steps="$running_steps $1:$!"
 }
 
 run_step() {
@@ -113,7 +114,7 @@ end_step() {
 
 # Ends every running step and its children; nothing they left half made carries a stamp.
 stop_steps() {
-  for stop_step in ${running_steps:-}; do kill -TERM -- "-${stop_step#*:}" 2>/dev/null || :; done
-  for stop_step in ${running_steps:-}; do wait "${stop_step#*:}" 2>/dev/null || :; done
+  for stop_step in $running_steps; do kill -TERM -- "-${stop_step#*:}" 2>/dev/null || :; done
+  for stop_step in $running_steps; do wait "${stop_step#*:}" 2>/dev/null || :; done
   running_steps=''
 }

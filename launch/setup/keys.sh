@@ -26,14 +26,16 @@ python_key() { "$cerebellum_venv/bin/python3" -c 'import sys; print(sys._base_ex
 
 key_packages() { printf '%s\n' package-lock.json | hash_of "$(node_key)"; }
 key_ros() {
-  printf '%s\n' launch/setup/requirements-ros.txt launch/setup/requirements-buildtools.txt launch/setup/steps.sh |
+  printf '%s\n' launch/setup/requirements-ros.txt launch/setup/requirements-buildtools.txt launch/setup/steps/ros.sh |
     hash_of "$(ros_source_key)" "$CEREBELLUM_ROOT" "$(python_key)"
 }
 key_overlay() {
-  { find launch/interfaces -type f && echo launch/setup/nativeSteps.sh; } | hash_of "$(key_ros)"
+  { find launch/interfaces -type f && echo launch/setup/steps/overlay.sh; } | hash_of "$(key_ros)"
 }
-key_addon() { printf '%s\n' launch/setup/nativeSteps.sh node_modules/rclnodejs/package.json | hash_of "$(key_ros)" "$(node_key)"; }
-key_messages() { printf '%s\n' node_modules/rclnodejs/package.json | hash_of "$(key_overlay)"; }
+key_addon() {
+  printf '%s\n' launch/setup/steps/rclnodejs.sh node_modules/rclnodejs/package.json | hash_of "$(key_ros)" "$(node_key)"
+}
+key_messages() { printf '%s\n' launch/setup/steps/messages.sh node_modules/rclnodejs/package.json | hash_of "$(key_overlay)"; }
 # The message types are part of what the compiler checks against.
 key_build() {
   {

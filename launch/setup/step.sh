@@ -1,4 +1,4 @@
-# Runs one step of steps.sh by name: `sh launch/setup/step.sh NAME`. prepare.sh starts each step through this file, in a
+# Runs one of the steps in steps/ by name: `sh launch/setup/step.sh NAME`. prepare.sh starts each step through this file, in a
 # process group of its own; by hand it shows what a step does without a log file in between.
 set -eu
 CEREBELLUM_ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
@@ -6,8 +6,9 @@ CEREBELLUM_ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
 . "$CEREBELLUM_ROOT/launch/setup/tools.sh"
 . "$CEREBELLUM_ROOT/launch/setup/environment.sh"
 . "$CEREBELLUM_ROOT/launch/setup/keys.sh"
-. "$CEREBELLUM_ROOT/launch/setup/steps.sh"
-. "$CEREBELLUM_ROOT/launch/setup/nativeSteps.sh"
+. "$CEREBELLUM_ROOT/launch/setup/steps/python.sh"
+. "$CEREBELLUM_ROOT/launch/setup/steps/stage.sh"
+. "$CEREBELLUM_ROOT/launch/setup/steps/$1.sh"
 
 cd "$CEREBELLUM_ROOT"
 

@@ -1,0 +1,7 @@
+# Compiles TypeScript into dist/. Sourced by step.sh.
+
+step_build() {
+  build_key=$(key_build)
+  node node_modules/typescript/bin/tsc -p tsconfig.json
+  write_stamp "$stamp_build" "$build_key"
+}
