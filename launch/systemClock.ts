@@ -1,5 +1,7 @@
 /** The real clock: the only file of the product that may read time or set timers. */
+import { PerformanceObserver } from "node:perf_hooks";
 import { asEpochNs, asMonotonicNs, type Clock, type EpochNs, type MonotonicNs } from "../core/clock.js";
+import type { TickClock } from "../runtime/servo/loop.js";
 
 /** Longest single timer; longer waits are cut into several. */
 const TIMER_MS_MAX = 2 ** 30;
@@ -26,3 +28,21 @@ export const systemClock: Clock = {
     }
   },
 };
+
+/**
+ * The same time for a thread that paces itself by blocking. `performance.now` counts CLOCK_MONOTONIC from the start of
+ * the process, so one difference taken here makes it agree with `nowNs` to a microsecond, without allocation.
+ */
+export function createTickClock(): TickClock {
+  const offsetMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+  const park = new Int32Array(new SharedArrayBuffer(4));
+  let collectedMs = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) collectedMs += entry.duration;
+  }).observe({ entryTypes: ["gc"] });
+  return {
+    nowMs: () => performance.now() + offsetMs,
+    parkMs: (durationMs) => void Atomics.wait(park, 0, 0, durationMs),
+    collectedMs: () => collectedMs,
+  };
+}

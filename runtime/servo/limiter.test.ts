@@ -9,13 +9,12 @@ const gantry: ToolPoint = (positionRad, out) => out.set(positionRad.subarray(0, 
 
 const limitsOf = (joints: number, changes: Partial<LimiterLimits> = {}): LimiterLimits => ({
   jointNames: Array.from({ length: joints }, (_, joint) => `joint${joint + 1}`),
-  positionMinRad: Array(joints).fill(-2),
-  positionMaxRad: Array(joints).fill(2),
+  positionMinRad: Array(joints).fill(-1.98),
+  positionMaxRad: Array(joints).fill(1.98),
   velocityMaxRadPerS: Array(joints).fill(1),
   accelerationMaxRadPerS2: Array(joints).fill(5),
   jerkMaxRadPerS3: Array(joints).fill(60),
   toolSpeedMaxMPerS: 10,
-  positionMarginRad: 0.02,
   workspace: { minM: [-1, -1, 0], maxM: [1, 1, 1], tableM: 0.1, tableMarginM: 0.05 },
   ...changes,
 });
@@ -51,7 +50,7 @@ describe("Limiter.shapeGoal", () => {
     expect(table.out[0]).toBeCloseTo(0.4 * 0.35, 4);
   });
 
-  it("clamps each joint to its limits less the margin", () => {
+  it("clamps each joint to its limits", () => {
     const wide = new Limiter(
       limitsOf(3, { workspace: { minM: [-9, -9, -9], maxM: [9, 9, 9], tableM: -9, tableMarginM: 0 } }),
       gantry,

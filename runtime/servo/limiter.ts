@@ -23,8 +23,8 @@ const SLACK_M = 1e-5;
 const ROUNDING_M = 1e-12;
 const SEARCH_STEPS = 30;
 
+/** Limits in force; position limits have their margin taken off already. */
 export interface LimiterLimits extends ArmLimits {
-  readonly positionMarginRad: number;
   readonly workspace: ServoConfig["workspace"];
 }
 
@@ -42,8 +42,8 @@ export class Limiter {
     this.#limits = limits;
     this.#toolPoint = toolPoint;
     this.#periodS = periodS;
-    this.#minRad = Float64Array.from(limits.positionMinRad, (min) => min + limits.positionMarginRad);
-    this.#maxRad = Float64Array.from(limits.positionMaxRad, (max) => max - limits.positionMarginRad);
+    this.#minRad = Float64Array.from(limits.positionMinRad);
+    this.#maxRad = Float64Array.from(limits.positionMaxRad);
     this.#trialRad = new Float64Array(limits.positionMinRad.length);
   }
 
@@ -58,8 +58,9 @@ export class Limiter {
     for (let joint = 0; joint < outRad.length; joint++) {
       const goal = goalRad[joint]!;
       // Who starts outside of a limit may stay where he is or come back, but not go further.
-      const min = Math.min(this.#minRad[joint]!, fromRad[joint]!);
-      const max = Math.max(this.#maxRad[joint]!, fromRad[joint]!);
+      const from = fromRad[joint]!;
+      const min = from < this.#minRad[joint]! - SLACK_RAD ? from : this.#minRad[joint]!;
+      const max = from > this.#maxRad[joint]! + SLACK_RAD ? from : this.#maxRad[joint]!;
       outRad[joint] = Math.min(max, Math.max(min, goal));
       if (outRad[joint] !== goal) reasons |= REASON_BITS.positionLimit;
     }

@@ -1,0 +1,162 @@
+/**
+ * The servo process of one robot: its configuration is one JSON line on standard input, then it prints one ready line
+ * (or one error line and exits with 1) and serves its Unix socket. Log lines go to standard error.
+ *
+ * SIGTERM and SIGINT: decelerate, leave the arm holding, exit 0. The parent gone (its end of standard input closed):
+ * the lease holders' sockets close too, so the arm decelerates to a hold. The process stays for `ORPHAN_MS`, so that
+ * a daemon that is started again finds the socket; if no supervisor has connected by then, it leaves the arm holding
+ * and exits, because an enabled arm without anybody to stop it should not stay enabled.
+ */
+import { lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { createConnection } from "node:net";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { sleepMs } from "../../core/clock.js";
+import { CerebellumError, errorText } from "../../core/errors.js";
+import type { ArmDriver } from "../../drivers/contract.js";
+import { XArm7Config } from "../../drivers/xarm7/config.js";
+import { XArm7Driver } from "../../drivers/xarm7/driver.js";
+import { ArmChain } from "../../kinematics/chain.js";
+import { ServoConfig } from "../../runtime/servo/config.js";
+import type { ServoOutput } from "../../runtime/servo/events.js";
+import type { ToolPoint } from "../../runtime/servo/limiter.js";
+import { LinkServer } from "../../runtime/servo/link/server.js";
+import { ServoLoop } from "../../runtime/servo/loop.js";
+import { Servo } from "../../runtime/servo/servo.js";
+import { printFailure, printReady, readChildConfig } from "../child.js";
+import { createLog } from "../log.js";
+import { makeThisThreadFifo } from "../realtime.js";
+import { holdLock } from "../runFolder.js";
+import { createTickClock, systemClock } from "../systemClock.js";
+
+const ORPHAN_MS = 30_000;
+/** After SIGTERM the process has ended by then, whatever the device does. */
+const EXIT_MS_MAX = 1400;
+
+const ServoProcessConfig = z.strictObject({
+  robot: z.string().min(1),
+  device: z.literal("xarm7"),
+  xarm7: XArm7Config,
+  servo: ServoConfig,
+  socketPath: z.string().min(1),
+  logLevel: z.string().default("info"),
+});
+type ServoProcessConfig = z.infer<typeof ServoProcessConfig>;
+
+/** The only place that knows which devices there are. */
+function createDevice(config: ServoProcessConfig): {
+  driver: ArmDriver;
+  toolPoint: ToolPoint;
+  address: string;
+} {
+  const chain = new ArmChain(undefined, config.xarm7.toolPointM);
+  return {
+    driver: new XArm7Driver(config.xarm7, systemClock),
+    toolPoint: (positionRad, out) => chain.toolPoint(positionRad, out),
+    address: `${config.device}-${config.xarm7.host}:${config.xarm7.commandPort}`,
+  };
+}
+
+function parseConfig(raw: unknown): ServoProcessConfig {
+  const parsed = ServoProcessConfig.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new CerebellumError(
+    "CONFIG_INVALID",
+    `Servo configuration: ${issue.path.join(".")}: ${issue.message}`,
+    "Check the robot's section of the cell file with `./cerebellum config check FILE`",
+  );
+}
+
+/** Removes the socket of a process that has died; a living one is left alone and makes `listen` fail. */
+async function clearSocket(socketPath: string): Promise<void> {
+  mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 });
+  if (!lstatSync(socketPath, { throwIfNoEntry: false })?.isSocket()) return;
+  const isDead = await new Promise<boolean>((resolve) => {
+    const probe = createConnection(socketPath);
+    probe.once("connect", () => resolve(false));
+    probe.once("error", () => resolve(true));
+    probe.once("close", () => probe.destroy());
+    probe.once("connect", () => probe.destroy());
+  });
+  if (isDead) unlinkSync(socketPath);
+}
+
+async function run(): Promise<void> {
+  let parentGone: () => void = () => {};
+  const orphaned = new Promise<void>((resolve) => {
+    parentGone = resolve;
+  });
+  const config = parseConfig(await readChildConfig(() => parentGone()));
+  const log = createLog(config.logLevel, 2);
+  const { driver, toolPoint, address } = createDevice(config);
+  await holdLock(
+    `servo-${address}`,
+    `The arm at ${address}`,
+    "Stop the other daemon with `./cerebellum stop --daemon`, or wait until its servo process has ended",
+  );
+  await clearSocket(config.socketPath);
+
+  const { robot, device } = config;
+  const realtimePriority = makeThisThreadFifo(config.servo.realtimePriority);
+  const servo = new Servo({
+    robot,
+    device,
+    config: config.servo,
+    driver,
+    toolPoint,
+    clock: systemClock,
+    realtimePriority,
+    processId: process.pid,
+  });
+  const server = new LinkServer(servo);
+  const loop = new ServoLoop(createTickClock(), config.servo.rateHz, (tick) => servo.tick(tick));
+  servo.attach(withLog(server), loop);
+
+  let isEnding = false;
+  const end = async (why: string) => {
+    if (isEnding) return;
+    isEnding = true;
+    log.info({ event: "servo.end", robot }, why);
+    const given = new AbortController();
+    await Promise.race([servo.close(), sleepMs(systemClock, EXIT_MS_MAX, given.signal)]);
+    given.abort();
+    await loop.stop();
+    await Promise.race([server.close(), sleepMs(systemClock, 50)]);
+    process.exit(0);
+  };
+  process.on("SIGTERM", () => void end("SIGTERM"));
+  process.on("SIGINT", () => void end("SIGINT"));
+
+  // The device is read before the loop blocks this thread most of the time.
+  await servo.connect();
+  await server.listen(config.socketPath);
+  loop.start();
+  printReady({ ready: true, robot, socketPath: config.socketPath, processId: process.pid, realtimePriority });
+
+  await orphaned;
+  log.warn({ event: "servo.orphaned", robot }, `the daemon is gone: hold, and exit in ${ORPHAN_MS} ms`);
+  while (!isEnding) {
+    await sleepMs(systemClock, ORPHAN_MS);
+    if (!server.hasSupervisor()) await end("no daemon has come back");
+  }
+
+  function withLog(link: LinkServer): ServoOutput {
+    return {
+      broadcastSnapshot: (snapshot) => link.broadcastSnapshot(snapshot),
+      broadcastInfo: () => link.broadcastInfo(),
+      leaseLost: (peerId, epoch, reason) => link.leaseLost(peerId, epoch, reason),
+      snapshotsDropped: () => link.snapshotsDropped(),
+      broadcastEvent: (event) => {
+        link.broadcastEvent(event);
+        log.debug({ event: `servo.${event.kind}`, robot, fault: event.fault?.code }, event.text);
+      },
+    };
+  }
+}
+
+run().catch((error: unknown) => {
+  printFailure(error);
+  process.stderr.write(`${errorText(error)}\n`);
+  process.exit(1);
+});

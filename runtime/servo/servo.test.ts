@@ -1,0 +1,451 @@
+import { describe, expect, it } from "vitest";
+import { REASON_BITS, type ServoSnapshot } from "./api.js";
+import { HOME, PERIOD_MS, peerOf, ServoBench } from "./testing.js";
+
+const policy = peerOf(1);
+const AWAY = HOME.map((value) => value + 0.5);
+const texts = (bench: ServoBench) => bench.events.map(({ kind, text }) => `${kind} ${text}`).join("\n");
+const speedOf = (one: ServoSnapshot, other: ServoSnapshot) =>
+  Math.max(...one.sentRad.map((value, joint) => Math.abs(value - other.sentRad[joint]!))) /
+  (PERIOD_MS / 1000);
+
+/** A servo whose arm moves at speed, with the lease's epoch. */
+async function moving(changes = {}): Promise<{ bench: ServoBench; epoch: number }> {
+  const bench = new ServoBench(changes);
+  await bench.toHolding();
+  const epoch = bench.lease(policy);
+  bench.command(policy, epoch, AWAY);
+  await bench.run(200);
+  expect(bench.last.state).toBe("following");
+  expect(speedOf(bench.snapshots.at(-1)!, bench.snapshots.at(-2)!)).toBeGreaterThan(0.2);
+  return { bench, epoch };
+}
+
+/** From now on the arm only decelerates, within the limits, to a standstill that is sent on and on. */
+async function expectBraking(bench: ServoBench, ms = 600): Promise<void> {
+  const from = bench.snapshots.length - 1;
+  await bench.run(ms);
+  const speeds = bench.snapshots
+    .slice(from)
+    .flatMap((snapshot, i, all) => (i === 0 ? [] : [speedOf(snapshot, all[i - 1]!)]));
+  for (let i = 1; i < speeds.length; i++) {
+    expect(speeds[i]! - speeds[i - 1]!).toBeLessThan(0.02);
+    expect(Math.abs(speeds[i]! - speeds[i - 1]!)).toBeLessThan(5 * (PERIOD_MS / 1000) * 1.01);
+  }
+  expect(speeds.at(-1)).toBe(0);
+}
+
+describe("enabling", () => {
+  it("streams nothing before, then exactly the measured position", async () => {
+    const bench = new ServoBench();
+    await bench.servo.connect();
+    await bench.run(40);
+    expect(bench.driver.sent).toEqual([]);
+    expect(bench.last.state).toBe("connected");
+    await bench.servo.enable();
+    await bench.run(40);
+    expect(bench.last.state).toBe("holding");
+    expect(bench.driver.sent.length).toBe(10);
+    for (const { positionRad } of bench.driver.sent) expect(positionRad).toEqual([...HOME]);
+    expect([...bench.last.requestedRad]).toEqual([...HOME]);
+  });
+
+  it("is refused while the joint state is old, and leaves the device", async () => {
+    const bench = new ServoBench();
+    await bench.servo.connect();
+    await bench.run(8);
+    bench.driver.reports = false;
+    await bench.clock.advance(500);
+    await expect(bench.servo.enable()).rejects.toMatchObject({ code: "LINK_SILENT" });
+    expect(bench.driver.calls.at(-1)).toBe("deactivate 2");
+    expect(bench.servo.state).toBe("connected");
+  });
+
+  it("does not complete when a stop comes in between", async () => {
+    const bench = new ServoBench();
+    await bench.servo.connect();
+    await bench.run(8);
+    let release: () => void = () => {};
+    bench.driver.activation = new Promise((resolve) => {
+      release = resolve;
+    });
+    const enabling = bench.servo.enable();
+    const refused = expect(enabling).rejects.toMatchObject({ code: "COMMAND_REFUSED" });
+    await bench.run(4);
+    await bench.servo.stop(2, "changed my mind");
+    release();
+    await refused;
+    await bench.run(40);
+    expect(bench.servo.state).toBe("stopped");
+    expect(bench.driver.sent).toEqual([]);
+  });
+
+  it("gives the device's refusal on", async () => {
+    const bench = new ServoBench();
+    await bench.servo.connect();
+    bench.driver.failWith = new Error("collision");
+    await expect(bench.servo.enable()).rejects.toThrow("collision");
+    expect(bench.servo.state).toBe("connected");
+  });
+});
+
+describe("following", () => {
+  it("moves towards the target and tells when its first setpoint left", async () => {
+    const bench = new ServoBench();
+    await bench.toHolding();
+    const epoch = bench.lease(policy);
+    const givenNs = bench.clock.nowNs();
+    bench.command(policy, epoch, AWAY);
+    await bench.run(PERIOD_MS);
+    expect(bench.last).toMatchObject({ state: "following", commander: "peer1", commandSeq: 1, epoch });
+    expect(Number(bench.last.commandWireNs - givenNs) / 1e6).toBeLessThanOrEqual(2 * PERIOD_MS);
+    expect([...bench.last.requestedRad]).toEqual(AWAY);
+    for (let step = 0; step < 8; step++) {
+      bench.command(policy, epoch, AWAY);
+      await bench.run(200);
+    }
+    for (const [joint, value] of AWAY.entries()) expect(bench.last.sentRad[joint]).toBeCloseTo(value, 6);
+    expect(bench.last.reasons).toBe(0);
+  });
+
+  it("passes the gripper of the lease holder on, and nobody else's", async () => {
+    const { bench, epoch } = await moving();
+    bench.servo.gripper(policy, epoch, 0.03);
+    bench.servo.gripper(peerOf(2), epoch, 0.01);
+    bench.servo.gripper(policy, epoch, Number.NaN);
+    expect(bench.driver.calls.filter((call) => call.startsWith("gripper"))).toEqual(["gripper 0.03"]);
+  });
+
+  it("shows a target that the limits had to move", async () => {
+    const bench = new ServoBench();
+    await bench.toHolding();
+    const epoch = bench.lease(policy);
+    for (let step = 0; step < 30; step++) {
+      bench.command(policy, epoch, [9, ...HOME.slice(1)]);
+      await bench.run(200);
+    }
+    expect(bench.last.reasons & REASON_BITS.positionLimit).toBeTruthy();
+    expect(bench.last.requestedRad[0]).toBe(9);
+    expect(bench.last.sentRad[0]).toBeCloseTo(3 - bench.config.positionMarginRad, 6);
+  });
+});
+
+describe("refusals", () => {
+  it.each([
+    ["noLease", (bench: ServoBench, epoch: number) => bench.command(peerOf(2), epoch, AWAY)],
+    ["wrongEpoch", (bench: ServoBench, epoch: number) => bench.command(policy, epoch - 1, AWAY)],
+    ["wrongLength", (bench: ServoBench, epoch: number) => bench.command(policy, epoch, [1, 2])],
+    [
+      "notFinite",
+      (bench: ServoBench, epoch: number) => bench.command(policy, epoch, [Number.NaN, ...AWAY.slice(1)]),
+    ],
+    ["badScale", (bench: ServoBench, epoch: number) => bench.command(policy, epoch, AWAY, 500, 1.5)],
+    ["badScale", (bench: ServoBench, epoch: number) => bench.command(policy, epoch, AWAY, 500, Number.NaN)],
+    ["expired", (bench: ServoBench, epoch: number) => bench.command(policy, epoch, AWAY, 0)],
+    ["expiryTooLong", (bench: ServoBench, epoch: number) => bench.command(policy, epoch, AWAY, 5000)],
+  ])("%s: counted, told, and without motion", async (reason, give) => {
+    const bench = new ServoBench();
+    await bench.toHolding();
+    const epoch = bench.lease(policy);
+    give(bench, epoch);
+    await bench.run(40);
+    expect(bench.servo.statistics().refusedCommands).toMatchObject({ [reason]: 1 });
+    expect(texts(bench)).toContain(`refused ${reason}`);
+    expect([...bench.last.sentRad]).toEqual([...HOME]);
+  });
+
+  it("tells a reason once a second, with the number of times", async () => {
+    const bench = new ServoBench();
+    await bench.toHolding();
+    const epoch = bench.lease(policy);
+    for (let i = 0; i < 500; i++) {
+      bench.command(policy, epoch, [1]);
+      await bench.run(PERIOD_MS);
+    }
+    const told = bench.events.filter(({ kind }) => kind === "refused");
+    expect(told.length).toBe(2);
+    expect(told[1]!.text).toContain("250 since");
+    expect(bench.servo.statistics().refusedCommands.wrongLength).toBe(500);
+  });
+
+  it("refuses a command that is older than one it has seen", async () => {
+    const { bench, epoch } = await moving();
+    const stampNs = bench.clock.nowNs();
+    const expiresNs = (stampNs + 100_000_000n) as typeof stampNs;
+    bench.servo.command(policy, {
+      epoch,
+      seq: 1,
+      stampNs,
+      expiresNs,
+      speedScale: 1,
+      positionRad: new Float64Array(7),
+    });
+    expect(bench.servo.statistics().refusedCommands.outOfOrder).toBe(1);
+  });
+});
+
+describe("leases", () => {
+  it("go to one commander at a time, only while holding", async () => {
+    const bench = new ServoBench();
+    await bench.servo.connect();
+    await bench.run(8);
+    expect(() => bench.lease(policy)).toThrow(/LEASE_REFUSED|connected/);
+    await bench.servo.enable();
+    expect(() => bench.servo.acquireLease(peerOf(3, "observer"), "x")).toThrow(/observer/);
+    const first = bench.lease(policy);
+    expect(() => bench.lease(peerOf(2))).toThrow(/peer1 holds/);
+    bench.servo.releaseLease(policy, first);
+    expect(bench.servo.state).toBe("holding");
+    const second = bench.lease(peerOf(2));
+    expect(second).toBeGreaterThan(first);
+  });
+
+  it("end with the commander's connection: brake to a hold, for the next one to take over", async () => {
+    const { bench, epoch } = await moving();
+    bench.servo.gone(policy);
+    expect(bench.lost).toEqual([{ peerId: 1, epoch, reason: "its connection closed" }]);
+    await expectBraking(bench);
+    expect(bench.last).toMatchObject({ state: "holding", commander: "" });
+    expect(bench.last.reasons & REASON_BITS.leaseLost).toBeTruthy();
+    bench.lease(peerOf(2));
+  });
+
+  it("end with silence", async () => {
+    const { bench } = await moving({ leaseSilenceMsMax: 300 });
+    await bench.run(296);
+    expect(bench.servo.state).toBe("holding");
+    await expectBraking(bench);
+    expect(bench.lost[0]!.reason).toContain("silent");
+  });
+
+  it("are not touched by a supervisor that leaves", async () => {
+    const { bench, epoch } = await moving();
+    bench.servo.gone(peerOf(9, "supervisor"));
+    bench.command(policy, epoch, AWAY);
+    await bench.run(40);
+    expect(bench.last.state).toBe("following");
+  });
+});
+
+describe("watchdogs", () => {
+  it("brake when a command expires, and follow the next one", async () => {
+    const { bench, epoch } = await moving({ leaseSilenceMsMax: 5000 });
+    await bench.run(304);
+    expect(bench.last.reasons & REASON_BITS.commandExpired).toBeTruthy();
+    await expectBraking(bench);
+    expect(bench.last.state).toBe("following");
+    bench.command(policy, epoch, HOME);
+    await bench.run(8);
+    expect(bench.last.reasons).toBe(0);
+    expect(speedOf(bench.snapshots.at(-1)!, bench.snapshots.at(-2)!)).toBeGreaterThan(0);
+  });
+
+  it("brake on an old device state and refuse commands until it is fresh", async () => {
+    const { bench, epoch } = await moving();
+    bench.driver.reports = false;
+    await bench.run(104);
+    expect(bench.last.reasons & REASON_BITS.stateStale).toBeTruthy();
+    await expectBraking(bench);
+    bench.command(policy, epoch, AWAY);
+    expect(bench.servo.statistics().refusedCommands.stateStale).toBe(1);
+    bench.driver.reports = true;
+    await bench.run(8);
+    bench.command(policy, epoch, AWAY);
+    await bench.run(40);
+    expect(bench.last.reasons).toBe(0);
+    expect(texts(bench).match(/watchdog device state/g)).toHaveLength(1);
+  });
+
+  it("stop when many ticks in a row are missed, and only then", async () => {
+    const { bench } = await moving();
+    await bench.run(4, 9);
+    await bench.run(4);
+    expect(bench.servo.state).toBe("following");
+    await bench.run(4, 10);
+    expect(bench.servo.state).not.toBe("following");
+    await bench.run(600);
+    expect(bench.servo.state).toBe("stopped");
+    expect(texts(bench)).toContain("the servo loop is late");
+  });
+
+  it("start again from rest when setpoints did not leave for a while", async () => {
+    const { bench, epoch } = await moving();
+    bench.driver.answer = "busy";
+    await bench.run(80);
+    expect(bench.last.reasons & REASON_BITS.deviceNotReady).toBeTruthy();
+    const stuck = bench.last.sentRad;
+    bench.driver.answer = "sent";
+    bench.command(policy, epoch, AWAY);
+    await bench.run(4);
+    expect(speedOf(bench.last, { ...bench.last, sentRad: stuck })).toBeLessThan(0.01);
+    expect(bench.servo.state).toBe("following");
+  });
+
+  it("stop when the device takes no setpoints any more", async () => {
+    const { bench } = await moving();
+    bench.driver.answer = "notReady";
+    await bench.run(200);
+    expect(bench.servo.state).toBe("stopped");
+    expect(bench.driver.calls).toContain("deactivate 2");
+  });
+});
+
+describe("stops", () => {
+  it.each([1, 2] as const)(
+    "category %i decelerates within the limits, then leaves the device",
+    async (category) => {
+      const { bench, epoch } = await moving();
+      const stopping = bench.servo.stop(category, "operator");
+      expect(bench.servo.state).toBe("stopping");
+      expect(bench.driver.calls).not.toContain(`deactivate ${category}`);
+      // Within two periods the acceleration goes down: braking has begun on the wire.
+      const gain = () => {
+        const [third, second, last] = bench.snapshots.slice(-3) as [
+          ServoSnapshot,
+          ServoSnapshot,
+          ServoSnapshot,
+        ];
+        return speedOf(last, second) - speedOf(second, third);
+      };
+      const before = gain();
+      await bench.run(2 * PERIOD_MS);
+      expect(gain()).toBeLessThan(before);
+      await bench.run(600);
+      await stopping;
+      expect(bench.servo.state).toBe("stopped");
+      expect(bench.driver.calls.at(-1)).toBe(`deactivate ${category}`);
+      expect(bench.lost).toEqual([{ peerId: 1, epoch, reason: "stopped: operator" }]);
+      const sent = bench.driver.sent.length;
+      await bench.run(40);
+      expect(bench.driver.sent.length).toBe(sent);
+    },
+  );
+
+  it("category 0 goes to the device at once", async () => {
+    const { bench } = await moving();
+    const sent = bench.driver.sent.length;
+    await bench.servo.stop(0, "emergency");
+    expect(bench.driver.calls).toEqual(expect.arrayContaining(["stopNow 0", "deactivate 0"]));
+    expect(bench.servo.state).toBe("stopped");
+    await bench.run(40);
+    expect(bench.driver.sent.length).toBe(sent);
+  });
+
+  it("let nothing run that was given before", async () => {
+    const { bench, epoch } = await moving();
+    bench.command(policy, epoch, AWAY);
+    void bench.servo.stop(2, "operator");
+    bench.command(policy, epoch, AWAY);
+    await bench.run(600);
+    await bench.servo.reset();
+    await bench.servo.enable();
+    await bench.run(8);
+    const held = [...bench.last.sentRad];
+    bench.command(policy, epoch, AWAY);
+    const next = bench.lease(peerOf(2));
+    expect(next).toBeGreaterThan(epoch + 1);
+    bench.command(policy, epoch, AWAY);
+    await bench.run(100);
+    expect([...bench.last.sentRad]).toEqual(held);
+    expect(bench.servo.statistics().refusedCommands.noLease).toBe(3);
+  });
+
+  it("are latched: re-arming reads the device again, is explicit, and starts from the measured pose", async () => {
+    const { bench } = await moving();
+    void bench.servo.stop(2, "operator");
+    await bench.run(600);
+    await expect(bench.servo.enable()).rejects.toMatchObject({ code: "NOT_ENABLED" });
+    bench.driver.calls.length = 0;
+    await bench.servo.reset();
+    expect(bench.driver.calls).toEqual(["configure"]);
+    expect(bench.servo.state).toBe("connected");
+    // Somebody has moved the arm meanwhile.
+    bench.driver.state().positionRad[0] = 1;
+    bench.driver.sent.length = 0;
+    await bench.servo.enable();
+    bench.driver.reports = false;
+    await bench.run(4);
+    expect(bench.driver.sent[0]!.positionRad[0]).toBe(1);
+  });
+
+  it("work without a device, and reset then waits for one", async () => {
+    const bench = new ServoBench();
+    await bench.servo.stop(1, "early");
+    expect(bench.servo.state).toBe("stopped");
+    bench.driver.failWith = new Error("unplugged");
+    await expect(bench.servo.reset()).rejects.toThrow("unplugged");
+    expect(bench.servo.state).toBe("stopped");
+  });
+});
+
+describe("faults", () => {
+  it("end motion and lease, and need a reset", async () => {
+    const { bench, epoch } = await moving();
+    bench.driver.fault("FAKE_COLLISION");
+    expect(bench.servo.state).toBe("faulted");
+    expect(bench.servo.epoch).toBeGreaterThan(epoch);
+    const sent = bench.driver.sent.length;
+    await bench.run(40);
+    expect(bench.driver.sent.length).toBe(sent);
+    expect(bench.driver.calls.at(-1)).toBe("deactivate 2");
+    expect(bench.events.find(({ kind }) => kind === "fault")?.fault?.code).toBe("FAKE_COLLISION");
+    await expect(bench.servo.enable()).rejects.toMatchObject({ code: "NOT_ENABLED" });
+    await bench.servo.reset();
+    await bench.servo.enable();
+    expect(bench.servo.state).toBe("holding");
+  });
+
+  it("of severity warning are told and change nothing", async () => {
+    const { bench } = await moving();
+    bench.driver.fault("FAKE_WARM", "warning");
+    expect(bench.servo.state).toBe("following");
+    expect(texts(bench)).toContain("fault FAKE_WARM");
+  });
+
+  it("release whoever waits for a stop", async () => {
+    const { bench } = await moving();
+    const stopping = bench.servo.stop(2, "operator");
+    bench.driver.fault("FAKE_COLLISION");
+    await stopping;
+    expect(bench.servo.state).toBe("faulted");
+  });
+
+  it("of the link lead to disconnected, and back to connected without enabling", async () => {
+    const { bench } = await moving();
+    bench.driver.failWith = new Error("no route");
+    bench.driver.fault("FAKE_LINK_CLOSED");
+    expect(bench.servo.state).toBe("disconnected");
+    await bench.run(2100);
+    expect(bench.servo.state).toBe("disconnected");
+    expect(texts(bench).match(/does not answer: no route/g)).toHaveLength(1);
+    bench.driver.failWith = undefined;
+    await bench.run(1200);
+    expect(bench.servo.state).toBe("connected");
+    const sent = bench.driver.sent.length;
+    await bench.run(40);
+    expect(bench.driver.sent.length).toBe(sent);
+  });
+});
+
+describe("closing", () => {
+  it("decelerates, leaves the arm holding, then closes", async () => {
+    const { bench } = await moving();
+    const closing = bench.servo.close();
+    await bench.run(600);
+    await closing;
+    expect(bench.driver.calls.slice(-2)).toEqual(["deactivate 2", "close"]);
+  });
+});
+
+describe("the tick log", () => {
+  it("keeps requested, sent and measured with the reasons of each difference", async () => {
+    const { bench } = await moving();
+    const ticks = bench.servo.log.after(0);
+    expect(ticks.length).toBe(bench.snapshots.length);
+    const last = ticks.at(-1)!;
+    expect(last.tickNs).toBe(bench.last.tickNs);
+    expect(last.requestedRad).toEqual(AWAY);
+    expect(last.sentRad).toEqual([...bench.last.sentRad]);
+    expect(last.state).toBe("following");
+  });
+});

@@ -1,0 +1,229 @@
+/** A fake arm and a bench to drive one servo by hand in simulated time; for tests only. */
+import type { ArmLimits, DeviceIdentity } from "../../core/arm.js";
+import { addNs, asMonotonicNs, msToNs, nsToMs } from "../../core/clock.js";
+import { SimClock } from "../../core/simClock.js";
+import type { ArmDriver, ArmDriverCounters, ArmState, Fault, StopCategory } from "../../drivers/contract.js";
+import type { ServoEvent, ServoSnapshot } from "./api.js";
+import { ServoConfig } from "./config.js";
+import type { ServoOutput } from "./events.js";
+import type { ToolPoint } from "./limiter.js";
+import type { Peer } from "./link/server.js";
+import { Servo } from "./servo.js";
+
+const JOINTS = 7;
+export const PERIOD_MS = 4;
+export const HOME: readonly number[] = [0.1, -0.3, 0.2, 0.9, 0, 1.2, -0.4];
+
+/** A tool point that stays inside of the default workspace, so that tests of other things never meet it. */
+export const quietToolPoint: ToolPoint = (positionRad, out) => {
+  out[0] = 0.3 + 0.02 * Math.tanh(positionRad[0]!);
+  out[1] = 0;
+  out[2] = 0.3;
+};
+
+/** Does at once what it is told, and reports it with the next `report`. */
+export class FakeDriver implements ArmDriver {
+  readonly calls: string[] = [];
+  readonly sent: { atMs: number; positionRad: number[] }[] = [];
+  limits: ArmLimits = {
+    jointNames: Array.from({ length: JOINTS }, (_, joint) => `joint${joint + 1}`),
+    positionMinRad: Array(JOINTS).fill(-3),
+    positionMaxRad: Array(JOINTS).fill(3),
+    velocityMaxRadPerS: Array(JOINTS).fill(Math.PI),
+    accelerationMaxRadPerS2: Array(JOINTS).fill(20),
+    jerkMaxRadPerS3: Array(JOINTS).fill(500),
+    toolSpeedMaxMPerS: 1,
+  };
+  answer: ReturnType<ArmDriver["command"]> = "sent";
+  reports = true;
+  failWith: Error | undefined;
+  /** Held back until the test lets it go. */
+  activation: Promise<void> = Promise.resolve();
+  readonly #clock: SimClock;
+  readonly #state: ArmState;
+  readonly #listeners = new Set<(fault: Fault) => void>();
+
+  constructor(clock: SimClock) {
+    this.#clock = clock;
+    this.#state = {
+      sequence: 0,
+      receivedNs: asMonotonicNs(0n),
+      deviceTimeUs: 0,
+      positionRad: Float64Array.from(HOME),
+      velocityRadPerS: new Float64Array(JOINTS),
+      effortNm: new Float64Array(JOINTS),
+      toolPoseBase: new Float64Array(6),
+      ready: false,
+      errorCode: 0,
+      warningCode: 0,
+      deviceMode: 0,
+      deviceState: 0,
+      gripper: undefined,
+    };
+  }
+
+  async configure(): Promise<DeviceIdentity> {
+    this.calls.push("configure");
+    if (this.failWith) throw this.failWith;
+    return { model: "fake", serial: "F1", firmware: "1" };
+  }
+
+  async activate(signal: AbortSignal): Promise<void> {
+    this.calls.push("activate");
+    if (this.failWith) throw this.failWith;
+    await this.activation;
+    signal.throwIfAborted();
+    this.#state.ready = true;
+  }
+
+  async deactivate(category: StopCategory): Promise<void> {
+    this.calls.push(`deactivate ${category}`);
+    this.#state.ready = false;
+  }
+
+  state(): ArmState {
+    return this.#state;
+  }
+
+  command(positionRad: Float64Array): ReturnType<ArmDriver["command"]> {
+    if (this.answer !== "sent") return this.answer;
+    if (!this.#state.ready) return "notReady";
+    this.sent.push({ atMs: nsToMs(this.#clock.nowNs()), positionRad: [...positionRad] });
+    return "sent";
+  }
+
+  stopNow(category: StopCategory): boolean {
+    this.calls.push(`stopNow ${category}`);
+    this.#state.ready = false;
+    return true;
+  }
+
+  setGripper(openingM: number): void {
+    this.calls.push(`gripper ${openingM}`);
+  }
+
+  async setTeachMode(): Promise<void> {}
+
+  counters(): ArmDriverCounters {
+    return { sent: this.sent.length, replied: 0, unanswered: 0, reports: 0, corrupt: 0, reconnects: 0 };
+  }
+
+  onFault(listener: (fault: Fault) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.calls.push("close");
+  }
+
+  fault(code: string, severity: Fault["severity"] = "stop"): void {
+    if (severity !== "warning") this.#state.ready = false;
+    for (const listener of this.#listeners)
+      listener({ code, deviceCode: 1, severity, cause: "a test wants it", remedy: "none" });
+  }
+
+  /** A device report: the arm is where the newest setpoint says. */
+  report(): void {
+    if (!this.reports) return;
+    this.#state.sequence++;
+    this.#state.receivedNs = this.#clock.nowNs();
+    const last = this.sent.at(-1);
+    if (last !== undefined) this.#state.positionRad.set(last.positionRad);
+  }
+}
+
+/** One servo, its fake arm, and everything it told. */
+export class ServoBench {
+  readonly clock = new SimClock();
+  readonly driver = new FakeDriver(this.clock);
+  readonly events: ServoEvent[] = [];
+  readonly snapshots: ServoSnapshot[] = [];
+  readonly lost: { peerId: number; epoch: number; reason: string }[] = [];
+  readonly config: ServoConfig;
+  readonly servo: Servo;
+  readonly #ticks = { index: 0 };
+  #seq = 0;
+
+  constructor(changes: Partial<ServoConfig> = {}) {
+    this.config = ServoConfig.parse({ ...ServoConfig.parse({}), ...changes });
+    this.servo = new Servo({
+      robot: "arm",
+      device: "fake",
+      config: this.config,
+      driver: this.driver,
+      toolPoint: quietToolPoint,
+      clock: this.clock,
+      realtimePriority: 0,
+      processId: 1,
+    });
+    const output: ServoOutput = {
+      broadcastSnapshot: (snapshot) =>
+        void this.snapshots.push({
+          ...snapshot,
+          positionRad: snapshot.positionRad.slice(),
+          requestedRad: snapshot.requestedRad.slice(),
+          sentRad: snapshot.sentRad.slice(),
+        }),
+      broadcastEvent: (event) => void this.events.push(event),
+      broadcastInfo: () => {},
+      leaseLost: (peerId, epoch, reason) => void this.lost.push({ peerId, epoch, reason }),
+      snapshotsDropped: () => 0,
+    };
+    this.servo.attach(output);
+  }
+
+  get nowMs(): number {
+    return nsToMs(this.clock.nowNs());
+  }
+
+  get last(): ServoSnapshot {
+    return this.snapshots.at(-1)!;
+  }
+
+  /** Runs the loop for `ms`, with a device report before each tick; the first tick may come late. */
+  async run(ms: number, skipped = 0): Promise<void> {
+    for (let leftMs = ms; leftMs > 0; leftMs -= PERIOD_MS) {
+      await this.clock.advance(PERIOD_MS);
+      this.driver.report();
+      const late = leftMs === ms ? skipped : 0;
+      this.#ticks.index += 1 + late;
+      this.servo.tick({ index: this.#ticks.index, nowMs: this.nowMs, skipped: late });
+      // Answers of the device arrive between ticks.
+      for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    }
+  }
+
+  /** Connected, enabled and ticking. */
+  async toHolding(): Promise<void> {
+    await this.servo.connect();
+    await this.run(8);
+    await this.servo.enable();
+    await this.run(8);
+  }
+
+  /** @returns the lease's epoch */
+  lease(peer: Peer): number {
+    this.#seq = 0;
+    return this.servo.acquireLease(peer, peer.name).epoch;
+  }
+
+  command(peer: Peer, epoch: number, positionRad: ArrayLike<number>, validMs = 500, speedScale = 1): void {
+    this.servo.heard(peer);
+    const stampNs = this.clock.nowNs();
+    this.servo.command(peer, {
+      epoch,
+      seq: ++this.#seq,
+      stampNs,
+      expiresNs: addNs(stampNs, msToNs(validMs)),
+      speedScale,
+      positionRad: Float64Array.from(positionRad),
+    });
+  }
+}
+
+export const peerOf = (id: number, role: Peer["role"] = "commander"): Peer => ({
+  id,
+  name: `peer${id}`,
+  role,
+});
