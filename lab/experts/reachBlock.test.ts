@@ -40,6 +40,20 @@ describe("ReachBlock expert", () => {
     }
   });
 
+  it("spreads its starts around the start pose, never with the elbow turned over", () => {
+    const startRad = new ReachBlockExpert(0).startRad();
+    const tool = new Float64Array(3);
+    for (let seed = 0; seed < 200; seed++) {
+      const spreadRad = new ReachBlockExpert(seed).spreadStartRad();
+      expect(Math.max(...spreadRad.map((angle, joint) => Math.abs(angle - startRad[joint]!)))).toBeLessThan(
+        0.6,
+      );
+      toolPoint(spreadRad, tool);
+      for (let axis = 0; axis < 3; axis++)
+        expect(Math.abs(tool[axis]! - START_TOOL_M[axis]!)).toBeLessThan(0.12);
+    }
+  });
+
   it("gives the same demonstration for the same seed, and another for another", () => {
     const run = (seed: number) => follow(new ReachBlockExpert(seed), [0.4, 0.1, 0.02], 20, true).positionRad;
     expect(run(5)).toEqual(run(5));

@@ -25,6 +25,7 @@ export const START_TOOL_M: readonly [number, number, number] = [0.48, 0, 0.48];
 /** How far demonstrations start from there: tool point [m], then each joint [rad]. */
 const START_SPREAD_M: readonly [number, number, number] = [0.04, 0.05, 0.04];
 const START_SPREAD_RAD = 0.02;
+const START_STEPS = 60;
 
 export interface ExpertStep {
   /** What a demonstrator without tremor would do; the label to learn. */
@@ -57,7 +58,19 @@ export class ReachBlockExpert {
       const spread = START_SPREAD_M[axis]!;
       return value + this.#random.uniform(-spread, spread);
     });
-    const { positionRad } = this.#inverse.solveTool(toolM, this.#down, { seedRad: this.#startRad });
+    // A few damped steps with the posture's pull, not an exact solution: that one may turn the elbow over.
+    const positionRad = this.startRad();
+    const stepRad = new Float64Array(7);
+    for (let i = 0; i < START_STEPS; i++) {
+      this.#inverse.step(
+        positionRad,
+        toolM,
+        this.#down,
+        { ...DEFAULT_STEP, postureRad: this.#startRad },
+        stepRad,
+      );
+      for (let joint = 0; joint < 7; joint++) positionRad[joint]! += stepRad[joint]!;
+    }
     return positionRad.map((angle) => angle + this.#random.normal(0, START_SPREAD_RAD));
   }
 

@@ -15,9 +15,7 @@ import { PolicyRunner } from "../../runtime/policy/runner.js";
 import type { StepRecord } from "../../runtime/policy/steps.js";
 import { rosDefinition } from "../../runtime/recorder/definitions.js";
 import { EpisodeWriter } from "../../runtime/recorder/episodeWriter.js";
-import { connectServo } from "../../runtime/servo/link/client.js";
 import type { Daemon } from "../daemon/daemon.js";
-import { runFolder } from "../runFolder.js";
 import { goTo } from "../tasks/trial.js";
 import { enableOrFail, withDaemon } from "./running.js";
 
@@ -129,11 +127,7 @@ async function recordOne(
     if (name === policy.camera) writer.write(image.data, image.stepBytes, image.stampNs, receivedNs);
   };
   daemon.frameListeners.add(takeFrame);
-  const servo = await connectServo(runFolder(cell.name).servoSocket(policy.robot), {
-    role: "commander",
-    name: "expert",
-    clock,
-  });
+  const servo = await daemon.connectCommander(policy.robot, "expert");
   let steps = 0;
   const runner = new PolicyRunner({
     clock,

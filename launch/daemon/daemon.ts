@@ -16,6 +16,7 @@ import { type CameraSubscription, subscribeCamera } from "../../runtime/ros/came
 import { type DaemonNode, startDaemonNode } from "../../runtime/ros/daemonNode.js";
 import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
+import { connectServo } from "../../runtime/servo/link/client.js";
 import type { CellConfig } from "../cell/schema.js";
 import { serveControl } from "../control/server.js";
 import { holdLock, makeRunFolder, type RunFolder } from "../runFolder.js";
@@ -117,6 +118,11 @@ export class Daemon {
     return client;
   }
 
+  /** A connection of its own that may take the lease; whoever asks closes it. */
+  connectCommander(robot: string, name: string): Promise<ServoClient> {
+    return connectServo(this.#run.servoSocket(robot), { role: "commander", name, clock: this.clock });
+  }
+
   camera(name: string): CameraSubscription | undefined {
     return this.#cameras.get(name);
   }
@@ -155,7 +161,7 @@ export class Daemon {
     policyOpened.catch(() => {});
     await rosStarted;
     this.#step("joining ROS 2");
-    this.#startRosNodes();
+    await this.#startRosNodes();
     await policyOpened;
     const closeControl = await serveControl(
       this.#run.controlSocket,
@@ -174,7 +180,7 @@ export class Daemon {
     this.#options.log.info({ event: "starting" }, doing);
   }
 
-  #startRosNodes(): void {
+  async #startRosNodes(): Promise<void> {
     const { cell, clock, log } = this.#options;
     const ros = this.ros;
     const daemonNode = startDaemonNode(ros, {
@@ -190,9 +196,11 @@ export class Daemon {
     this.#daemonNode = daemonNode;
     this.#undo.push(() => daemonNode.close());
     for (const [robot, config] of Object.entries(cell.robots)) {
+      const client = await this.connectCommander(robot, "ros");
+      this.#undo.push(() => client.close());
       const node = startArmNode(daemonNode.node, {
         robot,
-        client: this.servo(robot),
+        client,
         clock,
         gripper: config.xarm7.gripper !== "none",
         cameras: Object.entries(cell.cameras)

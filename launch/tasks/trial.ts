@@ -56,18 +56,14 @@ export async function goTo(
   speedScale: number,
   signal: AbortSignal,
 ) {
-  const servo = daemon.servo(robot);
-  const lease = await servo.acquireLease("approach");
+  const servo = await daemon.connectCommander(robot, "approach");
   try {
-    await approachPose(
-      daemon.clock,
-      servo,
-      lease,
-      { ...start, speedScale },
-      AbortSignal.any([signal, lease.lost]),
-    );
-  } finally {
+    const lease = await servo.acquireLease("approach");
+    const ended = AbortSignal.any([signal, lease.lost]);
+    await approachPose(daemon.clock, servo, lease, { ...start, speedScale }, ended);
     lease.release();
+  } finally {
+    await servo.close();
   }
 }
 
