@@ -11,13 +11,14 @@ import { CameraPublisher, type LabRosNode } from "./camera/publisher.js";
 import { LabConfig } from "./config.js";
 import type { LabRequest, LabTruth } from "./control/protocol.js";
 import { LabControlServer, type LabHandler } from "./control/server.js";
-import { LabThread } from "./workers.js";
+import { LabThread, type WithoutId } from "./workers.js";
 import { ARM_JOINTS, BLOCK_INDEX } from "./world/layout.js";
 import { emptySnapshot, WorldMemory } from "./world/memory.js";
 import { LabCameraSchema } from "./world/mount.js";
-import type { PhysicsMessage, PhysicsReply, PhysicsWorkerConfig } from "./world/physicsLoop.js";
+import type { PhysicsWorkerConfig } from "./world/physicsLoop.js";
 import type { SceneOptions, SceneRequest } from "./world/scene.js";
 import { SharedPlant } from "./world/sharedPlant.js";
+import { LockstepWorld, startPacedWorld, type WorldHost } from "./worldHost.js";
 import { type EmulatorPorts, XArm7Emulator } from "./xarm7/emulator.js";
 
 const Port = z.int().min(0).max(65535);
@@ -56,12 +57,11 @@ export interface LabCounters {
   readonly physicsStepsSkipped: number;
 }
 
-type PhysicsThread = LabThread<PhysicsMessage, PhysicsReply>;
 type CameraReplyMessage = Extract<CameraReply, { kind: "reply" }>;
 type CameraThread = LabThread<CameraMessage, CameraReplyMessage>;
-type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
-
 const SUBSCRIBERS_EVERY_MS = 1000;
+/** The controller's own period; also the smallest step of a lock-step lab. */
+const TICK_MS = 4;
 /** A thread that does not end by itself within this is ended by force. */
 const STOP_GRACE_MS = 500;
 
@@ -84,11 +84,12 @@ export class Lab {
   readonly #stop = new AbortController();
   readonly #snapshot = emptySnapshot();
   readonly #server: LabControlServer;
-  #physics: PhysicsThread | undefined;
+  #world: WorldHost | undefined;
   readonly #cameras: CameraThread[] = [];
   #ports: EmulatorPorts | undefined;
   #framesPublished = 0;
   readonly #framesSkipped: number[] = [];
+  readonly #framesDue: number[] = [];
 
   /** Stores only; see `startLab`. */
   constructor(parts: LabParts) {
@@ -101,6 +102,7 @@ export class Lab {
       host: robot.host,
       version: lab.armVersion,
       serial: lab.armSerial,
+      lockstep: lab.clock === "lockstep",
     });
     this.#server = new LabControlServer(this.#handle);
   }
@@ -119,22 +121,23 @@ export class Lab {
   }
 
   async start(): Promise<void> {
-    const { setup, workerUrls, onFailure, rosNode } = this.#parts;
-    if (setup.lab.clock === "lockstep") {
-      throw new CerebellumError(
-        "CONFIG_INVALID",
-        "A lab process runs on real time; lock-step worlds live inside tests",
-        "Set lab.clock to paced",
-      );
-    }
-    const physics: PhysicsWorkerConfig = {
+    const { setup, clock, workerUrls, onFailure, rosNode } = this.#parts;
+    const config: PhysicsWorkerConfig = {
       memory: this.memory.buffer,
       camera: setup.cameras[0]!,
       physicsStepMs: setup.lab.physicsStepMs,
       ...this.#firstScene(),
     };
-    this.#physics = await LabThread.start("physics", workerUrls.physics, physics, () => {}, onFailure);
-    await Promise.all(setup.cameras.map((_, index) => this.#startCamera(index, rosNode)));
+    // Each thread loads MuJoCo for itself, so all start at once.
+    const cameras = Promise.all(setup.cameras.map((_, index) => this.#startCamera(index, rosNode)));
+    const world =
+      setup.lab.clock === "lockstep"
+        ? LockstepWorld.load(config, this.memory, clock)
+        : startPacedWorld(workerUrls.physics, config, onFailure);
+    // Whatever fails, the threads that did start are known to `close`.
+    await Promise.allSettled([cameras, world]);
+    this.#world = await world;
+    await cameras;
     this.#ports = await this.emulator.start();
     if (setup.controlSocket !== undefined) await this.#server.listen(setup.controlSocket);
   }
@@ -145,7 +148,7 @@ export class Lab {
     const graceEnd = new AbortController();
     const grace = sleepMs(this.#parts.clock, STOP_GRACE_MS, graceEnd.signal);
     await Promise.all([
-      this.#physics?.stop({ do: "stop" }, grace),
+      this.#world?.stop(grace),
       ...this.#cameras.map((camera) => camera.stop({ do: "stop" }, grace)),
     ]);
     graceEnd.abort();
@@ -153,7 +156,7 @@ export class Lab {
 
   async setScene(scene: SceneRequest): Promise<void> {
     const { randomise: options } = this.#parts.setup.lab;
-    await this.#physics!.ask({ do: "scene", scene, options } as WithoutId<PhysicsMessage>);
+    await this.#world!.applyScene(scene, options);
     await this.#askCameras({ do: "scene", scene, options });
     // The answer to "truth" that follows must show the new scene.
     const { clock } = this.#parts;
@@ -162,6 +165,45 @@ export class Lab {
       if (this.#snapshot.sceneSeed === scene.seed) return;
       await sleepMs(clock, 2, this.#stop.signal);
     }
+  }
+
+  /**
+   * Lock-step only: moves simulated time on by whole ticks of the controller, and sends the camera frames that fall
+   * due, each before time goes on.
+   */
+  async step(ms: number): Promise<void> {
+    const world = this.#world;
+    if (!(world instanceof LockstepWorld)) {
+      throw new CerebellumError(
+        "LAB_REFUSED",
+        "This lab keeps real time",
+        "Start it with lab.clock lockstep",
+      );
+    }
+    const ticks = Math.round(ms / TICK_MS);
+    if (Math.abs(ticks * TICK_MS - ms) > 1e-6) {
+      throw new CerebellumError(
+        "LAB_REFUSED",
+        `${ms} ms is no multiple of ${TICK_MS} ms`,
+        "Step by whole controller ticks",
+      );
+    }
+    for (let tick = 0; tick < ticks; tick++) {
+      this.emulator.step(TICK_MS / 1000);
+      world.advance(TICK_MS / 1000);
+      await Promise.all(
+        this.#parts.setup.cameras.map((camera, index) => this.#frameIfDue(index, camera.rateHz, world.timeS)),
+      );
+      // Lets sockets deliver between ticks, as real time would.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async #frameIfDue(index: number, rateHz: number, timeS: number): Promise<void> {
+    const due = Math.floor(timeS * rateHz + 1e-9);
+    if (due <= (this.#framesDue[index] ?? 0)) return;
+    this.#framesDue[index] = due;
+    await this.#cameras[index]!.ask({ do: "frame" });
   }
 
   truth(): LabTruth {
@@ -193,11 +235,11 @@ export class Lab {
         "Disable it first",
       );
     }
-    await this.#physics!.ask({ do: "teleport", positionRad } as WithoutId<PhysicsMessage>);
+    await this.#world!.teleport(positionRad);
   }
 
   async savePicture(of: "wrist" | "scene", file: string): Promise<void> {
-    const { picture } = await this.#cameras[0]!.ask({ do: "picture", of } as WithoutId<CameraMessage>);
+    const { picture } = await this.#cameras[0]!.ask({ do: "picture", of });
     await this.#parts.savePng(picture!, of === "wrist" ? picture!.widthPx : picture!.widthPx / 2, file);
   }
 
@@ -218,7 +260,7 @@ export class Lab {
       memory: this.memory.buffer,
       slots: slots.buffer,
       camera,
-      publish: publisher !== undefined,
+      frames: publisher === undefined ? "none" : setup.lab.clock === "paced" ? "paced" : "onRequest",
       ...this.#firstScene(),
     };
     const onFrame = (message: object) => {
@@ -266,6 +308,9 @@ export class Lab {
       case "snapshot":
         await this.savePicture(request.camera, request.file);
         return {};
+      case "step":
+        await this.step(request.ms);
+        return { truth: this.truth() };
       case "ports":
         return { ports: this.ports };
     }

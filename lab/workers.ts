@@ -7,6 +7,9 @@ interface Reply {
   readonly error?: string;
 }
 
+/** A request before it has its number. */
+export type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
+
 export class LabThread<Request extends { readonly id: number }, Answer extends Reply> {
   readonly #worker: Worker;
   readonly #name: string;
@@ -80,7 +83,7 @@ export class LabThread<Request extends { readonly id: number }, Answer extends R
     });
   }
 
-  ask(request: Omit<Request, "id"> & object): Promise<Answer> {
+  ask(request: WithoutId<Request>): Promise<Answer> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
@@ -90,7 +93,7 @@ export class LabThread<Request extends { readonly id: number }, Answer extends R
   }
 
   /** Asks the thread to end and waits for it; ends it by force if it does not within `grace`. */
-  async stop(request: Omit<Request, "id"> & object, grace: Promise<void>): Promise<void> {
+  async stop(request: WithoutId<Request>, grace: Promise<void>): Promise<void> {
     if (this.#failure === undefined) {
       void this.ask(request).catch(() => {});
       await Promise.race([this.#exited, grace]);

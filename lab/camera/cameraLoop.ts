@@ -3,7 +3,7 @@
  * request. Late frames are skipped, never sent in a burst. Faults as real cameras have them can be switched on.
  */
 import type { MessagePort } from "node:worker_threads";
-import { addNs, type Clock, type EpochNs, NS_PER_S } from "../../core/clock.js";
+import { addNs, type Clock, type EpochNs } from "../../core/clock.js";
 import { errorText } from "../../core/errors.js";
 import { emptySnapshot, WorldMemory } from "../world/memory.js";
 import { SCENE_CAMERA } from "../world/mjcf.js";
@@ -18,8 +18,8 @@ export interface CameraWorkerConfig {
   readonly memory: SharedArrayBuffer;
   readonly slots: SharedArrayBuffer;
   readonly camera: LabCamera;
-  /** Whether anybody takes the frames; else pictures are made on request only. */
-  readonly publish: boolean;
+  /** `none`: nobody takes them, only single pictures are made. */
+  readonly frames: "paced" | "onRequest" | "none";
   readonly scene: SceneRequest;
   readonly options: SceneOptions;
 }
@@ -33,6 +33,8 @@ export type CameraMessage = { readonly id: number } & (
   | { readonly do: "scene"; readonly scene: SceneRequest; readonly options: SceneOptions }
   | { readonly do: "action"; readonly action: CameraAction }
   | { readonly do: "picture"; readonly of: "wrist" | "scene" }
+  /** One frame now; answered after it was sent. */
+  | { readonly do: "frame" }
   | { readonly do: "stop" }
 );
 
@@ -49,7 +51,7 @@ export type CameraReply =
       readonly slot: number;
       readonly hasDepth: boolean;
       readonly stampNs: EpochNs;
-      /** Frames so far that were left out: late, or with no slot free. */
+      /** Frames so far that were left out: late, with no slot free, or without a newer state. */
       readonly skipped: number;
     };
 
@@ -61,9 +63,17 @@ const SCENE_PICTURE_PX = [960, 720] as const;
 export async function runCamera(config: CameraWorkerConfig, port: MessagePort, clock: Clock): Promise<void> {
   const camera = new CameraThread(config, await WorldModel.load(config.camera));
   const stop = new AbortController();
+  let skipped = 0;
+  const sendFrame = () => {
+    const frame = camera.frame();
+    if (frame === "skipped") skipped++;
+    else if (frame !== undefined)
+      port.postMessage({ kind: "frame", skipped, ...frame } satisfies CameraReply);
+  };
   port.on("message", (message: CameraMessage) => {
     if (message.do === "stop") stop.abort();
     try {
+      if (message.do === "frame") sendFrame();
       const picture = camera.handle(message);
       port.postMessage({ kind: "reply", id: message.id, ...(picture && { picture }) } satisfies CameraReply);
     } catch (thrown) {
@@ -71,19 +81,19 @@ export async function runCamera(config: CameraWorkerConfig, port: MessagePort, c
     }
   });
   port.postMessage({ kind: "reply", id: 0 } satisfies CameraReply);
-  const periodNs = BigInt(Math.round(1e9 / config.camera.rateHz));
-  let dueNs = addNs(clock.nowNs(), periodNs);
-  let skipped = 0;
-  while (!stop.signal.aborted) {
-    await clock.sleepUntil(config.publish ? dueNs : addNs(clock.nowNs(), NS_PER_S), stop.signal);
-    if (stop.signal.aborted || !config.publish) continue;
-    const frame = camera.frame();
-    if (frame === "noSlot") skipped++;
-    else if (frame !== undefined)
-      port.postMessage({ kind: "frame", skipped, ...frame } satisfies CameraReply);
-    const late = (clock.nowNs() - dueNs) / periodNs;
-    skipped += Number(late);
-    dueNs = addNs(dueNs, (late + 1n) * periodNs);
+  if (config.frames === "paced") {
+    const periodNs = BigInt(Math.round(1e9 / config.camera.rateHz));
+    let dueNs = addNs(clock.nowNs(), periodNs);
+    for (;;) {
+      await clock.sleepUntil(dueNs, stop.signal);
+      if (stop.signal.aborted) break;
+      sendFrame();
+      const late = (clock.nowNs() - dueNs) / periodNs;
+      skipped += Number(late);
+      dueNs = addNs(dueNs, (late + 1n) * periodNs);
+    }
+  } else if (!stop.signal.aborted) {
+    await new Promise((resolve) => stop.signal.addEventListener("abort", resolve));
   }
   camera.dispose();
   port.close();
@@ -128,15 +138,17 @@ class CameraThread {
     return message.of === "wrist" ? this.#wristPicture() : this.#scenePicture();
   }
 
-  frame(): { slot: number; hasDepth: boolean; stampNs: EpochNs } | "noSlot" | undefined {
+  frame(): { slot: number; hasDepth: boolean; stampNs: EpochNs } | "skipped" | undefined {
     this.#frames++;
     if (this.#action === "stop") return undefined;
     if (this.#action === "drop" && this.#frames % DROP_KEEPS_ONE_IN !== 0) return undefined;
     const slot = this.#slots.free();
-    if (slot === undefined) return "noSlot";
+    if (slot === undefined) return "skipped";
     const wantsDepth = this.#slots.depthWanted;
     const repeat = this.#action === "freeze" && this.#rendered && (this.#depthRendered || !wantsDepth);
-    if (!this.#observe()) return "noSlot";
+    const lastNs = this.#snapshot.epochNs;
+    // A camera never sends two pictures of one moment: without a newer state this frame is left out.
+    if (!this.#observe() || this.#snapshot.epochNs <= lastNs) return "skipped";
     if (!repeat) {
       this.#view.renderWrist(this.#view.wristIntrinsics());
       if (wantsDepth) this.#view.depthMm(this.#depthMm);

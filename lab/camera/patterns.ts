@@ -12,21 +12,30 @@ const TILE_COUNT = TILE_PX * TILE_PX;
 /** 0 to 255; bytes, so that a tile fits the processor's cache. */
 export type PatternTile = Uint8Array;
 
-let tiles: Map<Pattern, PatternTile> | undefined;
+const MAKERS: Readonly<Record<Exclude<Pattern, "plain">, () => Float32Array>> = {
+  checker: () => fromFunction((u, v) => (Math.floor(u * 4) + Math.floor(v * 4)) & 1),
+  stripes,
+  grain: () => smoothNoise(new Random(11), [4, 8, 16, 32, 64], [4, 8, 16, 32, 64]),
+  speckle: () => speckle(new Random(12)),
+};
+const made = new Map<Pattern, PatternTile>();
 
-/** The tile of each pattern but `plain`. */
-export function patternTiles(): ReadonlyMap<Pattern, PatternTile> {
-  tiles ??= new Map<Pattern, PatternTile>([
-    ["checker", toBytes(fromFunction((u, v) => (Math.floor(u * 4) + Math.floor(v * 4)) & 1))],
-    ["stripes", toBytes(stripes())],
-    ["grain", toBytes(smoothNoise(new Random(11), [4, 8, 16, 32, 64], [4, 8, 16, 32, 64]))],
-    ["speckle", toBytes(speckle(new Random(12)))],
-  ]);
-  return tiles;
+/** The tile of a pattern, made when it is first asked for; none for `plain`. */
+export function patternTile(pattern: Pattern): PatternTile | undefined {
+  if (pattern === "plain") return undefined;
+  let tile = made.get(pattern);
+  if (tile === undefined) {
+    tile = toBytes(MAKERS[pattern]());
+    made.set(pattern, tile);
+  }
+  return tile;
 }
 
-const toBytes = (tile: Float32Array): PatternTile =>
-  Uint8Array.from(tile, (value) => Math.round(255 * value));
+function toBytes(values: Float32Array): PatternTile {
+  const tile = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) tile[i] = Math.round(255 * Math.min(1, Math.max(0, values[i]!)));
+  return tile;
+}
 
 function fromFunction(value: (u: number, v: number) => number): Float32Array {
   const tile = new Float32Array(TILE_COUNT);

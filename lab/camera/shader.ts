@@ -9,7 +9,7 @@ import type { Random } from "../world/random.js";
 import type { Finish, Scene } from "../world/scene.js";
 import { DISTRACTORS_MAX } from "../world/scene.js";
 import type { DepthBuffer } from "./depthBuffer.js";
-import { NoiseTile, type PatternTile, patternTiles, TILE_PX } from "./patterns.js";
+import { NoiseTile, type PatternTile, patternTile, TILE_PX } from "./patterns.js";
 import { CELL_PX, type ShadowMap } from "./shadowMap.js";
 import { placeInView, type Shape, type ShapePoses, type View } from "./shapes.js";
 
@@ -76,7 +76,7 @@ export class Shader {
     this.setColour(shape, finish.colourA);
     // Of a box only its top, face 5, carries the pattern.
     const top = shape.firstSurface + shape.surfaceCount - 1;
-    const tile = patternTiles().get(finish.pattern);
+    const tile = patternTile(finish.pattern);
     this.#tiles[top] = tile ?? NO_TILE;
     this.#surfaceColours[top] = surfaceColours(256);
     this.#finishes[top] = tile === undefined ? undefined : finish;

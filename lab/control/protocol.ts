@@ -34,6 +34,10 @@ export const LabRequest = z.discriminatedUnion("do", [
     camera: z.enum(["wrist", "scene"]),
     file: z.string().min(1).describe("PNG to write"),
   }),
+  z.strictObject({
+    do: z.literal("step"),
+    ms: z.number().positive().max(60_000).describe("Lock-step labs only: moves simulated time on"),
+  }),
   z.strictObject({ do: z.literal("ports") }),
 ]);
 export type LabRequest = z.infer<typeof LabRequest>;

@@ -136,7 +136,7 @@ function wristCameraXml({ positionM, quatXyzw, fovYDeg }: LabCamera): string {
   return [
     `<camera name="wrist" pos="${text(positionM)}" quat="${wxyz(toMujocoCamera(quatXyzw))}" fovy="${fovYDeg}"/>`,
     `<geom name="wrist_housing" class="show" type="box" pos="${text(housingM)}" quat="${wxyz(quatXyzw)}" size="0.045 0.0125 0.0125" rgba="0.75 0.76 0.78 1"/>`,
-    `<geom class="show" type="box" pos="${text([positionM[0] / 2, 0, 0.008])}" size="${text([positionM[0] / 2, 0.02, 0.003])}" rgba="${BLACK}"/>`,
+    `<geom class="show" type="box" pos="${text([positionM[0] / 2, 0, 0.008])}" size="${text([Math.max(0.005, Math.abs(positionM[0]) / 2), 0.02, 0.003])}" rgba="${BLACK}"/>`,
   ].join("\n");
 }
 

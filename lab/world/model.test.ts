@@ -59,6 +59,16 @@ describe("the generated cell", () => {
     expect(world.model.ngravcomp).toBeGreaterThan(7);
   });
 
+  it("loads with the camera anywhere on the flange", async () => {
+    for (const positionM of [
+      [0, 0, 0.05],
+      [-0.08, 0.03, 0],
+    ] as const) {
+      const other = await WorldModel.load({ ...TEST_CAMERA, positionM: [...positionM] });
+      other.dispose();
+    }
+  });
+
   it("uses only shapes that GPU engines know, and no files", () => {
     const xml = worldMjcf(TEST_CAMERA);
     expect(new Set([...xml.matchAll(/<geom [^>]*[ ]type="(\w+)"/g)].map((match) => match[1]))).toEqual(

@@ -73,11 +73,12 @@ export async function pace(
     await clock.sleepUntil(addNs(doneNs, stepNs), signal);
     if (signal.aborted) return;
     const nowNs = clock.nowNs();
+    const epochNs = clock.epochNs();
     const dueSteps = Number((nowNs - doneNs) / stepNs);
     const steps = Math.min(dueSteps, CATCH_UP_STEPS_MAX);
     if (steps < dueSteps) memory.skippedSteps += dueSteps - steps;
     for (let step = 0; step < steps; step++) physics.step();
     doneNs = addNs(doneNs, BigInt(dueSteps) * stepNs);
-    if (dueSteps > 0) physics.publish(doneNs, addNs(clock.epochNs(), doneNs - nowNs));
+    if (dueSteps > 0) physics.publish(doneNs, addNs(epochNs, doneNs - nowNs));
   }
 }
