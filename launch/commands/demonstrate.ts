@@ -3,6 +3,7 @@
  * vendor's wire, and the daemon records what it subscribes to: wrist images, measured joints, joints as sent, and for
  * each step what the expert wanted.
  */
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import sharp from "sharp";
 import { type EpochNs, type MonotonicNs, NS_PER_S, toEpochNs } from "../../core/clock.js";
@@ -28,6 +29,8 @@ const SPEED_SCALE = 0.6;
 const ARRIVED_M = 0.028;
 const HOLD_STEPS = 8;
 const STEPS_MAX = 60;
+/** Failures in a row that end the session. */
+const FAILURES_MAX = 3;
 const SCENE_SETTLE_NS = NS_PER_S / 4n;
 const JPEG = { quality: 92, chromaSubsampling: "4:4:4" } as const;
 const STEP_TOPIC = "/demonstration/step";
@@ -57,21 +60,40 @@ export async function demonstrate(
       );
     }
     await enableOrFail(daemon);
-    for (let index = 0; index < options.episodes && !signal.aborted; index++) {
-      const episodeSeed = options.seed * 10_000 + index;
-      const expert = new ReachBlockExpert(episodeSeed);
-      const start = { positionRad: [...expert.spreadStartRad()], gripperOpeningM: GRIPPER_OPENING_M };
-      await goTo(daemon, policy.robot, start, SPEED_SCALE, signal);
-      await lab.ask({ do: "scene", seed: SCENE_SEED + episodeSeed, light: "training" });
-      await daemon.clock.sleepUntil((daemon.clock.nowNs() + SCENE_SETTLE_NS) as MonotonicNs, signal);
-      if (signal.aborted) return;
-      const file = join(resolve(folder), `episode-${String(episodeSeed).padStart(6, "0")}.mcap`);
-      const { outcome, steps, finalM } = await recordOne(daemon, expert, file, episodeSeed, signal);
-      process.stdout.write(
-        `${index + 1}/${options.episodes} ${file}: ${outcome}, ${steps} steps, ${(100 * finalM).toFixed(1)} cm at the end\n`,
-      );
+    for (let index = 0, failures = 0; index < options.episodes && !signal.aborted; index++) {
+      const seed = options.seed * 10_000 + index;
+      const file = join(resolve(folder), `episode-${String(seed).padStart(6, "0")}.mcap`);
+      const label = `${index + 1}/${options.episodes} ${file}`;
+      if (existsSync(file)) {
+        say(`${label}: already there`);
+        continue;
+      }
+      try {
+        const { outcome, steps, finalM } = await demonstrateOnce(daemon, seed, file, signal);
+        if (!signal.aborted)
+          say(`${label}: ${outcome}, ${steps} steps, ${(100 * finalM).toFixed(1)} cm at the end`);
+        failures = 0;
+      } catch (thrown) {
+        if (!(thrown instanceof CerebellumError) || signal.aborted || ++failures > FAILURES_MAX) throw thrown;
+        say(`${label}: ${thrown.message} The episode is discarded and done again`);
+        await daemon.supervisor.reset();
+        await enableOrFail(daemon);
+        index--;
+      }
     }
   });
+}
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** Start pose, scene, recording. */
+async function demonstrateOnce(daemon: Daemon, seed: number, file: string, signal: AbortSignal) {
+  const expert = new ReachBlockExpert(seed);
+  const start = { positionRad: [...expert.spreadStartRad()], gripperOpeningM: GRIPPER_OPENING_M };
+  await goTo(daemon, daemon.cell.policy!.robot, start, SPEED_SCALE, signal);
+  await daemon.lab!.ask({ do: "scene", seed: SCENE_SEED + seed, light: "training" });
+  await daemon.clock.sleepUntil((daemon.clock.nowNs() + SCENE_SETTLE_NS) as MonotonicNs, signal);
+  return recordOne(daemon, expert, file, seed, signal);
 }
 
 /** The expert in the runner's loop; ends the run when it has held long enough. */
@@ -149,6 +171,9 @@ async function recordOne(
   });
   try {
     await runner.run(AbortSignal.any([signal, finished.signal]));
+  } catch (thrown) {
+    await recording.episode.discard();
+    throw thrown;
   } finally {
     daemon.frameListeners.delete(takeFrame);
     await servo.close();

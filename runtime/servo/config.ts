@@ -44,7 +44,7 @@ export const ServoConfig = z.strictObject({
     .max(5000)
     .default(1000)
     .describe("A commander silent for longer loses its lease"),
-  lateTicksMax: z.int().positive().max(100).default(10).describe("Consecutive missed ticks that mean a stop"),
+  lateTicksMax: z.int().positive().max(100).default(25).describe("Consecutive missed ticks that mean a stop"),
   realtimePriority: z
     .int()
     .min(0)
