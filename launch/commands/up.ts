@@ -10,6 +10,7 @@ import { enableOrFail, withDaemon } from "./running.js";
 
 const SUMMARY_MS = 10_000;
 const TRIALS_PLANNED = 1000;
+const STATE_POLL_MS = 200;
 
 export async function up(
   cellFile: string,
@@ -74,12 +75,28 @@ async function demonstrateInLab(
   for (const trial of planTrials(TRIALS_PLANNED, daemon.cell.lab!.seed, "training")) {
     const running = runTrial(daemon, trial, manifest.start, signal);
     if (snapshots !== undefined) void takeSnapshots(daemon, resolve(snapshots), trial.index, signal);
-    const result = await running;
+    const result = await running.catch((thrown: unknown) => {
+      if (isStopped(daemon)) return undefined;
+      throw thrown;
+    });
     if (signal.aborted) return;
-    say(describeTrial(result));
-    const { failure } = daemon.policy!.status();
-    if (failure !== undefined) throw new CerebellumError(failure.code, failure.happened, failure.remedy);
+    if (isStopped(daemon)) await waitForReset(daemon, signal);
+    else {
+      if (result !== undefined) say(describeTrial(result));
+      const { failure } = daemon.policy!.status();
+      if (failure !== undefined) throw new CerebellumError(failure.code, failure.happened, failure.remedy);
+    }
   }
+}
+
+const robotState = (daemon: Daemon) => daemon.servo(daemon.cell.policy!.robot).latest()?.state;
+const isStopped = (daemon: Daemon) => ["stopping", "stopped"].includes(robotState(daemon) ?? "");
+
+/** A stop is latched: only a person leads out of it. */
+async function waitForReset(daemon: Daemon, signal: AbortSignal): Promise<void> {
+  say("the arm is stopped and stays so; `./cerebellum reset`, then `./cerebellum enable` go on");
+  while (!signal.aborted && robotState(daemon) !== "holding")
+    await sleepMs(daemon.clock, STATE_POLL_MS, signal);
 }
 
 const SNAPSHOT_MS = 500;
