@@ -25,7 +25,8 @@ hash_of() {
   ) | sha256sum | cut -c1-32
 }
 
-# A stamp is a file that holds the hash of what a finished step was made from. It is always written last.
+# A stamp is a file that holds the hash of what a finished step was made from. The hash is taken first, since a file may
+# change while the step runs; the stamp is written last.
 stamp_current() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 write_stamp() {
   mkdir -p "$(dirname "$1")"

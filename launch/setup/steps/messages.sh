@@ -2,6 +2,7 @@
 
 # JavaScript classes of every interface package that ROS and the overlay have; then one message through real ROS.
 step_messages() {
+  messages_key=$(key_messages)
   stage_rclnodejs
   node "$CEREBELLUM_STAGE/rclnodejs/scripts/generate_messages.cjs" | tee "$CEREBELLUM_STAGE/generate.log"
   # The generator reports an error in words only.
@@ -19,5 +20,5 @@ step_messages() {
   mv -f types/interfaces.d.ts.new types/interfaces.d.ts
   cd "$CEREBELLUM_ROOT"
   node "$cerebellum_setup/proveRos.mjs"
-  write_stamp "$stamp_messages" "$(key_messages)"
+  write_stamp "$stamp_messages" "$messages_key"
 }

@@ -2,6 +2,7 @@
 
 # Builds every package of launch/interfaces that this ROS does not have.
 step_overlay() {
+  overlay_key=$(key_overlay)
   stage_prefix
   cp -r "$CEREBELLUM_ROOT/launch/interfaces" "$CEREBELLUM_STAGE/interfaces"
   overlay_jobs=''
@@ -20,7 +21,7 @@ step_overlay() {
   if [ -e "$cerebellum_ros2/overlay" ]; then mv "$cerebellum_ros2/overlay" "$cerebellum_ros2/overlay.old"; fi
   mv "$cerebellum_ros2/overlay.new" "$cerebellum_ros2/overlay"
   rm -rf "$cerebellum_ros2/overlay.old"
-  write_stamp "$stamp_overlay" "$(key_overlay)"
+  write_stamp "$stamp_overlay" "$overlay_key"
 }
 
 prefix_has() {

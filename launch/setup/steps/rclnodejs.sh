@@ -3,6 +3,7 @@
 # Makes rclnodejs loadable: one of its ready builds where one fits and loads, else a build from its sources. It must never
 # come to rebuild itself at run time: it then deletes a working build first, whatever the trouble was.
 step_rclnodejs() {
+  rclnodejs_key=$(key_addon)
   addon_target=node_modules/rclnodejs/build/Release/rclnodejs.node
   rm -f "$stamp_addon"
   if ! node "$cerebellum_setup/loadAddon.mjs" prebuilt; then
@@ -12,7 +13,7 @@ step_rclnodejs() {
     mv -f "$addon_target.new" "$addon_target"
     node "$cerebellum_setup/loadAddon.mjs" built
   fi
-  write_stamp "$stamp_addon" "$(key_addon)"
+  write_stamp "$stamp_addon" "$rclnodejs_key"
 }
 
 build_addon() {
