@@ -144,7 +144,8 @@ export const CHECKS: readonly Check[] = [
   {
     name: "Shared memory left behind",
     expected: "no Fast DDS segment without an owner",
-    remedy: "Run fastdds shm clean; such segments come from ROS processes that were killed",
+    remedy:
+      "With no ROS process running: rm -f /dev/shm/*fastdds_*; such segments come from ROS processes that were killed",
     judge: ({ sharedMemory }) => {
       const count = sharedMemory?.leftoverCount ?? 0;
       return count === 0

@@ -115,7 +115,7 @@ end_step() {
 
 # Ends every running step and its children; nothing they left half made carries a stamp.
 stop_steps() {
-  for stop_step in $running_steps; do kill -TERM -- "-${stop_step#*:}" 2>/dev/null || :; done
+  for stop_step in $running_steps; do kill -s TERM -- "-${stop_step#*:}" 2>/dev/null || :; done
   for stop_step in $running_steps; do wait "${stop_step#*:}" 2>/dev/null || :; done
   running_steps=''
 }
