@@ -1,9 +1,9 @@
 """Behaviour cloning on cached features: mean squared error on joint deltas.
 
 Recipe of MVP's released real-robot configuration (AdamW, 1e-3, weight decay 0.01, batch 128, 10 % warm-up,
-cosine, frames that move less than 4 mrad dropped) with half its epochs, noise on the features, and one
-exception to the filter: the still frames at the end of a demonstration stay, capped, because they alone
-teach the arm to stop.
+cosine, frames that move less than 4 mrad dropped) with half its epochs, noise on the features, each frame in
+several lights (relight.py), and one exception to the filter: the still frames at the end of a demonstration
+stay, capped, because they alone teach the arm to stop.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ NOISE_BANK = 3
 
 @dataclass(frozen=True)
 class CloneConfig:
-    epochs: int = 200
+    # Each epoch sees every frame in each of its lights, so this is about 200 passes over the recording.
+    epochs: int = 70
     batch: int = 128
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
@@ -64,7 +65,7 @@ def clone(
     """Trains one controller.
 
     Args:
-        tokens: (n, 1 + patches, width) of the frozen encoder.
+        tokens: (lights, n, 1 + patches, width) of the frozen encoder.
         state, action: (n, joints) [rad]; hold: (n,) bool.
     Returns: the controller in evaluation mode, and every epoch's mean loss, in squared deviations of the
         action.
@@ -79,17 +80,18 @@ def clone(
             f"Only {len(frames)} usable frames (one batch needs {config.batch})",
             "Record more demonstrations",
         )
-    feature = select_feature(tokens, controller_config.feature)[frames]
-    state, action = state[frames], action[frames]
+    lights = len(tokens)
+    feature = torch.cat([select_feature(seen[frames], controller_config.feature) for seen in tokens])
+    state, action = state[frames].repeat(lights, 1), action[frames].repeat(lights, 1)
     scales = Scales.of(feature, state, action, controller_config)
-    model = Controller(controller_config, tokens.shape[-1], grid_of(tokens), state.shape[1], scales)
+    model = Controller(controller_config, tokens.shape[-1], grid_of(tokens[0]), state.shape[1], scales)
     optimiser = torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=config.learning_rate)
-    batches = len(frames) // config.batch
+    batches = len(feature) // config.batch
     steps, step = config.epochs * batches, 0
     losses: list[float] = []
     spread = config.feature_noise * scales.feature_std
     for _ in range(config.epochs):
-        order = torch.randperm(len(frames), generator=generator)
+        order = torch.randperm(len(feature), generator=generator)
         # Normals cost more than the network: one bank an epoch, entered at a random place by each batch.
         bank = spread * torch.randn(NOISE_BANK * config.batch, *feature.shape[1:], generator=generator)
         total = 0.0

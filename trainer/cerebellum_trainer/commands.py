@@ -22,9 +22,10 @@ from cerebellum_trainer.controller import ControllerConfig
 from cerebellum_trainer.dataset import Dataset, Labels, load_dataset
 from cerebellum_trainer.episodes import read_episodes
 from cerebellum_trainer.errors import TrainerError
-from cerebellum_trainer.features import cached_tokens, encoder_sha256
+from cerebellum_trainer.features import encoder_sha256, training_tokens
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.mae import MaeConfig, open_corpus, pretrain, reconstruction_sheet
+from cerebellum_trainer.relight import Relighting
 from cerebellum_trainer.runs import file_sha256, thinned, write_run
 from cerebellum_trainer.vit import VisionTransformer, VitConfig, load_encoder, save_encoder
 
@@ -56,6 +57,7 @@ class Clone:
     labels: Labels = "command"
     controller: ControllerConfig = field(default_factory=ControllerConfig)
     recipe: CloneConfig = field(default_factory=CloneConfig)
+    relighting: Relighting = field(default_factory=Relighting)
     policy: PolicyDescription = field(default_factory=PolicyDescription)
     features: Path = WORK / "features"
     seed: int = 0
@@ -74,6 +76,7 @@ class Report:
     held_out: int = 8
     """Last episodes that are kept from training."""
     recipe: CloneConfig = field(default_factory=CloneConfig)
+    relighting: Relighting = field(default_factory=Relighting)
     features: Path = WORK / "features"
     seed: int = 0
     threads: int = 1
@@ -125,8 +128,17 @@ def run_clone(config: Clone) -> Path:
     """Returns the bundle's folder."""
     torch.set_num_threads(config.threads)
     encoder, pretraining = load_encoder(config.encoder)
-    dataset, tokens, preprocessing = _load(
-        config.episodes, config.task, config.labels, encoder, config.features
+    preprocessing = Preprocessing(size_px=encoder.config.image_px)
+    dataset = load_dataset(read_episodes(config.episodes, config.task), preprocessing, config.labels)
+    print(f"{dataset.episodes} episodes, {len(dataset.images)} frames", flush=True)
+    tokens = training_tokens(
+        encoder,
+        dataset.images,
+        dataset.sha256,
+        preprocessing,
+        config.relighting,
+        config.seed,
+        config.features,
     )
     started = time.monotonic()
     controller, losses = clone(
@@ -139,7 +151,7 @@ def run_clone(config: Clone) -> Path:
         "holdFrames": int(dataset.hold.sum()),
         "lossLast": losses[-1],
         "losses": thinned(losses),
-        "trainingError": held_out_error(controller, tokens, dataset.state, dataset.action, dataset.hold),
+        "trainingError": held_out_error(controller, tokens[0], dataset.state, dataset.action, dataset.hold),
     }
     notes = (
         f"Cloned from {config.labels} labels, seed {config.seed}, {config.recipe.epochs} epochs, "
@@ -166,22 +178,32 @@ def run_report(config: Report) -> dict:
     trained, pretraining = load_encoder(config.encoder)
     torch.manual_seed(config.seed)
     untrained = VisionTransformer(trained.config).eval().requires_grad_(False)
+    preprocessing = Preprocessing(size_px=trained.config.image_px)
+    data = load_dataset(read_episodes(config.episodes, config.task), preprocessing, config.labels)
+    if not 0 < config.held_out < data.episodes:
+        raise TrainerError(
+            "DATASET_SMALL",
+            f"{config.held_out} of {data.episodes} episodes held out leave nothing on one side",
+            "Change --held-out or record more",
+        )
+    kept = data.episode < data.episodes - config.held_out
     rows = {}
     for name, encoder, feature in (
         (f"{pretraining}, patch tokens", trained, "patch-tokens"),
         ("untrained, patch tokens", untrained, "patch-tokens"),
         (f"{pretraining}, class token", trained, "class-token"),
     ):
-        data, tokens, _ = _load(config.episodes, config.task, config.labels, encoder, config.features)
-        if not 0 < config.held_out < data.episodes:
-            raise TrainerError(
-                "DATASET_SMALL",
-                f"{config.held_out} of {data.episodes} episodes held out leave nothing on one side",
-                "Change --held-out or record more",
-            )
-        kept = data.episode < data.episodes - config.held_out
+        tokens = training_tokens(
+            encoder,
+            data.images,
+            data.sha256,
+            preprocessing,
+            config.relighting,
+            config.seed,
+            config.features,
+        )
         controller, _ = clone(
-            tokens[kept],
+            tokens[:, kept],
             data.state[kept],
             data.action[kept],
             data.hold[kept],
@@ -190,7 +212,7 @@ def run_report(config: Report) -> dict:
             config.seed,
         )
         rows[name] = held_out_error(
-            controller, tokens[~kept], data.state[~kept], data.action[~kept], data.hold[~kept]
+            controller, tokens[0, ~kept], data.state[~kept], data.action[~kept], data.hold[~kept]
         )
         print(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in rows[name].items()), flush=True)
     write_run(
@@ -229,19 +251,6 @@ def main() -> int:
 RUNNERS = {Pretrain: run_pretrain, Clone: run_clone, Report: run_report, ReachBlock: run_reach_block}
 
 
-def _load(
-    episodes: Path, task: str, labels: Labels, encoder: VisionTransformer, features: Path
-) -> tuple[Dataset, torch.Tensor, Preprocessing]:
-    """The data set, its frozen tokens, and the preprocessing that both saw."""
-    preprocessing = Preprocessing(size_px=encoder.config.image_px)
-    dataset = load_dataset(read_episodes(episodes, task), preprocessing, labels)
-    return (
-        dataset,
-        cached_tokens(encoder, dataset.images, dataset.sha256, preprocessing, features),
-        preprocessing,
-    )
-
-
 def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -> str:
     """The page `made.md`: how the bundle came about, for people."""
     pretrain_record = config.encoder.parent / "run.json"
@@ -260,7 +269,8 @@ def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) 
         f"- Encoder: frozen, pre-training {pretraining}, feature {config.controller.feature}.",
         f"- Pre-training: {how}.",
         f"- Controller: {config.recipe.epochs} epochs, batch {config.recipe.batch}, feature noise "
-        f"{config.recipe.feature_noise}, seed {config.seed}, {results['wallS']} s; last loss "
+        f"{config.recipe.feature_noise}, each frame in {1 + config.relighting.copies} lights, "
+        f"seed {config.seed}, {results['wallS']} s; last loss "
         f"{results['lossLast']:.4f} (squared deviations of the action).",
         f"- Made by cerebellum-trainer {VERSION}, torch {torch.__version__}.",
         "",

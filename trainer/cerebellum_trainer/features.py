@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from cerebellum_trainer.images import Preprocessing
+from cerebellum_trainer.relight import Relighting, relit
 from cerebellum_trainer.vit import VisionTransformer
 
 BATCH = 64
@@ -33,13 +35,15 @@ def encode_images(encoder: VisionTransformer, images: torch.Tensor) -> torch.Ten
 def cached_tokens(
     encoder: VisionTransformer,
     images: torch.Tensor,
-    dataset_sha256: str,
-    preprocessing: Preprocessing,
+    described: dict,
     folder: Path,
 ) -> torch.Tensor:
-    """As `encode_images`, read from `folder` when the same encoder, data and preprocessing were there."""
-    described = json.dumps([encoder_sha256(encoder), dataset_sha256, preprocessing.as_dict()], sort_keys=True)
-    file = folder / f"{hashlib.sha256(described.encode()).hexdigest()[:32]}.npy"
+    """As `encode_images`, read from `folder` when the encoder and `described` were there before.
+
+    `described` must name all that the images depend on: data set, preprocessing, augmentation, seed.
+    """
+    key = json.dumps([encoder_sha256(encoder), described], sort_keys=True)
+    file = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
     expected = (len(images), 1 + encoder.config.patches, encoder.config.width)
     if file.exists():
         tokens = np.load(file, allow_pickle=False)
@@ -52,3 +56,23 @@ def cached_tokens(
         np.save(stream, tokens.numpy())
     part.rename(file)
     return tokens
+
+
+def training_tokens(
+    encoder: VisionTransformer,
+    images: torch.Tensor,
+    dataset_sha256: str,
+    preprocessing: Preprocessing,
+    relighting: Relighting,
+    seed: int,
+    folder: Path,
+) -> torch.Tensor:
+    """(1 + copies, n, 1 + patches, width): the frames as recorded, then in other lights."""
+    data = {"dataset": dataset_sha256, "preprocessing": preprocessing.as_dict()}
+    tokens = [cached_tokens(encoder, images, data, folder)]
+    for copy in range(relighting.copies):
+        generator = torch.Generator().manual_seed(1000 * seed + copy)
+        other = relit(images, preprocessing, relighting, generator)
+        light = {"relighting": asdict(relighting), "seed": seed, "copy": copy}
+        tokens.append(cached_tokens(encoder, other, {**data, **light}, folder))
+    return torch.stack(tokens)

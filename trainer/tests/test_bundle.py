@@ -16,8 +16,9 @@ from cerebellum_trainer.clone import CloneConfig
 from cerebellum_trainer.commands import Clone, Report, run_clone, run_report
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.export import OPSET, export_policy
-from cerebellum_trainer.features import cached_tokens, encode_images, encoder_sha256
+from cerebellum_trainer.features import cached_tokens, encode_images, encoder_sha256, training_tokens
 from cerebellum_trainer.images import Preprocessing, decode_image, preprocess
+from cerebellum_trainer.relight import Relighting
 from cerebellum_trainer.vit import VisionTransformer, save_encoder
 
 RECIPE = CloneConfig(epochs=4, batch=32)
@@ -119,13 +120,25 @@ def test_tokens_are_cached_by_all_that_they_depend_on(
     tmp_path: Path, small_encoder: VisionTransformer
 ) -> None:
     images = torch.randn(3, 3, 112, 112)
-    first = cached_tokens(small_encoder, images, "a", Preprocessing(), tmp_path)
+    first = cached_tokens(small_encoder, images, {"dataset": "a"}, tmp_path)
     torch.testing.assert_close(first, encode_images(small_encoder, images))
-    again = cached_tokens(small_encoder, torch.zeros_like(images), "a", Preprocessing(), tmp_path)
+    again = cached_tokens(small_encoder, torch.zeros_like(images), {"dataset": "a"}, tmp_path)
     assert torch.equal(first, again)
-    cached_tokens(small_encoder, images, "b", Preprocessing(), tmp_path)
-    cached_tokens(small_encoder, images, "a", Preprocessing(kernel="bilinear"), tmp_path)
+    other = VisionTransformer(small_encoder.config).eval()
+    for encoder, described in ((small_encoder, {"dataset": "b"}), (other, {"dataset": "a"})):
+        cached_tokens(encoder, images, described, tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_each_frame_is_seen_in_its_own_light_first(tmp_path: Path, small_encoder: VisionTransformer) -> None:
+    images = torch.randn(3, 3, 112, 112)
+    arguments = (small_encoder, images, "a", Preprocessing(), Relighting(copies=2))
+    tokens = training_tokens(*arguments, seed=0, folder=tmp_path)
+    assert tokens.shape == (3, 3, 50, 32)
+    torch.testing.assert_close(tokens[0], encode_images(small_encoder, images))
+    assert not torch.allclose(tokens[1], tokens[2])
+    assert not torch.allclose(tokens[1], training_tokens(*arguments, seed=1, folder=tmp_path)[1])
+    assert torch.equal(tokens, training_tokens(*arguments, seed=0, folder=tmp_path / "elsewhere"))
 
 
 def test_report_compares_with_its_controls(made: Path) -> None:

@@ -46,7 +46,9 @@ def test_cloning_generalises_from_patches_but_not_from_an_empty_class_token() ->
     errors = {}
     for feature in ("patch-tokens", "class-token"):
         config = CloneConfig(epochs=40, learning_rate=3e-3, still_rad=0.0)
-        model, losses = clone(tokens, state, action, hold, ControllerConfig(feature=feature), config, seed=0)
+        model, losses = clone(
+            tokens[None], state, action, hold, ControllerConfig(feature=feature), config, seed=0
+        )
         assert losses[-1] < losses[0]
         errors[feature] = held_out_error(model, fresh_tokens, fresh_state, fresh_action, fresh_hold)
     nothing = errors["patch-tokens"]["reachZeroRmsRad"]
@@ -57,7 +59,9 @@ def test_cloning_generalises_from_patches_but_not_from_an_empty_class_token() ->
 def test_the_same_seed_gives_the_same_controller() -> None:
     tokens, state, action = spotted(256, seed=1)
     hold = torch.zeros(256, dtype=torch.bool)
-    runs = [clone(tokens, state, action, hold, PATCHES, CloneConfig(epochs=3), seed=s)[1] for s in (5, 5, 6)]
+    runs = [
+        clone(tokens[None], state, action, hold, PATCHES, CloneConfig(epochs=3), seed=s)[1] for s in (5, 5, 6)
+    ]
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
 
@@ -76,7 +80,7 @@ def test_still_frames_stay_only_at_the_end_and_within_their_share() -> None:
 def test_too_few_frames_are_refused() -> None:
     tokens, state, action = spotted(64, seed=1)
     with pytest.raises(TrainerError) as caught:
-        clone(tokens, state, action, torch.zeros(64, dtype=torch.bool), PATCHES, CloneConfig(), seed=0)
+        clone(tokens[None], state, action, torch.zeros(64, dtype=torch.bool), PATCHES, CloneConfig(), seed=0)
     assert caught.value.code == "DATASET_SMALL"
 
 

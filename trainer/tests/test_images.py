@@ -2,10 +2,12 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Crop, Preprocessing, decode_image, preprocess
+from cerebellum_trainer.relight import Relighting, relit
 
 RANDOM = np.random.default_rng(5).integers(0, 256, (480, 640, 3), dtype=np.uint8)
 
@@ -60,3 +62,22 @@ def test_wrong_sizes_are_refused() -> None:
     with pytest.raises(TrainerError) as caught:
         decode_image(b"\xff\xd8 no picture", Preprocessing())
     assert caught.value.code == "IMAGE_UNREADABLE"
+
+
+def test_relighting_scales_colours_and_clips_like_a_sensor() -> None:
+    preprocessing = Preprocessing()
+    images = preprocess(RANDOM, preprocessing)[None].repeat(4, 1, 1, 1)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (preprocessing.mean, preprocessing.std))
+    before = images * std + mean
+    config = Relighting(gain=(1.4, 1.4), tint=(0.9, 1.1))
+    after = relit(images, preprocessing, config, torch.Generator().manual_seed(0)) * std + mean
+    assert after.max() <= 1 + 1e-6
+    free = after < 0.999
+    ratio = after / before
+    for image in range(4):
+        for colour in range(3):
+            seen = ratio[image, colour][free[image, colour] & (before[image, colour] > 0.05)]
+            assert 1.4 * 0.9 - 1e-3 < seen.mean() < 1.4 * 1.1 + 1e-3
+            assert seen.std() < 1e-3
+    unchanged = relit(images, preprocessing, Relighting(gain=(1, 1), tint=(1, 1)), torch.Generator())
+    torch.testing.assert_close(unchanged, images, atol=1e-5, rtol=0)
