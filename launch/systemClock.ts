@@ -42,6 +42,11 @@ export function createTickClock(): TickClock {
   }).observe({ entryTypes: ["gc"] });
   return {
     nowMs: () => performance.now() + offsetMs,
+    // One tight loop, so that the compiler keeps its numbers out of the heap: a spin must not cause collections.
+    spinUntilMs: (dueMs) => {
+      const due = dueMs - offsetMs;
+      while (performance.now() < due);
+    },
     parkMs: (durationMs) => void Atomics.wait(park, 0, 0, durationMs),
     collectedMs: () => collectedMs,
   };

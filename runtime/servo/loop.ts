@@ -1,6 +1,6 @@
 /**
  * The servo's pace: ticks on a fixed grid, origin + k periods. Before each deadline the thread sleeps, then lets queued
- * socket data in for two turns of the event loop, spins for the last fraction of a millisecond, and ticks. Deadlines
+ * socket data in for two turns of the event loop, sleeps again, spins for the last microseconds, and ticks. Deadlines
  * that were missed are skipped and counted with their cause; they are never made up for by a burst.
  */
 import { LatenessHistogram } from "./histogram.js";
@@ -11,6 +11,8 @@ export interface TickClock {
   nowMs(): number;
   /** Holds this thread. */
   parkMs(durationMs: number): void;
+  /** Returns at that moment without giving the thread away; allocates nothing. */
+  spinUntilMs(dueMs: number): void;
   /** Time that garbage collection has taken so far [ms]; may become known a little later. */
   collectedMs(): number;
 }
@@ -26,10 +28,16 @@ export interface Tick {
   skipped: number;
 }
 
-/** The thread wakes so long before the deadline: for the socket turns and the spin. */
-const WAKE_AHEAD_MS = 0.25;
-/** Longer than this is never spun, whatever the sleep has done. */
-const SPIN_MS_MAX = 0.5;
+/**
+ * The thread wakes so long before the deadline: for the socket turns and the spin. Turns that took longer lengthen it,
+ * all others shorten it a little, which settles where one tick in two hundred finds its turns too long.
+ */
+const WAKE_AHEAD_MS_MIN = 0.2;
+const WAKE_AHEAD_MS_MAX = 1;
+const LENGTHEN = 1.2;
+const SHORTEN = 0.999;
+/** The last of the way to the deadline is spun: about as long as the system takes to wake a thread. */
+const SPIN_MS = 0.06;
 
 export class ServoLoop {
   readonly lateness = new LatenessHistogram();
@@ -51,6 +59,7 @@ export class ServoLoop {
   #tickEndMs = 0;
   #wokeMs = 0;
   #askedMs = 0;
+  #aheadMs = WAKE_AHEAD_MS_MIN;
   /** The newest miss, whose cause is still open to garbage collection. */
   #open = { skipped: 0, latenessMs: 0, collectedMs: 0, cause: "systemLate" as MissCause };
 
@@ -84,7 +93,7 @@ export class ServoLoop {
 
   #sleep(): void {
     this.#index++;
-    this.#askedMs = this.#originMs + this.#index * this.#periodMs - WAKE_AHEAD_MS;
+    this.#askedMs = this.#originMs + this.#index * this.#periodMs - this.#aheadMs;
     const leftMs = this.#askedMs - this.#clock.nowMs();
     if (leftMs > 0) this.#clock.parkMs(leftMs);
     this.#wokeMs = this.#clock.nowMs();
@@ -102,15 +111,16 @@ export class ServoLoop {
     }
     const dueMs = this.#originMs + this.#index * this.#periodMs;
     const drainedMs = this.#clock.nowMs();
-    if (dueMs - drainedMs > SPIN_MS_MAX) this.#clock.parkMs(dueMs - drainedMs - WAKE_AHEAD_MS);
-    let nowMs = this.#clock.nowMs();
-    while (nowMs < dueMs) nowMs = this.#clock.nowMs();
+    if (dueMs - drainedMs > SPIN_MS) this.#clock.parkMs(dueMs - drainedMs - SPIN_MS);
+    this.#adapt(drainedMs - this.#wokeMs);
+    this.#clock.spinUntilMs(dueMs);
+    const nowMs = Math.max(dueMs, this.#clock.nowMs());
     const latenessMs = nowMs - dueMs;
     this.lateness.add(latenessMs * 1000);
     const skipped = Math.floor(latenessMs / this.#periodMs);
     this.#settleCause();
     if (skipped > 0) this.#openMiss(skipped, latenessMs, drainedMs);
-    this.#open.collectedMs = this.#clock.collectedMs();
+    else this.#open.collectedMs = this.#clock.collectedMs();
     this.#index += skipped;
     this.#ticks++;
     this.#tick.index = this.#index;
@@ -120,6 +130,11 @@ export class ServoLoop {
     this.#tickEndMs = this.#clock.nowMs();
     this.#sleep();
   };
+
+  #adapt(turnsMs: number): void {
+    const factor = turnsMs > this.#aheadMs ? LENGTHEN : SHORTEN;
+    this.#aheadMs = Math.min(WAKE_AHEAD_MS_MAX, Math.max(WAKE_AHEAD_MS_MIN, this.#aheadMs * factor));
+  }
 
   /** Which part of the time between two ticks was longest: work before the sleep, the sleep's end, the event loop. */
   #openMiss(skipped: number, latenessMs: number, drainedMs: number): void {
@@ -134,7 +149,7 @@ export class ServoLoop {
     this.missed[open.cause] += skipped;
   }
 
-  /** Collections are reported one turn late: a miss that one explains is counted over to it. */
+  /** A collection may be reported a turn late, so a miss is judged at the next tick and counted over to it then. */
   #settleCause(): void {
     const open = this.#open;
     if (open.skipped === 0) return;
@@ -143,5 +158,6 @@ export class ServoLoop {
       this.missed.garbageCollection += open.skipped;
     }
     open.skipped = 0;
+    open.collectedMs = this.#clock.collectedMs();
   }
 }
