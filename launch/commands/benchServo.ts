@@ -22,6 +22,8 @@ import { type SampleSummary, summariseMs } from "./statistics.js";
 
 const COMMAND_RATE_HZ = 5;
 const COMMAND_VALID_MS = 500;
+/** Inside of the workspace, above the table. */
+const HOME_RAD = [0, -0.3, 0, 0.9, 0, 1.2, 0];
 const SWING_RAD = 0.15;
 const SWING_PERIOD_S = 4;
 const WARM_UP_MS = 1500;
@@ -92,7 +94,9 @@ interface Emulator {
 
 async function startEmulator(): Promise<Emulator> {
   const entry = entryUrl("../processes/xarm7EmulatorMain.js", import.meta.url);
-  const emulator = spawn(process.execPath, [entry.pathname], { stdio: ["pipe", "pipe", "inherit"] });
+  const emulator = spawn(process.execPath, [entry.pathname, JSON.stringify({ positionRad: HOME_RAD })], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const line = await new Promise<string>((resolve, reject) => {
     createInterface({ input: emulator.stdout }).once("line", resolve);
     emulator.once("exit", (code) => reject(new Error(`the emulator ended with exit code ${code}`)));

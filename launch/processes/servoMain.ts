@@ -14,7 +14,7 @@ import { dirname } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
 import { sleepMs } from "../../core/clock.js";
-import { CerebellumError, errorText } from "../../core/errors.js";
+import { CerebellumError } from "../../core/errors.js";
 import type { ArmDriver } from "../../drivers/contract.js";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
 import { XArm7Driver } from "../../drivers/xarm7/driver.js";
@@ -165,6 +165,5 @@ async function run(): Promise<void> {
 
 run().catch((error: unknown) => {
   printFailure(error);
-  process.stderr.write(`${errorText(error)}\n`);
   process.exit(1);
 });
