@@ -103,8 +103,7 @@ const message = <const N extends number, const D extends "client" | "servo", F e
   from: D,
   fields: F,
 ) => ({ number, from, fields });
-// biome-ignore lint/suspicious/noExplicitAny: a table of differently typed fields
-type Fields = Readonly<Record<string, Field<any>>>;
+type Fields = Readonly<Record<string, Field<unknown>>>;
 
 export const MESSAGES = {
   /** First frame of a client. One snapshot in `snapshotEveryTicks` ticks is sent to it; 0 means none. */
