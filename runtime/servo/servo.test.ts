@@ -257,7 +257,7 @@ describe("watchdogs", () => {
   });
 
   it("stop when many ticks in a row are missed, and only then", async () => {
-    const { bench } = await moving();
+    const { bench } = await moving({ lateTicksMax: 10 });
     await bench.run(4, 9);
     await bench.run(4);
     expect(bench.servo.state).toBe("following");
