@@ -11,6 +11,7 @@ import { savePng } from "../../lab/savePng.js";
 import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
 import { createLog } from "../log.js";
+import { makeThisThreadFifo } from "../realtime.js";
 import { systemClock } from "../systemClock.js";
 
 export const LabProcessConfig = LabSetup.extend({
@@ -24,6 +25,12 @@ export interface LabReady {
   readonly ports: Readonly<Record<string, number>>;
   readonly controlSocket: string | undefined;
 }
+
+/**
+ * A robot's controller keeps its own time; the emulated one asks for it, below the servo process, so that a loaded
+ * machine does not look like an arm that stopped reporting.
+ */
+const CONTROLLER_PRIORITY = 20;
 
 async function main(): Promise<void> {
   const ended = new AbortController();
@@ -50,6 +57,8 @@ async function main(): Promise<void> {
         end();
       },
     });
+    // After the workers have started: the camera is the heavy part and must not come before anybody's control loop.
+    makeThisThreadFifo(CONTROLLER_PRIORITY);
     printReady({ ports: lab.ports, controlSocket: setup.controlSocket } satisfies LabReady);
     log.info({ event: "labReady", ports: lab.ports, seed: setup.lab.seed });
     if (!ended.signal.aborted) {
