@@ -1,10 +1,12 @@
 /** The lab as a process: what it prints, what its control socket does, how it ends, and its camera over real ROS. */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { entryUrl } from "../core/entry.js";
@@ -13,7 +15,7 @@ import { startRos } from "../runtime/ros/rosRuntime.js";
 import { LabClient } from "./control/client.js";
 import { TEST_CAMERA } from "./world/testing.js";
 
-const entry = entryUrl("../launch/processes/labMain.js", import.meta.url).pathname;
+const entry = fileURLToPath(entryUrl("../launch/processes/labMain.js", import.meta.url));
 const hasRos = Boolean(process.env.AMENT_PREFIX_PATH && process.env.ROS_DISTRO);
 const DOMAIN = "83";
 

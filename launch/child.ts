@@ -3,8 +3,10 @@
  * standard output, log lines on standard error. Its standard input stays open: the end of it tells the child that the
  * parent is gone.
  */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import { type Clock, sleepMs } from "../core/clock.js";
 import { CerebellumError, errorText } from "../core/errors.js";
@@ -43,7 +45,7 @@ export class Child {
 
   /** @throws the child's own CerebellumError, or TIMED_OUT when it says nothing in time */
   static async start<Ready>(options: ChildOptions): Promise<{ child: Child; ready: Ready }> {
-    const spawned = spawn(process.execPath, [...(options.nodeOptions ?? []), options.entry.pathname], {
+    const spawned = spawn(process.execPath, [...(options.nodeOptions ?? []), fileURLToPath(options.entry)], {
       stdio: ["pipe", "pipe", "pipe"],
       // Ctrl-C reaches the whole foreground group; children must wait for the daemon to stop them in order.
       detached: true,

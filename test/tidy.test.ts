@@ -39,6 +39,11 @@ describe("tidy", () => {
     ).toEqual([]);
   });
 
+  it("file URLs become paths through fileURLToPath: `.pathname` breaks in a folder with a space", () => {
+    const everything = readSources().filter(({ path }) => path !== "test/tidy.test.ts");
+    expect(everything.filter(({ text }) => /\.pathname\b/.test(text)).map(({ path }) => path)).toEqual([]);
+  });
+
   it("no default exports, no any", () => {
     expect(
       sources

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { CerebellumError } from "../../core/errors.js";
 import { cellJsonSchema, loadCell, nearest, parseCell } from "./load.js";
 
-const labFile = new URL("../cells/xarm7-lab.yaml", import.meta.url).pathname;
+const labFile = fileURLToPath(new URL("../cells/xarm7-lab.yaml", import.meta.url));
 const labText = readFileSync(labFile, "utf8");
 
 function refusal(text: string): string {

@@ -3,11 +3,13 @@
  * with a commander that streams targets at 5 Hz. Reports lateness, command latency and misses, and fails when a tick
  * is neither run nor counted as missed.
  */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { addNs, msToNs, NS_PER_MS, sleepMs } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
@@ -94,9 +96,13 @@ interface Emulator {
 
 async function startEmulator(): Promise<Emulator> {
   const entry = entryUrl("../processes/xarm7EmulatorMain.js", import.meta.url);
-  const emulator = spawn(process.execPath, [entry.pathname, JSON.stringify({ positionRad: HOME_RAD })], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  const emulator = spawn(
+    process.execPath,
+    [fileURLToPath(entry), JSON.stringify({ positionRad: HOME_RAD })],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
   const line = await new Promise<string>((resolve, reject) => {
     createInterface({ input: emulator.stdout }).once("line", resolve);
     emulator.once("exit", (code) => reject(new Error(`the emulator ended with exit code ${code}`)));

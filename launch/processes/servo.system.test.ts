@@ -1,9 +1,11 @@
 /** A real servo process and the emulated controller in another: what a daemon's crash, a stop or a lost link do. */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { addNs, msToNs } from "../../core/clock.js";
 import { entryUrl, repositoryRootUrl } from "../../core/entry.js";
@@ -28,7 +30,9 @@ class JsonProcess {
 
   constructor(entry: string, args: readonly string[] = []) {
     const url = entryUrl(`./${entry}`, import.meta.url);
-    this.process = spawn(process.execPath, [url.pathname, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+    this.process = spawn(process.execPath, [fileURLToPath(url), ...args], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     this.exited = new Promise((resolve) => this.process.once("exit", resolve));
     this.process.stdin!.on("error", () => {});
     this.#lines = createInterface({ input: this.process.stdout! });

@@ -3,8 +3,10 @@
  * node. rclnodejs works on the main thread of a process only (it aborts in a worker), and when its addon fails to
  * load it deletes and rebuilds itself: hence the check before it is imported at all.
  */
+
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import { repositoryRootUrl } from "../../core/entry.js";
 import { CerebellumError, errorText, invariant } from "../../core/errors.js";
@@ -122,7 +124,7 @@ function checkAddon(): void {
     throw new CerebellumError("ROS_UNAVAILABLE", "the ROS client's addon is not built", REMEDY);
   }
   try {
-    createRequire(import.meta.url)(addon.pathname);
+    createRequire(import.meta.url)(fileURLToPath(addon));
   } catch (thrown) {
     throw new CerebellumError(
       "ROS_UNAVAILABLE",
