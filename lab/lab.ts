@@ -64,6 +64,8 @@ const SUBSCRIBERS_EVERY_MS = 1000;
 const TICK_MS = 4;
 /** A thread that does not end by itself within this is ended by force. */
 const STOP_GRACE_MS = 500;
+/** One millisecond each. */
+const TRUTH_ATTEMPTS = 500;
 
 export async function startLab(parts: LabParts): Promise<Lab> {
   const lab = new Lab(parts);
@@ -206,9 +208,17 @@ export class Lab {
     await this.#cameras[index]!.ask({ do: "frame" });
   }
 
-  truth(): LabTruth {
-    if (!this.memory.snapshot(this.#snapshot)) {
-      throw new CerebellumError("LAB_REFUSED", "The physics thread keeps writing", "Ask again");
+  /** The newest whole step. The physics thread may be interrupted while it writes one: it is then waited for. */
+  async truth(): Promise<LabTruth> {
+    for (let attempt = 1; !this.memory.snapshot(this.#snapshot); attempt++) {
+      if (attempt === TRUTH_ATTEMPTS) {
+        throw new CerebellumError(
+          "LAB_REFUSED",
+          "The physics thread stands still in a step",
+          "Start the lab again",
+        );
+      }
+      await sleepMs(this.#parts.clock, 1);
     }
     const { qpos, toolM, timeS, atNs } = this.#snapshot;
     const blockM: [number, number, number] = [
@@ -292,10 +302,10 @@ export class Lab {
   readonly #handle: LabHandler = async (request: LabRequest) => {
     switch (request.do) {
       case "truth":
-        return { truth: this.truth() };
+        return { truth: await this.truth() };
       case "scene":
         await this.setScene({ seed: request.seed, light: request.light, blockM: request.blockM });
-        return { truth: this.truth() };
+        return { truth: await this.truth() };
       case "pose":
         await this.teleport(request.positionRad);
         return {};
@@ -310,7 +320,7 @@ export class Lab {
         return {};
       case "step":
         await this.step(request.ms);
-        return { truth: this.truth() };
+        return { truth: await this.truth() };
       case "ports":
         return { ports: this.ports };
     }

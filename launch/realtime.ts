@@ -3,6 +3,13 @@ import { execFileSync } from "node:child_process";
 import { readlinkSync } from "node:fs";
 
 /**
+ * A robot's controller keeps its own time; the emulated one and its world ask for it, below the servo process, so that
+ * a loaded machine does not look like an arm that stopped reporting. Both have one priority: the controller reads what
+ * the world writes and must never keep it from finishing.
+ */
+export const LAB_PRIORITY = 20;
+
+/**
  * Asks for SCHED_FIFO. Needs CAP_SYS_NICE or an rtprio limit; without them everything works, only less evenly.
  * @returns the priority in force, 0 when the system refused it or none was asked for
  */

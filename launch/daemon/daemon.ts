@@ -15,6 +15,7 @@ import { type ArmNode, startArmNode } from "../../runtime/ros/armNode.js";
 import { type CameraSubscription, subscribeCamera } from "../../runtime/ros/cameraSubscription.js";
 import { type DaemonNode, startDaemonNode } from "../../runtime/ros/daemonNode.js";
 import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
+import { policyStatusPublisher, publishServoState } from "../../runtime/ros/statusTopics.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
 import type { CellConfig } from "../cell/schema.js";
@@ -68,6 +69,7 @@ export class Daemon {
   #ros: RosRuntime | undefined;
   #daemonNode: DaemonNode | undefined;
   #policy: PolicyHost | undefined;
+  #publishPolicy: ReturnType<typeof policyStatusPublisher> | undefined;
 
   private constructor(options: DaemonOptions) {
     this.#options = options;
@@ -195,6 +197,11 @@ export class Daemon {
     });
     this.#daemonNode = daemonNode;
     this.#undo.push(() => daemonNode.close());
+    const publishPolicy = policyStatusPublisher(daemonNode.node, clock);
+    this.#publishPolicy = publishPolicy;
+    this.#undo.push(() => {
+      this.#publishPolicy = undefined;
+    });
     for (const [robot, config] of Object.entries(cell.robots)) {
       const client = await this.connectCommander(robot, "ros");
       this.#undo.push(() => client.close());
@@ -215,6 +222,7 @@ export class Daemon {
         log: (level, event, fields) => log[level]({ event, ...fields }),
       });
       this.#armNodes.push(node);
+      this.#undo.push(publishServoState(daemonNode.node, robot, client, clock));
       this.#undo.push(() => node.close());
     }
     for (const [name, config] of Object.entries(cell.cameras)) {
@@ -284,6 +292,8 @@ export class Daemon {
       throw thrown;
     }
     this.#policy = host;
+    host.onStep((record) => this.#publishPolicy?.(host.status(), record));
+    host.onPhase((status) => this.#publishPolicy?.(status));
     const loaded = host.status().bundle;
     log.info(
       { event: "policyReady", policy: loaded?.policy, precision: loaded?.precision, loadMs: loaded?.loadMs },

@@ -11,7 +11,7 @@ import { savePng } from "../../lab/savePng.js";
 import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
 import { createLog } from "../log.js";
-import { makeThisThreadFifo } from "../realtime.js";
+import { LAB_PRIORITY, makeThisThreadFifo } from "../realtime.js";
 import { systemClock } from "../systemClock.js";
 
 export const LabProcessConfig = LabSetup.extend({
@@ -25,12 +25,6 @@ export interface LabReady {
   readonly ports: Readonly<Record<string, number>>;
   readonly controlSocket: string | undefined;
 }
-
-/**
- * A robot's controller keeps its own time; the emulated one asks for it, below the servo process, so that a loaded
- * machine does not look like an arm that stopped reporting.
- */
-const CONTROLLER_PRIORITY = 20;
 
 async function main(): Promise<void> {
   const ended = new AbortController();
@@ -58,7 +52,7 @@ async function main(): Promise<void> {
       },
     });
     // After the workers have started: the camera is the heavy part and must not come before anybody's control loop.
-    makeThisThreadFifo(CONTROLLER_PRIORITY);
+    makeThisThreadFifo(LAB_PRIORITY);
     printReady({ ports: lab.ports, controlSocket: setup.controlSocket } satisfies LabReady);
     log.info({ event: "labReady", ports: lab.ports, seed: setup.lab.seed });
     if (!ended.signal.aborted) {

@@ -101,7 +101,7 @@ async function run(): Promise<void> {
   await holdLock(
     `servo-${address}`,
     `The arm at ${address}`,
-    "Stop the other daemon with `./cerebellum stop --daemon`, or wait until its servo process has ended",
+    "Stop the other daemon with `./cerebellum stop --shutdown`, or wait until its servo process has ended",
   );
   await clearSocket(config.socketPath);
 

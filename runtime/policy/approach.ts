@@ -108,6 +108,6 @@ function notArrived(
     "TIMED_OUT",
     `${servo.info.robot} did not reach the start pose in ${(limitMs / 1000).toFixed(1)} s: ` +
       `${servo.info.limits.jointNames[worst]} is ${offRad[worst]!.toFixed(3)} rad off (tolerance ${TOLERANCE_RAD})`,
-    "See `./cerebellum why` for what limits the motion; clear the way or start from a nearer pose",
+    "See `./cerebellum status` for what limits the motion; clear the way or start from a nearer pose",
   );
 }

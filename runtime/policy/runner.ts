@@ -227,6 +227,6 @@ function endedBy(lease: Lease, servo: ServoClient): CerebellumError {
   return new CerebellumError(
     servo.closed.aborted ? "LINK_CLOSED" : "LEASE_REFUSED",
     `${servo.info.robot}: the servo ended the policy's command`,
-    "See `./cerebellum why`; start the policy again when the robot is holding",
+    "See `./cerebellum status`; start the policy again when the robot is holding",
   );
 }
