@@ -183,7 +183,7 @@ describe("while the policy runs", () => {
     expect(code).toBe(1);
   });
 
-  it("Ctrl-C ends within two seconds of the arm's braking and leaves it standing", async () => {
+  it("Ctrl-C ends everything cleanly, soon", async () => {
     await startUp();
     const startMs = performance.now();
     const { code } = await up.interrupt();
