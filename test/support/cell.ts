@@ -5,8 +5,9 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, stringify } from "yaml";
+import { repositoryRootUrl } from "../../core/entry.js";
 
-export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+export const ROOT = fileURLToPath(repositoryRootUrl());
 const MAIN = join(ROOT, "dist/launch/main.js");
 
 /** The parts of a cell file that tests change; everything else is as shipped. */
