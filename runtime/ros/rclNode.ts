@@ -62,7 +62,7 @@ const QOS_NUMBERS: Record<
   RosQos,
   readonly [history: number, depth: number, reliability: number, durability: number]
 > = {
-  sensor: [1, 2, 2, 2],
+  sensor: [1, 5, 2, 2],
   reliable: [1, 10, 1, 2],
   latched: [1, 1, 1, 1],
 };
