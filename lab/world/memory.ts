@@ -43,6 +43,9 @@ export const emptySnapshot = (): WorldSnapshot => ({
   toolM: new Float64Array(3),
 });
 
+/** About a millisecond of looking at an unfinished step: a write takes some ten microseconds. */
+const SNAPSHOT_ATTEMPTS = 200_000;
+
 export class WorldMemory {
   readonly #integers: Int32Array;
   readonly #times: BigInt64Array;
@@ -119,9 +122,9 @@ export class WorldMemory {
     Atomics.add(this.#integers, SEQUENCE, 1);
   }
 
-  /** Copies the newest whole step; false in the rare case that the writer kept interfering. */
+  /** Copies the newest whole step; false in the rare case that the writer was interrupted while it wrote. */
   snapshot(out: WorldSnapshot): boolean {
-    for (let attempt = 0; attempt < 1000; attempt++) {
+    for (let attempt = 0; attempt < SNAPSHOT_ATTEMPTS; attempt++) {
       const before = Atomics.load(this.#integers, SEQUENCE);
       if ((before & 1) !== 0) continue;
       out.timeS = this.#timeS[0]!;
