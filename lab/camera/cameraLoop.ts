@@ -88,9 +88,13 @@ export async function runCamera(config: CameraWorkerConfig, port: MessagePort, c
       await clock.sleepUntil(dueNs, stop.signal);
       if (stop.signal.aborted) break;
       sendFrame();
+      // The next frame may start late by up to a period; only those that are later than that are left out.
+      dueNs = addNs(dueNs, periodNs);
       const late = (clock.nowNs() - dueNs) / periodNs;
-      skipped += Number(late);
-      dueNs = addNs(dueNs, (late + 1n) * periodNs);
+      if (late > 0n) {
+        skipped += Number(late);
+        dueNs = addNs(dueNs, late * periodNs);
+      }
     }
   } else if (!stop.signal.aborted) {
     await new Promise((resolve) => stop.signal.addEventListener("abort", resolve));

@@ -49,7 +49,8 @@ async function benchCamera(options: BenchOptions): Promise<void> {
       receivedCount: received,
       rateHz: received / seconds,
       lostCount: lost,
-      deliveredShare: received / (received + lost),
+      expectedCount: seconds * daemon.cell.cameras[name]!.rateHz,
+      deliveredShare: received / (seconds * daemon.cell.cameras[name]!.rateHz),
       repeatedCount: count("repeatedCount"),
       lateCount: count("lateCount"),
       mismatchedCount: count("mismatchedCount"),
@@ -59,7 +60,7 @@ async function benchCamera(options: BenchOptions): Promise<void> {
       `${name}: ${received} frames in ${seconds.toFixed(1)} s, ${result.rateHz.toFixed(2)} Hz, ${(100 * result.deliveredShare).toFixed(3)} % delivered`,
     );
     print(
-      `  lost ${lost}, repeated ${result.repeatedCount}, late ${result.lateCount}, mismatched ${result.mismatchedCount}, corrupt ${result.corruptCount}`,
+      `  gaps in the stamps ${lost}, repeated ${result.repeatedCount}, late ${result.lateCount}, mismatched ${result.mismatchedCount}, corrupt ${result.corruptCount}`,
     );
     writeJson(options.json, result);
   });
