@@ -1,14 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { percentile, wilsonInterval } from "./statistics.js";
-
-describe("percentile", () => {
-  it("interpolates between order statistics", () => {
-    expect(percentile([3, 1, 2], 0.5)).toBe(2);
-    expect(percentile([1, 2, 3, 4], 0.5)).toBe(2.5);
-    expect(percentile([0, 10], 0.99)).toBeCloseTo(9.9);
-  });
-  it("has no value without data", () => expect(percentile([], 0.5)).toBeNaN());
-});
+import { wilsonInterval } from "./statistics.js";
 
 describe("Wilson interval", () => {
   it("agrees with values worked out by hand", () => {

@@ -1,19 +1,5 @@
 /** Small statistics that reports need. */
 
-/**
- * Percentile by linear interpolation between order statistics (the "R-7" rule of NumPy and Excel).
- * @param values any order; NaN for an empty list
- * @param share 0..1
- */
-export function percentile(values: readonly number[], share: number): number {
-  if (values.length === 0) return Number.NaN;
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = share * (sorted.length - 1);
-  const low = Math.floor(at);
-  const high = Math.min(sorted.length - 1, low + 1);
-  return sorted[low]! + (at - low) * (sorted[high]! - sorted[low]!);
-}
-
 export interface Interval {
   readonly low: number;
   readonly high: number;

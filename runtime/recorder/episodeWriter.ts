@@ -71,22 +71,16 @@ export class EpisodeWriter {
 
   /** Queues one message; a failure shows at `finish`, so a recording never slows the one who calls. */
   write(topic: string, stampNs: EpochNs, receivedNs: EpochNs, cdr: Uint8Array): void {
-    const channel = this.#channels.get(topic);
-    if (channel === undefined) throw new Error(`Broken invariant: topic ${topic} was not declared`);
-    const sequence = channel.count++;
-    this.#append(() =>
-      this.#writer.addMessage({
-        channelId: channel.id,
-        sequence,
-        publishTime: stampNs,
-        logTime: receivedNs,
-        data: cdr,
-      }),
-    );
+    this.writeLater(topic, stampNs, receivedNs, cdr);
   }
 
-  /** Appends whatever `work` resolves to, e.g. an image that is still being compressed. */
-  writeLater(topic: string, stampNs: EpochNs, receivedNs: EpochNs, cdr: Promise<Uint8Array>): void {
+  /** Also takes a message that is still being made, e.g. an image under compression; the order of calls is kept. */
+  writeLater(
+    topic: string,
+    stampNs: EpochNs,
+    receivedNs: EpochNs,
+    cdr: Uint8Array | Promise<Uint8Array>,
+  ): void {
     const channel = this.#channels.get(topic);
     if (channel === undefined) throw new Error(`Broken invariant: topic ${topic} was not declared`);
     const sequence = channel.count++;
