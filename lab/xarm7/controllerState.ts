@@ -45,6 +45,7 @@ export class ControllerState {
   #enableBits = 0;
   #releasedBits = 0;
   #errorHeld = false;
+  #readyCount = 0;
   readonly #motion: MotionControl;
 
   constructor(motion: MotionControl) {
@@ -75,6 +76,11 @@ export class ControllerState {
 
   get motorsOn(): boolean {
     return this.#enableBits === ALL_BITS && this.#releasedBits === ALL_BITS;
+  }
+
+  /** How often it was made ready so far. */
+  get readyCount(): number {
+    return this.#readyCount;
   }
 
   get paused(): boolean {
@@ -143,7 +149,10 @@ export class ControllerState {
     switch (wish) {
       case SET_STATE.ready:
         if (this.#errorCode !== 0 || !this.motorsOn) return true;
-        if (this.#base !== "ready") this.#motion.resume();
+        if (this.#base !== "ready") {
+          this.#readyCount++;
+          this.#motion.resume();
+        }
         this.#base = "ready";
         return true;
       case SET_STATE.pause:

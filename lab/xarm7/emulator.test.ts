@@ -347,10 +347,33 @@ describe("motion over the wire", () => {
     await arm.ask("setState", [0]);
     const [first, second, ...others] = emulator.wireLog.records;
     expect(first).toMatchObject({ kind: "motion", register: 29, stateByte: 0 });
+    expect(Array.from(first!.positionRad!)).toEqual(HOME_RAD.map((value) => expect.closeTo(value, 6)));
+    expect(second!.positionRad).toBeUndefined();
+    expect(emulator.wireLog.since(second!.index)).toEqual([second]);
     expect(second).toMatchObject({ kind: "stop", register: 12, stateByte: STATE_BYTE.notReady });
     expect(second!.atNs - first!.atNs).toBe(5_000_000n);
     expect(others).toEqual([]);
   });
+});
+
+it("monitors accepted setpoints: where each stream begins, and each step", async () => {
+  const arm = await client();
+  await arm.makeReady(1);
+  const shifted = (rad: number) => servo(HOME_RAD.map((value) => value + rad));
+  await arm.ask("moveServoJoint", shifted(0.01));
+  await arm.ask("moveServoJoint", shifted(0.03));
+  await arm.ask("moveServoJoint", servo([Number.NaN, ...HOME_RAD.slice(1)]));
+  await arm.ask("setState", [4]);
+  await arm.ask("moveServoJoint", shifted(0.5));
+  await arm.ask("setState", [0]);
+  await arm.ask("moveServoJoint", shifted(0.02));
+  const { figures } = emulator.setpoints;
+  expect(figures).toMatchObject({ accepted: 3, refused: 2 });
+  expect(figures.starts.map(({ distanceRad }) => distanceRad)).toEqual([
+    expect.closeTo(0.01, 6),
+    expect.closeTo(0.02, 6),
+  ]);
+  expect(figures.stepRad[3]).toBeCloseTo(0.02, 6);
 });
 
 describe("kinematics over the wire", () => {

@@ -13,6 +13,7 @@ import type { ArmPlant } from "../plant.js";
 import { Controller, type LimitsGeneration } from "./controller.js";
 import { ReportBuilder, type RichBytes } from "./reports.js";
 import { CommandServer, listen, ReportServer } from "./servers.js";
+import { SetpointMonitor } from "./setpointMonitor.js";
 import { type EmulatorCounters, emptyCounters, WireLog } from "./wireLog.js";
 
 export interface EmulatorPorts {
@@ -43,6 +44,8 @@ export interface XArm7EmulatorOptions {
   readonly toolBaudIndex?: number;
   readonly speedFaultWindowMs?: number;
   readonly toolSpeedWindowMs?: number;
+  /** Nominal time between two setpoints, for the monitor's derivatives; 4, as at 250 Hz. */
+  readonly setpointPeriodMs?: number;
 }
 
 const TICK_NS = msToNs(4);
@@ -58,6 +61,7 @@ export class XArm7Emulator {
   readonly controller: Controller;
   readonly counters: EmulatorCounters = emptyCounters();
   readonly wireLog = new WireLog();
+  readonly setpoints: SetpointMonitor;
   readonly #clock: Clock;
   readonly #options: XArm7EmulatorOptions;
   readonly #host: string;
@@ -84,7 +88,14 @@ export class XArm7Emulator {
       behindS: () => this.#behindS(),
     });
     const reports = new ReportBuilder(this.controller, options.richBytes ?? 574);
-    this.#commandServer = new CommandServer(this.controller, options.clock, this.counters, this.wireLog);
+    this.setpoints = new SetpointMonitor(options.setpointPeriodMs ?? 4);
+    this.#commandServer = new CommandServer(
+      this.controller,
+      options.clock,
+      this.counters,
+      this.wireLog,
+      this.setpoints,
+    );
     this.#reportServers = REPORT_KINDS.map(
       (kind) => new ReportServer(kind, REPORT_PERIODS_NS[kind], () => reports.frame(kind), this.counters),
     );

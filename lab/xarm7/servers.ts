@@ -15,7 +15,8 @@ import {
 } from "../../drivers/xarm7/protocol/index.js";
 import { answer, answerMalformed } from "./commands.js";
 import type { Controller } from "./controller.js";
-import type { EmulatorCounters, WireLog } from "./wireLog.js";
+import type { SetpointMonitor } from "./setpointMonitor.js";
+import { type EmulatorCounters, isTaken, type WireLog, type WireRecord } from "./wireLog.js";
 
 /** A client that does not read for so long is cut off. */
 const UNREAD_BYTES_MAX = 256 * 1024;
@@ -45,14 +46,22 @@ export class CommandServer {
   readonly #clock: Clock;
   readonly #counters: EmulatorCounters;
   readonly #log: WireLog;
+  readonly #monitor: SetpointMonitor;
   readonly #sockets = new Set<Socket>();
   #clientId = 0;
 
-  constructor(controller: Controller, clock: Clock, counters: EmulatorCounters, log: WireLog) {
+  constructor(
+    controller: Controller,
+    clock: Clock,
+    counters: EmulatorCounters,
+    log: WireLog,
+    monitor: SetpointMonitor,
+  ) {
     this.#controller = controller;
     this.#clock = clock;
     this.#counters = counters;
     this.#log = log;
+    this.#monitor = monitor;
     this.server = createServer((socket) => this.#accept(socket));
   }
 
@@ -117,9 +126,21 @@ export class CommandServer {
         ? answer(this.#controller, decoded.value, later)
         : answerMalformed(this.#controller, transactionId, protocolId, register);
     send(socket, reply);
-    if (logged !== undefined) logged.stateByte = reply[HEADER_BYTES + 1]!;
+    if (logged !== undefined) {
+      logged.stateByte = reply[HEADER_BYTES + 1]!;
+      this.#watch(logged);
+    }
     for (const frame of held) send(socket, frame);
     held = undefined;
+  }
+
+  #watch(record: WireRecord): void {
+    const { atNs, client, positionRad } = record;
+    if (positionRad === undefined) return;
+    const { plant, state } = this.#controller;
+    if (isTaken(record) && positionRad.every(Number.isFinite))
+      this.#monitor.accepted(atNs, client, state.readyCount, positionRad, plant.positionRad);
+    else this.#monitor.refused();
   }
 }
 

@@ -2,10 +2,12 @@
 import type { MonotonicNs } from "../../core/clock.js";
 import {
   HEADER_BYTES,
+  JOINT_COUNT,
   MESSAGES,
   type MessageName,
   messageOfRegister,
   SET_STATE,
+  STATE_BYTE,
 } from "../../drivers/xarm7/protocol/index.js";
 
 export interface EmulatorCounters {
@@ -36,29 +38,48 @@ export const emptyCounters = (): EmulatorCounters => ({
 });
 
 export interface WireRecord {
+  /** Rises by one with each record since the emulator's start; `clear` does not reset it. */
+  readonly index: number;
   /** When the frame was taken from the socket. */
   readonly atNs: MonotonicNs;
   readonly kind: "motion" | "stop";
   readonly client: number;
   readonly transactionId: number;
   readonly register: number;
-  /** First bytes of the frame: header, register and at most the first two angles. */
-  readonly head: Uint8Array;
+  /** The seven angles of a joint setpoint [rad], as they came; undefined for any other frame. */
+  readonly positionRad: Float64Array | undefined;
   /** State byte of the reply. */
   stateByte: number;
 }
 
-const HEAD_BYTES = 15;
-const RECORDS_MAX = 16_384;
+const UNTAKEN = STATE_BYTE.error | STATE_BYTE.notReady | STATE_BYTE.invalid;
+/** Four minutes of setpoints at 250 Hz. */
+const RECORDS_MAX = 65_536;
+const SETPOINT = MESSAGES.moveServoJoint.register;
 const STOPS: ReadonlySet<number> = new Set([SET_STATE.pause, SET_STATE.stop, SET_STATE.decelerate]);
+
+/** The controller answered that it executes the frame. */
+export const isTaken = ({ stateByte }: WireRecord): boolean => (stateByte & UNTAKEN) === 0;
 
 export class WireLog {
   #records: WireRecord[] = [];
+  #nextIndex = 0;
   /** Records dropped since the last `clear` because the log was full; the oldest go first. */
   droppedCount = 0;
 
   get records(): readonly WireRecord[] {
     return this.#records;
+  }
+
+  /** Index that the next record will have: where a reader that has read everything goes on. */
+  get nextIndex(): number {
+    return this.#nextIndex;
+  }
+
+  /** Records from this index on, as far as they are kept. */
+  since(index: number): readonly WireRecord[] {
+    const first = this.#nextIndex - this.#records.length;
+    return this.#records.slice(Math.max(0, index - first));
   }
 
   clear(): void {
@@ -75,12 +96,27 @@ export class WireLog {
       this.#records.splice(0, RECORDS_MAX / 4);
       this.droppedCount += RECORDS_MAX / 4;
     }
-    const head = bytes.slice(0, HEAD_BYTES);
-    const transactionId = (head[0]! << 8) | head[1]!;
-    const record: WireRecord = { atNs, kind, client, transactionId, register, head, stateByte: 0 };
+    const record: WireRecord = {
+      index: this.#nextIndex++,
+      atNs,
+      kind,
+      client,
+      transactionId: (bytes[0]! << 8) | bytes[1]!,
+      register,
+      positionRad: register === SETPOINT ? anglesOf(bytes) : undefined,
+      stateByte: 0,
+    };
     this.#records.push(record);
     return record;
   }
+}
+
+/** Undefined for a frame that is too short to hold them. */
+function anglesOf(bytes: Uint8Array): Float64Array | undefined {
+  const start = HEADER_BYTES + 1;
+  if (bytes.length < start + 4 * JOINT_COUNT) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Float64Array.from({ length: JOINT_COUNT }, (_, joint) => view.getFloat32(start + 4 * joint, true));
 }
 
 function kindOf(name: MessageName | undefined, firstParameter: number): "motion" | "stop" | undefined {

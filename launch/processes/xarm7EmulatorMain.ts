@@ -10,6 +10,7 @@ import { z } from "zod";
 import { errorText } from "../../core/errors.js";
 import { XArm7Emulator } from "../../lab/xarm7/emulator.js";
 import { IdealPlant } from "../../lab/xarm7/idealPlant.js";
+import { isTaken, type WireRecord } from "../../lab/xarm7/wireLog.js";
 import { systemClock } from "../systemClock.js";
 
 const Port = z.int().min(0).max(65535);
@@ -24,6 +25,7 @@ const Options = z.strictObject({
   serial: z.string().optional(),
   toolBaudIndex: z.int().min(0).max(12).optional(),
   richBytes: z.literal([574, 587]).optional(),
+  setpointPeriodMs: z.number().positive().optional(),
 });
 
 const Command = z.discriminatedUnion("do", [
@@ -42,9 +44,17 @@ const Command = z.discriminatedUnion("do", [
   }),
   z.strictObject({ do: z.literal("freezeReports"), on: z.boolean() }),
   z.strictObject({ do: z.literal("dropClients") }),
+  /** Forgets wire records and the setpoint monitor's figures. */
   z.strictObject({ do: z.literal("clearLog") }),
-  /** Answers with the moments of motion and stop frames since the last `clearLog`. */
-  z.strictObject({ do: z.literal("log") }),
+  /**
+   * Motion and stop frames since the last `clearLog`, or from index `since` on. `records`: everything of each frame;
+   * `times`: only when they came, compact enough to be asked for every few seconds through a long run.
+   */
+  z.strictObject({
+    do: z.literal("log"),
+    form: z.enum(["records", "times"]).default("records"),
+    since: z.int().min(0).default(0),
+  }),
   z.strictObject({ do: z.literal("status") }),
 ]);
 type Command = z.infer<typeof Command>;
@@ -64,6 +74,7 @@ const emulator = new XArm7Emulator({
     serial: options.serial,
     toolBaudIndex: options.toolBaudIndex,
     richBytes: options.richBytes,
+    setpointPeriodMs: options.setpointPeriodMs,
   }),
 });
 
@@ -106,21 +117,58 @@ function execute(command: Command): Record<string, unknown> {
       return {};
     case "clearLog":
       emulator.wireLog.clear();
+      emulator.setpoints.clear();
       return {};
     case "log":
-      return {
-        dropped: emulator.wireLog.droppedCount,
-        records: emulator.wireLog.records.map(({ atNs, kind, register, transactionId, stateByte }) => ({
-          atNs: atNs.toString(),
-          kind,
-          register,
-          transactionId,
-          stateByte,
-        })),
-      };
+      return log(command.form, command.since);
     case "status":
       return status();
   }
+}
+
+function log(form: "records" | "times", since: number): Record<string, unknown> {
+  const { droppedCount: dropped, nextIndex } = emulator.wireLog;
+  const records = emulator.wireLog.since(since);
+  if (form === "records")
+    return {
+      dropped,
+      nextIndex,
+      records: records.map(({ atNs, positionRad, ...rest }) => ({
+        ...rest,
+        atNs: atNs.toString(),
+        positionRad: positionRad && [...positionRad],
+      })),
+    };
+  const firstNs = records[0]?.atNs ?? 0n;
+  return {
+    dropped,
+    nextIndex,
+    firstIndex: records[0]?.index ?? nextIndex,
+    firstNs: firstNs.toString(),
+    /** Microseconds after `firstNs`, one per frame. */
+    afterUs: records.map(({ atNs }) => Number(atNs - firstNs) / 1000),
+    /** Places in `afterUs` of stop frames, and of frames that the controller did not take. */
+    stops: placesOf(records, ({ kind }) => kind === "stop"),
+    refused: placesOf(records, (record) => record.kind === "motion" && !isTaken(record)),
+  };
+}
+
+function placesOf(records: readonly WireRecord[], wanted: (record: WireRecord) => boolean): number[] {
+  return records.flatMap((record, place) => (wanted(record) ? [place] : []));
+}
+
+function setpoints(): Record<string, unknown> {
+  const { figures } = emulator.setpoints;
+  return {
+    ...figures,
+    stepRad: [...figures.stepRad],
+    velocityRadPerS: [...figures.velocityRadPerS],
+    accelerationRadPerS2: [...figures.accelerationRadPerS2],
+    jerkRadPerS3: [...figures.jerkRadPerS3],
+    starts: figures.starts.map((start) => ({ ...start, atNs: start.atNs.toString() })),
+    firstNs: figures.firstNs?.toString(),
+    lastNs: figures.lastNs?.toString(),
+  };
 }
 
 function status(): Record<string, unknown> {
@@ -136,6 +184,7 @@ function status(): Record<string, unknown> {
     gripperPulse: gripper.pulse,
     settings,
     counters: emulator.counters,
+    setpoints: setpoints(),
     traffic: emulator.traffic(),
   };
 }
