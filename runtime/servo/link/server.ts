@@ -131,6 +131,7 @@ export class LinkServer {
   }
 
   #accept(socket: Socket): void {
+    if (this.#connections.size >= PEERS_MAX) this.#makeRoom();
     if (this.#connections.size >= PEERS_MAX) {
       socket.destroy();
       this.#handler.troubled(`connection refused: ${PEERS_MAX} clients are connected already`);
@@ -152,6 +153,15 @@ export class LinkServer {
     // A reset connection is a closed one; "close" follows.
     socket.on("error", () => {});
     socket.on("close", () => this.#forget(id));
+  }
+
+  /** Who never said who it is gives its place up first: nobody may be shut out of a stop by half-open connections. */
+  #makeRoom(): void {
+    for (const [id, { peer }] of this.#connections)
+      if (peer === undefined) {
+        this.#cutOff(id, "no hello, and its place is needed");
+        return;
+      }
   }
 
   #take(id: number, connection: Connection, message: ClientMessage): void {
