@@ -12,6 +12,11 @@ export interface Fault {
   /** Our stable name, e.g. "XARM_C31_COLLISION_CURRENT". */
   readonly code: string;
   readonly deviceCode: number;
+  /**
+   * `link`: the connection is gone, the driver can neither command nor read the device, and it must be configured anew
+   * once it answers. `device`: anything else, told by the device or seen on a connection that stands.
+   */
+  readonly kind: "device" | "link";
   /** `warning` is reported only; `stop` ends motion until a reset; `power` needs the device restarted by a person. */
   readonly severity: "warning" | "stop" | "power";
   readonly cause: string;

@@ -253,7 +253,7 @@ const GRIPPER_ERRORS: Readonly<Record<number, Row>> = {
 
 function faultOf(prefix: string, deviceCode: number, row: Row): Fault {
   const [name, severity, cause, remedy] = row;
-  return { code: `XARM_${prefix}${deviceCode}_${name}`, deviceCode, severity, cause, remedy };
+  return { code: `XARM_${prefix}${deviceCode}_${name}`, deviceCode, kind: "device", severity, cause, remedy };
 }
 
 export const errorFault = (code: number): Fault =>
@@ -298,6 +298,7 @@ export function jointFault(joint: number, code: number): Fault {
   return {
     code: `XARM_J${joint}_S${code}`,
     deviceCode: code,
+    kind: "device",
     severity,
     cause: `Joint ${joint} of ${JOINT_COUNT}: ${detail}`,
     remedy: severity === "power" ? RESTART : RESET,
@@ -308,6 +309,7 @@ export function jointFault(joint: number, code: number): Fault {
 export const modeChangedFault = (mode: number, state: number): Fault => ({
   code: "XARM_MODE_CHANGED",
   deviceCode: 0,
+  kind: "device",
   severity: "stop",
   cause: `Something else took the arm out of servo mode: it reports mode ${mode}, state ${state}`,
   remedy: "End other programs that use this arm (also the vendor's web page), then reset and enable again",
@@ -316,6 +318,7 @@ export const modeChangedFault = (mode: number, state: number): Fault => ({
 export const reportSilentFault = (silentMs: number, limitMs: number): Fault => ({
   code: "XARM_REPORT_SILENT",
   deviceCode: 0,
+  kind: "device",
   severity: "stop",
   cause: `The arm sent no report for ${Math.round(silentMs)} ms (limit ${limitMs} ms)`,
   remedy: "Check the controller's power and cable, then reset and enable again",
@@ -324,6 +327,7 @@ export const reportSilentFault = (silentMs: number, limitMs: number): Fault => (
 export const linkClosedFault = (reason: string): Fault => ({
   code: "XARM_LINK_CLOSED",
   deviceCode: 0,
+  kind: "link",
   severity: "stop",
   cause: `The connection to the controller ended: ${reason}`,
   remedy: "Check the controller's power and cable, then reset and enable again",
@@ -332,6 +336,7 @@ export const linkClosedFault = (reason: string): Fault => ({
 export const gripperSilentFault = (failures: number): Fault => ({
   code: "XARM_GRIPPER_SILENT",
   deviceCode: 0,
+  kind: "device",
   severity: "warning",
   cause: `The gripper did not answer ${failures} times in a row`,
   remedy: "Check the tool's cable, or set `gripper: none` in the cell file",

@@ -10,8 +10,7 @@ import type { ArmDriver, Fault, StopCategory } from "../../drivers/contract.js";
 
 const RECONNECT_MS = 1000;
 
-/** By convention of the driver contract. */
-export const isLinkLoss = (fault: Fault): boolean => fault.code.endsWith("_LINK_CLOSED");
+export const isLinkLoss = (fault: Fault): boolean => fault.kind === "link";
 
 export interface DeviceListener {
   linkUp(): void;

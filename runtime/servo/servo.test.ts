@@ -413,7 +413,7 @@ describe("faults", () => {
   it("of the link lead to disconnected, and back to connected without enabling", async () => {
     const { bench } = await moving();
     bench.driver.failWith = new Error("no route");
-    bench.driver.fault("FAKE_LINK_CLOSED");
+    bench.driver.fault("FAKE_GONE", "stop", "link");
     expect(bench.servo.state).toBe("disconnected");
     await bench.run(2100);
     expect(bench.servo.state).toBe("disconnected");

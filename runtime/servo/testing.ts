@@ -117,10 +117,10 @@ export class FakeDriver implements ArmDriver {
     this.calls.push("close");
   }
 
-  fault(code: string, severity: Fault["severity"] = "stop"): void {
+  fault(code: string, severity: Fault["severity"] = "stop", kind: Fault["kind"] = "device"): void {
     if (severity !== "warning") this.#state.ready = false;
     for (const listener of this.#listeners)
-      listener({ code, deviceCode: 1, severity, cause: "a test wants it", remedy: "none" });
+      listener({ code, deviceCode: 1, kind, severity, cause: "a test wants it", remedy: "none" });
   }
 
   /** A device report: the arm is where the newest setpoint says. */

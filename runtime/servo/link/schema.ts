@@ -9,7 +9,7 @@ import { z } from "zod";
 import { REASON_BITS, SERVO_STATES, type ServoInfo, type ServoRole, type ServoStatistics } from "../api.js";
 import { choice, type Field, f64, flag, json, monotonicNs, text, u16, u32, vector } from "./fields.js";
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** Largest value of a frame's length word. */
 export const FRAME_BYTES_MAX = 65_536;
 /** Length word, version and type. */
@@ -59,6 +59,7 @@ const Fault = z
   .strictObject({
     code: z.string(),
     deviceCode: z.number(),
+    kind: z.enum(["device", "link"]),
     severity: z.enum(["warning", "stop", "power"]),
     cause: z.string(),
     remedy: z.string(),
