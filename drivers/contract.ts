@@ -61,6 +61,8 @@ export interface ArmDriverCounters {
 }
 
 export interface ArmDriver {
+  /** What each stop category does on this device, for people. */
+  readonly stopMeanings: Readonly<Record<StopCategory, string>>;
   /** Known before any I/O; narrowed by `configure` once the serial number is read. */
   readonly limits: ArmLimits;
   /** Link up, identity and firmware checked, limits asserted in the device; nothing enabled, nothing moves. */

@@ -44,9 +44,17 @@ const STEP_GAP_S_MAX = 0.1;
 const STATUS_MS_MAX = 300;
 const DETAIL_MS_MAX = 1000;
 
+/** The controller closes the brakes when the motors lose their power; none of these replaces its emergency stop. */
+const STOP_MEANINGS: Readonly<Record<StopCategory, string>> = {
+  0: "the controller's stop (state 4), and motors off at once: the brakes close in motion",
+  1: "setpoints decelerate to rest, the controller's stop (state 4), then motors off: the brakes close",
+  2: "setpoints decelerate to rest, then the controller's stop (state 4): the motors hold",
+};
+
 type Phase = "closed" | "configured" | "activating" | "active" | "teach" | "faulted";
 
 export class XArm7Driver implements ArmDriver {
+  readonly stopMeanings = STOP_MEANINGS;
   readonly #clock: Clock;
   readonly #arm: ArmConnection;
   readonly #gripper: GripperClient | undefined;

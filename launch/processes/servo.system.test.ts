@@ -210,7 +210,15 @@ describe("the servo process", () => {
     const expiresNs = addNs(stampNs, msToNs(900));
     const positionRad = supervisor.latest()!.positionRad.map((value) => value + 0.3);
     raw.write(
-      encode("command", { epoch: lease.epoch, seq: 1, stampNs, expiresNs, speedScale: 1, positionRad }),
+      encode("command", {
+        epoch: lease.epoch,
+        seq: 1,
+        stampNs,
+        expiresNs,
+        speedScale: 1,
+        inputAgeMs: 0,
+        positionRad,
+      }),
     );
     await until("the refusal", () => events.some((text) => text.startsWith("refused wrongEpoch")));
     expect((await supervisor.statistics()).refusedCommands).toMatchObject({ wrongEpoch: 1 });

@@ -47,6 +47,7 @@ const ServoProcessConfig = z.strictObject({
   xarm7: XArm7Config,
   servo: ServoConfig,
   socketPath: z.string().min(1),
+  startLatched: z.string().optional().describe("Start stopped for this reason, as after a crash"),
   logLevel: z.string().default("info"),
 });
 type ServoProcessConfig = z.infer<typeof ServoProcessConfig>;
@@ -116,6 +117,7 @@ async function run(): Promise<void> {
     clock: systemClock,
     realtimePriority,
     processId: process.pid,
+    ...(config.startLatched === undefined ? {} : { startLatched: config.startLatched }),
   });
   const server = new LinkServer(servo);
   const loop = new ServoLoop(createTickClock(), config.servo.rateHz, (tick) => servo.tick(tick));

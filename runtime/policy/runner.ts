@@ -157,7 +157,8 @@ export class PolicyRunner {
     const expiresNs = addNs(startNs, msToNs(this.#options.expiryMs));
     const refusal = this.#refusalBeforeSending(ended, actedNs, expiresNs);
     if (refusal !== undefined) return { ...acted, refusal };
-    const commandSeq = lease.command({ positionRad: targetRad, expiresNs });
+    const inputAgeMs = nsToMs(clock.nowNs() - imageNs);
+    const commandSeq = lease.command({ positionRad: targetRad, expiresNs, inputAgeMs });
     return { ...acted, commandSeq, sendMs: nsToMs(clock.nowNs() - actedNs) };
   }
 

@@ -95,6 +95,7 @@ export class FakeServo implements ServoClient {
       identity: undefined,
       realtimePriority: 0,
       processId: 1,
+      supervisorSilenceMsMax: 1000,
       limits: {
         jointNames: XARM7_JOINT_NAMES,
         positionMinRad: XARM7_JOINTS.map((joint) => joint.positionMinRad),
@@ -167,6 +168,7 @@ export class FakeServo implements ServoClient {
   enable = () => Promise.resolve();
   stop = () => Promise.resolve();
   reset = () => Promise.resolve();
+  revokeLease = () => Promise.resolve();
   close = () => Promise.resolve();
   statistics = () => Promise.reject(new Error("not in this test"));
 }

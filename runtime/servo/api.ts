@@ -6,6 +6,7 @@
 import type { ArmLimits, DeviceIdentity } from "../../core/arm.js";
 import type { MonotonicNs } from "../../core/clock.js";
 import type { Fault, StopCategory } from "../../drivers/contract.js";
+import type { TriggerName } from "./triggers.js";
 
 /** `holding` is enabled without a commander; `stopped` is latched until an explicit reset. */
 export const SERVO_STATES = [
@@ -33,6 +34,7 @@ export const REASON_BITS = {
   leaseLost: 1 << 9,
   deviceNotReady: 1 << 10,
   selfCollision: 1 << 11,
+  commandMalformed: 1 << 12,
 } as const;
 export type ReasonName = keyof typeof REASON_BITS;
 
@@ -48,6 +50,8 @@ export interface ServoInfo {
   /** SCHED_FIFO priority in force, 0 when the system refused it. */
   readonly realtimePriority: number;
   readonly processId: number;
+  /** A lease ends when no supervisor was heard for longer [ms]. */
+  readonly supervisorSilenceMsMax: number;
 }
 
 /** One servo tick as everybody else sees it. Arrays have one number per joint, base to tool. */
@@ -93,13 +97,17 @@ export interface ServoStatistics {
   readonly bucketsUs: readonly number[];
   readonly counts: readonly number[];
   readonly refusedCommands: Readonly<Record<string, number>>;
+  /** How often each trigger has acted; see `triggers.ts`. */
+  readonly triggers: Readonly<Record<string, number>>;
   readonly driver: Readonly<Record<string, number>>;
 }
 
 export interface ServoEvent {
   readonly atNs: MonotonicNs;
-  readonly kind: "state" | "fault" | "lease" | "refused" | "watchdog" | "overrun";
+  readonly kind: "state" | "stop" | "fault" | "lease" | "refused" | "watchdog" | "overrun";
   readonly text: string;
+  /** What ended or refused motion, when this event says so. */
+  readonly trigger?: TriggerName;
   readonly fault?: Fault;
 }
 
@@ -110,6 +118,8 @@ export interface TargetCommand {
   readonly expiresNs: MonotonicNs;
   /** 0 < scale <= 1 on velocity, acceleration and jerk limits: guarded approaches are slow. Default 1. */
   readonly speedScale?: number;
+  /** Age of the oldest input that the target was made from, now [ms]; for the black box. */
+  readonly inputAgeMs?: number;
 }
 
 export interface Lease {
@@ -137,8 +147,10 @@ export interface ServoClient {
   acquireLease(name: string): Promise<Lease>;
   /** Supervisor only. Resolves when the servo is `holding`; rejects with the device's reason. */
   enable(): Promise<void>;
-  /** Supervisor only; resolves when motion has ended. */
+  /** Anybody; resolves when motion has ended. */
   stop(category: StopCategory, reason: string): Promise<void>;
+  /** Supervisor only: takes the lease away; the arm brakes to a hold. */
+  revokeLease(reason: string): Promise<void>;
   /** Supervisor only: leaves `stopped` or `faulted` for `connected`, re-reading the device and re-asserting limits. */
   reset(): Promise<void>;
   statistics(): Promise<ServoStatistics>;

@@ -16,6 +16,14 @@ export const REFUSALS = [
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
+/** Whoever holds the lease and sends such a command is not to be trusted: what it asked for before ends, too. */
+export const MALFORMED: ReadonlySet<Refusal> = new Set([
+  "wrongLength",
+  "notFinite",
+  "badScale",
+  "expiryTooLong",
+]);
+
 export interface GateContext {
   readonly isHolder: boolean;
   readonly follows: boolean;

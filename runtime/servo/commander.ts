@@ -19,7 +19,10 @@ export interface LeaseHolder {
 interface CommandSlot {
   isLive: boolean;
   seq: number;
+  stampMs: number;
   expiresMs: number;
+  /** At `stampMs`; NaN when the commander did not say. */
+  inputAgeMs: number;
   speedScale: number;
   readonly positionRad: Float64Array;
 }
@@ -27,7 +30,9 @@ interface CommandSlot {
 const emptySlot = (jointCount: number): CommandSlot => ({
   isLive: false,
   seq: 0,
+  stampMs: 0,
   expiresMs: 0,
+  inputAgeMs: Number.NaN,
   speedScale: 1,
   positionRad: new Float64Array(jointCount),
 });
@@ -77,8 +82,13 @@ export class Commander {
     if (this.holder?.peer.id === peer.id) this.holder.heardMs = nowMs;
   }
 
+  /** Since the lease holder was heard [ms]; NaN without one. */
+  silentMs(nowMs: number): number {
+    return this.holder === undefined ? Number.NaN : nowMs - this.holder.heardMs;
+  }
+
   isSilent(nowMs: number): boolean {
-    return this.holder !== undefined && nowMs - this.holder.heardMs > this.#config.leaseSilenceMsMax;
+    return this.silentMs(nowMs) > this.#config.leaseSilenceMsMax;
   }
 
   /** Puts a command into the mailbox, or answers why not. */
@@ -99,7 +109,9 @@ export class Commander {
     const mailbox = this.#mailbox;
     mailbox.isLive = true;
     mailbox.seq = command.seq;
+    mailbox.stampMs = Number(command.stampNs) / 1e6;
     mailbox.expiresMs = Number(command.expiresNs) / 1e6;
+    mailbox.inputAgeMs = command.inputAgeMs;
     mailbox.speedScale = command.speedScale;
     mailbox.positionRad.set(command.positionRad);
     return undefined;
@@ -107,12 +119,14 @@ export class Commander {
 
   /** Moves the mailbox's command into `pursued`; false when there is none. */
   take(): boolean {
-    const { isLive, seq, expiresMs, speedScale, positionRad } = this.#mailbox;
+    const { isLive, seq, stampMs, expiresMs, inputAgeMs, speedScale, positionRad } = this.#mailbox;
     if (!isLive) return false;
     this.#mailbox.isLive = false;
     this.pursued.isLive = true;
     this.pursued.seq = seq;
+    this.pursued.stampMs = stampMs;
     this.pursued.expiresMs = expiresMs;
+    this.pursued.inputAgeMs = inputAgeMs;
     this.pursued.speedScale = speedScale;
     this.pursued.positionRad.set(positionRad);
     return true;

@@ -44,6 +44,18 @@ export const ServoConfig = z.strictObject({
     .max(5000)
     .default(1000)
     .describe("A commander silent for longer loses its lease"),
+  supervisorSilenceMsMax: z
+    .number()
+    .positive()
+    .max(5000)
+    .default(1000)
+    .describe("A lease ends when the daemon was silent for longer"),
+  trackingErrorRadMax: z
+    .number()
+    .min(0.05)
+    .max(1)
+    .default(0.35)
+    .describe("Largest distance of any joint from its setpoint; beyond it the arm stops"),
   lateTicksMax: z.int().positive().max(100).default(25).describe("Consecutive missed ticks that mean a stop"),
   realtimePriority: z
     .int()

@@ -2,7 +2,9 @@
 import type { Clock } from "../../core/clock.js";
 import type { Fault } from "../../drivers/contract.js";
 import type { ServoEvent, ServoSnapshot } from "./api.js";
-import { REFUSALS, type Refusal } from "./commandGate.js";
+import type { BlackBox } from "./blackBox.js";
+import { MALFORMED, REFUSALS, type Refusal } from "./commandGate.js";
+import { TRIGGER_NAMES, type TriggerName } from "./triggers.js";
 
 const TOLD_EVERY_MS = 1000;
 
@@ -20,35 +22,74 @@ export class EventDesk {
   readonly refused: Record<Refusal, number> = Object.fromEntries(
     REFUSALS.map((reason) => [reason, 0]),
   ) as Record<Refusal, number>;
+  readonly triggers: Record<TriggerName, number> = Object.fromEntries(
+    TRIGGER_NAMES.map((name) => [name, 0]),
+  ) as Record<TriggerName, number>;
   readonly #clock: Clock;
+  readonly #blackBox: BlackBox | undefined;
   /** Per subject: when it was last told, and how often it happened since. */
   readonly #paces = new Map<string, { toldAtMs: number; untold: number }>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, blackBox: BlackBox | undefined) {
     this.#clock = clock;
+    this.#blackBox = blackBox;
   }
 
-  tell(kind: ServoEvent["kind"], text: string, fault?: Fault): void {
-    const atNs = this.#clock.nowNs();
-    this.output?.broadcastEvent(fault === undefined ? { atNs, kind, text } : { atNs, kind, text, fault });
+  tell(kind: ServoEvent["kind"], text: string): void {
+    this.#send({ atNs: this.#clock.nowNs(), kind, text });
+  }
+
+  /** Something of `TRIGGERS` has acted. */
+  triggered(trigger: TriggerName, kind: ServoEvent["kind"], text: string, fault?: Fault): void {
+    this.triggers[trigger]++;
+    const event = { atNs: this.#clock.nowNs(), kind, text, trigger };
+    this.#send(fault === undefined ? event : { ...event, fault });
+  }
+
+  /** The device reports trouble that changes nothing. */
+  warned(fault: Fault): void {
+    const text = `${fault.code}: ${fault.cause}`;
+    this.#send({ atNs: this.#clock.nowNs(), kind: "fault", text, fault });
   }
 
   refuse(reason: Refusal, what: string, nowMs: number): void {
     this.refused[reason]++;
-    this.#tellPaced("refused", reason, what, 1, nowMs);
+    if (MALFORMED.has(reason)) this.triggers.commandMalformed++;
+    this.#tellPaced(
+      "refused",
+      reason,
+      what,
+      1,
+      nowMs,
+      MALFORMED.has(reason) ? "commandMalformed" : undefined,
+    );
   }
 
   overrun(missedTicks: number, nowMs: number): void {
     this.#tellPaced("overrun", "ticks missed", "the loop was late", missedTicks, nowMs);
   }
 
-  #tellPaced(kind: ServoEvent["kind"], subject: string, detail: string, count: number, nowMs: number): void {
+  #tellPaced(
+    kind: ServoEvent["kind"],
+    subject: string,
+    detail: string,
+    count: number,
+    nowMs: number,
+    trigger?: TriggerName,
+  ): void {
     const pace = this.#paces.get(subject) ?? { toldAtMs: Number.NEGATIVE_INFINITY, untold: 0 };
     this.#paces.set(subject, pace);
     pace.untold += count;
     if (nowMs - pace.toldAtMs < TOLD_EVERY_MS) return;
-    this.tell(kind, `${subject}: ${detail} (${pace.untold} since last told)`);
+    const text = `${subject}: ${detail} (${pace.untold} since last told)`;
+    const event = { atNs: this.#clock.nowNs(), kind, text };
+    this.#send(trigger === undefined ? event : { ...event, trigger });
     pace.toldAtMs = nowMs;
     pace.untold = 0;
+  }
+
+  #send(event: ServoEvent): void {
+    this.#blackBox?.event(event);
+    this.output?.broadcastEvent(event);
   }
 }

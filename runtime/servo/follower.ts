@@ -5,6 +5,7 @@
 import { asMonotonicNs, type Clock, type MonotonicNs } from "../../core/clock.js";
 import type { ArmDriver } from "../../drivers/contract.js";
 import { REASON_BITS, type ServoStateName } from "./api.js";
+import type { BlackBox, InputAges } from "./blackBox.js";
 import type { Commander } from "./commander.js";
 import type { ServoConfig } from "./config.js";
 import type { EventDesk } from "./events.js";
@@ -13,6 +14,7 @@ import { limitsInForce } from "./limits.js";
 import type { Tick } from "./loop.js";
 import { Motion } from "./motion.js";
 import { passesCommands } from "./states.js";
+import type { TriggerName } from "./triggers.js";
 
 /** A device that holds its stream back for longer than this has stopped following. */
 const BUSY_MS_MAX = 1000;
@@ -24,9 +26,12 @@ export interface FollowerParts {
   readonly clock: Clock;
   readonly commander: Commander;
   readonly events: EventDesk;
+  readonly blackBox: BlackBox | undefined;
   /** Trouble that braking to a hold does not answer. */
-  readonly stop: (reason: string) => void;
-  readonly endLease: (reason: string) => void;
+  readonly stop: (trigger: TriggerName, reason: string) => void;
+  readonly endLease: (trigger: TriggerName, reason: string) => void;
+  /** Since somebody was heard who could stop the arm [ms]. */
+  readonly supervisorSilentMs: (nowMs: number) => number;
 }
 
 export class Follower {
@@ -98,24 +103,61 @@ export class Follower {
     return nowMs - Number(this.#parts.driver.state().receivedNs) / 1e6;
   }
 
+  /** How old everything is that this tick rests on. */
+  readAges(nowMs: number, ages: InputAges): void {
+    const { pursued } = this.#parts.commander;
+    ages.stateMs = this.stateAgeMs(nowMs);
+    ages.commandMs = pursued.isLive ? nowMs - pursued.stampMs : Number.NaN;
+    ages.inputMs = ages.commandMs + pursued.inputAgeMs;
+    ages.supervisorMs = this.#parts.supervisorSilentMs(nowMs);
+    ages.commanderMs = this.#parts.commander.silentMs(nowMs);
+  }
+
   #watch({ nowMs, skipped }: Tick, state: ServoStateName): void {
-    const { config, commander, events, endLease } = this.#parts;
+    const { config, commander, endLease, supervisorSilentMs } = this.#parts;
     if (skipped > 0) this.#onLate(skipped, nowMs, state);
     else this.#lateTicks = 0;
+    this.#watchDevice(nowMs);
+    if (state !== "stopping") this.#watchTrust();
+    if (commander.isSilent(nowMs))
+      endLease("leaseSilent", `silent for more than ${config.leaseSilenceMsMax} ms`);
+    else if (commander.holder !== undefined && supervisorSilentMs(nowMs) > config.supervisorSilenceMsMax)
+      endLease("supervisorSilent", `no supervisor was heard for ${config.supervisorSilenceMsMax} ms`);
+    this.#watchExpiry(nowMs);
+  }
+
+  #watchDevice(nowMs: number): void {
     const ageMs = this.stateAgeMs(nowMs);
-    if (ageMs > config.stateAgeMsMax) {
-      if ((this.#doubts & REASON_BITS.stateStale) === 0)
-        events.tell("watchdog", `device state is ${Math.round(ageMs)} ms old: hold`);
-      this.hold(REASON_BITS.stateStale);
-    } else this.#doubts &= ~REASON_BITS.stateStale;
-    if (commander.isSilent(nowMs)) endLease(`silent for more than ${config.leaseSilenceMsMax} ms`);
-    const { pursued } = commander;
-    if (pursued.isLive && nowMs >= pursued.expiresMs) {
-      events.tell("watchdog", `command ${pursued.seq} expired: hold`);
-      this.#motion.hold();
-      pursued.isLive = false;
-      this.#doubts |= REASON_BITS.commandExpired;
+    if (ageMs <= this.#parts.config.stateAgeMsMax) {
+      this.#doubts &= ~REASON_BITS.stateStale;
+      return;
     }
+    if ((this.#doubts & REASON_BITS.stateStale) === 0)
+      this.#tellTrigger("deviceStateOld", `device state is ${Math.round(ageMs)} ms old: hold`);
+    this.hold(REASON_BITS.stateStale);
+  }
+
+  /** What makes it wrong to go on moving at all. */
+  #watchTrust(): void {
+    const { driver, config, blackBox, stop } = this.#parts;
+    const { positionRad } = driver.state();
+    for (let joint = 0; joint < positionRad.length; joint++) {
+      const errorRad = Math.abs(this.sentRad[joint]! - positionRad[joint]!);
+      // NaN is no position either.
+      if (errorRad <= config.trackingErrorRadMax) continue;
+      stop("trackingError", `joint ${joint + 1} is ${errorRad.toFixed(2)} rad from its setpoint`);
+      return;
+    }
+    if (blackBox?.failure !== undefined) stop("blackBoxFailed", blackBox.failure);
+  }
+
+  #watchExpiry(nowMs: number): void {
+    const { pursued } = this.#parts.commander;
+    if (!pursued.isLive || nowMs < pursued.expiresMs) return;
+    this.#tellTrigger("commandExpired", `command ${pursued.seq} expired: hold`);
+    this.#motion.hold();
+    pursued.isLive = false;
+    this.#doubts |= REASON_BITS.commandExpired;
   }
 
   #onLate(skipped: number, nowMs: number, state: ServoStateName): void {
@@ -123,8 +165,11 @@ export class Follower {
     this.#lateTicks += skipped;
     this.#parts.events.overrun(skipped, nowMs);
     if (this.#lateTicks < this.#parts.config.lateTicksMax || state === "stopping") return;
-    this.#parts.events.tell("watchdog", `${this.#lateTicks} ticks missed in a row: stop`);
-    this.#parts.stop("the servo loop is late");
+    this.#parts.stop("loopLate", `${this.#lateTicks} ticks missed in a row`);
+  }
+
+  #tellTrigger(trigger: TriggerName, text: string): void {
+    this.#parts.events.triggered(trigger, "watchdog", text);
   }
 
   #pursue(nowMs: number, state: ServoStateName): void {
@@ -159,8 +204,8 @@ export class Follower {
     if (Number.isNaN(this.#unsentSinceMs)) this.#unsentSinceMs = nowMs;
     const unsentMs = nowMs - this.#unsentSinceMs;
     if (unsentMs > (outcome === "busy" ? BUSY_MS_MAX : config.stateAgeMsMax) && state !== "stopping") {
-      events.tell("watchdog", `no setpoint left for ${Math.round(unsentMs)} ms (${outcome}): stop`);
-      this.#parts.stop(`the device is ${outcome}`);
+      const trigger = outcome === "busy" ? "deviceBusy" : "deviceNotReady";
+      this.#parts.stop(trigger, `no setpoint left for ${Math.round(unsentMs)} ms (${outcome})`);
     }
     return this.#motion.reasons | REASON_BITS.deviceNotReady;
   }

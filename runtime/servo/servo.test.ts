@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { REASON_BITS, type ServoSnapshot } from "./api.js";
-import { HOME, PERIOD_MS, peerOf, ServoBench } from "./testing.js";
+import { REASON_BITS, type ServoEvent, type ServoSnapshot } from "./api.js";
+import type { BlackBox, InputAges } from "./blackBox.js";
+import { HOME, PERIOD_MS, peerOf, ServoBench, SUPERVISOR } from "./testing.js";
 
 const policy = peerOf(1);
 const AWAY = HOME.map((value) => value + 0.5);
@@ -178,6 +179,7 @@ describe("refusals", () => {
       stampNs,
       expiresNs,
       speedScale: 1,
+      inputAgeMs: Number.NaN,
       positionRad: new Float64Array(7),
     });
     expect(bench.servo.statistics().refusedCommands.outOfOrder).toBe(1);
@@ -218,16 +220,114 @@ describe("leases", () => {
     expect(bench.lost[0]!.reason).toContain("silent");
   });
 
-  it("are not touched by a supervisor that leaves", async () => {
+  it("are not touched by one of two supervisors that leaves", async () => {
     const { bench, epoch } = await moving();
-    bench.servo.gone(peerOf(9, "supervisor"));
+    const other = peerOf(9, "supervisor");
+    bench.servo.heard(other);
+    bench.servo.gone(other);
     bench.command(policy, epoch, AWAY);
     await bench.run(40);
     expect(bench.last.state).toBe("following");
   });
 });
 
+describe("supervision", () => {
+  it("is a condition of every lease", async () => {
+    const bench = new ServoBench();
+    await bench.toHolding();
+    bench.servo.gone(SUPERVISOR);
+    expect(() => bench.lease(policy)).toThrow(/No supervisor/);
+    bench.servo.heard(SUPERVISOR);
+    expect(bench.lease(policy)).toBeGreaterThan(0);
+  });
+
+  it("ends the lease when the last supervisor's connection closes", async () => {
+    const { bench, epoch } = await moving();
+    bench.supervised = false;
+    bench.servo.gone(SUPERVISOR);
+    expect(bench.lost).toEqual([{ peerId: 1, epoch, reason: "the last supervisor's connection closed" }]);
+    await expectBraking(bench);
+    expect(bench.last.state).toBe("holding");
+    expect(bench.servo.statistics().triggers).toMatchObject({ supervisorGone: 1 });
+  });
+
+  it("ends the lease when the supervisor falls silent while the commander talks on", async () => {
+    const { bench, epoch } = await moving({ supervisorSilenceMsMax: 300 });
+    bench.supervised = false;
+    for (let ms = 0; ms < 296; ms += PERIOD_MS) {
+      bench.command(policy, epoch, AWAY);
+      await bench.run(PERIOD_MS);
+    }
+    expect(bench.servo.state).toBe("following");
+    await bench.run(8);
+    expect(bench.servo.state).toBe("holding");
+    expect(bench.servo.statistics().triggers).toMatchObject({ supervisorSilent: 1, leaseSilent: 0 });
+    await expectBraking(bench);
+  });
+
+  it("may revoke a lease", async () => {
+    const { bench } = await moving();
+    bench.servo.revokeLease(SUPERVISOR, "lunch");
+    await expectBraking(bench);
+    expect(bench.last.state).toBe("holding");
+    expect(bench.lost[0]!.reason).toBe("revoked by daemon: lunch");
+    bench.servo.revokeLease(SUPERVISOR, "again");
+    expect(bench.servo.statistics().triggers).toMatchObject({ leaseRevoked: 1 });
+  });
+});
+
 describe("watchdogs", () => {
+  it.each([
+    [
+      "not finite",
+      (bench: ServoBench, epoch: number) => bench.command(policy, epoch, Array(7).fill(Number.NaN)),
+    ],
+    ["of another length", (bench: ServoBench, epoch: number) => bench.command(policy, epoch, [1])],
+    ["valid for too long", (bench: ServoBench, epoch: number) => bench.command(policy, epoch, AWAY, 60_000)],
+  ])("brake on a command that is %s, and follow the next good one", async (_what, give) => {
+    const { bench, epoch } = await moving();
+    give(bench, epoch);
+    await bench.run(PERIOD_MS);
+    expect(bench.last.reasons & REASON_BITS.commandMalformed).toBeTruthy();
+    expect(bench.servo.statistics().triggers).toMatchObject({ commandMalformed: 1 });
+    await expectBraking(bench);
+    bench.command(policy, epoch, HOME);
+    await bench.run(8);
+    expect(bench.last.reasons).toBe(0);
+  });
+
+  it("do not brake for what somebody without the lease sends", async () => {
+    const { bench } = await moving();
+    bench.command(peerOf(2), 1, Array(7).fill(Number.NaN));
+    await bench.run(PERIOD_MS);
+    expect(bench.last.reasons).toBe(0);
+  });
+
+  it("stop when the arm is not where its setpoints are", async () => {
+    const { bench } = await moving({ trackingErrorRadMax: 0.05 });
+    bench.driver.reports = false;
+    bench.driver.state().positionRad[2]! += 0.2;
+    await bench.run(600);
+    expect(bench.servo.state).toBe("stopped");
+    expect(bench.servo.statistics().triggers).toMatchObject({ trackingError: 1 });
+    expect(texts(bench)).toMatch(/stop category 2, joint 3 is 0\.\d+ rad from its setpoint/);
+  });
+
+  it("stop once when the black box fails, and enable only when it works again", async () => {
+    const blackBox = { tick: () => {}, event: () => {}, failure: undefined as string | undefined };
+    const bench = new ServoBench({}, { blackBox });
+    await bench.toHolding();
+    blackBox.failure = "disk full";
+    await bench.run(600);
+    expect(bench.servo.state).toBe("stopped");
+    expect(bench.servo.statistics().triggers).toMatchObject({ blackBoxFailed: 1 });
+    await bench.servo.reset();
+    await expect(bench.servo.enable()).rejects.toMatchObject({ code: "RECORDING_FAILED" });
+    blackBox.failure = undefined;
+    await bench.servo.enable();
+    expect(bench.servo.state).toBe("holding");
+  });
+
   it("brake when a command expires, and follow the next one", async () => {
     const { bench, epoch } = await moving({ leaseSilenceMsMax: 5000 });
     await bench.run(304);
@@ -265,7 +365,7 @@ describe("watchdogs", () => {
     expect(bench.servo.state).not.toBe("following");
     await bench.run(600);
     expect(bench.servo.state).toBe("stopped");
-    expect(texts(bench)).toContain("the servo loop is late");
+    expect(texts(bench)).toContain("10 ticks missed in a row");
   });
 
   it("start again from rest when setpoints did not leave for a while", async () => {
@@ -424,6 +524,64 @@ describe("faults", () => {
     const sent = bench.driver.sent.length;
     await bench.run(40);
     expect(bench.driver.sent.length).toBe(sent);
+  });
+});
+
+describe("a latch", () => {
+  it("survives the loss of the device", async () => {
+    const { bench } = await moving();
+    void bench.servo.stop(2, "operator");
+    bench.driver.fault("FAKE_LINK_CLOSED");
+    expect(bench.servo.state).toBe("stopped");
+    await bench.run(1200);
+    expect(bench.servo.state).toBe("stopped");
+    await expect(bench.servo.enable()).rejects.toMatchObject({ code: "NOT_ENABLED" });
+    await bench.servo.reset();
+    expect(bench.servo.state).toBe("connected");
+  });
+
+  it("is there from the start after a crash", async () => {
+    const bench = new ServoBench({}, { startLatched: "the process was killed" });
+    await bench.servo.connect();
+    await bench.run(40);
+    expect(bench.servo.state).toBe("stopped");
+    await expect(bench.servo.enable()).rejects.toMatchObject({ code: "NOT_ENABLED" });
+    await bench.servo.reset();
+    await bench.servo.enable();
+    expect(bench.servo.state).toBe("holding");
+  });
+});
+
+describe("the black box", () => {
+  it("gets every tick with the ages of its inputs, and every event", async () => {
+    const ages: InputAges[] = [];
+    const events: ServoEvent[] = [];
+    const blackBox: BlackBox = {
+      tick: (_snapshot, age) => void ages.push({ ...age }),
+      event: (event) => void events.push(event),
+      failure: undefined,
+    };
+    const bench = new ServoBench({}, { blackBox });
+    await bench.toHolding();
+    expect(ages.at(-1)).toMatchObject({ commandMs: Number.NaN, commanderMs: Number.NaN });
+    const epoch = bench.lease(policy);
+    bench.command(policy, epoch, AWAY);
+    await bench.run(100);
+    const { commandMs, inputMs, stateMs, supervisorMs, commanderMs } = ages.at(-1)!;
+    expect(commandMs).toBeCloseTo(100, 3);
+    expect(inputMs).toBeCloseTo(120, 3);
+    expect(stateMs).toBeLessThan(PERIOD_MS);
+    expect(supervisorMs).toBeLessThan(PERIOD_MS);
+    expect(commanderMs).toBeCloseTo(100, 3);
+    void bench.servo.stop(2, "lunch", "page");
+    await bench.run(600);
+    expect(ages.length).toBe(bench.snapshots.length);
+    expect(events).toEqual(bench.events);
+    expect(events.find(({ trigger }) => trigger !== undefined)).toMatchObject({
+      kind: "stop",
+      trigger: "stopRequested",
+      text: "category 2, page: lunch",
+    });
   });
 });
 

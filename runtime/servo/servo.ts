@@ -11,7 +11,9 @@ import { type Clock, nsToMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { ArmDriver, Fault, StopCategory } from "../../drivers/contract.js";
 import { REASON_BITS, type ServoInfo, type ServoStateName, type ServoStatistics } from "./api.js";
+import type { BlackBox, InputAges } from "./blackBox.js";
 import { Commander } from "./commander.js";
+import { MALFORMED } from "./commandGate.js";
 import type { ServoConfig } from "./config.js";
 import { DeviceSession, isLinkLoss } from "./device.js";
 import { EventDesk, type ServoOutput } from "./events.js";
@@ -23,7 +25,10 @@ import type { LinkHandler, Peer } from "./link/server.js";
 import type { ServoLoop, Tick } from "./loop.js";
 import { createSnapshot, type MutableSnapshot, takeDeviceState } from "./snapshot.js";
 import { advance, canAdvance, passesCommands, type ServoEventName, streams } from "./states.js";
+import { graver, STOP_CATEGORIES } from "./stopCategories.js";
+import { Supervision } from "./supervision.js";
 import { TickLog } from "./tickLog.js";
+import type { TriggerName } from "./triggers.js";
 
 export interface ServoOptions {
   readonly robot: string;
@@ -34,6 +39,9 @@ export interface ServoOptions {
   readonly clock: Clock;
   readonly realtimePriority: number;
   readonly processId: number;
+  readonly blackBox?: BlackBox;
+  /** Start in `stopped` for this reason: after a crash of the servo process, only a reset leads on. */
+  readonly startLatched?: string;
 }
 
 export class Servo implements LinkHandler {
@@ -43,6 +51,14 @@ export class Servo implements LinkHandler {
   readonly #device: DeviceSession;
   readonly #events: EventDesk;
   readonly #commander: Commander;
+  readonly #supervision = new Supervision();
+  readonly #ages: InputAges = {
+    stateMs: Number.NaN,
+    commandMs: Number.NaN,
+    inputMs: Number.NaN,
+    supervisorMs: Number.NaN,
+    commanderMs: Number.NaN,
+  };
   readonly #snapshot: MutableSnapshot;
   #loop: ServoLoop | undefined;
   readonly #follower: Follower;
@@ -56,7 +72,7 @@ export class Servo implements LinkHandler {
     this.#options = options;
     this.#driver = options.driver;
     this.#device = new DeviceSession(options.driver, options.clock);
-    this.#events = new EventDesk(options.clock);
+    this.#events = new EventDesk(options.clock, options.blackBox);
     const limits = limitsInForce(options.driver.limits, options.config);
     const jointCount = limits.jointNames.length;
     this.#limits = publicLimits(limits);
@@ -65,12 +81,18 @@ export class Servo implements LinkHandler {
       ...options,
       commander: this.#commander,
       events: this.#events,
-      stop: (reason) => void this.stop(2, reason),
-      endLease: (reason) => this.#endLease(reason),
+      blackBox: options.blackBox,
+      stop: (trigger, reason) => void this.#stopFor(trigger, 2, reason),
+      endLease: (trigger, reason) => this.#endLease(reason, trigger),
+      supervisorSilentMs: (nowMs) => this.#supervision.silentMs(nowMs),
     });
     this.#snapshot = createSnapshot(jointCount);
     this.log = new TickLog(jointCount, options.config.rateHz);
     options.driver.onFault((fault) => this.#onFault(fault));
+    if (options.startLatched !== undefined) {
+      this.#state = "stopped";
+      this.#events.tell("state", `starts stopped: ${options.startLatched}`);
+    }
   }
 
   attach(output: ServoOutput, loop?: ServoLoop): void {
@@ -94,7 +116,7 @@ export class Servo implements LinkHandler {
 
   /** Ends motion within the limits and leaves the arm holding. */
   async close(): Promise<void> {
-    if (streams(this.#state)) await this.stop(2, "the servo process ends");
+    if (streams(this.#state)) await this.#stopFor("processEnds", 2, "the servo process ends");
     await this.#device.close();
   }
 
@@ -104,7 +126,8 @@ export class Servo implements LinkHandler {
     const { robot, device, config, realtimePriority, processId } = this.#options;
     const { identity } = this.#device;
     const limits = this.#limits;
-    return { robot, device, rateHz: config.rateHz, limits, identity, realtimePriority, processId };
+    const { rateHz, supervisorSilenceMsMax } = config;
+    return { robot, device, rateHz, limits, identity, realtimePriority, processId, supervisorSilenceMsMax };
   }
 
   statistics(): ServoStatistics {
@@ -122,16 +145,22 @@ export class Servo implements LinkHandler {
       bucketsUs: histogram?.bucketsUs ?? [],
       counts: histogram?.counts() ?? [],
       refusedCommands: { ...this.#events.refused },
+      triggers: { ...this.#events.triggers },
       driver: { ...this.#driver.counters(), snapshotsDropped: this.#events.output?.snapshotsDropped() ?? 0 },
     };
   }
 
   heard(peer: Peer): void {
-    this.#commander.heard(peer, this.#nowMs());
+    const nowMs = this.#nowMs();
+    this.#commander.heard(peer, nowMs);
+    this.#supervision.heard(peer, nowMs);
   }
 
   gone(peer: Peer): void {
-    if (this.#commander.isHeldBy(peer)) this.#endLease("its connection closed");
+    this.#supervision.gone(peer);
+    if (this.#commander.isHeldBy(peer)) this.#endLease("its connection closed", "commanderGone");
+    else if (this.#commander.holder !== undefined && this.#supervision.isAlone)
+      this.#endLease("the last supervisor's connection closed", "supervisorGone");
   }
 
   troubled(text: string): void {
@@ -150,6 +179,8 @@ export class Servo implements LinkHandler {
         `The servo is ${this.#state}`,
         "Enable the robot first; after a stop or a fault, reset it before",
       );
+    if (this.#supervision.silentMs(this.#nowMs()) > this.#options.config.supervisorSilenceMsMax)
+      throw refuse("No supervisor is connected, so nobody could stop the arm", "Start the daemon");
     this.#epoch++;
     this.#follower.startLease();
     this.#commander.grant(peer, name, this.#epoch, this.#nowMs());
@@ -161,6 +192,11 @@ export class Servo implements LinkHandler {
     if (this.#commander.isHeldBy(peer) && epoch === this.#epoch) this.#endLease("released");
   }
 
+  revokeLease(peer: Peer, reason: string): void {
+    if (this.#commander.holder !== undefined)
+      this.#endLease(`revoked by ${peer.name}: ${reason}`, "leaseRevoked");
+  }
+
   /** Judges a command and leaves it for the next tick. */
   command(peer: Peer, command: BodyOf<"command">): void {
     const nowMs = this.#nowMs();
@@ -170,7 +206,9 @@ export class Servo implements LinkHandler {
       stateIsFresh: this.#follower.stateAgeMs(nowMs) <= this.#options.config.stateAgeMsMax,
       nowMs,
     });
-    if (refusal !== undefined) this.#events.refuse(refusal, `command ${command.seq} of ${peer.name}`, nowMs);
+    if (refusal === undefined) return;
+    this.#events.refuse(refusal, `command ${command.seq} of ${peer.name}`, nowMs);
+    if (MALFORMED.has(refusal)) this.#follower.hold(REASON_BITS.commandMalformed);
   }
 
   gripper(peer: Peer, epoch: number, openingM: number): void {
@@ -188,6 +226,13 @@ export class Servo implements LinkHandler {
         "NOT_ENABLED",
         `The servo is ${this.#state}`,
         this.#state === "disconnected" ? "Check the device's power and cable" : "Reset it first",
+      );
+    const failure = this.#options.blackBox?.failure;
+    if (failure !== undefined)
+      throw new CerebellumError(
+        "RECORDING_FAILED",
+        `The black box fails: ${failure}`,
+        "Mend it, then enable again",
       );
     await this.#device.activate();
     // A stop or a lost link while the device was busy has ended the operation; this is for the tick in between.
@@ -209,22 +254,27 @@ export class Servo implements LinkHandler {
   }
 
   /** Resolves when motion has ended. Never refused. */
-  async stop(category: StopCategory, reason: string): Promise<void> {
+  stop(category: StopCategory, reason: string, by?: string): Promise<void> {
+    return this.#stopFor("stopRequested", category, by === undefined ? reason : `${by}: ${reason}`);
+  }
+
+  async #stopFor(trigger: TriggerName, category: StopCategory, reason: string): Promise<void> {
     this.#epoch++;
+    this.#events.triggered(trigger, "stop", `category ${category}, ${reason}`);
     this.#dropHolder(`stopped: ${reason}`);
     this.#device.abort(`stop of category ${category}`);
     const moved = streams(this.#state);
-    // The strongest wish counts while several stops meet.
-    this.#stopCategory = this.#state === "stopping" ? minCategory(this.#stopCategory, category) : category;
+    this.#stopCategory = this.#state === "stopping" ? graver(this.#stopCategory, category) : category;
     this.#advance("stopRequested", `stop of category ${category}: ${reason}`);
-    if (category === 0) {
-      const left = this.#driver.stopNow(0);
+    const { decelerates } = STOP_CATEGORIES[category];
+    if (!decelerates) {
+      const left = this.#driver.stopNow(category);
       this.#events.tell(
         "state",
         left ? "stop sent to the device" : "the device could not be reached for the stop",
       );
     }
-    if (!moved || category === 0) {
+    if (!moved || !decelerates) {
       await this.#finishStop();
       return;
     }
@@ -256,6 +306,7 @@ export class Servo implements LinkHandler {
 
   #publish(index: number, reasons: number): void {
     const snapshot = this.#snapshot;
+    const { blackBox } = this.#options;
     const { pursued } = this.#commander;
     takeDeviceState(snapshot, this.#driver.state());
     snapshot.tick = index;
@@ -269,6 +320,10 @@ export class Servo implements LinkHandler {
     snapshot.commandSeq = this.#follower.commandSeq;
     snapshot.commandWireNs = this.#follower.commandWireNs;
     this.log.add(snapshot);
+    if (blackBox !== undefined) {
+      this.#follower.readAges(nsToMs(snapshot.tickNs), this.#ages);
+      blackBox.tick(snapshot, this.#ages);
+    }
     this.#events.output?.broadcastSnapshot(snapshot);
   }
 
@@ -280,12 +335,21 @@ export class Servo implements LinkHandler {
   }
 
   #onFault(fault: Fault): void {
-    this.#events.tell("fault", `${fault.code}: ${fault.cause}`, fault);
-    if (fault.severity === "warning") return;
+    if (fault.severity === "warning") {
+      this.#events.warned(fault);
+      return;
+    }
+    const isLink = isLinkLoss(fault);
+    this.#events.triggered(
+      isLink ? "linkLost" : "deviceFault",
+      "fault",
+      `${fault.code}: ${fault.cause}`,
+      fault,
+    );
     this.#epoch++;
     this.#dropHolder(`fault ${fault.code}`);
     this.#device.abort(fault.code);
-    if (isLinkLoss(fault)) {
+    if (isLink) {
       this.#advance("linkDown", fault.code);
       void this.#device.reconnect({
         linkUp: () => this.#onLinkUp(),
@@ -327,10 +391,12 @@ export class Servo implements LinkHandler {
     this.#events.output?.broadcastInfo();
   }
 
-  #endLease(reason: string): void {
+  /** @param trigger what took the lease away; none when its holder gave it back */
+  #endLease(reason: string, trigger?: TriggerName): void {
+    if (trigger !== undefined) this.#events.triggered(trigger, "watchdog", reason);
     this.#dropHolder(reason);
     this.#follower.clearDoubts();
-    if (reason !== "released") this.#follower.hold(REASON_BITS.leaseLost);
+    if (trigger !== undefined) this.#follower.hold(REASON_BITS.leaseLost);
     if (canAdvance(this.#state, "leaseEnded")) this.#advance("leaseEnded", `lease ended: ${reason}`);
   }
 
@@ -353,5 +419,3 @@ export class Servo implements LinkHandler {
     return nsToMs(this.#options.clock.nowNs());
   }
 }
-
-const minCategory = (one: StopCategory, other: StopCategory): StopCategory => (one < other ? one : other);

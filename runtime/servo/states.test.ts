@@ -1,24 +1,32 @@
 import { describe, expect, it } from "vitest";
 import { SERVO_STATES, type ServoStateName } from "./api.js";
-import { advance, canAdvance, passesCommands, SERVO_EVENTS, type ServoEventName, streams } from "./states.js";
+import {
+  advance,
+  canAdvance,
+  passesCommands,
+  SERVO_EVENTS,
+  type ServoEventName,
+  streams,
+  transitions,
+} from "./states.js";
 
-/** Every pair, written out by hand: `-` is illegal. Columns follow SERVO_EVENTS. */
+/** Every pair, written out by hand a second time: `-` is refused. Columns follow SERVO_EVENTS. */
 const EXPECTED: Record<ServoStateName, string> = {
-  //             linkUp    linkDown     enabled leaseGranted leaseEnded stopRequested stopFinished reset   fault
+  //             linkUp    linkDown     enabled   leaseGranted leaseEnded stopRequested stopFinished reset     fault
   disconnected:
-    "connected disconnected -       -            -          stopped       -            -         faulted",
+    "            connected disconnected -         -            -          stopped       -            -         faulted",
   connected:
-    "   -         disconnected holding -            -          stopped       -            connected faulted",
+    "            connected disconnected holding   -            -          stopped       -            connected faulted",
   holding:
-    "     -         disconnected -       following    -          stopping      -            -         faulted",
+    "            -         disconnected holding   following    holding    stopping      -            -         faulted",
   following:
-    "   -         disconnected -       -            holding    stopping      -            -         faulted",
+    "            -         disconnected following -            holding    stopping      -            -         faulted",
   stopping:
-    "    -         disconnected -       -            -          stopping      stopped      -         faulted",
+    "            -         stopped      -         -            stopping   stopping      stopped      -         faulted",
   stopped:
-    "     stopped   disconnected -       -            -          stopped       stopped      connected stopped",
+    "            stopped   stopped      -         -            stopped    stopped       stopped      connected stopped",
   faulted:
-    "     faulted   disconnected -       -            -          faulted       faulted      connected faulted",
+    "            faulted   faulted      -         -            faulted    faulted       faulted      connected faulted",
 };
 const PAIRS = SERVO_STATES.flatMap((state) =>
   SERVO_EVENTS.map((event, column) => {
@@ -30,15 +38,15 @@ const PAIRS = SERVO_STATES.flatMap((state) =>
 describe("servo states", () => {
   it.each(PAIRS)("$state + $event -> $expected", ({ state, event, expected }) => {
     expect(canAdvance(state, event)).toBe(expected !== "-");
-    if (expected === "-") expect(() => advance(state, event)).toThrow(new RegExp(`${state} has no ${event}`));
+    if (expected === "-")
+      expect(() => advance(state, event)).toThrow(new RegExp(`${state} refuses ${event}`));
     else expect(advance(state, event)).toBe(expected);
   });
 
   it("passes commands in following only, which only a lease leads to", () => {
     expect(SERVO_STATES.filter(passesCommands)).toEqual(["following"]);
-    expect(PAIRS.filter(({ expected }) => expected === "following")).toEqual([
-      { state: "holding", event: "leaseGranted", expected: "following" },
-    ]);
+    const ways = PAIRS.filter(({ state, expected }) => expected === "following" && state !== "following");
+    expect(ways).toEqual([{ state: "holding", event: "leaseGranted", expected: "following" }]);
   });
 
   it("stops from everywhere in one step", () => {
@@ -54,13 +62,23 @@ describe("servo states", () => {
     expect(intoEnabled).toEqual([{ state: "connected", event: "enabled", expected: "holding" }]);
   });
 
-  it("leaves the latched states by reset or loss of the device only", () => {
+  it("leaves the latched states by reset only, whatever the link does", () => {
     for (const state of ["stopped", "faulted"] as const) {
       const exits = SERVO_EVENTS.filter(
         (event) => canAdvance(state, event) && advance(state, event) !== state,
       );
-      expect(exits).toEqual(["linkDown", "reset"]);
+      expect(exits).toEqual(["reset"]);
     }
+  });
+
+  it("latches a stop that was asked for while the link breaks", () => {
+    expect(advance("stopping", "linkDown")).toBe("stopped");
+    expect(advance("disconnected", "stopRequested")).toBe("stopped");
+  });
+
+  it("answers every event in every state", () => {
+    for (const state of SERVO_STATES)
+      expect(Object.keys(transitions[state]).sort()).toEqual([...SERVO_EVENTS].sort());
   });
 
   it("has no trap: every state leads to holding", () => {

@@ -1,8 +1,8 @@
 /**
- * The servo's states as one table. Rules that the test holds: only `following` passes commands; a stop request leads
- * in one step to a state that commands no motion; nothing leaves `stopped` or `faulted` but a reset or the loss of the
- * device. Losing the device ends every latch, because a device that comes back is `connected`: not enabled, and
- * enabling it is explicit.
+ * The servo's states as one table: every state answers every event, with the next state or with `refused`. Rules that
+ * the tests hold: only `following` passes commands; a stop request leads in one step from everywhere to a state that
+ * passes none; nothing but a reset leaves `stopped` or `faulted`, also when the device was lost and has come back in
+ * between; whoever comes from `disconnected` is `connected`: not enabled, and enabling it is explicit.
  */
 import { CerebellumError } from "../../core/errors.js";
 import type { ServoStateName } from "./api.js";
@@ -24,42 +24,73 @@ export const SERVO_EVENTS = [
 ] as const;
 export type ServoEventName = (typeof SERVO_EVENTS)[number];
 
-/** An event without an entry is illegal in that state; one that leads to the same state is expected and changes nothing. */
-export const transitions: Record<ServoStateName, Partial<Record<ServoEventName, ServoStateName>>> = {
+/** Illegal in this state: nothing changes, and whoever asked is told. */
+const refused = "refused" as const;
+
+/** An event that leads to the same state is expected there and changes nothing. */
+export const transitions: Record<ServoStateName, Record<ServoEventName, ServoStateName | typeof refused>> = {
   disconnected: {
     linkUp: "connected",
     linkDown: "disconnected",
+    enabled: refused,
+    leaseGranted: refused,
+    leaseEnded: refused,
     stopRequested: "stopped",
+    stopFinished: refused,
+    reset: refused,
     fault: "faulted",
   },
   connected: {
+    linkUp: "connected",
     linkDown: "disconnected",
     enabled: "holding",
+    leaseGranted: refused,
+    leaseEnded: refused,
     stopRequested: "stopped",
-    fault: "faulted",
+    stopFinished: refused,
     reset: "connected",
+    fault: "faulted",
   },
   holding: {
+    linkUp: refused,
     linkDown: "disconnected",
+    enabled: "holding",
     leaseGranted: "following",
+    leaseEnded: "holding",
     stopRequested: "stopping",
+    stopFinished: refused,
+    reset: refused,
     fault: "faulted",
   },
   following: {
+    linkUp: refused,
     linkDown: "disconnected",
+    enabled: "following",
+    leaseGranted: refused,
     leaseEnded: "holding",
     stopRequested: "stopping",
+    stopFinished: refused,
+    reset: refused,
     fault: "faulted",
   },
   stopping: {
-    linkDown: "disconnected",
+    linkUp: refused,
+    // The arm can no longer be led to rest; the stop stays asked for.
+    linkDown: "stopped",
+    enabled: refused,
+    leaseGranted: refused,
+    leaseEnded: "stopping",
     stopRequested: "stopping",
     stopFinished: "stopped",
+    reset: refused,
     fault: "faulted",
   },
   stopped: {
     linkUp: "stopped",
-    linkDown: "disconnected",
+    linkDown: "stopped",
+    enabled: refused,
+    leaseGranted: refused,
+    leaseEnded: "stopped",
     stopRequested: "stopped",
     stopFinished: "stopped",
     reset: "connected",
@@ -67,7 +98,10 @@ export const transitions: Record<ServoStateName, Partial<Record<ServoEventName, 
   },
   faulted: {
     linkUp: "faulted",
-    linkDown: "disconnected",
+    linkDown: "faulted",
+    enabled: refused,
+    leaseGranted: refused,
+    leaseEnded: "faulted",
     stopRequested: "faulted",
     stopFinished: "faulted",
     reset: "connected",
@@ -76,16 +110,17 @@ export const transitions: Record<ServoStateName, Partial<Record<ServoEventName, 
 };
 
 export const canAdvance = (state: ServoStateName, event: ServoEventName): boolean =>
-  transitions[state][event] !== undefined;
+  transitions[state][event] !== refused;
 
 /** @throws CerebellumError ILLEGAL_TRANSITION */
 export function advance(state: ServoStateName, event: ServoEventName): ServoStateName {
   const next = transitions[state][event];
-  if (next !== undefined) return next;
+  if (next !== refused) return next;
+  const possible = SERVO_EVENTS.filter((other) => canAdvance(state, other));
   throw new CerebellumError(
     "ILLEGAL_TRANSITION",
-    `Servo state ${state} has no ${event}`,
-    `Possible now: ${Object.keys(transitions[state]).join(", ")}`,
+    `Servo state ${state} refuses ${event}`,
+    `Possible now: ${possible.join(", ")}`,
   );
 }
 

@@ -8,7 +8,7 @@ import { ServoConfig } from "./config.js";
 import type { ServoOutput } from "./events.js";
 import type { ToolPoint } from "./limiter.js";
 import type { Peer } from "./link/server.js";
-import { Servo } from "./servo.js";
+import { Servo, type ServoOptions } from "./servo.js";
 
 const JOINTS = 7;
 export const PERIOD_MS = 4;
@@ -23,6 +23,7 @@ export const quietToolPoint: ToolPoint = (positionRad, out) => {
 
 /** Does at once what it is told, and reports it with the next `report`. */
 export class FakeDriver implements ArmDriver {
+  readonly stopMeanings = { 0: "power off", 1: "brake, then power off", 2: "brake and hold" };
   readonly calls: string[] = [];
   readonly sent: { atMs: number; positionRad: number[] }[] = [];
   limits: ArmLimits = {
@@ -133,6 +134,8 @@ export class FakeDriver implements ArmDriver {
   }
 }
 
+export const SUPERVISOR: Peer = { id: 1000, name: "daemon", role: "supervisor" };
+
 /** One servo, its fake arm, and everything it told. */
 export class ServoBench {
   readonly clock = new SimClock();
@@ -142,10 +145,12 @@ export class ServoBench {
   readonly lost: { peerId: number; epoch: number; reason: string }[] = [];
   readonly config: ServoConfig;
   readonly servo: Servo;
+  /** A supervisor that is heard before every tick. */
+  supervised = true;
   readonly #ticks = { index: 0 };
   #seq = 0;
 
-  constructor(changes: Partial<ServoConfig> = {}) {
+  constructor(changes: Partial<ServoConfig> = {}, options: Partial<ServoOptions> = {}) {
     this.config = ServoConfig.parse({ ...ServoConfig.parse({}), ...changes });
     this.servo = new Servo({
       robot: "arm",
@@ -156,6 +161,7 @@ export class ServoBench {
       clock: this.clock,
       realtimePriority: 0,
       processId: 1,
+      ...options,
     });
     const output: ServoOutput = {
       broadcastSnapshot: (snapshot) =>
@@ -188,6 +194,7 @@ export class ServoBench {
       this.driver.report();
       const late = leftMs === ms ? skipped : 0;
       this.#ticks.index += 1 + late;
+      if (this.supervised) this.servo.heard(SUPERVISOR);
       this.servo.tick({ index: this.#ticks.index, nowMs: this.nowMs, skipped: late });
       // Answers of the device arrive between ticks.
       for (let turn = 0; turn < 10; turn++) await Promise.resolve();
@@ -217,6 +224,7 @@ export class ServoBench {
       stampNs,
       expiresNs: addNs(stampNs, msToNs(validMs)),
       speedScale,
+      inputAgeMs: 20,
       positionRad: Float64Array.from(positionRad),
     });
   }

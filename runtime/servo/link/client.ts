@@ -23,7 +23,7 @@ import type { ServoMessage } from "./schema.js";
 const CONNECT_MS_MAX = 5_000;
 /** Enabling and resetting talk to the device; a stop ends within the braking time. */
 const ANSWER_MS_MAX = 20_000;
-/** A lease holder shows that it lives this many times within the silence that would cost it the lease. */
+/** A lease holder or supervisor shows that it lives this many times within the silence that would cost it the lease. */
 const HEARTBEATS_PER_SILENCE = 4;
 
 export interface ConnectOptions {
@@ -138,6 +138,10 @@ class SocketServoClient implements ServoClient {
     await this.#request("stopping", (requestId) => encode("stop", { requestId, category, reason }));
   }
 
+  async revokeLease(reason: string): Promise<void> {
+    await this.#request("revoking the lease", (requestId) => encode("leaseRevoke", { requestId, reason }));
+  }
+
   async reset(): Promise<void> {
     await this.#request("resetting", (requestId) => encode("reset", { requestId }));
   }
@@ -168,12 +172,20 @@ class SocketServoClient implements ServoClient {
         this.#takeSnapshot(message);
         return;
       case "event": {
-        const { atNs, kind, text, fault } = message;
-        const event: ServoEvent = fault === null ? { atNs, kind, text } : { atNs, kind, text, fault };
+        const { atNs, kind, text, trigger, fault } = message;
+        const event: ServoEvent = {
+          atNs,
+          kind,
+          text,
+          ...(trigger === "" ? {} : { trigger }),
+          ...(fault === null ? {} : { fault }),
+        };
         for (const listener of this.#eventListeners) listener(event);
         return;
       }
       case "info":
+        if (this.#info === undefined && this.#options.role === "supervisor")
+          void this.#showLife(this.closed, message.info.supervisorSilenceMsMax / HEARTBEATS_PER_SILENCE);
         this.#info = message.info;
         this.#onInfo?.resolve(message);
         this.#onInfo = undefined;
@@ -183,7 +195,7 @@ class SocketServoClient implements ServoClient {
         return;
       case "leaseGranted":
         this.#lease = new SocketLease(message.epoch, this.#options.clock, (bytes) => this.#write(bytes));
-        void this.#showLife(this.#lease, message.silenceMsMax / HEARTBEATS_PER_SILENCE);
+        void this.#showLife(this.#lease.lost, message.silenceMsMax / HEARTBEATS_PER_SILENCE);
         this.#settle(message.requestId, message);
         return;
       case "result":
@@ -240,10 +252,10 @@ class SocketServoClient implements ServoClient {
     }
   }
 
-  async #showLife(lease: SocketLease, periodMs: number): Promise<void> {
-    while (!lease.lost.aborted) {
-      await sleepMs(this.#options.clock, periodMs, lease.lost);
-      if (!lease.lost.aborted) this.#write(encode("heartbeat", {}));
+  async #showLife(ended: AbortSignal, periodMs: number): Promise<void> {
+    while (!ended.aborted) {
+      await sleepMs(this.#options.clock, periodMs, ended);
+      if (!ended.aborted) this.#write(encode("heartbeat", {}));
     }
   }
 

@@ -10,6 +10,7 @@ const command: BodyOf<"command"> = {
   stampNs: asMonotonicNs(123_456_789_012_345_678n),
   expiresNs: asMonotonicNs(123_456_789_512_345_678n),
   speedScale: 0.5,
+  inputAgeMs: 42,
   positionRad: Float64Array.of(0.1, -0.2, 0.3, Number.NaN, Number.POSITIVE_INFINITY, 0, 1),
 };
 const snapshot: BodyOf<"snapshot"> = {
@@ -47,7 +48,7 @@ const FRAMES = [
   encode("command", command),
   encode("stop", { requestId: 9, category: 1, reason: "operator" }),
   encode("snapshot", snapshot),
-  encode("event", { atNs: asMonotonicNs(1n), kind: "fault", text: "C31", fault }),
+  encode("event", { atNs: asMonotonicNs(1n), kind: "fault", text: "C31", trigger: "deviceFault", fault }),
   encode("result", { requestId: 9, ok: false, code: "NOT_ENABLED", happened: "a", remedy: "b" }),
 ];
 
@@ -60,7 +61,15 @@ describe("codec", () => {
       message: { type: "snapshot", ...snapshot },
     });
     expect(
-      decodeFromServo(encode("event", { atNs: asMonotonicNs(1n), kind: "fault", text: "C31", fault })),
+      decodeFromServo(
+        encode("event", {
+          atNs: asMonotonicNs(1n),
+          kind: "fault",
+          text: "C31",
+          trigger: "deviceFault",
+          fault,
+        }),
+      ),
     ).toMatchObject({ kind: "frame", message: { kind: "fault", fault } });
   });
 
@@ -72,9 +81,10 @@ describe("codec", () => {
     expect(bytes.readUInt32LE(10)).toBe(7);
     expect(bytes.readBigUInt64LE(14)).toBe(123_456_789_012_345_678n);
     expect(bytes.readDoubleLE(30)).toBe(0.5);
-    expect(bytes[38]).toBe(7);
-    expect(bytes.readDoubleLE(39)).toBe(0.1);
-    expect(bytes.length).toBe(39 + 7 * 8);
+    expect(bytes.readDoubleLE(38)).toBe(42);
+    expect(bytes[46]).toBe(7);
+    expect(bytes.readDoubleLE(47)).toBe(0.1);
+    expect(bytes.length).toBe(47 + 7 * 8);
   });
 
   it("cuts text that is too long when it writes", () => {
@@ -90,8 +100,8 @@ describe("codec", () => {
     ],
     ["an unknown type", (bytes: Buffer) => bytes.writeUInt8(200, 5), /type 200/],
     ["a huge length", (bytes: Buffer) => bytes.writeUInt32LE(FRAME_BYTES_MAX + 1, 0), /length/],
-    ["a vector with too many numbers", (bytes: Buffer) => bytes.writeUInt8(255, 38), /vector of 255/],
-    ["a count that does not fit its length", (bytes: Buffer) => bytes.writeUInt8(6, 38), /too many/],
+    ["a vector with too many numbers", (bytes: Buffer) => bytes.writeUInt8(255, 46), /vector of 255/],
+    ["a count that does not fit its length", (bytes: Buffer) => bytes.writeUInt8(6, 46), /too many/],
   ])("refuses %s", (_name, spoil, reason) => {
     const bytes = encode("command", command);
     spoil(bytes);

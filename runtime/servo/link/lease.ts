@@ -26,10 +26,12 @@ export class SocketLease implements Lease {
   command(target: TargetCommand): number {
     const seq = ++this.#seq;
     if (this.lost.aborted) return seq;
-    const { expiresNs, speedScale = 1 } = target;
+    const { expiresNs, speedScale = 1, inputAgeMs = Number.NaN } = target;
     const positionRad = Float64Array.from(target.positionRad);
     const stampNs = this.#clock.nowNs();
-    this.#write(encode("command", { epoch: this.epoch, seq, stampNs, expiresNs, speedScale, positionRad }));
+    this.#write(
+      encode("command", { epoch: this.epoch, seq, stampNs, expiresNs, speedScale, inputAgeMs, positionRad }),
+    );
     return seq;
   }
 

@@ -28,6 +28,7 @@ const INFO: ServoInfo = {
   identity: undefined,
   realtimePriority: 0,
   processId: 1,
+  supervisorSilenceMsMax: 1000,
 };
 
 const snapshotAt = (tick: number, atMs: number, positionRad: number): ServoSnapshot => ({
@@ -72,7 +73,9 @@ class Recorder implements LinkHandler {
   reset = async () => {
     if (this.refuse) throw this.refuse;
   };
-  stop = async (category: number, reason: string) => void this.calls.push(`stop ${category} ${reason}`);
+  stop = async (category: number, reason: string, by: string) =>
+    void this.calls.push(`stop ${category} ${reason} by ${by}`);
+  revokeLease = (peer: Peer, reason: string) => void this.calls.push(`revoke ${reason} by ${peer.name}`);
   troubled = (text: string) => void this.calls.push(`troubled ${text}`);
 }
 
@@ -120,7 +123,9 @@ describe("servo link", () => {
       { epoch: 4, seq: 1, speedScale: 1, expiresNs, stampNs: clock.nowNs() },
       { epoch: 4, seq: 2, speedScale: 0.25 },
     ]);
-    expect(handler.calls).toEqual(expect.arrayContaining(["enable", "gripper 0.04", "stop 2 test"]));
+    expect(handler.calls).toEqual(
+      expect.arrayContaining(["enable", "gripper 0.04", "stop 2 test by daemon"]),
+    );
     await commander.close();
     await until(() => handler.calls.includes("gone policy"));
   });
@@ -138,7 +143,7 @@ describe("servo link", () => {
     await expect(observer.enable()).rejects.toMatchObject({ code: "COMMAND_REFUSED" });
     await expect(observer.reset()).rejects.toMatchObject({ code: "COMMAND_REFUSED" });
     await observer.stop(0, "panic");
-    expect(handler.calls).toEqual(["stop 0 panic"]);
+    expect(handler.calls).toEqual(["stop 0 panic by page"]);
   });
 
   it("tells the holder that its lease is lost", async () => {

@@ -7,6 +7,7 @@
  */
 import { z } from "zod";
 import { REASON_BITS, SERVO_STATES, type ServoInfo, type ServoRole, type ServoStatistics } from "../api.js";
+import { TRIGGER_NAMES } from "../triggers.js";
 import { choice, type Field, f64, flag, json, monotonicNs, text, u16, u32, vector } from "./fields.js";
 
 export const PROTOCOL_VERSION = 2;
@@ -18,7 +19,7 @@ export const HEADER_BYTES = 6;
 export const NAME_BYTES_MAX = 64;
 
 const ROLES = ["observer", "commander", "supervisor"] as const satisfies readonly ServoRole[];
-const EVENT_KINDS = ["state", "fault", "lease", "refused", "watchdog", "overrun"] as const;
+const EVENT_KINDS = ["state", "stop", "fault", "lease", "refused", "watchdog", "overrun"] as const;
 const STOP_CATEGORIES = [0, 1, 2] as const;
 
 const Numbers = z.array(z.number());
@@ -41,6 +42,7 @@ const Info = z
     identity: z.strictObject({ model: z.string(), serial: z.string(), firmware: z.string() }).optional(),
     realtimePriority: z.int().min(0),
     processId: z.int().positive(),
+    supervisorSilenceMsMax: z.number().positive(),
   })
   // JSON drops an undefined identity; readers find the key all the same.
   .transform((info): ServoInfo => ({ ...info, identity: info.identity }));
@@ -52,6 +54,7 @@ const Statistics: z.ZodType<ServoStatistics> = z.strictObject({
   bucketsUs: Numbers,
   counts: Numbers,
   refusedCommands: Counts,
+  triggers: Counts,
   driver: Counts,
 });
 
@@ -73,6 +76,7 @@ export const NO_STATISTICS: ServoStatistics = {
   bucketsUs: [],
   counts: [],
   refusedCommands: {},
+  triggers: {},
   driver: {},
 };
 
@@ -92,6 +96,7 @@ const NO_INFO: ServoInfo = {
   identity: undefined,
   realtimePriority: 0,
   processId: 1,
+  supervisorSilenceMsMax: 1000,
 };
 
 const name = text(NAME_BYTES_MAX);
@@ -118,6 +123,7 @@ export const MESSAGES = {
     stampNs: monotonicNs,
     expiresNs: monotonicNs,
     speedScale: f64,
+    inputAgeMs: f64,
     positionRad: vector,
   }),
   gripper: message(6, "client", { epoch: u32, openingM: f64 }),
@@ -125,6 +131,7 @@ export const MESSAGES = {
   stop: message(8, "client", { requestId: u32, category: choice(STOP_CATEGORIES), reason: sentence }),
   reset: message(9, "client", { requestId: u32 }),
   statisticsRequest: message(10, "client", { requestId: u32 }),
+  leaseRevoke: message(11, "client", { requestId: u32, reason: sentence }),
 
   /** Answer to hello; sent again whenever the device's identity or limits became known. */
   info: message(65, "servo", { info: json(Info, NO_INFO) }),
@@ -151,6 +158,7 @@ export const MESSAGES = {
     atNs: monotonicNs,
     kind: choice(EVENT_KINDS),
     text: sentence,
+    trigger: choice(["", ...TRIGGER_NAMES]),
     fault: json(Fault, null),
   }),
   leaseGranted: message(68, "servo", { requestId: u32, epoch: u32, silenceMsMax: f64 }),

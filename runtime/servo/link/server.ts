@@ -32,7 +32,9 @@ export interface LinkHandler {
   command(peer: Peer, command: BodyOf<"command">): void;
   gripper(peer: Peer, epoch: number, openingM: number): void;
   enable(): Promise<void>;
-  stop(category: StopCategory, reason: string): Promise<void>;
+  /** @param by who asks */
+  stop(category: StopCategory, reason: string, by: string): Promise<void>;
+  revokeLease(peer: Peer, reason: string): void;
   reset(): Promise<void>;
   /** A peer that was cut off, for the event log. */
   troubled(text: string): void;
@@ -112,7 +114,7 @@ export class LinkServer {
   }
 
   broadcastEvent(event: ServoEvent): void {
-    const bytes = encode("event", { ...event, fault: event.fault ?? null });
+    const bytes = encode("event", { ...event, trigger: event.trigger ?? "", fault: event.fault ?? null });
     for (const [id, connection] of this.#connections) if (connection.peer) this.#send(id, bytes);
   }
 
@@ -173,6 +175,7 @@ export class LinkServer {
       }
       connection.peer = { id, name: message.name, role: message.role };
       connection.snapshotEveryTicks = message.snapshotEveryTicks;
+      this.#handler.heard(connection.peer);
       this.#send(id, encode("info", { info: this.#handler.info() }));
       return;
     }
@@ -209,22 +212,33 @@ export class LinkServer {
       }
       case "stop":
         // Whoever asks, a stop is never refused.
-        this.#answer(id, message.requestId, this.#handler.stop(message.category, message.reason));
+        this.#answer(id, message.requestId, this.#handler.stop(message.category, message.reason, peer.name));
         break;
       case "enable":
       case "reset":
-        this.#answer(id, message.requestId, this.#supervise(peer, message.type));
+        this.#answer(
+          id,
+          message.requestId,
+          this.#supervise(peer, message.type, () => this.#handler[message.type]()),
+        );
+        break;
+      case "leaseRevoke":
+        this.#answer(
+          id,
+          message.requestId,
+          this.#supervise(peer, "the lease's end", () => this.#handler.revokeLease(peer, message.reason)),
+        );
     }
   }
 
-  async #supervise(peer: Peer, request: "enable" | "reset"): Promise<void> {
+  async #supervise(peer: Peer, request: string, act: () => Promise<void> | void): Promise<void> {
     if (peer.role !== "supervisor")
       throw new CerebellumError(
         "COMMAND_REFUSED",
         `${peer.name} asked for ${request} as ${peer.role}`,
         "Connect as supervisor",
       );
-    await (request === "enable" ? this.#handler.enable() : this.#handler.reset());
+    await act();
   }
 
   #grant(peer: Peer, requestId: number, leaseName: string): void {

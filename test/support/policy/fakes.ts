@@ -47,6 +47,7 @@ export class FakeServo implements ServoClient {
     identity: undefined,
     realtimePriority: 0,
     processId: 1,
+    supervisorSilenceMsMax: 1000,
   };
   readonly closed = this.#closed.signal;
 
@@ -113,6 +114,7 @@ export class FakeServo implements ServoClient {
   enable = (): Promise<void> => Promise.resolve();
   stop = (): Promise<void> => Promise.resolve();
   reset = (): Promise<void> => Promise.resolve();
+  revokeLease = (): Promise<void> => Promise.resolve();
   statistics = (): Promise<never> => Promise.reject(new Error("not kept"));
   close(): Promise<void> {
     this.#closed.abort();

@@ -60,6 +60,7 @@ export class SocketFakeServo implements LinkHandler {
     identity: undefined,
     realtimePriority: 0,
     processId: process.pid,
+    supervisorSilenceMsMax: 1000,
   });
   statistics = () => NO_STATISTICS;
   heard = (peer: Peer) => void this.#peers.set(peer.id, peer.name);
@@ -81,6 +82,7 @@ export class SocketFakeServo implements LinkHandler {
   enable = async () => {};
   reset = async () => {};
   stop = async () => {};
+  revokeLease = () => this.revoke("a supervisor wants it");
   troubled = () => {};
 
   #publish(): void {
