@@ -531,7 +531,7 @@ describe("a latch", () => {
   it("survives the loss of the device", async () => {
     const { bench } = await moving();
     void bench.servo.stop(2, "operator");
-    bench.driver.fault("FAKE_LINK_CLOSED");
+    bench.driver.fault("FAKE_GONE", "stop", "link");
     expect(bench.servo.state).toBe("stopped");
     await bench.run(1200);
     expect(bench.servo.state).toBe("stopped");

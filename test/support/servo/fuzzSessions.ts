@@ -168,6 +168,7 @@ export class SessionFuzzer {
       stampNs: nowNs,
       expiresNs: asMonotonicNs(nowNs + validNs),
       speedScale: isPlausible ? 1 : this.#number(),
+      inputAgeMs: this.#number(),
       positionRad,
     });
   }
