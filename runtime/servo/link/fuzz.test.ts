@@ -24,6 +24,8 @@ const SEED = Number(process.env.FUZZ_SEED ?? 1);
 /** Hostile connections at a time; the server takes 32 in all. */
 const SOCKETS = 12;
 const HALF_OPEN = 200;
+/** Half-open ones that the hostile side keeps; it closes older ones itself. */
+const HALF_OPEN_KEPT = 10;
 const PEERS_MAX = 32;
 /** Half-open connections, queued answers and the runtime's own caches; it does not depend on the number of frames. */
 const HEAP_GROWTH_MB_MAX = 16;
@@ -41,6 +43,7 @@ class Judge {
   readonly violations: string[] = [];
   framesRead = 0;
   cutOff = 0;
+  readonly cutOffBy: Record<string, number> = {};
   acceptedHonest = 0;
   acceptedHostile = 0;
   hostileLeases = 0;
@@ -72,6 +75,8 @@ class Judge {
       },
       troubled: (text) => {
         this.cutOff++;
+        const why = text.replace(/^client .* cut off: /, "").replace(/[0-9]+/g, "N");
+        this.cutOffBy[why] = (this.cutOffBy[why] ?? 0) + 1;
         servo.troubled(text);
       },
       acquireLease: (peer, name) => {
@@ -177,6 +182,7 @@ describe("the servo link under fire", () => {
       await recover();
       const fuzzer = new SessionFuzzer(new Random(SEED));
       const heapMb: number[] = [];
+      const halfOpen: Socket[] = [];
       let sentFrames = 0;
       let connections = 0;
       let peersMost = 0;
@@ -198,6 +204,7 @@ describe("the servo link under fire", () => {
           if (session.end === "close") socket.end();
           // Half-open ones stay until the server needs their place.
           if (session.end !== "halfOpen") round.push(new Promise((resolve) => socket.once("close", resolve)));
+          else if (halfOpen.push(socket) > HALF_OPEN_KEPT) halfOpen.shift()!.destroy();
         }
         const askedMs = performance.now();
         await serve(Promise.all([...round, supervisor.statistics()]));
@@ -237,6 +244,10 @@ describe("the servo link under fire", () => {
       expect(judge.acceptedHostile).toBe(0);
       expect(judge.acceptedHonest).toBeGreaterThan(connections / SOCKETS / 2);
       expect(judge.cutOff).toBeGreaterThan(connections / 2);
+      // What was sent was read: everything but what deaf clients asked for, and what came after a frame that grew.
+      expect(judge.framesRead).toBeGreaterThan(
+        0.8 * (sentFrames - (fuzzer.made.deafRequest ?? 0)) - connections,
+      );
       expect(peersMost).toBeLessThanOrEqual(PEERS_MAX);
       expect(Math.max(...heapMb) - heapMb[0]!).toBeLessThan(HEAP_GROWTH_MB_MAX);
       for (const [joint, value] of HOME.entries())
@@ -263,5 +274,28 @@ describe("the servo link under fire", () => {
     await serve(late.stop(2, "somebody who came late"));
     expect(bench.servo.state).toBe("stopped");
     await late.close();
+  });
+
+  it("keeps places for supervisors when clients pile up", async () => {
+    await recover();
+    const idle: ServoClient[] = [];
+    const observe = (i: number) =>
+      connectServo(path, { role: "observer", name: `idle ${i}`, clock: bench.clock, snapshotEveryTicks: 0 });
+    let refused = 0;
+    for (let i = 0; i < PEERS_MAX; i++)
+      await observe(i).then(
+        (client) => idle.push(client),
+        () => refused++,
+      );
+    expect(idle.length).toBeGreaterThan(20);
+    expect(refused).toBeGreaterThan(0);
+    const daemon = await connectServo(path, {
+      role: "supervisor",
+      name: "honest daemon",
+      clock: bench.clock,
+    });
+    await serve(daemon.stop(2, "the daemon came back"));
+    expect(bench.servo.state).toBe("stopped");
+    for (const client of [...idle, daemon]) await client.close();
   });
 });

@@ -10,6 +10,8 @@ import { decodeFromClient, encode, encodeInto, FrameReader } from "./codec.js";
 import type { BodyOf, ClientMessage } from "./schema.js";
 
 const PEERS_MAX = 32;
+/** The last places are for supervisors: clients that somebody forgot to close must not keep the daemon out. */
+const OTHERS_MAX = 28;
 /** Events and results wait for a slow reader up to here; then it is cut off. */
 const BACKLOG_BYTES_MAX = 256 * 1024;
 
@@ -166,11 +168,22 @@ export class LinkServer {
       }
   }
 
+  #otherCount(): number {
+    let count = 0;
+    for (const { peer } of this.#connections.values())
+      if (peer !== undefined && peer.role !== "supervisor") count++;
+    return count;
+  }
+
   #take(id: number, connection: Connection, message: ClientMessage): void {
     if (!this.#connections.has(id)) return;
     if (message.type === "hello") {
       if (connection.peer !== undefined) {
         this.#cutOff(id, "second hello");
+        return;
+      }
+      if (message.role !== "supervisor" && this.#otherCount() >= OTHERS_MAX) {
+        this.#cutOff(id, `${OTHERS_MAX} clients are connected already; the last places are for supervisors`);
         return;
       }
       connection.peer = { id, name: message.name, role: message.role };
