@@ -21,12 +21,15 @@ export const asEpochNs = (ns: bigint): EpochNs => ns as EpochNs;
 /** The only source of time, waits and delays outside `launch/systemClock.ts`. */
 export interface Clock {
   nowNs(): MonotonicNs;
+  /** The same time [ms], for code that must not allocate; good to a microsecond. */
+  nowMs(): number;
   epochNs(): EpochNs;
   /** Resolves at or after `dueNs`, or at once when `signal` aborts; never rejects. */
   sleepUntil(dueNs: MonotonicNs, signal?: AbortSignal): Promise<void>;
 }
 
 export const msToNs = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
+export const msToMonotonicNs = (ms: number): MonotonicNs => asMonotonicNs(msToNs(ms));
 export const nsToMs = (ns: bigint): number => Number(ns) / 1e6;
 
 export const addNs = <T extends MonotonicNs | EpochNs>(timeNs: T, deltaNs: bigint): T =>

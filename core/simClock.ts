@@ -7,6 +7,7 @@ import {
   type EpochNs,
   type MonotonicNs,
   msToNs,
+  nsToMs,
 } from "./clock.js";
 
 interface Waiter {
@@ -16,16 +17,22 @@ interface Waiter {
 
 export class SimClock implements Clock {
   #nowNs: MonotonicNs;
+  #nowMs: number;
   #epochOffsetNs: bigint;
   #waiters: Waiter[] = [];
 
   constructor(startNs = 1_000_000_000n, epochStartNs = 1_700_000_000_000_000_000n) {
     this.#nowNs = asMonotonicNs(startNs);
+    this.#nowMs = nsToMs(startNs);
     this.#epochOffsetNs = epochStartNs - startNs;
   }
 
   nowNs(): MonotonicNs {
     return this.#nowNs;
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
   }
 
   epochNs(): EpochNs {
@@ -65,10 +72,15 @@ export class SimClock implements Clock {
         .sort((a, b) => (a.dueNs < b.dueNs ? -1 : 1))[0];
       if (next === undefined) break;
       this.#waiters = this.#waiters.filter((other) => other !== next);
-      if (next.dueNs > this.#nowNs) this.#nowNs = next.dueNs;
+      if (next.dueNs > this.#nowNs) this.#moveTo(next.dueNs);
       next.wake();
       for (let turn = 0; turn < 20; turn++) await Promise.resolve();
     }
-    this.#nowNs = endNs;
+    this.#moveTo(endNs);
+  }
+
+  #moveTo(nowNs: MonotonicNs): void {
+    this.#nowNs = nowNs;
+    this.#nowMs = nsToMs(nowNs);
   }
 }

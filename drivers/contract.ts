@@ -3,7 +3,6 @@
  * loop of its own: the servo loop calls `command` once a tick and reads `state` whenever it likes.
  */
 import type { ArmLimits, DeviceIdentity, GripperState } from "../core/arm.js";
-import type { MonotonicNs } from "../core/clock.js";
 
 /** IEC 60204-1 stop categories: 0 remove power, 1 decelerate then remove power, 2 decelerate and hold. */
 export type StopCategory = 0 | 1 | 2;
@@ -30,8 +29,8 @@ export interface Fault {
 export interface ArmState {
   /** Rises by one with each report; 0 until the first. */
   sequence: number;
-  /** When the report was received, monotonic. */
-  receivedNs: MonotonicNs;
+  /** When the report was received, monotonic [ms]: a number, because the tick reads it. */
+  receivedMs: number;
   /** The device's own clock [µs] where the report has one, else 0. */
   deviceTimeUs: number;
   readonly positionRad: Float64Array;

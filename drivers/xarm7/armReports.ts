@@ -3,7 +3,6 @@
  * from the fast stream (30000, or 30003 on older firmware), errors and motor bits from the normal one (30001).
  */
 import type { Clock } from "../../core/clock.js";
-import { asMonotonicNs } from "../../core/clock.js";
 import type { ArmState } from "../contract.js";
 import { createReport, JOINT_COUNT, modeOf, type ReportOf, readReport, stateOf } from "./protocol/index.js";
 
@@ -17,7 +16,7 @@ export type FastKind = "highRate" | "realTime";
 export class ArmReports {
   readonly state: ArmState = {
     sequence: 0,
-    receivedNs: asMonotonicNs(0n),
+    receivedMs: 0,
     deviceTimeUs: 0,
     positionRad: new Float64Array(JOINT_COUNT),
     velocityRadPerS: new Float64Array(JOINT_COUNT),
@@ -40,7 +39,7 @@ export class ArmReports {
   readonly #realTime = createReport("realTime");
   readonly #spare = createReport("normal");
   readonly #pastRad = Array.from({ length: VELOCITY_SPAN_REPORTS }, () => new Float64Array(JOINT_COUNT));
-  readonly #pastNs = Array.from({ length: VELOCITY_SPAN_REPORTS }, () => 0n);
+  readonly #pastMs = new Float64Array(VELOCITY_SPAN_REPORTS);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -64,16 +63,16 @@ export class ArmReports {
       return false;
     }
     const { state } = this;
-    const nowNs = this.#clock.nowNs();
+    const nowMs = this.#clock.nowMs();
     if (kind === "highRate") copyFinite(this.#highRate.velocityRadPerS, state.velocityRadPerS);
-    else this.#estimateVelocity(report.positionRad, nowNs, state.sequence);
+    else this.#estimateVelocity(report.positionRad, nowMs, state.sequence);
     state.positionRad.set(report.positionRad);
     copyFinite(report.effortNm, state.effortNm);
     for (let i = 0; i < 6; i++) state.toolPoseBase[i] = (report.toolPoseMmRad[i] ?? 0) * (i < 3 ? 0.001 : 1);
     state.deviceMode = modeOf(report.modeState);
     state.deviceState = stateOf(report.modeState);
     state.deviceTimeUs = kind === "highRate" ? this.#highRate.timeUs : 0;
-    state.receivedNs = nowNs;
+    state.receivedMs = nowMs;
     state.sequence++;
     return true;
   }
@@ -91,17 +90,17 @@ export class ArmReports {
   }
 
   /** Mean slope over the last reports, by the time of their arrival: lags 10 ms at 100 Hz, and needs three reports. */
-  #estimateVelocity(positionRad: Float64Array, nowNs: bigint, sequence: number): void {
+  #estimateVelocity(positionRad: Float64Array, nowMs: number, sequence: number): void {
     const slot = sequence % VELOCITY_SPAN_REPORTS;
     const past = this.#pastRad[slot] as Float64Array;
-    const spanS = Number(nowNs - (this.#pastNs[slot] ?? 0n)) / 1e9;
+    const spanS = (nowMs - (this.#pastMs[slot] ?? 0)) / 1e3;
     const usable = sequence >= VELOCITY_SPAN_REPORTS && spanS > 0.002 && spanS < 0.2;
     for (let joint = 0; joint < JOINT_COUNT; joint++)
       this.state.velocityRadPerS[joint] = usable
         ? ((positionRad[joint] ?? 0) - (past[joint] ?? 0)) / spanS
         : 0;
     past.set(positionRad);
-    this.#pastNs[slot] = nowNs;
+    this.#pastMs[slot] = nowMs;
   }
 }
 

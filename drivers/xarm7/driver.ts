@@ -4,7 +4,7 @@
  * `activate` brings it back: the connection is restored in the background, motion never.
  */
 import type { ArmLimits, DeviceIdentity } from "../../core/arm.js";
-import { type Clock, nsToMs, sleepMs } from "../../core/clock.js";
+import { type Clock, sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { ArmDriver, ArmDriverCounters, ArmState, Fault, StopCategory } from "../contract.js";
 import { ask, assertSettings, clearErrors, enterMode, executes, throwIfAborted } from "./bringUp.js";
@@ -62,7 +62,7 @@ export class XArm7Driver implements ArmDriver {
   /** Codes of faults told since the last activation or recovery. */
   readonly #told = new Set<string>();
   readonly #lastSentRad = new Float64Array(JOINT_COUNT);
-  #lastSentNs = 0n;
+  #lastSentMs = 0;
   #sentSinceActivation = false;
   #phase: Phase = "closed";
   #end: AbortController | undefined;
@@ -150,13 +150,13 @@ export class XArm7Driver implements ArmDriver {
 
   command(positionRad: Float64Array): "sent" | "notReady" | "busy" | "refused" {
     if (!this.#arm.reports.state.ready) return "notReady";
-    const nowNs = this.#clock.nowNs();
-    if (!this.#isAllowed(positionRad, nowNs)) return "refused";
+    const nowMs = this.#clock.nowMs();
+    if (!this.#isAllowed(positionRad, nowMs)) return "refused";
     const written = this.#arm.link.sendServo(positionRad);
     if (written === "closed") return "notReady";
     if (written === "busy") return "busy";
     this.#lastSentRad.set(positionRad);
-    this.#lastSentNs = nowNs;
+    this.#lastSentMs = nowMs;
     this.#sentSinceActivation = true;
     return "sent";
   }
@@ -256,15 +256,15 @@ export class XArm7Driver implements ArmDriver {
         );
     }
     this.#lastSentRad.set(positionRad);
-    this.#lastSentNs = this.#clock.nowNs();
+    this.#lastSentMs = this.#clock.nowMs();
     this.#sentSinceActivation = false;
   }
 
   /** Finite, within limits, and no step that no joint could make; NaN fails every comparison. */
-  #isAllowed(positionRad: Float64Array, nowNs: bigint): boolean {
+  #isAllowed(positionRad: Float64Array, nowMs: number): boolean {
     if (positionRad.length !== JOINT_COUNT) return false;
     const { positionMinRad, positionMaxRad, velocityMaxRadPerS } = this.#arm.limits;
-    const gapS = Math.min(Number(nowNs - this.#lastSentNs) / 1e9, STEP_GAP_S_MAX) + STEP_JITTER_S;
+    const gapS = Math.min((nowMs - this.#lastSentMs) / 1e3, STEP_GAP_S_MAX) + STEP_JITTER_S;
     for (let joint = 0; joint < JOINT_COUNT; joint++) {
       const target = positionRad[joint] ?? Number.NaN;
       const inside = target >= (positionMinRad[joint] ?? 0) && target <= (positionMaxRad[joint] ?? 0);
@@ -367,7 +367,7 @@ export class XArm7Driver implements ArmDriver {
     while (!signal.aborted) {
       await sleepMs(this.#clock, HOUSEKEEPING_MS, signal);
       if (signal.aborted) return;
-      const silentMs = nsToMs(this.#clock.nowNs() - this.#arm.reports.state.receivedNs);
+      const silentMs = this.#clock.nowMs() - this.#arm.reports.state.receivedMs;
       if (this.#phase === "active" && silentMs > REPORT_SILENCE_MS_MAX) {
         this.#endMotion();
         this.#phase = "faulted";

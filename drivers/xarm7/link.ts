@@ -70,12 +70,10 @@ export class CommandLink {
   readonly #servoFrame = new ServoFrame();
   /** Transaction ids of unanswered setpoints, 0 = free, and when they left. */
   readonly #servoIds = new Uint16Array(SERVO_IN_FLIGHT_MAX);
-  readonly #servoSentNs = new BigInt64Array(SERVO_IN_FLIGHT_MAX);
-  readonly #servoExpiryNs = msToNs(SERVO_REPLY_EXPIRY_MS);
-  readonly #streamingNs = msToNs(STREAMING_MS);
+  readonly #servoSentMs = new Float64Array(SERVO_IN_FLIGHT_MAX);
   #socket: Socket | undefined;
   #transactionId = 0;
-  #lastServoNs = 0n;
+  #lastServoMs = 0;
   #waiting: SlowRequest[] = [];
   #slow:
     | { readonly request: SlowRequest; readonly transactionId: number; readonly end: AbortController }
@@ -136,15 +134,15 @@ export class CommandLink {
     if (socket === undefined) return "closed";
     // Bytes that the kernel has not taken mean that the pipe is full; the frame's buffer is then still in use, too.
     if (this.#slow !== undefined || socket.writableLength > 0) return "busy";
-    const nowNs = this.#clock.nowNs();
-    const slot = this.#freeSlot(nowNs);
+    const nowMs = this.#clock.nowMs();
+    const slot = this.#freeSlot(nowMs);
     if (slot < 0) return "busy";
     const transactionId = this.#nextId();
     this.#servoFrame.fill(transactionId, positionRad, this.protocolId);
     socket.write(this.#servoFrame.bytes);
     this.#servoIds[slot] = transactionId;
-    this.#servoSentNs[slot] = nowNs;
-    this.#lastServoNs = nowNs;
+    this.#servoSentMs[slot] = nowMs;
+    this.#lastServoMs = nowMs;
     this.sent++;
     return "sent";
   }
@@ -158,7 +156,7 @@ export class CommandLink {
 
   /** No more setpoints follow: slow requests need not keep out of their way. */
   endStream(): void {
-    this.#lastServoNs = 0n;
+    this.#lastServoMs = 0;
     this.#startNext();
   }
 
@@ -171,13 +169,13 @@ export class CommandLink {
   }
 
   #isStreaming(): boolean {
-    return this.#clock.nowNs() - this.#lastServoNs < this.#streamingNs;
+    return this.#clock.nowMs() - this.#lastServoMs < STREAMING_MS;
   }
 
-  #freeSlot(nowNs: bigint): number {
+  #freeSlot(nowMs: number): number {
     for (let slot = 0; slot < SERVO_IN_FLIGHT_MAX; slot++) {
       if (this.#servoIds[slot] === 0) return slot;
-      if (nowNs - (this.#servoSentNs[slot] ?? 0n) < this.#servoExpiryNs) continue;
+      if (nowMs - (this.#servoSentMs[slot] ?? 0) < SERVO_REPLY_EXPIRY_MS) continue;
       this.#servoIds[slot] = 0;
       this.unanswered++;
       return slot;

@@ -166,6 +166,7 @@ function lateOnce(clock: SimClock, nth: number, ms: number): Clock {
   let sleeps = 0;
   return {
     nowNs: () => clock.nowNs(),
+    nowMs: () => clock.nowMs(),
     epochNs: () => clock.epochNs(),
     sleepUntil: (dueNs, signal) =>
       clock.sleepUntil(++sleeps === nth ? addNs(dueNs, msToNs(ms) - msToNs(2)) : dueNs, signal),

@@ -1,5 +1,6 @@
 /** Where the servo writes down what it does, for the question why the arm stopped. */
-import type { ServoEvent, ServoSnapshot } from "./api.js";
+import type { ServoEvent } from "./api.js";
+import type { MutableSnapshot } from "./snapshot.js";
 
 /** Ages at a tick [ms], NaN where there is no such input. One object, written in place. */
 export interface InputAges {
@@ -16,8 +17,8 @@ export interface InputAges {
 }
 
 export interface BlackBox {
-  /** Called in every tick: must not allocate, wait or throw. */
-  tick(snapshot: ServoSnapshot, ages: InputAges): void;
+  /** Called in every tick: must not allocate (so read `Ms`, not `Ns`), wait or throw. */
+  tick(snapshot: MutableSnapshot, ages: InputAges): void;
   event(event: ServoEvent): void;
   /** Why it cannot write, with found, expected and remedy; the servo stops while this is set. */
   readonly failure: string | undefined;

@@ -1,16 +1,17 @@
 /** The servo's news for clients: state changes, faults, refusals. What could come every tick is told once a second. */
 import type { Clock } from "../../core/clock.js";
 import type { Fault } from "../../drivers/contract.js";
-import type { ServoEvent, ServoSnapshot } from "./api.js";
+import type { ServoEvent } from "./api.js";
 import type { BlackBox } from "./blackBox.js";
 import { MALFORMED, REFUSALS, type Refusal } from "./commandGate.js";
+import type { MutableSnapshot } from "./snapshot.js";
 import { TRIGGER_NAMES, type TriggerName } from "./triggers.js";
 
 const TOLD_EVERY_MS = 1000;
 
 /** Where news go; the link server in a process, a list in a test. */
 export interface ServoOutput {
-  broadcastSnapshot(snapshot: ServoSnapshot): void;
+  broadcastSnapshot(snapshot: MutableSnapshot): void;
   broadcastEvent(event: ServoEvent): void;
   broadcastInfo(): void;
   leaseLost(peerId: number, epoch: number, reason: string): void;

@@ -2,7 +2,7 @@
  * One tick of an enabled arm: watchdogs, then the newest command, then one setpoint for the driver. Whatever is in
  * doubt makes the motion brake to a hold; what lasts makes the servo stop.
  */
-import { asMonotonicNs, type Clock, type MonotonicNs } from "../../core/clock.js";
+import type { Clock } from "../../core/clock.js";
 import type { ArmDriver } from "../../drivers/contract.js";
 import { REASON_BITS, type ServoStateName } from "./api.js";
 import type { BlackBox, InputAges } from "./blackBox.js";
@@ -35,9 +35,9 @@ export interface FollowerParts {
 }
 
 export class Follower {
-  /** Sequence number of the newest command that moved the arm, and when its first setpoint left. */
+  /** Sequence number of the newest command that moved the arm, and when its first setpoint left, monotonic. */
   commandSeq = 0;
-  commandWireNs: MonotonicNs = asMonotonicNs(0n);
+  commandWireMs = 0;
   readonly #parts: FollowerParts;
   #motion: Motion;
   /** Reason bits that stay set until the next command or the end of their cause. */
@@ -78,7 +78,7 @@ export class Follower {
   startLease(): void {
     this.#doubts = 0;
     this.commandSeq = 0;
-    this.commandWireNs = asMonotonicNs(0n);
+    this.commandWireMs = 0;
   }
 
   /** Brakes to a hold, for a reason that snapshots show until the next lease or command; 0 for none. */
@@ -100,7 +100,7 @@ export class Follower {
   }
 
   stateAgeMs(nowMs: number): number {
-    return nowMs - Number(this.#parts.driver.state().receivedNs) / 1e6;
+    return nowMs - this.#parts.driver.state().receivedMs;
   }
 
   /** How old everything is that this tick rests on. */
@@ -194,7 +194,7 @@ export class Follower {
       this.#unsentSinceMs = Number.NaN;
       if (commander.pursued.isLive && commander.pursued.seq !== this.commandSeq) {
         this.commandSeq = commander.pursued.seq;
-        this.commandWireNs = clock.nowNs();
+        this.commandWireMs = clock.nowMs();
       }
       return this.#motion.reasons;
     }

@@ -26,6 +26,8 @@ export interface Tick {
   nowMs: number;
   /** Ticks skipped right before this one. */
   skipped: number;
+  /** Written by the tick: how long the driver took to write its frame [ms]. */
+  sendMs: number;
 }
 
 /**
@@ -50,7 +52,7 @@ export class ServoLoop {
   readonly #clock: TickClock;
   readonly #periodMs: number;
   readonly #onTick: (tick: Tick) => void;
-  readonly #tick: Tick = { index: 0, nowMs: 0, skipped: 0 };
+  readonly #tick: Tick = { index: 0, nowMs: 0, skipped: 0, sendMs: 0 };
   #originMs = 0;
   #index = 0;
   #ticks = 0;

@@ -7,7 +7,7 @@
  * its number.
  */
 import type { ArmLimits } from "../../core/arm.js";
-import { type Clock, nsToMs } from "../../core/clock.js";
+import type { Clock } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { ArmDriver, Fault, StopCategory } from "../../drivers/contract.js";
 import { REASON_BITS, type ServoInfo, type ServoStateName, type ServoStatistics } from "./api.js";
@@ -310,7 +310,7 @@ export class Servo implements LinkHandler {
     const { pursued } = this.#commander;
     takeDeviceState(snapshot, this.#driver.state());
     snapshot.tick = index;
-    snapshot.tickNs = this.#options.clock.nowNs();
+    snapshot.tickMs = this.#options.clock.nowMs();
     snapshot.state = this.#state;
     snapshot.epoch = this.#epoch;
     snapshot.commander = this.#commander.name;
@@ -318,10 +318,10 @@ export class Servo implements LinkHandler {
     snapshot.requestedRad.set(pursued.isLive ? pursued.positionRad : snapshot.sentRad);
     snapshot.reasons = reasons;
     snapshot.commandSeq = this.#follower.commandSeq;
-    snapshot.commandWireNs = this.#follower.commandWireNs;
+    snapshot.commandWireMs = this.#follower.commandWireMs;
     this.log.add(snapshot);
     if (blackBox !== undefined) {
-      this.#follower.readAges(nsToMs(snapshot.tickNs), this.#ages);
+      this.#follower.readAges(snapshot.tickMs, this.#ages);
       blackBox.tick(snapshot, this.#ages);
     }
     this.#events.output?.broadcastSnapshot(snapshot);
@@ -416,6 +416,6 @@ export class Servo implements LinkHandler {
   }
 
   #nowMs(): number {
-    return nsToMs(this.#options.clock.nowNs());
+    return this.#options.clock.nowMs();
   }
 }

@@ -1,22 +1,33 @@
-/** The one snapshot object of a servo, written in place every tick; the link encodes it before the next. */
-import { asMonotonicNs, type MonotonicNs } from "../../core/clock.js";
+/**
+ * The one snapshot object of a servo, written in place every tick; the link encodes it before the next. Inside of the
+ * tick times are numbers, because a bigint is a new object each time; who wants nanoseconds reads the getters.
+ */
+import { type MonotonicNs, msToMonotonicNs } from "../../core/clock.js";
 import type { ArmState } from "../../drivers/contract.js";
 import type { ServoSnapshot, ServoStateName } from "./api.js";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-export type MutableSnapshot = Mutable<ServoSnapshot>;
+type Moments = "tickNs" | "stateNs" | "commandWireNs";
+/** `Ms` fields are written, `Ns` fields computed from them when read. CLOCK_MONOTONIC, 0 for never. */
+export type MutableSnapshot = Mutable<Omit<ServoSnapshot, Moments>> &
+  Pick<ServoSnapshot, Moments> & { tickMs: number; stateMs: number; commandWireMs: number };
 
 export function createSnapshot(jointCount: number): MutableSnapshot {
   const zeros = () => new Float64Array(jointCount);
-  const never: MonotonicNs = asMonotonicNs(0n);
   const state: ServoStateName = "disconnected";
   return {
     tick: 0,
-    tickNs: never,
+    tickMs: 0,
+    get tickNs(): MonotonicNs {
+      return msToMonotonicNs(this.tickMs);
+    },
     state,
     epoch: 0,
     commander: "",
-    stateNs: never,
+    stateMs: 0,
+    get stateNs(): MonotonicNs {
+      return msToMonotonicNs(this.stateMs);
+    },
     stateSequence: 0,
     positionRad: zeros(),
     velocityRadPerS: zeros(),
@@ -25,7 +36,10 @@ export function createSnapshot(jointCount: number): MutableSnapshot {
     sentRad: zeros(),
     reasons: 0,
     commandSeq: 0,
-    commandWireNs: never,
+    commandWireMs: 0,
+    get commandWireNs(): MonotonicNs {
+      return msToMonotonicNs(this.commandWireMs);
+    },
     gripperOpeningM: Number.NaN,
     deviceErrorCode: 0,
   };
@@ -33,7 +47,7 @@ export function createSnapshot(jointCount: number): MutableSnapshot {
 
 /** What the device has reported last. */
 export function takeDeviceState(snapshot: MutableSnapshot, device: ArmState): void {
-  snapshot.stateNs = device.receivedNs;
+  snapshot.stateMs = device.receivedMs;
   snapshot.stateSequence = device.sequence;
   snapshot.positionRad.set(device.positionRad);
   snapshot.velocityRadPerS.set(device.velocityRadPerS);

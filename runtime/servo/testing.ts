@@ -1,6 +1,6 @@
 /** A fake arm and a bench to drive one servo by hand in simulated time; for tests only. */
 import type { ArmLimits, DeviceIdentity } from "../../core/arm.js";
-import { addNs, asMonotonicNs, msToNs, nsToMs } from "../../core/clock.js";
+import { addNs, msToNs, nsToMs } from "../../core/clock.js";
 import { SimClock } from "../../core/simClock.js";
 import type { ArmDriver, ArmDriverCounters, ArmState, Fault, StopCategory } from "../../drivers/contract.js";
 import type { ServoEvent, ServoSnapshot } from "./api.js";
@@ -48,7 +48,7 @@ export class FakeDriver implements ArmDriver {
     this.#clock = clock;
     this.#state = {
       sequence: 0,
-      receivedNs: asMonotonicNs(0n),
+      receivedMs: 0,
       deviceTimeUs: 0,
       positionRad: Float64Array.from(HOME),
       velocityRadPerS: new Float64Array(JOINTS),
@@ -128,7 +128,7 @@ export class FakeDriver implements ArmDriver {
   report(): void {
     if (!this.reports) return;
     this.#state.sequence++;
-    this.#state.receivedNs = this.#clock.nowNs();
+    this.#state.receivedMs = this.#clock.nowMs();
     const last = this.sent.at(-1);
     if (last !== undefined) this.#state.positionRad.set(last.positionRad);
   }
@@ -195,7 +195,7 @@ export class ServoBench {
       const late = leftMs === ms ? skipped : 0;
       this.#ticks.index += 1 + late;
       if (this.supervised) this.servo.heard(SUPERVISOR);
-      this.servo.tick({ index: this.#ticks.index, nowMs: this.nowMs, skipped: late });
+      this.servo.tick({ index: this.#ticks.index, nowMs: this.nowMs, skipped: late, sendMs: 0 });
       // Answers of the device arrive between ticks.
       for (let turn = 0; turn < 10; turn++) await Promise.resolve();
     }

@@ -2,13 +2,13 @@
  * The last minute of ticks: requested, sent and measured positions with the reasons of each difference, for the
  * recorder and for the question why the arm stopped. One block of memory, written in place.
  */
-import type { MonotonicNs } from "../../core/clock.js";
-import { SERVO_STATES, type ServoSnapshot, type ServoStateName } from "./api.js";
+import { type MonotonicNs, msToMonotonicNs } from "../../core/clock.js";
+import { SERVO_STATES, type ServoStateName } from "./api.js";
+import type { MutableSnapshot } from "./snapshot.js";
 
 const KEPT_S = 60;
-/** tick, tickNs high and low half, state, epoch, reasons, commandSeq. */
-const HEAD = 7;
-const HALF = 2 ** 32;
+/** tick, tickMs, state, epoch, reasons, commandSeq. */
+const HEAD = 6;
 
 export interface LoggedTick {
   readonly tick: number;
@@ -37,17 +37,15 @@ export class TickLog {
     this.#rows = new Float64Array(this.#capacity * this.#row);
   }
 
-  add(snapshot: ServoSnapshot): void {
+  add(snapshot: MutableSnapshot): void {
     const at = (this.#written++ % this.#capacity) * this.#row;
     const rows = this.#rows;
     rows[at] = snapshot.tick;
-    // Nanoseconds since boot outgrow the exact integers of a number after 104 days; halves do not.
-    rows[at + 1] = Number(snapshot.tickNs >> 32n);
-    rows[at + 2] = Number(snapshot.tickNs & 0xffff_ffffn);
-    rows[at + 3] = SERVO_STATES.indexOf(snapshot.state);
-    rows[at + 4] = snapshot.epoch;
-    rows[at + 5] = snapshot.reasons;
-    rows[at + 6] = snapshot.commandSeq;
+    rows[at + 1] = snapshot.tickMs;
+    rows[at + 2] = SERVO_STATES.indexOf(snapshot.state);
+    rows[at + 3] = snapshot.epoch;
+    rows[at + 4] = snapshot.reasons;
+    rows[at + 5] = snapshot.commandSeq;
     rows.set(snapshot.requestedRad, at + HEAD);
     rows.set(snapshot.sentRad, at + HEAD + this.#joints);
     rows.set(snapshot.positionRad, at + HEAD + 2 * this.#joints);
@@ -71,11 +69,11 @@ export class TickLog {
     ];
     return {
       tick: rows[at]!,
-      tickNs: (BigInt(rows[at + 1]!) * BigInt(HALF) + BigInt(rows[at + 2]!)) as MonotonicNs,
-      state: SERVO_STATES[rows[at + 3]!]!,
-      epoch: rows[at + 4]!,
-      reasons: rows[at + 5]!,
-      commandSeq: rows[at + 6]!,
+      tickNs: msToMonotonicNs(rows[at + 1]!),
+      state: SERVO_STATES[rows[at + 2]!]!,
+      epoch: rows[at + 3]!,
+      reasons: rows[at + 4]!,
+      commandSeq: rows[at + 5]!,
       requestedRad: joints(0),
       sentRad: joints(1),
       positionRad: joints(2),

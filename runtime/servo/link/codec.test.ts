@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { asMonotonicNs } from "../../../core/clock.js";
+import { createSnapshot, type MutableSnapshot } from "../snapshot.js";
 import { decodeFromClient, decodeFromServo, encode, FrameReader } from "./codec.js";
 import { type BodyOf, FRAME_BYTES_MAX, PROTOCOL_VERSION } from "./schema.js";
+import { SnapshotFrame } from "./snapshotFrame.js";
 
 const command: BodyOf<"command"> = {
   epoch: 3,
@@ -13,25 +15,26 @@ const command: BodyOf<"command"> = {
   inputAgeMs: 42,
   positionRad: Float64Array.of(0.1, -0.2, 0.3, Number.NaN, Number.POSITIVE_INFINITY, 0, 1),
 };
-const snapshot: BodyOf<"snapshot"> = {
+const snapshot: MutableSnapshot = Object.assign(createSnapshot(7), {
   tick: 2 ** 40 + 1,
-  tickNs: asMonotonicNs(5n),
+  tickMs: 9_007_199_254.740992,
   state: "following",
   epoch: 4,
   commander: "policy ünit",
-  stateNs: asMonotonicNs(4n),
+  stateMs: 4e-6,
   stateSequence: 99,
-  positionRad: new Float64Array(7).fill(1),
-  velocityRadPerS: new Float64Array(7).fill(2),
-  effortNm: new Float64Array(7).fill(3),
-  requestedRad: new Float64Array(7).fill(4),
-  sentRad: new Float64Array(7).fill(5),
   reasons: 0x80000001,
   commandSeq: 12,
-  commandWireNs: asMonotonicNs(3n),
-  gripperOpeningM: Number.NaN,
+  commandWireMs: 3,
   deviceErrorCode: 31,
-};
+} as const);
+snapshot.positionRad.fill(1);
+snapshot.velocityRadPerS.fill(2);
+snapshot.effortNm.fill(3);
+snapshot.requestedRad.fill(4);
+snapshot.sentRad.fill(5);
+/** What a client gets to see of it. */
+const { tickMs: _tickMs, stateMs: _stateMs, commandWireMs: _commandWireMs, ...received } = snapshot;
 const fault = {
   code: "X",
   deviceCode: 31,
@@ -58,7 +61,7 @@ describe("codec", () => {
     expect(decoded).toMatchObject({ kind: "frame", message: { type: "command", ...command } });
     expect(decodeFromServo(encode("snapshot", snapshot))).toMatchObject({
       kind: "frame",
-      message: { type: "snapshot", ...snapshot },
+      message: { type: "snapshot", ...received },
     });
     expect(
       decodeFromServo(
@@ -71,6 +74,16 @@ describe("codec", () => {
         }),
       ),
     ).toMatchObject({ kind: "frame", message: { kind: "fault", fault } });
+  });
+
+  it("writes a snapshot's bytes by hand as the table does", () => {
+    const frame = new SnapshotFrame();
+    for (const openingM of [Number.NaN, 0.04]) {
+      snapshot.gripperOpeningM = openingM;
+      expect(frame.write(snapshot)).toEqual(encode("snapshot", snapshot));
+    }
+    const other = { ...snapshot, commander: "x".repeat(80), tickMs: 0, sentRad: new Float64Array(3) };
+    expect(frame.write(other)).toEqual(encode("snapshot", { ...other, tickNs: asMonotonicNs(0n) }));
   });
 
   it("lays a command out as documented", () => {

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { asMonotonicNs } from "../../../core/clock.js";
 import { CerebellumError } from "../../../core/errors.js";
 import { SimClock } from "../../../core/simClock.js";
-import type { ServoInfo, ServoSnapshot } from "../api.js";
+import type { ServoInfo } from "../api.js";
+import { createSnapshot, type MutableSnapshot } from "../snapshot.js";
 import { connectServo } from "./client.js";
 import { type BodyOf, NO_STATISTICS } from "./schema.js";
 import { type LinkHandler, LinkServer, type Peer } from "./server.js";
@@ -31,25 +32,16 @@ const INFO: ServoInfo = {
   supervisorSilenceMsMax: 1000,
 };
 
-const snapshotAt = (tick: number, atMs: number, positionRad: number): ServoSnapshot => ({
-  tick,
-  tickNs: asMonotonicNs(BigInt(atMs) * 1_000_000n),
-  state: "holding",
-  epoch: 1,
-  commander: "",
-  stateNs: asMonotonicNs(BigInt(atMs) * 1_000_000n),
-  stateSequence: tick + 1,
-  positionRad: new Float64Array(7).fill(positionRad),
-  velocityRadPerS: new Float64Array(7),
-  effortNm: new Float64Array(7),
-  requestedRad: new Float64Array(7),
-  sentRad: new Float64Array(7),
-  reasons: 0,
-  commandSeq: 0,
-  commandWireNs: asMonotonicNs(0n),
-  gripperOpeningM: Number.NaN,
-  deviceErrorCode: 0,
-});
+const snapshotAt = (tick: number, atMs: number, positionRad: number): MutableSnapshot => {
+  const snapshot = createSnapshot(7);
+  snapshot.tick = tick;
+  snapshot.tickMs = atMs;
+  snapshot.state = "holding";
+  snapshot.stateMs = atMs;
+  snapshot.stateSequence = tick + 1;
+  snapshot.positionRad.fill(positionRad);
+  return snapshot;
+};
 
 /** Grants everything, and writes down what it was asked. */
 class Recorder implements LinkHandler {

@@ -5,9 +5,11 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { CerebellumError, errorText } from "../../../core/errors.js";
 import type { StopCategory } from "../../../drivers/contract.js";
-import type { ServoEvent, ServoInfo, ServoRole, ServoSnapshot, ServoStatistics } from "../api.js";
-import { decodeFromClient, encode, encodeInto, FrameReader } from "./codec.js";
+import type { ServoEvent, ServoInfo, ServoRole, ServoStatistics } from "../api.js";
+import type { MutableSnapshot } from "../snapshot.js";
+import { decodeFromClient, encode, FrameReader } from "./codec.js";
 import type { BodyOf, ClientMessage } from "./schema.js";
+import { SnapshotFrame } from "./snapshotFrame.js";
 
 const PEERS_MAX = 32;
 /** The last places are for supervisors: clients that somebody forgot to close must not keep the daemon out. */
@@ -55,7 +57,7 @@ export class LinkServer {
   readonly #handler: LinkHandler;
   readonly #connections = new Map<number, Connection>();
   #nextId = 1;
-  #snapshotBytes = Buffer.alloc(4096);
+  #snapshotFrame = new SnapshotFrame();
 
   constructor(handler: LinkHandler) {
     this.#handler = handler;
@@ -97,8 +99,8 @@ export class LinkServer {
   }
 
   /** Encodes once and writes to everybody whose turn it is. A reader with bytes still queued misses this one. */
-  broadcastSnapshot(snapshot: ServoSnapshot): void {
-    let usedBytes = 0;
+  broadcastSnapshot(snapshot: MutableSnapshot): void {
+    let frame: Buffer | undefined;
     let bufferIsHeld = false;
     for (const connection of this.#connections.values()) {
       const every = connection.snapshotEveryTicks;
@@ -107,12 +109,12 @@ export class LinkServer {
         connection.snapshotsDropped++;
         continue;
       }
-      if (usedBytes === 0) usedBytes = encodeInto(this.#snapshotBytes, "snapshot", snapshot);
-      connection.socket.write(this.#snapshotBytes.subarray(0, usedBytes));
+      frame ??= this.#snapshotFrame.write(snapshot);
+      connection.socket.write(frame);
       // Not all of it left at once: the socket keeps the buffer, so the next tick needs another.
       bufferIsHeld ||= connection.socket.writableLength > 0;
     }
-    if (bufferIsHeld) this.#snapshotBytes = Buffer.alloc(this.#snapshotBytes.length);
+    if (bufferIsHeld) this.#snapshotFrame = new SnapshotFrame();
   }
 
   broadcastEvent(event: ServoEvent): void {

@@ -1,9 +1,10 @@
 /** A servo's socket for tests: grants leases, jumps to every target at once, publishes its state at 100 Hz. */
-import { asMonotonicNs, type Clock } from "../../../core/clock.js";
+import type { Clock } from "../../../core/clock.js";
 import type { CerebellumError } from "../../../core/errors.js";
 import type { ServoInfo } from "../../../runtime/servo/api.js";
 import { type BodyOf, NO_STATISTICS } from "../../../runtime/servo/link/schema.js";
 import { type LinkHandler, LinkServer, type Peer } from "../../../runtime/servo/link/server.js";
+import { createSnapshot } from "../../../runtime/servo/snapshot.js";
 
 const seven = (value: number) => new Array<number>(7).fill(value);
 
@@ -19,7 +20,8 @@ export class SocketFakeServo implements LinkHandler {
   #epoch = 1;
   #tick = 0;
   #holder: number | undefined;
-  #wireNs = asMonotonicNs(0n);
+  #wireMs = 0;
+  readonly #snapshot = createSnapshot(7);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -76,7 +78,7 @@ export class SocketFakeServo implements LinkHandler {
   command = (_peer: Peer, command: BodyOf<"command">) => {
     this.commands.push({ ...command, positionRad: Float64Array.from(command.positionRad) });
     this.#positionRad = Float64Array.from(command.positionRad);
-    this.#wireNs = this.#clock.nowNs();
+    this.#wireMs = this.#clock.nowMs();
   };
   gripper = (_peer: Peer, _epoch: number, openingM: number) => void this.openingsM.push(openingM);
   enable = async () => {};
@@ -86,25 +88,19 @@ export class SocketFakeServo implements LinkHandler {
   troubled = () => {};
 
   #publish(): void {
-    const nowNs = this.#clock.nowNs();
-    this.#server.broadcastSnapshot({
-      tick: ++this.#tick,
-      tickNs: nowNs,
-      state: this.#holder === undefined ? "holding" : "following",
-      epoch: this.#epoch,
-      commander: "",
-      stateNs: nowNs,
-      stateSequence: this.#tick,
-      positionRad: this.#positionRad,
-      velocityRadPerS: new Float64Array(7),
-      effortNm: new Float64Array(7),
-      requestedRad: this.#positionRad,
-      sentRad: this.#positionRad,
-      reasons: 0,
-      commandSeq: this.commands.at(-1)?.seq ?? 0,
-      commandWireNs: this.#wireNs,
-      gripperOpeningM: 0.05,
-      deviceErrorCode: 0,
-    });
+    const snapshot = this.#snapshot;
+    snapshot.tick = ++this.#tick;
+    snapshot.tickMs = this.#clock.nowMs();
+    snapshot.state = this.#holder === undefined ? "holding" : "following";
+    snapshot.epoch = this.#epoch;
+    snapshot.stateMs = snapshot.tickMs;
+    snapshot.stateSequence = this.#tick;
+    snapshot.positionRad.set(this.#positionRad);
+    snapshot.requestedRad.set(this.#positionRad);
+    snapshot.sentRad.set(this.#positionRad);
+    snapshot.commandSeq = this.commands.at(-1)?.seq ?? 0;
+    snapshot.commandWireMs = this.#wireMs;
+    snapshot.gripperOpeningM = 0.05;
+    this.#server.broadcastSnapshot(snapshot);
   }
 }
