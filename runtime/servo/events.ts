@@ -66,8 +66,8 @@ export class EventDesk {
     );
   }
 
-  overrun(missedTicks: number, nowMs: number): void {
-    this.#tellPaced("overrun", "ticks missed", "the loop was late", missedTicks, nowMs);
+  overrun(missedTicks: number, cause: string | undefined, nowMs: number): void {
+    this.#tellPaced("overrun", "ticks missed", cause ?? "the loop was late", missedTicks, nowMs);
   }
 
   #tellPaced(

@@ -96,7 +96,7 @@ export class Follower {
   tick(tick: Tick, state: ServoStateName): number {
     this.#watch(tick, state);
     if (this.#parts.commander.take()) this.#pursue(tick.nowMs, state);
-    return this.#doubts | this.#send(tick.nowMs, state);
+    return this.#doubts | this.#send(tick, state);
   }
 
   stateAgeMs(nowMs: number): number {
@@ -113,9 +113,9 @@ export class Follower {
     ages.commanderMs = this.#parts.commander.silentMs(nowMs);
   }
 
-  #watch({ nowMs, skipped }: Tick, state: ServoStateName): void {
+  #watch({ nowMs, skipped, missCause }: Tick, state: ServoStateName): void {
     const { config, commander, endLease, supervisorSilentMs } = this.#parts;
-    if (skipped > 0) this.#onLate(skipped, nowMs, state);
+    if (skipped > 0) this.#onLate(skipped, missCause, nowMs, state);
     else this.#lateTicks = 0;
     this.#watchDevice(nowMs);
     if (state !== "stopping") this.#watchTrust();
@@ -160,12 +160,12 @@ export class Follower {
     this.#doubts |= REASON_BITS.commandExpired;
   }
 
-  #onLate(skipped: number, nowMs: number, state: ServoStateName): void {
+  #onLate(skipped: number, cause: string | undefined, nowMs: number, state: ServoStateName): void {
     this.#motion.skip(skipped);
     this.#lateTicks += skipped;
-    this.#parts.events.overrun(skipped, nowMs);
+    this.#parts.events.overrun(skipped, cause, nowMs);
     if (this.#lateTicks < this.#parts.config.lateTicksMax || state === "stopping") return;
-    this.#parts.stop("loopLate", `${this.#lateTicks} ticks missed in a row`);
+    this.#parts.stop("loopLate", `${this.#lateTicks} ticks missed in a row (${cause ?? "cause unknown"})`);
   }
 
   #tellTrigger(trigger: TriggerName, text: string): void {
@@ -186,9 +186,13 @@ export class Follower {
   }
 
   /** Offers one setpoint to the driver. @returns reason bits */
-  #send(nowMs: number, state: ServoStateName): number {
+  #send(tick: Tick, state: ServoStateName): number {
     const { driver, commander, clock, events, config } = this.#parts;
-    const outcome = driver.command(this.#motion.next());
+    const { nowMs } = tick;
+    const setpointRad = this.#motion.next();
+    const beforeMs = clock.nowMs();
+    const outcome = driver.command(setpointRad);
+    tick.sendMs = clock.nowMs() - beforeMs;
     if (outcome === "sent") {
       this.#motion.accept();
       this.#unsentSinceMs = Number.NaN;

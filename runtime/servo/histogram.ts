@@ -1,22 +1,31 @@
-/** Counts of lateness in buckets that grow by a quarter from 1 µs to about 1 s; adding allocates nothing. */
+/** Counts of lateness in 20 buckets per power of ten, from 1 µs to 1 s; adding allocates nothing. */
 
-const BUCKET_COUNT = 64;
-const GROWTH = 1.25;
+/** Renard's preferred numbers R20 (ISO 3), so that edges are round: 1, 2, 2.5, 4, 5 and 8 of each decade are among them. */
+const DECADE = [1, 1.12, 1.25, 1.4, 1.6, 1.8, 2, 2.24, 2.5, 2.8, 3.15, 3.55, 4, 4.5, 5, 5.6, 6.3, 7.1, 8, 9];
+const DECADES = 6;
+const BUCKET_COUNT = DECADE.length * DECADES + 2;
+
+/** Upper edges of the buckets [µs]; the first ends at 1 µs, the last has no end. */
+export const LATENESS_EDGES_US: readonly number[] = [
+  ...Array.from({ length: DECADES }, (_, decade) =>
+    DECADE.map((value) => Number((value * 10 ** decade).toPrecision(3))),
+  ).flat(),
+  10 ** DECADES,
+  Number.MAX_VALUE,
+];
 
 export class LatenessHistogram {
-  /** Upper edges [µs]; the last bucket has no end. */
-  readonly bucketsUs: readonly number[] = Array.from({ length: BUCKET_COUNT }, (_, i) =>
-    i === BUCKET_COUNT - 1 ? Number.MAX_VALUE : GROWTH ** i,
-  );
+  readonly bucketsUs = LATENESS_EDGES_US;
   readonly #counts = new Float64Array(BUCKET_COUNT);
-  #total = 0;
   #maxUs = 0;
 
   add(latenessUs: number): void {
-    let bucket = 0;
-    while (bucket < BUCKET_COUNT - 1 && latenessUs >= this.bucketsUs[bucket]!) bucket++;
+    // The logarithm finds the bucket or a neighbour of it: edges are rounded.
+    const guess = latenessUs > 1 ? Math.floor(Math.log10(latenessUs) * DECADE.length) : 0;
+    let bucket = Math.min(BUCKET_COUNT - 1, guess);
+    while (bucket > 0 && latenessUs < LATENESS_EDGES_US[bucket - 1]!) bucket--;
+    while (bucket < BUCKET_COUNT - 1 && latenessUs >= LATENESS_EDGES_US[bucket]!) bucket++;
     this.#counts[bucket]!++;
-    this.#total++;
     if (latenessUs > this.#maxUs) this.#maxUs = latenessUs;
   }
 
@@ -28,19 +37,48 @@ export class LatenessHistogram {
     return [...this.#counts];
   }
 
-  /** The lateness below which `share` of all ticks lie, linear within its bucket; 0 before the first tick. */
   percentileUs(share: number): number {
-    const wanted = share * this.#total;
-    let below = 0;
-    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-      const count = this.#counts[bucket]!;
-      if (count > 0 && below + count >= wanted) {
-        const low = bucket === 0 ? 0 : this.bucketsUs[bucket - 1]!;
-        const high = Math.min(this.bucketsUs[bucket]!, this.#maxUs);
-        return low + ((wanted - below) / count) * Math.max(0, high - low);
-      }
-      below += count;
-    }
-    return this.#maxUs;
+    return percentileOfCounts(this.bucketsUs, this.#counts, share, this.#maxUs);
   }
+}
+
+/**
+ * The lateness below which `share` of all ticks lie, linear within its bucket; 0 without ticks.
+ * @param bucketsUs upper edges [µs]
+ * @param maxUs no answer is above it
+ */
+export function percentileOfCounts(
+  bucketsUs: readonly number[],
+  counts: ArrayLike<number>,
+  share: number,
+  maxUs = Number.POSITIVE_INFINITY,
+): number {
+  let total = 0;
+  for (let bucket = 0; bucket < counts.length; bucket++) total += counts[bucket]!;
+  const wanted = share * total;
+  let below = 0;
+  for (let bucket = 0; bucket < counts.length; bucket++) {
+    const count = counts[bucket]!;
+    if (count > 0 && below + count >= wanted) {
+      const low = bucket === 0 ? 0 : bucketsUs[bucket - 1]!;
+      const edge = bucketsUs[bucket]!;
+      // The last bucket has no end: without a maximum, its beginning is all that is known.
+      const high = Math.min(edge === Number.MAX_VALUE ? Math.max(low, maxUs) : edge, maxUs);
+      return Number.isFinite(high) ? low + ((wanted - below) / count) * Math.max(0, high - low) : low;
+    }
+    below += count;
+  }
+  return 0;
+}
+
+/** Ticks that were at most so late; linear within a bucket that the edge divides. */
+export function countBelow(bucketsUs: readonly number[], counts: readonly number[], edgeUs: number): number {
+  let sum = 0;
+  for (let bucket = 0; bucket < counts.length; bucket++) {
+    const low = bucket === 0 ? 0 : bucketsUs[bucket - 1]!;
+    const high = bucketsUs[bucket]!;
+    if (high > edgeUs) return sum + (counts[bucket]! * Math.max(0, edgeUs - low)) / (high - low);
+    sum += counts[bucket]!;
+  }
+  return sum;
 }

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { LatenessHistogram } from "./histogram.js";
-import { ServoLoop, type Tick, type TickClock } from "./loop.js";
+import { countBelow, LATENESS_EDGES_US, LatenessHistogram } from "./histogram.js";
+import { MISS_CAUSES, ServoLoop, type Tick, type TickClock } from "./loop.js";
 
 /** Stands still but for what the loop and the test do with it; each look at it costs a microsecond. */
 class FakeTickClock implements TickClock {
   ms = 1_000_000;
   collected = 0;
   oversleepMs = 0;
+  /** Number of the sleep, from 1, that ends 13 ms late. */
+  oversleepAt = 0;
   readonly parks: number[] = [];
 
   nowMs(): number {
@@ -16,7 +18,7 @@ class FakeTickClock implements TickClock {
 
   parkMs(durationMs: number): void {
     this.parks.push(durationMs);
-    this.ms += durationMs + this.oversleepMs;
+    this.ms += durationMs + this.oversleepMs + (this.parks.length === this.oversleepAt ? 13 : 0);
     this.oversleepMs = 0;
   }
 
@@ -51,23 +53,30 @@ describe("ServoLoop", () => {
     expect(last.nowMs - startMs - 4 * last.index).toBeLessThan(0.01);
     // Of each period, all but the work and the last microseconds is slept.
     expect(clock.parks.reduce((sum, ms) => sum + ms) / seen.length).toBeGreaterThan(3.8);
-    expect(Object.values(loop.missed)).toEqual([0, 0, 0, 0]);
+    expect(Object.values(loop.missed)).toEqual(MISS_CAUSES.map(() => 0));
     expect(loop.lateness.percentileUs(0.99)).toBeLessThan(5);
   });
 
   it.each([
-    ["systemLate", (clock: FakeTickClock) => void (clock.oversleepMs = 13)],
+    ["lateWake", (clock: FakeTickClock) => void (clock.oversleepMs = 13)],
     ["tickWork", (clock: FakeTickClock) => void (clock.ms += 17)],
-    ["eventLoop", (clock: FakeTickClock) => void queueMicrotask(() => (clock.ms += 13))],
-  ] as [string, (clock: FakeTickClock) => void][])(
+    ["socketDrain", (clock: FakeTickClock) => void queueMicrotask(() => (clock.ms += 13))],
+    [
+      "driverSend",
+      (clock: FakeTickClock, tick: Tick) => {
+        clock.ms += 17;
+        tick.sendMs = 12;
+      },
+    ],
+  ] as [string, (clock: FakeTickClock, tick: Tick) => void][])(
     "skips missed ticks, never in a burst, and blames %s",
-    async (cause: string, disturb: (clock: FakeTickClock) => void) => {
+    async (cause: string, disturb: (clock: FakeTickClock, tick: Tick) => void) => {
       const clock = new FakeTickClock();
       const { loop, seen } = await runTicks(clock, 20, (tick) => {
-        if (tick.index === 10) disturb(clock);
+        if (tick.index === 10) disturb(clock, tick);
       });
       expect(seen.map(({ index }) => index).slice(8, 13)).toEqual([9, 10, 14, 15, 16]);
-      expect(seen[10]!.skipped).toBe(3);
+      expect(seen[10]).toMatchObject({ skipped: 3, missCause: cause });
       expect(loop.missed).toMatchObject({ [cause]: 3 });
       expect(Object.values(loop.missed).reduce((sum, count) => sum + count)).toBe(3);
       expect(loop.ticks + 3).toBe(seen.at(-1)!.index);
@@ -97,7 +106,35 @@ describe("ServoLoop", () => {
       if (tick.index === 10) clock.oversleepMs = 9;
       if (becomesKnown(tick)) clock.collected += 8;
     });
-    expect(loop.missed).toMatchObject({ garbageCollection: 2, systemLate: 0 });
+    expect(loop.missed).toMatchObject({ garbageCollection: 2, lateWake: 0 });
+  });
+
+  it("blames late waking where the last short sleep before the deadline or the spin is what lasted", async () => {
+    const clock = new FakeTickClock();
+    const { loop } = await runTicks(clock, 20, (tick) => {
+      // The second sleep of the next period.
+      if (tick.index === 10) clock.oversleepAt = clock.parks.length + 2;
+    });
+    expect(loop.missed).toMatchObject({ lateWake: 3, socketDrain: 0 });
+  });
+
+  it("does not blame a collection that ended long before, or that took too little of the lateness", async () => {
+    const clock = new FakeTickClock();
+    const { loop } = await runTicks(clock, 30, (tick) => {
+      if (tick.index === 5 || tick.index === 25) clock.collected += 20;
+      if (tick.index === 10) clock.oversleepMs = 9;
+      if (tick.index === 13) clock.collected += 2;
+    });
+    expect(loop.missed).toMatchObject({ garbageCollection: 0, lateWake: 2 });
+  });
+
+  it("asks the driver's own time of each tick anew", async () => {
+    const clock = new FakeTickClock();
+    const { loop } = await runTicks(clock, 20, (tick) => {
+      if (tick.index === 8) tick.sendMs = 30;
+      if (tick.index === 10) clock.ms += 17;
+    });
+    expect(loop.missed).toMatchObject({ driverSend: 0, tickWork: 3 });
   });
 });
 
@@ -110,5 +147,26 @@ describe("LatenessHistogram", () => {
     expect(histogram.percentileUs(0.5)).toBeGreaterThan(490);
     expect(histogram.percentileUs(0.5)).toBeLessThan(510);
     expect(histogram.percentileUs(1)).toBe(1000);
+  });
+
+  it("puts every lateness into the bucket whose edges enclose it", () => {
+    const edges = [0, ...LATENESS_EDGES_US];
+    const tried = edges.slice(0, -1).flatMap((edge) => [edge, edge * 1.0001 + 1e-9, edge * 0.9999]);
+    for (const us of [...tried, 3e6, 1e12]) {
+      const histogram = new LatenessHistogram();
+      histogram.add(us);
+      const bucket = histogram.counts().indexOf(1);
+      expect(us).toBeGreaterThanOrEqual(edges[bucket]!);
+      expect(us).toBeLessThan(edges[bucket + 1]!);
+    }
+  });
+
+  it("counts what lies below an edge, whole buckets exactly", () => {
+    const histogram = new LatenessHistogram();
+    for (let us = 0.5; us < 1000; us++) histogram.add(us);
+    const below = (edgeUs: number) => countBelow(LATENESS_EDGES_US, histogram.counts(), edgeUs);
+    for (const edgeUs of [10, 50, 250, 500, 1000]) expect(below(edgeUs)).toBe(edgeUs);
+    expect(Math.abs(below(333) - 333)).toBeLessThan(1);
+    expect(below(1e6)).toBe(1000);
   });
 });

@@ -7,7 +7,7 @@ import { LatenessHistogram } from "./histogram.js";
 
 /** Time for a thread that may block: numbers instead of bigints, and a sleep that holds the thread. */
 export interface TickClock {
-  /** CLOCK_MONOTONIC [ms], the same time as `Clock.nowNs`. */
+  /** CLOCK_MONOTONIC [ms], the same time as `Clock.nowMs`. */
   nowMs(): number;
   /** Holds this thread. */
   parkMs(durationMs: number): void;
@@ -17,7 +17,22 @@ export interface TickClock {
   collectedMs(): number;
 }
 
-export const MISS_CAUSES = ["systemLate", "eventLoop", "tickWork", "garbageCollection"] as const;
+/**
+ * Which part of the time between two ticks made the later one miss its deadline:
+ *   `lateWake` the system woke the thread late, or took it away while it spun;
+ *   `garbageCollection` collections took at least half of the lateness, whichever part they fell into;
+ *   `driverSend` the driver's write to the device in the tick before;
+ *   `socketDrain` the turns of the event loop in which sockets are read;
+ *   `tickWork` the rest of the tick before.
+ * The system may take the thread away within any part: that time counts for the part.
+ */
+export const MISS_CAUSES = [
+  "lateWake",
+  "garbageCollection",
+  "driverSend",
+  "socketDrain",
+  "tickWork",
+] as const;
 export type MissCause = (typeof MISS_CAUSES)[number];
 
 export interface Tick {
@@ -26,6 +41,8 @@ export interface Tick {
   nowMs: number;
   /** Ticks skipped right before this one. */
   skipped: number;
+  /** Why they were, as far as it is known yet: a collection may become known later. */
+  missCause?: MissCause;
   /** Written by the tick: how long the driver took to write its frame [ms]. */
   sendMs: number;
 }
@@ -41,29 +58,36 @@ const SHORTEN = 0.999;
 /** The last of the way to the deadline is spun: about as long as the system takes to wake a thread. */
 const SPIN_MS = 0.06;
 
+/** A collection is reported some turns of the event loop later: until then a miss may still be counted over to it. */
+const OPEN_TICKS = 3;
+
 export class ServoLoop {
   readonly lateness = new LatenessHistogram();
   readonly missed: Record<MissCause, number> = {
-    systemLate: 0,
-    eventLoop: 0,
-    tickWork: 0,
+    lateWake: 0,
     garbageCollection: 0,
+    driverSend: 0,
+    socketDrain: 0,
+    tickWork: 0,
   };
   readonly #clock: TickClock;
   readonly #periodMs: number;
   readonly #onTick: (tick: Tick) => void;
-  readonly #tick: Tick = { index: 0, nowMs: 0, skipped: 0, sendMs: 0 };
+  readonly #tick: Tick = { index: 0, nowMs: 0, skipped: 0, missCause: "lateWake", sendMs: 0 };
   #originMs = 0;
   #index = 0;
   #ticks = 0;
   #running = false;
   #ended: (() => void) | undefined;
+  #tickStartMs = 0;
   #tickEndMs = 0;
-  #wokeMs = 0;
   #askedMs = 0;
+  #wokeMs = 0;
+  #drainedMs = 0;
+  #collectedMs = 0;
   #aheadMs = WAKE_AHEAD_MS_MIN;
-  /** The newest miss, whose cause is still open to garbage collection. */
-  #open = { skipped: 0, latenessMs: 0, collectedMs: 0, cause: "systemLate" as MissCause };
+  /** The newest miss, whose cause is still open to garbage collection for so many ticks. */
+  readonly #open = { ticks: 0, skipped: 0, latenessMs: 0, collectedMs: 0, cause: "lateWake" as MissCause };
 
   constructor(clock: TickClock, rateHz: number, onTick: (tick: Tick) => void) {
     this.#clock = clock;
@@ -79,8 +103,9 @@ export class ServoLoop {
   start(): void {
     this.#running = true;
     this.#originMs = this.#clock.nowMs();
+    this.#tickStartMs = this.#originMs;
     this.#tickEndMs = this.#originMs;
-    this.#open.collectedMs = this.#clock.collectedMs();
+    this.#collectedMs = this.#clock.collectedMs();
     this.#sleep();
   }
 
@@ -112,54 +137,72 @@ export class ServoLoop {
       return;
     }
     const dueMs = this.#originMs + this.#index * this.#periodMs;
-    const drainedMs = this.#clock.nowMs();
-    if (dueMs - drainedMs > SPIN_MS) this.#clock.parkMs(dueMs - drainedMs - SPIN_MS);
-    this.#adapt(drainedMs - this.#wokeMs);
+    this.#drainedMs = this.#clock.nowMs();
+    const leftMs = dueMs - this.#drainedMs;
+    if (leftMs > SPIN_MS) this.#clock.parkMs(leftMs - SPIN_MS);
+    this.#adapt(this.#drainedMs - this.#wokeMs);
     this.#clock.spinUntilMs(dueMs);
-    const nowMs = Math.max(dueMs, this.#clock.nowMs());
+    this.#run(dueMs, Math.max(dueMs, this.#clock.nowMs()));
+    this.#sleep();
+  };
+
+  #run(dueMs: number, nowMs: number): void {
     const latenessMs = nowMs - dueMs;
     this.lateness.add(latenessMs * 1000);
     const skipped = Math.floor(latenessMs / this.#periodMs);
-    this.#settleCause();
-    if (skipped > 0) this.#openMiss(skipped, latenessMs, drainedMs);
-    else this.#open.collectedMs = this.#clock.collectedMs();
+    this.#settleOpenMiss();
+    const tick = this.#tick;
+    if (skipped > 0) tick.missCause = this.#openMiss(skipped, dueMs, nowMs);
+    this.#collectedMs = this.#clock.collectedMs();
     this.#index += skipped;
     this.#ticks++;
-    this.#tick.index = this.#index;
-    this.#tick.nowMs = nowMs;
-    this.#tick.skipped = skipped;
-    this.#onTick(this.#tick);
+    tick.index = this.#index;
+    tick.nowMs = nowMs;
+    tick.skipped = skipped;
+    tick.sendMs = 0;
+    this.#tickStartMs = nowMs;
+    this.#onTick(tick);
     this.#tickEndMs = this.#clock.nowMs();
-    this.#sleep();
-  };
+  }
 
   #adapt(turnsMs: number): void {
     const factor = turnsMs > this.#aheadMs ? LENGTHEN : SHORTEN;
     this.#aheadMs = Math.min(WAKE_AHEAD_MS_MAX, Math.max(WAKE_AHEAD_MS_MIN, this.#aheadMs * factor));
   }
 
-  /** Which part of the time between two ticks was longest: work before the sleep, the sleep's end, the event loop. */
-  #openMiss(skipped: number, latenessMs: number, drainedMs: number): void {
-    const workMs = this.#tickEndMs - this.#askedMs;
-    const wakeMs = this.#wokeMs - Math.max(this.#askedMs, this.#tickEndMs);
-    const turnsMs = drainedMs - this.#wokeMs;
+  /** Counts a miss for the longest part of the time since the tick before began. */
+  #openMiss(skipped: number, dueMs: number, nowMs: number): MissCause {
+    const { sendMs } = this.#tick;
+    const workMs = this.#tickEndMs - this.#tickStartMs - sendMs;
+    const drainMs = this.#drainedMs - this.#wokeMs;
+    // Both sleeps count: the long one before the turns of the event loop, the short one and the spin after them.
+    const wakeMs =
+      this.#wokeMs - Math.max(this.#askedMs, this.#tickEndMs) + nowMs - Math.max(dueMs, this.#drainedMs);
+    const longestMs = Math.max(wakeMs, sendMs, drainMs, workMs);
     const open = this.#open;
+    open.ticks = OPEN_TICKS;
     open.skipped = skipped;
-    open.latenessMs = latenessMs;
+    open.latenessMs = nowMs - dueMs;
+    open.collectedMs = this.#collectedMs;
     open.cause =
-      workMs > wakeMs && workMs > turnsMs ? "tickWork" : turnsMs > wakeMs ? "eventLoop" : "systemLate";
+      longestMs === wakeMs
+        ? "lateWake"
+        : longestMs === sendMs
+          ? "driverSend"
+          : longestMs === drainMs
+            ? "socketDrain"
+            : "tickWork";
     this.missed[open.cause] += skipped;
+    return open.cause;
   }
 
-  /** A collection may be reported a turn late, so a miss is judged at the next tick and counted over to it then. */
-  #settleCause(): void {
+  #settleOpenMiss(): void {
     const open = this.#open;
-    if (open.skipped === 0) return;
-    if (this.#clock.collectedMs() - open.collectedMs >= open.latenessMs / 2) {
-      this.missed[open.cause] -= open.skipped;
-      this.missed.garbageCollection += open.skipped;
-    }
-    open.skipped = 0;
-    open.collectedMs = this.#clock.collectedMs();
+    if (open.ticks === 0) return;
+    open.ticks--;
+    if (this.#clock.collectedMs() - open.collectedMs < open.latenessMs / 2) return;
+    this.missed[open.cause] -= open.skipped;
+    this.missed.garbageCollection += open.skipped;
+    open.ticks = 0;
   }
 }
