@@ -191,13 +191,15 @@ function buildProgram(): Command {
     );
   program
     .command("bench")
-    .description("measure: servo, policy, encoder or camera")
-    .addArgument(new Argument("<what>").choices(["servo", "policy", "encoder", "camera"]))
+    .description("measure: servo, stop, policy, encoder or camera")
+    .addArgument(new Argument("<what>").choices(["servo", "stop", "policy", "encoder", "camera"]))
     .addOption(cellOption())
     .option("--seconds <n>", "how long", positiveInteger, 30)
+    .option("--rounds <n>", "stop: rounds of each trigger, in place of --seconds", positiveInteger)
     .addOption(json())
-    .action(async (what: string, options: { cell: string; seconds: number; json?: string }) =>
-      (await import("./commands/bench.js")).bench(what, { ...options, logLevel: logLevel() }),
+    .action(
+      async (what: string, options: { cell: string; seconds: number; rounds?: number; json?: string }) =>
+        (await import("./commands/bench.js")).bench(what, { ...options, logLevel: logLevel() }),
     );
   return program;
 }

@@ -10,6 +10,8 @@ import { enableOrFail, withDaemon } from "./running.js";
 export interface BenchOptions {
   readonly cell: string;
   readonly seconds: number;
+  /** `stop` only: rounds of each trigger, in place of `seconds`. */
+  readonly rounds?: number;
   readonly json?: string;
   readonly logLevel: string;
 }
@@ -18,6 +20,7 @@ export async function bench(what: string, options: BenchOptions): Promise<void> 
   if (what === "encoder") {
     await (await import("./benchEncoder.js")).benchEncoder(options);
   } else if (what === "servo") await benchServoCommand(options);
+  else if (what === "stop") await benchStopCommand(options);
   else if (what === "camera") await benchCamera(options);
   else await benchPolicy(options);
 }
@@ -28,6 +31,16 @@ async function benchServoCommand(options: BenchOptions): Promise<void> {
   const print = printer(options.json);
   for (const line of describeServoBench(result)) print(line);
   writeJson(options.json, result);
+}
+
+async function benchStopCommand(options: BenchOptions): Promise<void> {
+  const { benchStop, describeStopBench, requireStopGate } = await import("./benchStop.js");
+  const print = printer(options.json);
+  const { seconds, rounds } = options;
+  const result = await benchStop({ seconds, rounds, onProgress: print });
+  for (const line of describeStopBench(result)) print(line);
+  writeJson(options.json, result);
+  requireStopGate(result);
 }
 
 /** Counts the wrist camera's frames while the policy runs, as in use. */

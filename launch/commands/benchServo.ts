@@ -29,7 +29,13 @@ const HOME_RAD = [0, -0.3, 0, 0.9, 0, 1.2, 0];
 const SWING_RAD = 0.15;
 const SWING_PERIOD_S = 4;
 const WARM_UP_MS = 1500;
-const NO_SAMPLES: SampleSummary = { count: 0, p50Ms: Number.NaN, p99Ms: Number.NaN, maxMs: Number.NaN };
+const NO_SAMPLES: SampleSummary = {
+  count: 0,
+  p50Ms: Number.NaN,
+  p99Ms: Number.NaN,
+  p999Ms: Number.NaN,
+  maxMs: Number.NaN,
+};
 const TICKS_KEPT = 1000;
 /** Stamps are taken a few microseconds after the tick began; share of a period. */
 const GRID_SLACK = 0.01;

@@ -73,8 +73,8 @@ describe("bench policy", () => {
     const records = [0, 1, 2, 3].map((index) => step(index, { encodeMs: 10 + index, commandSeq: index + 1 }));
     const result = summariseSteps([...records, step(4, { refusal: "staleFrame" })]);
     expect(result).toMatchObject({ steps: 5, commands: 4, refusals: { staleFrame: 1 } });
-    expect(result.startIntervalErrorMs).toEqual({ count: 4, p50Ms: 1, p99Ms: 1, maxMs: 1 });
-    expect(result.partsMs.encode).toEqual({ count: 4, p50Ms: 11, p99Ms: 13, maxMs: 13 });
+    expect(result.startIntervalErrorMs).toEqual({ count: 4, p50Ms: 1, p99Ms: 1, p999Ms: 1, maxMs: 1 });
+    expect(result.partsMs.encode).toEqual({ count: 4, p50Ms: 11, p99Ms: 13, p999Ms: 13, maxMs: 13 });
     expect(result.partsMs.imageToWire).toBeUndefined();
     expect(describePolicyBench(result).join("\n")).toMatch(/encode +p50 11\.00 ms.*\n.*\nsend +no samples/);
   });
@@ -97,7 +97,7 @@ describe("bench policy", () => {
 
   it("takes quantiles by nearest rank", () => {
     const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
-    expect(summariseMs(hundred)).toEqual({ count: 100, p50Ms: 50, p99Ms: 99, maxMs: 100 });
+    expect(summariseMs(hundred)).toEqual({ count: 100, p50Ms: 50, p99Ms: 99, p999Ms: 100, maxMs: 100 });
     expect(summariseMs([])).toBeUndefined();
   });
 });
