@@ -25,7 +25,11 @@ export const quietToolPoint: ToolPoint = (positionRad, out) => {
 export class FakeDriver implements ArmDriver {
   readonly stopMeanings = { 0: "power off", 1: "brake, then power off", 2: "brake and hold" };
   readonly calls: string[] = [];
-  readonly sent: { atMs: number; positionRad: number[] }[] = [];
+  /** With where the arm was when it was enabled, and how often it had been. */
+  readonly sent: { atMs: number; positionRad: number[]; measuredRad: number[]; activation: number }[] = [];
+  #measuredRad: number[] = [];
+  #armRad: number[] = [...HOME];
+  #activations = 0;
   limits: ArmLimits = {
     jointNames: Array.from({ length: JOINTS }, (_, joint) => `joint${joint + 1}`),
     positionMinRad: Array(JOINTS).fill(-3),
@@ -75,6 +79,8 @@ export class FakeDriver implements ArmDriver {
     await this.activation;
     signal.throwIfAborted();
     this.#state.ready = true;
+    this.#activations++;
+    this.#measuredRad = [...this.#state.positionRad];
   }
 
   async deactivate(category: StopCategory): Promise<void> {
@@ -89,7 +95,13 @@ export class FakeDriver implements ArmDriver {
   command(positionRad: Float64Array): ReturnType<ArmDriver["command"]> {
     if (this.answer !== "sent") return this.answer;
     if (!this.#state.ready) return "notReady";
-    this.sent.push({ atMs: nsToMs(this.#clock.nowNs()), positionRad: [...positionRad] });
+    this.#armRad = [...positionRad];
+    this.sent.push({
+      atMs: nsToMs(this.#clock.nowNs()),
+      positionRad: [...positionRad],
+      measuredRad: this.#measuredRad,
+      activation: this.#activations,
+    });
     return "sent";
   }
 
@@ -124,13 +136,16 @@ export class FakeDriver implements ArmDriver {
       listener({ code, deviceCode: 1, kind, severity, cause: "a test wants it", remedy: "none" });
   }
 
+  moveByHand(byRad: number): void {
+    this.#armRad[1]! += byRad;
+  }
+
   /** A device report: the arm is where the newest setpoint says. */
   report(): void {
     if (!this.reports) return;
     this.#state.sequence++;
     this.#state.receivedMs = this.#clock.nowMs();
-    const last = this.sent.at(-1);
-    if (last !== undefined) this.#state.positionRad.set(last.positionRad);
+    this.#state.positionRad.set(this.#armRad);
   }
 }
 
