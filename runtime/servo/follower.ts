@@ -176,7 +176,8 @@ export class Follower {
     const { pursued } = this.#parts.commander;
     const isStale = (this.#doubts & REASON_BITS.stateStale) !== 0;
     if (!passesCommands(state) || nowMs >= pursued.expiresMs || isStale) {
-      pursued.isLive = false;
+      // It has replaced the one before, whose target must not be pursued without anybody watching its expiry.
+      this.hold(isStale ? REASON_BITS.stateStale : REASON_BITS.commandExpired);
       const reason = isStale ? "stateStale" : "expired";
       this.#parts.events.refuse(reason, `command ${pursued.seq} at its tick`, nowMs);
       return;

@@ -340,6 +340,16 @@ describe("watchdogs", () => {
     expect(speedOf(bench.snapshots.at(-1)!, bench.snapshots.at(-2)!)).toBeGreaterThan(0);
   });
 
+  it("brake when the newest command has expired by its tick, and do not fall back on the one before", async () => {
+    const { bench, epoch } = await moving();
+    bench.command(policy, epoch, AWAY, 800);
+    await bench.run(PERIOD_MS);
+    bench.command(policy, epoch, AWAY, 1);
+    await bench.run(PERIOD_MS);
+    expect(bench.last.reasons & REASON_BITS.commandExpired).toBeTruthy();
+    await expectBraking(bench);
+  });
+
   it("brake on an old device state and refuse commands until it is fresh", async () => {
     const { bench, epoch } = await moving();
     bench.driver.reports = false;

@@ -226,8 +226,9 @@ export class ServoBench {
 
   /** @returns the lease's epoch */
   lease(peer: Peer): number {
+    const { epoch } = this.servo.acquireLease(peer, peer.name);
     this.#seq = 0;
-    return this.servo.acquireLease(peer, peer.name).epoch;
+    return epoch;
   }
 
   command(peer: Peer, epoch: number, positionRad: ArrayLike<number>, validMs = 500, speedScale = 1): void {
