@@ -12,14 +12,13 @@
  */
 import { invariant } from "../../core/errors.js";
 import {
+  Axis,
   brakingDistance,
   cruiseSpeed,
   PLANNED_ACCELERATION_SHARE,
   PLANNED_JERK_SHARE,
   restOffset,
   speedThatBrakesWithin,
-  towardsPosition,
-  towardsVelocity,
 } from "./jerkLimited.js";
 
 /** Braking begins so much later than the next target is due: room for a target that comes late. */
@@ -64,6 +63,8 @@ export class Interpolator {
   readonly #governor: Float64Array;
   /** Share of each joint's acceleration and jerk limits that the present goal uses. */
   readonly #share: Float64Array;
+  /** The joint that is planned, in fields instead of arguments. */
+  readonly #axis = new Axis();
   #speedScale = 1;
   #follows = false;
   #lastGoalMs = Number.NEGATIVE_INFINITY;
@@ -87,6 +88,7 @@ export class Interpolator {
     this.#cruise = array();
     this.#governor = array().fill(Number.POSITIVE_INFINITY);
     this.#share = array().fill(1);
+    this.#axis.periodS = periodS;
   }
 
   get follows(): boolean {
@@ -152,7 +154,7 @@ export class Interpolator {
     }
     for (let joint = 0; joint < this.positionRad.length; joint++) {
       this.#governor[joint]! *= GOVERNOR_RELEASE;
-      this.#planJoint(joint, Math.min(this.#cruise[joint]!, this.#governor[joint]!));
+      this.#planJoint(joint);
     }
   }
 
@@ -163,17 +165,18 @@ export class Interpolator {
         Math.abs(this.leadsToRadPerS[joint]!) * share,
         SPEED_SHARE_MIN * this.#limits.velocityMaxRadPerS[joint]! * share,
       );
-      this.#planJoint(joint, Math.min(this.#cruise[joint]!, this.#governor[joint]!));
+      this.#planJoint(joint);
     }
   }
 
   /** Computes the next state of braking to rest within the unscaled limits. */
   planBrake(): void {
+    const axis = this.#axis;
     for (let joint = 0; joint < this.positionRad.length; joint++) {
-      const v = this.velocityRadPerS[joint]!;
-      const a = this.accelerationRadPerS2[joint]!;
-      const j = this.#limits.jerkMaxRadPerS3[joint]!;
-      this.#take(joint, this.#bounded(joint, towardsVelocity(v, a, 0, j, this.#periodS), 1), 1);
+      this.#load(joint, false);
+      axis.velocityGoal = 0;
+      axis.seekVelocity();
+      this.#take(joint, false);
     }
   }
 
@@ -254,52 +257,69 @@ export class Interpolator {
     }
   }
 
-  #planJoint(joint: number, speed: number): void {
-    const v = this.velocityRadPerS[joint]!;
-    const a = this.accelerationRadPerS2[joint]!;
-    const distance = this.#goalRad[joint]! - this.positionRad[joint]!;
-    const scale = this.#scaleThatStops(joint, distance);
-    const accelerationMax = this.#limits.accelerationMaxRadPerS2[joint]! * scale;
-    const jerkMax = this.#limits.jerkMaxRadPerS3[joint]! * scale;
-    const T = this.#periodS;
-    const low = this.#bounded(joint, towardsVelocity(v, a, -speed, jerkMax, T), scale);
-    const high = this.#bounded(joint, towardsVelocity(v, a, speed, jerkMax, T), scale);
-    this.#take(joint, towardsPosition(distance, v, a, low, high, accelerationMax, jerkMax, T), scale);
+  #planJoint(joint: number): void {
+    const axis = this.#axis;
+    const speed = Math.min(this.#cruise[joint]!, this.#governor[joint]!);
+    const isScaled = this.#scaleStops(joint);
+    this.#load(joint, isScaled);
+    axis.velocityGoal = -speed;
+    axis.seekVelocity();
+    axis.low = axis.next;
+    axis.velocityGoal = speed;
+    axis.seekVelocity();
+    axis.high = axis.next;
+    axis.seekPosition();
+    this.#take(joint, isScaled);
   }
 
-  /** The goal's share of the limits, or all of them while the motion is too fast to stop in time otherwise. */
-  #scaleThatStops(joint: number, distance: number): number {
+  /** The joint's present motion and its limits, all of them or the goal's share. */
+  #load(joint: number, isScaled: boolean): void {
+    const axis = this.#axis;
+    const scale = isScaled ? this.#share[joint]! : 1;
+    axis.velocity = this.velocityRadPerS[joint]!;
+    axis.acceleration = this.accelerationRadPerS2[joint]!;
+    axis.distance = this.#goalRad[joint]! - this.positionRad[joint]!;
+    axis.accelerationMax = this.#limits.accelerationMaxRadPerS2[joint]! * scale;
+    axis.jerkMax = this.#limits.jerkMaxRadPerS3[joint]! * scale;
+  }
+
+  /** Whether the goal's share of the limits suffices: not while the motion is too fast to stop in time with it. */
+  #scaleStops(joint: number): boolean {
     const scale = this.#share[joint]!;
-    if (scale === 1) return 1;
+    if (scale === 1) return false;
+    const axis = this.#axis;
     const v = this.velocityRadPerS[joint]!;
     const a = this.accelerationRadPerS2[joint]!;
     const accelerationMax = this.#limits.accelerationMaxRadPerS2[joint]! * scale;
-    if (Math.abs(v) > this.#limits.velocityMaxRadPerS[joint]! * this.#speedScale) return 1;
-    if (Math.abs(a) > accelerationMax) return 1;
-    const rest = restOffset(v, a, accelerationMax, this.#limits.jerkMaxRadPerS3[joint]! * scale);
-    return (rest - distance) * Math.sign(v) > REST_TOLERANCE_RAD ? 1 : scale;
+    if (Math.abs(v) > this.#limits.velocityMaxRadPerS[joint]! * this.#speedScale) return false;
+    if (Math.abs(a) > accelerationMax) return false;
+    axis.fromVelocity = v;
+    axis.fromAcceleration = a;
+    axis.brakeAcceleration = accelerationMax;
+    axis.brakeJerk = this.#limits.jerkMaxRadPerS3[joint]! * scale;
+    axis.brake();
+    const distance = this.#goalRad[joint]! - this.positionRad[joint]!;
+    return (axis.restOffset - distance) * Math.sign(v) <= REST_TOLERANCE_RAD;
   }
 
-  /** An acceleration within its limit that a bounded jerk can reach in one tick. */
-  #bounded(joint: number, acceleration: number, scale: number): number {
-    const now = this.accelerationRadPerS2[joint]!;
-    const step = this.#limits.jerkMaxRadPerS3[joint]! * scale * this.#periodS;
-    const most = this.#limits.accelerationMaxRadPerS2[joint]! * scale;
-    // Where both cannot hold (the limit has just shrunk), jerk comes first.
-    return Math.min(now + step, Math.max(now - step, Math.min(most, Math.max(-most, acceleration))));
-  }
-
-  #take(joint: number, acceleration: number, scale: number): void {
+  /** The tick ends with the acceleration `axis.next`. */
+  #take(joint: number, isScaled: boolean): void {
+    const axis = this.#axis;
     const T = this.#periodS;
     const v = this.velocityRadPerS[joint]!;
     const a = this.accelerationRadPerS2[joint]!;
+    const acceleration = axis.next;
     const nextVelocity = v + ((a + acceleration) * T) / 2;
     this.nextRad[joint] = this.positionRad[joint]! + v * T + ((2 * a + acceleration) * T * T) / 6;
     this.#nextVelocity[joint] = nextVelocity;
     this.#nextAcceleration[joint] = acceleration;
-    const accelerationMax = this.#limits.accelerationMaxRadPerS2[joint]! * PLANNED_ACCELERATION_SHARE;
-    const j = this.#limits.jerkMaxRadPerS3[joint]! * PLANNED_JERK_SHARE;
-    this.restRad[joint] = this.nextRad[joint]! + restOffset(nextVelocity, acceleration, accelerationMax, j);
-    this.leadsToRadPerS[joint] = nextVelocity + (acceleration * Math.abs(acceleration)) / (2 * j * scale);
+    axis.fromVelocity = nextVelocity;
+    axis.fromAcceleration = acceleration;
+    axis.brakeAcceleration = this.#limits.accelerationMaxRadPerS2[joint]! * PLANNED_ACCELERATION_SHARE;
+    axis.brakeJerk = this.#limits.jerkMaxRadPerS3[joint]! * PLANNED_JERK_SHARE;
+    axis.brake();
+    this.restRad[joint] = this.nextRad[joint]! + axis.restOffset;
+    const j = axis.brakeJerk * (isScaled ? this.#share[joint]! : 1);
+    this.leadsToRadPerS[joint] = nextVelocity + (acceleration * Math.abs(acceleration)) / (2 * j);
   }
 }

@@ -3,7 +3,10 @@
  * acceleration goes linearly from `a` to the value `y` chosen here, so
  *   x' = x + v T + (2 a + y) T² / 6,   v' = v + (a + y) T / 2,   a' = y,   jerk = (y - a) / T.
  * Integration is exact, so finite differences of the positions keep every bound that x, v and a keep.
- * Units follow the axis: rad, rad/s, rad/s², rad/s³. Nothing allocates. Arguments must be finite, limits positive.
+ * Units follow the axis: rad, rad/s, rad/s², rad/s³. Arguments must be finite, limits positive.
+ *
+ * What runs in every tick is in `Axis`, which is given its numbers in fields and answers in fields: a number that a
+ * function takes or returns becomes an object on the heap unless the compiler inlines the call, a field does not.
  */
 
 /**
@@ -25,25 +28,13 @@ export function restOffset(
   accelerationMax: number,
   jerkMax: number,
 ): number {
-  // Velocity that is left once the acceleration is led to zero: its sign is the direction to brake against.
-  const reached = velocity + (acceleration * Math.abs(acceleration)) / (2 * jerkMax);
-  const sign = reached < 0 ? -1 : 1;
-  const v = velocity * sign;
-  const a = acceleration * sign;
-  const peak = Math.sqrt(Math.max(0, jerkMax * v + (a * a) / 2));
-  const deceleration = Math.max(Math.min(peak, accelerationMax), -a);
-  const rampS = (a + deceleration) / jerkMax;
-  const releaseS = deceleration / jerkMax;
-  const flatS =
-    peak > deceleration
-      ? (v + (a * a) / (2 * jerkMax) - (deceleration * deceleration) / jerkMax) / deceleration
-      : 0;
-  let x = v * rampS + (a * rampS * rampS) / 2 - (jerkMax * rampS * rampS * rampS) / 6;
-  let w = v + a * rampS - (jerkMax * rampS * rampS) / 2;
-  x += w * flatS - (deceleration * flatS * flatS) / 2;
-  w -= deceleration * flatS;
-  x += w * releaseS - (deceleration * releaseS * releaseS) / 2 + (jerkMax * releaseS ** 3) / 6;
-  return sign * x;
+  const axis = forCalls;
+  axis.fromVelocity = velocity;
+  axis.fromAcceleration = acceleration;
+  axis.brakeAcceleration = accelerationMax;
+  axis.brakeJerk = jerkMax;
+  axis.brake();
+  return axis.restOffset;
 }
 
 /** Distance that braking from constant `speed` >= 0 takes: `restOffset(speed, 0, …)` in closed form. */
@@ -77,70 +68,128 @@ export function cruiseSpeed(
   return low;
 }
 
-/**
- * Acceleration at the end of the tick that leads the velocity to `goal` soonest and without passing it. Two ticks
- * before the end the exact pair of steps is taken, so that velocity and acceleration arrive together.
- */
-export function towardsVelocity(
-  velocity: number,
-  acceleration: number,
-  goal: number,
-  jerkMax: number,
-  periodS: number,
-): number {
-  const last = (goal - velocity) / periodS - acceleration / 2;
-  const step = jerkMax * periodS;
-  if (Math.abs(last) <= step && Math.abs(last - acceleration) <= step) return last;
-  // Solves v' + y |y| / (2 j) = goal for y.
-  const missing = goal - velocity - (acceleration * periodS) / 2;
-  const j = jerkMax * PLANNED_JERK_SHARE;
-  const half = periodS / 2;
-  return Math.sign(missing) * j * (Math.sqrt(half * half + (2 * Math.abs(missing)) / j) - half);
-}
+/** One axis in one tick. NaN until set: a field that has held a fraction keeps its place for one. */
+export class Axis {
+  /** The present motion, the way to the goal, and the limits that hold for this tick. */
+  velocity = Number.NaN;
+  acceleration = Number.NaN;
+  distance = Number.NaN;
+  accelerationMax = Number.NaN;
+  jerkMax = Number.NaN;
+  periodS = Number.NaN;
+  /** For `seekVelocity`. */
+  velocityGoal = Number.NaN;
+  /** For `seekPosition`: the accelerations to choose from. */
+  low = Number.NaN;
+  high = Number.NaN;
+  /** Answer of both: acceleration at the end of the tick. */
+  next = Number.NaN;
 
-/**
- * Acceleration at the end of the tick, within [low, high], after which braking ends exactly `distance` ahead of the
- * present position; the nearer bound when none does. Three ticks before the end the exact steps are taken.
- */
-export function towardsPosition(
-  distance: number,
-  velocity: number,
-  acceleration: number,
-  low: number,
-  high: number,
-  accelerationMax: number,
-  jerkMax: number,
-  periodS: number,
-): number {
-  const step = jerkMax * periodS;
-  const sum = -velocity / periodS - acceleration / 2;
-  const first = (distance - 3 * velocity * periodS) / (periodS * periodS) - (4 * acceleration) / 3 - sum;
-  const second = sum - first;
-  if (Math.abs(first - acceleration) <= step && Math.abs(second - first) <= step && Math.abs(second) <= step)
-    return Math.min(high, Math.max(low, first));
-  const a = accelerationMax * PLANNED_ACCELERATION_SHARE;
-  const j = jerkMax * PLANNED_JERK_SHARE;
-  if (restAfterTick(velocity, acceleration, high, a, j, periodS) <= distance) return high;
-  if (restAfterTick(velocity, acceleration, low, a, j, periodS) >= distance) return low;
-  let below = low;
-  let above = high;
-  for (let i = 0; i < SEARCH_STEPS; i++) {
-    const middle = (below + above) / 2;
-    if (restAfterTick(velocity, acceleration, middle, a, j, periodS) > distance) above = middle;
-    else below = middle;
+  /** For `brake`: from which motion, how hard; and its answer. */
+  fromVelocity = Number.NaN;
+  fromAcceleration = Number.NaN;
+  brakeAcceleration = Number.NaN;
+  brakeJerk = Number.NaN;
+  restOffset = Number.NaN;
+
+  /** See `restOffset`. */
+  brake(): void {
+    const jerkMax = this.brakeJerk;
+    // Velocity that is left once the acceleration is led to zero: its sign is the direction to brake against.
+    const reached =
+      this.fromVelocity + (this.fromAcceleration * Math.abs(this.fromAcceleration)) / (2 * jerkMax);
+    const sign = reached < 0 ? -1 : 1;
+    const v = this.fromVelocity * sign;
+    const a = this.fromAcceleration * sign;
+    const peak = Math.sqrt(Math.max(0, jerkMax * v + (a * a) / 2));
+    const deceleration = Math.max(Math.min(peak, this.brakeAcceleration), -a);
+    const rampS = (a + deceleration) / jerkMax;
+    const releaseS = deceleration / jerkMax;
+    const flatS =
+      peak > deceleration
+        ? (v + (a * a) / (2 * jerkMax) - (deceleration * deceleration) / jerkMax) / deceleration
+        : 0;
+    let x = v * rampS + (a * rampS * rampS) / 2 - (jerkMax * rampS * rampS * rampS) / 6;
+    let w = v + a * rampS - (jerkMax * rampS * rampS) / 2;
+    x += w * flatS - (deceleration * flatS * flatS) / 2;
+    w -= deceleration * flatS;
+    x +=
+      w * releaseS -
+      (deceleration * releaseS * releaseS) / 2 +
+      (jerkMax * releaseS * releaseS * releaseS) / 6;
+    this.restOffset = sign * x;
   }
-  return below;
+
+  /**
+   * Acceleration that leads the velocity to `velocityGoal` soonest and without passing it, within the limits and what
+   * the jerk can reach. Two ticks before the end the exact pair of steps is taken, so that velocity and acceleration
+   * arrive together.
+   */
+  seekVelocity(): void {
+    const { velocity, acceleration, velocityGoal, jerkMax, periodS } = this;
+    const last = (velocityGoal - velocity) / periodS - acceleration / 2;
+    const step = jerkMax * periodS;
+    let y = last;
+    if (Math.abs(last) > step || Math.abs(last - acceleration) > step) {
+      // Solves v' + y |y| / (2 j) = goal for y.
+      const missing = velocityGoal - velocity - (acceleration * periodS) / 2;
+      const j = jerkMax * PLANNED_JERK_SHARE;
+      const half = periodS / 2;
+      y = Math.sign(missing) * j * (Math.sqrt(half * half + (2 * Math.abs(missing)) / j) - half);
+    }
+    const most = this.accelerationMax;
+    // Where both cannot hold (the limit has just shrunk), jerk comes first.
+    this.next = Math.min(
+      acceleration + step,
+      Math.max(acceleration - step, Math.min(most, Math.max(-most, y))),
+    );
+  }
+
+  /**
+   * Acceleration within [low, high] after which braking ends exactly `distance` ahead of the present position; the
+   * nearer bound when none does. Three ticks before the end the exact steps are taken.
+   */
+  seekPosition(): void {
+    const { distance, velocity, acceleration, low, high, periodS } = this;
+    const step = this.jerkMax * periodS;
+    const sum = -velocity / periodS - acceleration / 2;
+    const first = (distance - 3 * velocity * periodS) / (periodS * periodS) - (4 * acceleration) / 3 - sum;
+    const second = sum - first;
+    if (
+      Math.abs(first - acceleration) <= step &&
+      Math.abs(second - first) <= step &&
+      Math.abs(second) <= step
+    ) {
+      this.next = Math.min(high, Math.max(low, first));
+      return;
+    }
+    this.brakeAcceleration = this.accelerationMax * PLANNED_ACCELERATION_SHARE;
+    this.brakeJerk = this.jerkMax * PLANNED_JERK_SHARE;
+    this.next = high;
+    this.#restAfterTick();
+    if (this.restOffset <= distance) return;
+    this.next = low;
+    this.#restAfterTick();
+    if (this.restOffset >= distance) return;
+    let below = low;
+    let above = high;
+    for (let i = 0; i < SEARCH_STEPS; i++) {
+      this.next = (below + above) / 2;
+      this.#restAfterTick();
+      if (this.restOffset > distance) above = this.next;
+      else below = this.next;
+    }
+    this.next = below;
+  }
+
+  /** Where braking ends, seen from the present position, when this tick ends with the acceleration `next`. */
+  #restAfterTick(): void {
+    const { velocity, acceleration, next, periodS } = this;
+    this.fromVelocity = velocity + ((acceleration + next) * periodS) / 2;
+    this.fromAcceleration = next;
+    this.brake();
+    this.restOffset += velocity * periodS + ((2 * acceleration + next) * periodS * periodS) / 6;
+  }
 }
 
-/** Where braking ends, seen from the present position, when this tick ends with acceleration `y`. */
-function restAfterTick(
-  velocity: number,
-  acceleration: number,
-  y: number,
-  accelerationMax: number,
-  jerkMax: number,
-  periodS: number,
-): number {
-  const moved = velocity * periodS + ((2 * acceleration + y) * periodS * periodS) / 6;
-  return moved + restOffset(velocity + ((acceleration + y) * periodS) / 2, y, accelerationMax, jerkMax);
-}
+const forCalls = new Axis();

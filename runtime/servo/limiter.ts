@@ -1,12 +1,15 @@
 /**
  * The last judge before the driver. Three checks, in the order in which they act:
  *   `shapeGoal`   once per command: a target is moved to where it may be (joint limits, workspace, table);
- *   `restIsInside` and `toolSpeedShare` every tick on the planned motion: would braking from here end inside, and does
+ *   `restIsInside` and `toolIsTooFast` every tick on the planned motion: would braking from here end inside, and does
  *                 it lead to too fast a tool? The answer makes the interpolator brake or slow down within its limits;
  *   `check`       every tick on what is about to be sent: a final bound that scales the whole step, never a part of it,
  *                 so that the direction is kept. It passes everything that the first two have shaped.
  * It never amplifies a step. A tool point that is outside of the workspace may move only where it does not get further
- * out. Nothing allocates after construction. Lengths [m], angles [rad], base frame.
+ * out. Lengths [m], angles [rad], base frame.
+ *
+ * Nothing allocates after construction: what private functions find out they leave in fields, because a number that a
+ * function returns may become an object on the heap.
  */
 import type { ArmLimits } from "../../core/arm.js";
 import { REASON_BITS } from "./api.js";
@@ -37,6 +40,12 @@ export class Limiter {
   readonly #trialRad: Float64Array;
   readonly #toolM = new Float64Array(3);
   readonly #otherToolM = new Float64Array(3);
+  /** What `toolIsTooFast` has found: the share (at most 1) of the speeds that keeps the tool below its limit. */
+  toolSpeedShare = Number.NaN;
+  /** What `#measureDistance`, `#measureOutside` and `#measureAllowed` have found. */
+  #distanceM = Number.NaN;
+  #outsideM = Number.NaN;
+  #allowedM = Number.NaN;
 
   constructor(limits: LimiterLimits, toolPoint: ToolPoint, periodS: number) {
     this.#limits = limits;
@@ -64,8 +73,8 @@ export class Limiter {
       outRad[joint] = Math.min(max, Math.max(min, goal));
       if (outRad[joint] !== goal) reasons |= REASON_BITS.positionLimit;
     }
-    const allowedM = this.#allowedM(fromRad, SLACK_M);
-    if (this.#outsideM(outRad) <= allowedM) return reasons;
+    this.#measureAllowed(fromRad, SLACK_M);
+    if (!this.#isFurtherOut(outRad)) return reasons;
     reasons |= this.#workspaceReason();
     let inside = 0;
     let outside = 1;
@@ -73,8 +82,8 @@ export class Limiter {
       const share = (inside + outside) / 2;
       for (let joint = 0; joint < outRad.length; joint++)
         this.#trialRad[joint] = fromRad[joint]! + share * (outRad[joint]! - fromRad[joint]!);
-      if (this.#outsideM(this.#trialRad) <= allowedM) inside = share;
-      else outside = share;
+      if (this.#isFurtherOut(this.#trialRad)) outside = share;
+      else inside = share;
     }
     for (let joint = 0; joint < outRad.length; joint++)
       outRad[joint] = fromRad[joint]! + inside * (outRad[joint]! - fromRad[joint]!);
@@ -83,17 +92,19 @@ export class Limiter {
 
   /** 0 when braking after the planned tick ends in the workspace, or no further outside than now; else reason bits. */
   restIsInside(nowRad: Float64Array, restRad: Float64Array): number {
-    const allowedM = this.#allowedM(nowRad, 2 * SLACK_M);
-    return this.#outsideM(restRad) <= allowedM ? 0 : this.#workspaceReason();
+    this.#measureAllowed(nowRad, 2 * SLACK_M);
+    return this.#isFurtherOut(restRad) ? this.#workspaceReason() : 0;
   }
 
-  /** Share (at most 1) of the given joint speeds that keeps the tool below `limitShare` of its speed limit. */
-  toolSpeedShare(atRad: Float64Array, velocityRadPerS: Float64Array, limitShare: number): number {
+  /** Finds the `toolSpeedShare` of the given joint speeds for `limitShare` of the limit; true when it is below 1. */
+  toolIsTooFast(atRad: Float64Array, velocityRadPerS: Float64Array, limitShare: number): boolean {
     for (let joint = 0; joint < atRad.length; joint++)
       this.#trialRad[joint] = atRad[joint]! + velocityRadPerS[joint]! * this.#periodS;
-    const speed = this.#distanceM(atRad, this.#trialRad) / this.#periodS;
+    this.#measureDistance(atRad, this.#trialRad);
+    const speed = this.#distanceM / this.#periodS;
     const most = this.#limits.toolSpeedMaxMPerS * limitShare;
-    return speed > most ? most / speed : 1;
+    this.toolSpeedShare = speed > most ? most / speed : 1;
+    return speed > most;
   }
 
   /**
@@ -156,7 +167,8 @@ export class Limiter {
   /** Shortens the step for the tool's speed; takes it back altogether when it leads (further) out of the workspace. */
   #checkTool(lastRad: Float64Array, outRad: Float64Array): number {
     let reasons = 0;
-    const movedM = this.#distanceM(lastRad, outRad);
+    this.#measureDistance(lastRad, outRad);
+    const movedM = this.#distanceM;
     const mostM = this.#limits.toolSpeedMaxMPerS * this.#periodS;
     if (movedM > mostM) {
       const share = mostM / movedM;
@@ -164,8 +176,8 @@ export class Limiter {
         outRad[joint] = lastRad[joint]! + share * (outRad[joint]! - lastRad[joint]!);
       reasons |= REASON_BITS.toolSpeed;
     }
-    const allowedM = this.#allowedM(lastRad, 3 * SLACK_M);
-    if (this.#outsideM(outRad) > allowedM) {
+    this.#measureAllowed(lastRad, 3 * SLACK_M);
+    if (this.#isFurtherOut(outRad)) {
       reasons |= this.#workspaceReason();
       outRad.set(lastRad);
     }
@@ -196,32 +208,38 @@ export class Limiter {
     return step + Math.max(0, rest);
   }
 
-  #distanceM(oneRad: Float64Array, otherRad: Float64Array): number {
+  #measureDistance(oneRad: Float64Array, otherRad: Float64Array): void {
     this.#toolPoint(oneRad, this.#toolM);
     this.#toolPoint(otherRad, this.#otherToolM);
-    return Math.hypot(
-      this.#toolM[0]! - this.#otherToolM[0]!,
-      this.#toolM[1]! - this.#otherToolM[1]!,
-      this.#toolM[2]! - this.#otherToolM[2]!,
-    );
+    const x = this.#toolM[0]! - this.#otherToolM[0]!;
+    const y = this.#toolM[1]! - this.#otherToolM[1]!;
+    const z = this.#toolM[2]! - this.#otherToolM[2]!;
+    this.#distanceM = Math.sqrt(x * x + y * y + z * z);
   }
 
   /** How far the tool point is out of the box or below the table's margin [m]; 0 inside. Leaves it in `#toolM`. */
-  #outsideM(positionRad: Float64Array): number {
+  #measureOutside(positionRad: Float64Array): void {
     this.#toolPoint(positionRad, this.#toolM);
     const { minM, maxM } = this.#limits.workspace;
     let outsideM = Math.max(0, this.#floorM() - this.#toolM[2]!);
     for (let axis = 0; axis < 3; axis++)
       outsideM = Math.max(outsideM, minM[axis]! - this.#toolM[axis]!, this.#toolM[axis]! - maxM[axis]!);
-    return outsideM;
+    this.#outsideM = outsideM;
   }
 
   /** How far outside the next position may be: as now, or the slack, never their sum, which would creep outwards. */
-  #allowedM(nowRad: Float64Array, slackM: number): number {
-    return Math.max(this.#outsideM(nowRad), slackM) + ROUNDING_M;
+  #measureAllowed(nowRad: Float64Array, slackM: number): void {
+    this.#measureOutside(nowRad);
+    this.#allowedM = Math.max(this.#outsideM, slackM) + ROUNDING_M;
   }
 
-  /** For the tool point that `#outsideM` has just looked at. */
+  /** Than allowed, by the last `#measureAllowed`. A position that is not finite counts as out. */
+  #isFurtherOut(positionRad: Float64Array): boolean {
+    this.#measureOutside(positionRad);
+    return !(this.#outsideM <= this.#allowedM);
+  }
+
+  /** For the tool point that `#measureOutside` has just looked at. */
   #workspaceReason(): number {
     return this.#toolM[2]! < this.#floorM() ? REASON_BITS.tablePlane : REASON_BITS.workspace;
   }

@@ -77,9 +77,8 @@ export class Motion {
     this.#interpolator.plan();
     if (this.#interpolator.follows) {
       for (let pass = 0; pass < SLOWER_PASSES; pass++) {
-        const share = this.#limiter.toolSpeedShare(nextRad, leadsToRadPerS, TOOL_SPEED_SHARE);
-        if (share === 1) break;
-        this.#interpolator.planSlower(share);
+        if (!this.#limiter.toolIsTooFast(nextRad, leadsToRadPerS, TOOL_SPEED_SHARE)) break;
+        this.#interpolator.planSlower(this.#limiter.toolSpeedShare);
         reasons |= REASON_BITS.toolSpeed;
       }
       const outside = this.#limiter.restIsInside(positionRad, restRad);
