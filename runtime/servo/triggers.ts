@@ -4,11 +4,11 @@
  */
 
 /**
- * `refuse`: the request has no effect; `hold`: brake within the limits and stand, the lease stays; `endLease`: the
+ * `hold`: brake within the limits and stand, the lease stays; `endLease`: the
  * same, and a new lease is needed; `stop`: brake, leave the device, latched until a reset; `fault`: the device has
  * ended motion, latched; `disconnect`: the device is gone, enabling again is explicit.
  */
-export type TriggerResponse = "refuse" | "hold" | "endLease" | "stop" | "fault" | "disconnect";
+export type TriggerResponse = "hold" | "endLease" | "stop" | "fault" | "disconnect";
 
 interface Trigger {
   readonly response: TriggerResponse;
