@@ -5,7 +5,7 @@
 import { mkdirSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { CerebellumError } from "../core/errors.js";
 
 export interface RunFolder {
@@ -13,16 +13,24 @@ export interface RunFolder {
   readonly controlSocket: string;
   readonly labSocket: string;
   servoSocket(robot: string): string;
+  /** Segments of the robot's black box. */
+  blackBox(robot: string): string;
 }
+
+/** Beside the servo's socket, so that whoever finds the one finds the other. */
+export const blackBoxFolder = (servoSocket: string): string =>
+  join(dirname(servoSocket), `${basename(servoSocket, ".sock")}-blackbox`);
 
 export function runFolder(cellName: string): RunFolder {
   const base = process.env.XDG_RUNTIME_DIR ?? join(tmpdir(), `cerebellum-${process.getuid?.() ?? 0}`);
   const folder = join(base, "cerebellum", cellName);
+  const servoSocket = (robot: string) => join(folder, `servo-${robot}.sock`);
   return {
     folder,
     controlSocket: join(folder, "daemon.sock"),
     labSocket: join(folder, "lab.sock"),
-    servoSocket: (robot) => join(folder, `servo-${robot}.sock`),
+    servoSocket,
+    blackBox: (robot) => blackBoxFolder(servoSocket(robot)),
   };
 }
 

@@ -25,6 +25,7 @@ import type { ToolPoint } from "../../runtime/servo/limiter.js";
 import { LinkServer } from "../../runtime/servo/link/server.js";
 import { ServoLoop } from "../../runtime/servo/loop.js";
 import { Servo } from "../../runtime/servo/servo.js";
+import { type RunningBlackBox, startBlackBox } from "../blackBox.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
 import { createLog } from "../log.js";
 import { makeThisThreadFifo } from "../realtime.js";
@@ -91,6 +92,8 @@ async function clearSocket(socketPath: string): Promise<void> {
   if (isDead) unlinkSync(socketPath);
 }
 
+let blackBox: RunningBlackBox | undefined;
+
 async function run(): Promise<void> {
   let parentGone: () => void = () => {};
   const orphaned = new Promise<void>((resolve) => {
@@ -107,6 +110,7 @@ async function run(): Promise<void> {
   await clearSocket(config.socketPath);
 
   const { robot, device } = config;
+  blackBox = await startBlackBox({ ...config, limits: driver.limits, clock: systemClock });
   const realtimePriority = makeThisThreadFifo(config.servo.realtimePriority);
   const servo = new Servo({
     robot,
@@ -117,6 +121,7 @@ async function run(): Promise<void> {
     clock: systemClock,
     realtimePriority,
     processId: process.pid,
+    blackBox: blackBox.recorder,
     ...(config.startLatched === undefined ? {} : { startLatched: config.startLatched }),
   });
   const server = new LinkServer(servo);
@@ -132,7 +137,7 @@ async function run(): Promise<void> {
     await Promise.race([servo.close(), sleepMs(systemClock, EXIT_MS_MAX, given.signal)]);
     given.abort();
     await loop.stop();
-    await Promise.race([server.close(), sleepMs(systemClock, 50)]);
+    await Promise.all([Promise.race([server.close(), sleepMs(systemClock, 50)]), blackBox?.close()]);
     process.exit(0);
   };
   process.on("SIGTERM", () => void end("SIGTERM"));
@@ -165,7 +170,8 @@ async function run(): Promise<void> {
   }
 }
 
-run().catch((error: unknown) => {
+run().catch(async (error: unknown) => {
   printFailure(error);
+  await blackBox?.close();
   process.exit(1);
 });

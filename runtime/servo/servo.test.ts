@@ -604,16 +604,3 @@ describe("closing", () => {
     expect(bench.driver.calls.slice(-2)).toEqual(["deactivate 2", "close"]);
   });
 });
-
-describe("the tick log", () => {
-  it("keeps requested, sent and measured with the reasons of each difference", async () => {
-    const { bench } = await moving();
-    const ticks = bench.servo.log.after(0);
-    expect(ticks.length).toBe(bench.snapshots.length);
-    const last = ticks.at(-1)!;
-    expect(last.tickNs).toBe(bench.last.tickNs);
-    expect(last.requestedRad).toEqual(AWAY);
-    expect(last.sentRad).toEqual([...bench.last.sentRad]);
-    expect(last.state).toBe("following");
-  });
-});

@@ -27,7 +27,6 @@ import { createSnapshot, type MutableSnapshot, takeDeviceState } from "./snapsho
 import { advance, canAdvance, passesCommands, type ServoEventName, streams } from "./states.js";
 import { graver, STOP_CATEGORIES } from "./stopCategories.js";
 import { Supervision } from "./supervision.js";
-import { TickLog } from "./tickLog.js";
 import type { TriggerName } from "./triggers.js";
 
 export interface ServoOptions {
@@ -45,7 +44,6 @@ export interface ServoOptions {
 }
 
 export class Servo implements LinkHandler {
-  readonly log: TickLog;
   readonly #options: ServoOptions;
   readonly #driver: ArmDriver;
   readonly #device: DeviceSession;
@@ -87,7 +85,6 @@ export class Servo implements LinkHandler {
       supervisorSilentMs: (nowMs) => this.#supervision.silentMs(nowMs),
     });
     this.#snapshot = createSnapshot(jointCount);
-    this.log = new TickLog(jointCount, options.config.rateHz);
     options.driver.onFault((fault) => this.#onFault(fault));
     if (options.startLatched !== undefined) {
       this.#state = "stopped";
@@ -319,7 +316,6 @@ export class Servo implements LinkHandler {
     snapshot.reasons = reasons;
     snapshot.commandSeq = this.#follower.commandSeq;
     snapshot.commandWireMs = this.#follower.commandWireMs;
-    this.log.add(snapshot);
     if (blackBox !== undefined) {
       this.#follower.readAges(snapshot.tickMs, this.#ages);
       blackBox.tick(snapshot, this.#ages);
