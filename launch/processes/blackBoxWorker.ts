@@ -18,7 +18,7 @@ const writer = new BlackBoxWriter({
   ring,
   jointCount: size.jointCount,
   clock: {
-    nowMs: () => nsToMs(systemClock.nowNs()),
+    nowMs: () => systemClock.nowMs(),
     epochMs: () => nsToMs(systemClock.epochNs()),
   },
 });

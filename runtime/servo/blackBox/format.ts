@@ -88,7 +88,9 @@ export function readFileHeader(bytes: Buffer): { jointCount: number } | { troubl
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return { trouble: "is no black box segment" };
   const version = bytes.readUInt16LE(8);
   if (version > FORMAT_VERSION)
-    return { trouble: `was written by a newer version (format ${version}; this one reads ${FORMAT_VERSION})` };
+    return {
+      trouble: `was written by a newer version (format ${version}; this one reads ${FORMAT_VERSION})`,
+    };
   const jointCount = bytes.readUInt16LE(10);
   if (version === 0 || jointCount === 0 || jointCount > JOINTS_MAX)
     return { trouble: `has a damaged header (format ${version}, ${jointCount} joints)` };

@@ -104,7 +104,9 @@ export class RingRecorder implements BlackBox {
     this.#told.set(subject, told + 1);
     const { kind, trigger, fault } = event;
     const isIncident = this.#endsWork(event);
-    const payload = Buffer.from(JSON.stringify({ kind, text: event.text.slice(0, TEXT_MAX), trigger, fault }));
+    const payload = Buffer.from(
+      JSON.stringify({ kind, text: event.text.slice(0, TEXT_MAX), trigger, fault }),
+    );
     const note = {
       type: CHUNK_TYPES.event,
       flags: isIncident ? FLAG_INCIDENT : 0,

@@ -21,6 +21,7 @@ export const SessionInfo = z.object({
 export type SessionInfo = z.infer<typeof SessionInfo>;
 
 export const LoggedFault = z.object({
+  kind: z.string(),
   code: z.string(),
   deviceCode: z.number(),
   severity: z.string(),

@@ -16,7 +16,15 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { errorText } from "../../../core/errors.js";
-import { CHUNK_HEADER_BYTES, CHUNK_TYPES, chunk, FLAG_INCIDENT, fileHeader, ROW, sealChunk } from "./format.js";
+import {
+  CHUNK_HEADER_BYTES,
+  CHUNK_TYPES,
+  chunk,
+  FLAG_INCIDENT,
+  fileHeader,
+  ROW,
+  sealChunk,
+} from "./format.js";
 import { expiredSegments, SEGMENT_S, type SegmentSpan } from "./retention.js";
 import { type Note, peekNotes, type Ring, WORD } from "./ring.js";
 import { scanFolder } from "./scan.js";
@@ -139,8 +147,7 @@ export class BlackBoxWriter {
       chunk(CHUNK_TYPES.session, 0, nowMs, Buffer.from(session)),
       chunk(CHUNK_TYPES.clocks, 0, nowMs, clocks),
     ];
-    if (this.#commander !== undefined)
-      opening.push(chunk(CHUNK_TYPES.commander, 0, nowMs, this.#commander));
+    if (this.#commander !== undefined) opening.push(chunk(CHUNK_TYPES.commander, 0, nowMs, this.#commander));
     this.#segment = { path, file, inode, fromMs: nowMs, toMs: nowMs, bytes: 0, incidentsMs: [] };
     try {
       this.#append(Buffer.concat(opening));
@@ -156,7 +163,9 @@ export class BlackBoxWriter {
     const { notes, bytes } = peekNotes(this.#ring);
     if (bytes > 0) {
       // A name stands before the rows that use its number.
-      this.#append(Buffer.concat(notes.map(({ type, flags, timeMs, payload }) => chunk(type, flags, timeMs, payload))));
+      this.#append(
+        Buffer.concat(notes.map(({ type, flags, timeMs, payload }) => chunk(type, flags, timeMs, payload))),
+      );
       this.#ring.set(WORD.noteBytesDrained, (this.#ring.get(WORD.noteBytesDrained) + bytes) | 0);
       for (const note of notes) this.#remember(note);
     }
