@@ -4,6 +4,7 @@
  */
 import { type MonotonicNs, NS_PER_MS, sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
+import { LAB_PRIORITY, makeThisThreadFifo } from "../realtime.js";
 import { ArmRig } from "../rig/armRig.js";
 import { HOME_RAD, toCruise } from "../rig/cruise.js";
 import { RIG_SERVO, STOP_TRIGGERS, type StopTrigger } from "../rig/stopTriggers.js";
@@ -43,6 +44,8 @@ export interface TriggerResult {
     readonly p999: number;
     readonly max: number;
   };
+  /** Where the system has a part of its own: from the call, e.g. of kill(2), to the same frame. Not gated. */
+  readonly fromCall: SampleSummary | undefined;
   readonly rest: SampleSummary | undefined;
   readonly holds: boolean;
 }
@@ -61,6 +64,7 @@ export interface StopBenchResult {
 interface Tally {
   readonly trigger: StopTrigger;
   readonly reactionMs: number[];
+  readonly fromCallMs: number[];
   readonly restMs: number[];
   discarded: number;
   noReaction: number;
@@ -68,10 +72,20 @@ interface Tally {
 }
 
 export async function benchStop(options: StopBenchOptions): Promise<StopBenchResult> {
+  // An instrument that is late would make the servo look quick: above the emulator, below the servo.
+  makeThisThreadFifo(LAB_PRIORITY + 1);
   const rig = await ArmRig.start({ name: "bench_stop", homeRad: HOME_RAD, servo: RIG_SERVO });
   try {
     const tallies = STOP_TRIGGERS.map((trigger): Tally => {
-      return { trigger, reactionMs: [], restMs: [], discarded: 0, noReaction: 0, failures: [] };
+      return {
+        trigger,
+        reactionMs: [],
+        fromCallMs: [],
+        restMs: [],
+        discarded: 0,
+        noReaction: 0,
+        failures: [],
+      };
     });
     const startNs = systemClock.nowNs();
     const passedS = () => Number(systemClock.nowNs() - startNs) / 1e9;
@@ -100,7 +114,8 @@ async function once(rig: ArmRig, tally: Tally, extraMs: number): Promise<void> {
   try {
     const observer = await toCruise(rig, { validMs: trigger.validMs, everyMs: COMMAND_EVERY_MS, extraMs });
     const standing = trigger.judged === "stands" ? new StandWatch(rig) : undefined;
-    const fromNs = await trigger.pull(rig, observer);
+    const { fromNs, calledNs } = await trigger.pull(rig, observer);
+    const before = tally.reactionMs.length;
     if (standing !== undefined) {
       tally.reactionMs.push(await standing.sinceMs(fromNs));
       tally.restMs.push(tally.reactionMs.at(-1)!);
@@ -108,6 +123,8 @@ async function once(rig: ArmRig, tally: Tally, extraMs: number): Promise<void> {
       await sleepMs(systemClock, REST_MS);
       judge(tally, await rig.frames(), fromNs);
     }
+    if (calledNs !== undefined && tally.reactionMs.length > before)
+      tally.fromCallMs.push(tally.reactionMs.at(-1)! + Number(fromNs - calledNs) / Number(NS_PER_MS));
     await trigger.undo?.(rig);
   } catch (thrown) {
     tally.failures.push(errorText(thrown));
@@ -165,27 +182,30 @@ function summarise(
   seconds: number,
 ): StopBenchResult {
   const { periodMs, config } = rig;
-  const triggers = tallies.map(({ trigger, reactionMs, restMs, discarded, noReaction }): TriggerResult => {
-    const reaction = summariseMs(reactionMs);
-    const periods = (ms: number | undefined) => (ms === undefined ? Number.NaN : ms / periodMs);
-    return {
-      trigger: trigger.name,
-      measures: trigger.measures,
-      judged: trigger.judged,
-      count: reactionMs.length,
-      discardedCount: discarded,
-      noReactionCount: noReaction,
-      reaction,
-      reactionPeriods: {
-        p50: periods(reaction?.p50Ms),
-        p99: periods(reaction?.p99Ms),
-        p999: periods(reaction?.p999Ms),
-        max: periods(reaction?.maxMs),
-      },
-      rest: summariseMs(restMs),
-      holds: noReaction === 0 && reaction !== undefined && reaction.p999Ms <= GATE_PERIODS * periodMs,
-    };
-  });
+  const triggers = tallies.map(
+    ({ trigger, reactionMs, fromCallMs, restMs, discarded, noReaction }): TriggerResult => {
+      const reaction = summariseMs(reactionMs);
+      const periods = (ms: number | undefined) => (ms === undefined ? Number.NaN : ms / periodMs);
+      return {
+        trigger: trigger.name,
+        measures: trigger.measures,
+        judged: trigger.judged,
+        count: reactionMs.length,
+        discardedCount: discarded,
+        noReactionCount: noReaction,
+        reaction,
+        reactionPeriods: {
+          p50: periods(reaction?.p50Ms),
+          p99: periods(reaction?.p99Ms),
+          p999: periods(reaction?.p999Ms),
+          max: periods(reaction?.maxMs),
+        },
+        fromCall: summariseMs(fromCallMs),
+        rest: summariseMs(restMs),
+        holds: noReaction === 0 && reaction !== undefined && reaction.p999Ms <= GATE_PERIODS * periodMs,
+      };
+    },
+  );
   return {
     rateHz: config.rateHz,
     periodMs,
@@ -206,6 +226,11 @@ export function describeStopBench(result: StopBenchResult): string[] {
     `stop at ${result.rateHz} Hz, SCHED_FIFO priority ${result.realtimePriority || "not permitted"}, ${result.seconds.toFixed(0)} s; times in ms from the trigger to the emulated wire`,
     `${"trigger".padEnd(34)} ${"n".padStart(5)} ${"p50".padStart(7)} ${"p99".padStart(7)} ${"p99.9".padStart(7)} ${"max".padStart(7)}  periods ${"rest".padStart(6)}`,
     ...result.triggers.map(row),
+    ...result.triggers.flatMap(({ trigger, fromCall }) =>
+      fromCall === undefined
+        ? []
+        : `${`  ${trigger}, from the kill`.padEnd(34)} ${String(fromCall.count).padStart(5)} ${ms(fromCall.p50Ms)} ${ms(fromCall.p99Ms)} ${ms(fromCall.p999Ms)} ${ms(fromCall.maxMs)}  with the system's part, not gated`,
+    ),
     `all: ${result.all?.count ?? 0} stops, p50 ${ms(result.all?.p50Ms).trim()}, p99 ${ms(result.all?.p99Ms).trim()}, p99.9 ${ms(result.all?.p999Ms).trim()}, max ${ms(result.all?.maxMs).trim()} ms; gate ${result.gatePeriods} periods at p99.9 each`,
   ];
 }

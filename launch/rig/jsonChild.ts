@@ -14,6 +14,8 @@ export type Answer = Readonly<Record<string, unknown>>;
 export class JsonChild {
   readonly name: string;
   readonly exited: Promise<void>;
+  /** When the system closed what the process had open, its sockets among it: how others hear of its death. */
+  readonly closedNs: Promise<MonotonicNs>;
   readonly #process: ChildProcess;
   #running = true;
   #waiting: { resolve: (line: Answer) => void; reject: (error: Error) => void }[] = [];
@@ -25,6 +27,9 @@ export class JsonChild {
       stdio: ["pipe", "pipe", "inherit"],
     });
     this.#process.stdin!.on("error", () => {});
+    this.closedNs = new Promise((resolve) =>
+      this.#process.stdout!.once("end", () => resolve(systemClock.nowNs())),
+    );
     this.exited = new Promise((resolve) => {
       this.#process.once("exit", () => {
         this.#running = false;

@@ -16,6 +16,12 @@ import type { ArmRig, RigRole } from "./armRig.js";
  */
 export type Judged = "reaction" | "lastSetpoint" | "stands";
 
+/** From when time counts, and the call that led there where the system has a part of its own in between. */
+export interface Pulled {
+  readonly fromNs: MonotonicNs;
+  readonly calledNs?: MonotonicNs;
+}
+
 export interface StopTrigger {
   readonly name: string;
   /** From what moment to what, for people. */
@@ -23,8 +29,7 @@ export interface StopTrigger {
   readonly judged: Judged;
   /** Validity of the commands of the cruise; long where another limit shall act first. */
   readonly validMs: number;
-  /** @returns the moment from which time counts */
-  pull(rig: ArmRig, observer: ServoClient): Promise<MonotonicNs>;
+  pull(rig: ArmRig, observer: ServoClient): Promise<Pulled>;
   /** Takes back what `pull` did and the next round could not mend. */
   undo?(rig: ArmRig): Promise<void>;
 }
@@ -36,11 +41,13 @@ const SHORT_MS = 150;
 /** Longer than all watchdogs of the rig. */
 const STALL_MS = 400;
 
-const fromCall = async (work: () => Promise<unknown>): Promise<MonotonicNs> => {
-  const atNs = systemClock.nowNs();
+const fromCall = async (work: () => Promise<unknown>): Promise<Pulled> => {
+  const fromNs = systemClock.nowNs();
   await work();
-  return atNs;
+  return { fromNs };
 };
+
+const from = (atNs: unknown): Pulled => ({ fromNs: asMonotonicNs(BigInt(atNs as string)) });
 
 const stopOf = (category: StopCategory): StopTrigger => ({
   name: `stop category ${category}`,
@@ -52,10 +59,14 @@ const stopOf = (category: StopCategory): StopTrigger => ({
 
 const killed = (role: RigRole): StopTrigger => ({
   name: `${role} killed`,
-  measures: `SIGKILL of the ${role}'s process to the first braking setpoint`,
+  measures: `the system's closing of the sockets of the ${role}'s process after its SIGKILL to the first braking setpoint`,
   judged: "reaction",
   validMs: LONG_MS,
-  pull: async (rig) => rig.client(role)!.kill("SIGKILL"),
+  pull: async (rig) => {
+    const client = rig.client(role)!;
+    const calledNs = client.kill("SIGKILL");
+    return { fromNs: await client.closedNs, calledNs };
+  },
 });
 
 const silent = (role: RigRole, limitMs: number): StopTrigger => ({
@@ -66,7 +77,7 @@ const silent = (role: RigRole, limitMs: number): StopTrigger => ({
   pull: async (rig) => {
     rig.client(role)!.kill("SIGSTOP");
     await sleepMs(systemClock, limitMs);
-    return addNs(rig.lastHeardNs(role), msToNs(limitMs));
+    return { fromNs: addNs(rig.lastHeardNs(role), msToNs(limitMs)) };
   },
   undo: async (rig) => rig.client(role)?.end(),
 });
@@ -84,8 +95,7 @@ export const STOP_TRIGGERS: readonly StopTrigger[] = [
     measures: "the supervisor's call to the first braking setpoint",
     judged: "reaction",
     validMs: LONG_MS,
-    pull: async (rig) =>
-      asMonotonicNs(BigInt((await rig.client("supervisor")!.ask({ do: "revokeLease" })).atNs as string)),
+    pull: async (rig) => from((await rig.client("supervisor")!.ask({ do: "revokeLease" })).atNs),
   },
   {
     name: "command expired",
@@ -95,7 +105,7 @@ export const STOP_TRIGGERS: readonly StopTrigger[] = [
     pull: async (rig) => {
       const { expiresNs } = await rig.client("commander")!.ask({ do: "quiet" });
       await sleepMs(systemClock, SHORT_MS);
-      return asMonotonicNs(BigInt(expiresNs as string));
+      return from(expiresNs);
     },
   },
   {
@@ -106,7 +116,7 @@ export const STOP_TRIGGERS: readonly StopTrigger[] = [
     pull: async (rig) => {
       const commander = rig.client("commander")!;
       await commander.ask({ do: "quiet" });
-      return asMonotonicNs(BigInt((await commander.ask({ do: "nan" })).atNs as string));
+      return from((await commander.ask({ do: "nan" })).atNs);
     },
   },
   {
@@ -117,7 +127,7 @@ export const STOP_TRIGGERS: readonly StopTrigger[] = [
     pull: async (rig, observer) => {
       await rig.emulator.ask({ do: "freezeReports", on: true });
       await sleepMs(systemClock, RIG_SERVO.stateAgeMsMax);
-      return addNs(observer.latest()!.stateNs, msToNs(RIG_SERVO.stateAgeMsMax));
+      return { fromNs: addNs(observer.latest()!.stateNs, msToNs(RIG_SERVO.stateAgeMsMax)) };
     },
     undo: async (rig) => void (await rig.emulator.ask({ do: "freezeReports", on: false })),
   },
@@ -130,7 +140,7 @@ export const STOP_TRIGGERS: readonly StopTrigger[] = [
       const servo = rig.servo!;
       servo.kill("SIGSTOP");
       await sleepMs(systemClock, STALL_MS);
-      return servo.kill("SIGCONT");
+      return { fromNs: servo.kill("SIGCONT") };
     },
   },
   {
@@ -140,9 +150,9 @@ export const STOP_TRIGGERS: readonly StopTrigger[] = [
     validMs: LONG_MS,
     pull: async (rig) => {
       const servo = rig.servo!;
-      const atNs = servo.kill("SIGTERM");
+      const fromNs = servo.kill("SIGTERM");
       await servo.exited;
-      return atNs;
+      return { fromNs };
     },
     undo: (rig) => rig.endClients(),
   },
@@ -152,7 +162,7 @@ export const STOP_TRIGGERS: readonly StopTrigger[] = [
       "SIGKILL of the servo process to the emulated setpoint standing: the device keeps its last target",
     judged: "stands",
     validMs: LONG_MS,
-    pull: async (rig) => rig.servo!.kill("SIGKILL"),
+    pull: async (rig) => ({ fromNs: rig.servo!.kill("SIGKILL") }),
     undo: async (rig) => {
       await rig.servo?.exited;
       await rig.endClients();
@@ -183,7 +193,7 @@ export const STOP_TRIGGERS: readonly StopTrigger[] = [
 ];
 
 /** As the vendor's own software does when somebody uses it beside the servo. */
-async function changeMode(port: number): Promise<MonotonicNs> {
+async function changeMode(port: number): Promise<Pulled> {
   const socket = createConnection(port, "127.0.0.1");
   await new Promise<void>((resolve, reject) => {
     socket.once("connect", resolve);
@@ -191,9 +201,9 @@ async function changeMode(port: number): Promise<MonotonicNs> {
   });
   socket.setNoDelay(true);
   const replied = new Promise<void>((resolve) => socket.once("data", () => resolve()));
-  const atNs = systemClock.nowNs();
+  const fromNs = systemClock.nowNs();
   socket.write(encodeRequest(1, PROTOCOL_ID.current, "setMode", [MODE.position, 0]));
   await replied;
   socket.destroy();
-  return atNs;
+  return { fromNs };
 }
