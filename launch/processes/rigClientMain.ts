@@ -31,6 +31,7 @@ const Command = z.discriminatedUnion("do", [
     speedScale: z.number(),
     validMs: z.number().positive(),
     everyMs: z.number().positive(),
+    epoch: z.int().min(0).optional().describe("Another than the lease's: what a stale command looks like"),
   }),
   /** No more commands; heartbeats go on. Answers with the last command's expiry. */
   z.strictObject({ do: z.literal("quiet") }),
@@ -148,16 +149,16 @@ async function execute(command: Command): Promise<Record<string, unknown>> {
 async function follow(command: Extract<Command, { do: "follow" }>, signal: AbortSignal): Promise<void> {
   const positionRad = Float64Array.from(command.targetRad);
   while (!signal.aborted) {
-    point(positionRad, command.speedScale, command.validMs);
+    point(positionRad, command.speedScale, command.validMs, command.epoch);
     await sleepMs(systemClock, command.everyMs, signal);
   }
 }
 
-function point(positionRad: Float64Array, speedScale: number, validMs: number): MonotonicNs {
+function point(positionRad: Float64Array, speedScale: number, validMs: number, of = epoch): MonotonicNs {
   const stampNs = systemClock.nowNs();
   expiresNs = addNs(stampNs, msToNs(validMs));
   return send(
-    encode("command", { epoch, seq: ++seq, stampNs, expiresNs, speedScale, inputAgeMs: 0, positionRad }),
+    encode("command", { epoch: of, seq: ++seq, stampNs, expiresNs, speedScale, inputAgeMs: 0, positionRad }),
   );
 }
 
