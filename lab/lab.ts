@@ -20,6 +20,7 @@ import type { SceneOptions, SceneRequest } from "./world/scene.js";
 import { SharedPlant } from "./world/sharedPlant.js";
 import { LockstepWorld, startPacedWorld, type WorldHost } from "./worldHost.js";
 import { type EmulatorPorts, XArm7Emulator } from "./xarm7/emulator.js";
+import { reportFrames, reportSetpoints } from "./xarm7/wireReport.js";
 
 const Port = z.int().min(0).max(65535);
 
@@ -323,6 +324,15 @@ export class Lab {
         return { truth: await this.truth() };
       case "ports":
         return { ports: this.ports };
+      case "wire": {
+        const setpoints = reportSetpoints(this.emulator.setpoints.figures);
+        const wire = { ...reportFrames(this.emulator, request.form, request.since), setpoints };
+        if (request.clear) {
+          this.emulator.wireLog.clear();
+          this.emulator.setpoints.clear();
+        }
+        return { wire };
+      }
     }
   };
 }

@@ -39,6 +39,12 @@ export const LabRequest = z.discriminatedUnion("do", [
     ms: z.number().positive().max(60_000).describe("Lock-step labs only: moves simulated time on"),
   }),
   z.strictObject({ do: z.literal("ports") }),
+  z.strictObject({
+    do: z.literal("wire"),
+    since: z.int().min(0).default(0).describe("Index of the first frame wanted"),
+    form: z.enum(["records", "times"]).default("records"),
+    clear: z.boolean().default(false).describe("Forget frames and figures after the answer"),
+  }),
 ]);
 export type LabRequest = z.infer<typeof LabRequest>;
 
@@ -57,6 +63,10 @@ export const LabAnswer = z.union([
     ok: z.literal(true),
     truth: LabTruth.optional(),
     ports: z.record(z.string(), z.int()).optional(),
+    wire: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe("Motion and stop frames that the emulated controller received; lab/xarm7/wireReport.ts"),
   }),
   z.strictObject({ ok: z.literal(false), error: z.string(), remedy: z.string() }),
 ]);

@@ -35,6 +35,8 @@ const Command = z.discriminatedUnion("do", [
   }),
   /** No more commands; heartbeats go on. Answers with the last command's expiry. */
   z.strictObject({ do: z.literal("quiet") }),
+  /** No more commands, and the lease given back. */
+  z.strictObject({ do: z.literal("release") }),
   z.strictObject({ do: z.literal("nan") }),
   z.strictObject({ do: z.literal("enable") }),
   z.strictObject({ do: z.literal("reset") }),
@@ -128,6 +130,10 @@ async function execute(command: Command): Promise<Record<string, unknown>> {
     case "quiet":
       stream.abort();
       return { expiresNs: String(expiresNs) };
+    case "release":
+      stream.abort();
+      send(encode("leaseRelease", { epoch }));
+      return {};
     case "nan": {
       const positionRad = new Float64Array(7).fill(Number.NaN);
       return { atNs: String(point(positionRad, 1, 500)) };

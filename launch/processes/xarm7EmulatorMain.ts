@@ -10,7 +10,7 @@ import { z } from "zod";
 import { errorText } from "../../core/errors.js";
 import { XArm7Emulator } from "../../lab/xarm7/emulator.js";
 import { IdealPlant } from "../../lab/xarm7/idealPlant.js";
-import { isTaken, type WireRecord } from "../../lab/xarm7/wireLog.js";
+import { reportFrames, reportSetpoints } from "../../lab/xarm7/wireReport.js";
 import { systemClock } from "../systemClock.js";
 
 const Port = z.int().min(0).max(65535);
@@ -120,55 +120,10 @@ function execute(command: Command): Record<string, unknown> {
       emulator.setpoints.clear();
       return {};
     case "log":
-      return log(command.form, command.since);
+      return reportFrames(emulator, command.form, command.since);
     case "status":
       return status();
   }
-}
-
-function log(form: "records" | "times", since: number): Record<string, unknown> {
-  const { droppedCount: dropped, nextIndex } = emulator.wireLog;
-  const records = emulator.wireLog.since(since);
-  if (form === "records")
-    return {
-      dropped,
-      nextIndex,
-      records: records.map(({ atNs, positionRad, ...rest }) => ({
-        ...rest,
-        atNs: atNs.toString(),
-        positionRad: positionRad && [...positionRad],
-      })),
-    };
-  const firstNs = records[0]?.atNs ?? 0n;
-  return {
-    dropped,
-    nextIndex,
-    firstIndex: records[0]?.index ?? nextIndex,
-    firstNs: firstNs.toString(),
-    /** Microseconds after `firstNs`, one per frame. */
-    afterUs: records.map(({ atNs }) => Number(atNs - firstNs) / 1000),
-    /** Places in `afterUs` of stop frames, and of frames that the controller did not take. */
-    stops: placesOf(records, ({ kind }) => kind === "stop"),
-    refused: placesOf(records, (record) => record.kind === "motion" && !isTaken(record)),
-  };
-}
-
-function placesOf(records: readonly WireRecord[], wanted: (record: WireRecord) => boolean): number[] {
-  return records.flatMap((record, place) => (wanted(record) ? [place] : []));
-}
-
-function setpoints(): Record<string, unknown> {
-  const { figures } = emulator.setpoints;
-  return {
-    ...figures,
-    stepRad: [...figures.stepRad],
-    velocityRadPerS: [...figures.velocityRadPerS],
-    accelerationRadPerS2: [...figures.accelerationRadPerS2],
-    jerkRadPerS3: [...figures.jerkRadPerS3],
-    starts: figures.starts.map((start) => ({ ...start, atNs: start.atNs.toString() })),
-    firstNs: figures.firstNs?.toString(),
-    lastNs: figures.lastNs?.toString(),
-  };
 }
 
 function status(): Record<string, unknown> {
@@ -184,7 +139,7 @@ function status(): Record<string, unknown> {
     gripperPulse: gripper.pulse,
     settings,
     counters: emulator.counters,
-    setpoints: setpoints(),
+    setpoints: reportSetpoints(emulator.setpoints.figures),
     traffic: emulator.traffic(),
   };
 }

@@ -5,6 +5,7 @@
 import { sleepMs } from "../../../core/clock.js";
 import type { ArmRig } from "../../../launch/rig/armRig.js";
 import { HOME_RAD, toHolding } from "../../../launch/rig/cruise.js";
+import type { WireFrame } from "../../../launch/rig/wire.js";
 import { systemClock } from "../../../launch/systemClock.js";
 import type { KillPlan, Moment } from "./plan.js";
 import {
@@ -25,6 +26,8 @@ export interface KillOutcome {
   readonly startDistanceRad: number;
   readonly seconds: number;
   readonly violations: readonly string[];
+  /** Of a round with a violation: when the kill came, and all frames since the round began. */
+  readonly evidence?: { readonly killedNs: string; readonly frames: readonly (string | number)[][] };
 }
 
 const MAY_MOVE: Record<Moment, boolean> = {
@@ -37,8 +40,8 @@ const MAY_MOVE: Record<Moment, boolean> = {
 };
 const MOVING_MS = 400;
 const GHOST_MS = 40;
-const FRESH_MS = 200;
 const FRESH_RAD = 0.12;
+const FRESH_MOVED_RAD = 0.03;
 const VALID_MS = 500;
 const EVERY_MS = 25;
 const LATCHED = "the servo process was killed";
@@ -48,7 +51,6 @@ export async function runFastRound(rig: ArmRig, plan: KillPlan): Promise<KillOut
   const violations: string[] = [];
   const note = (violation: string | undefined) =>
     void (violation !== undefined && violations.push(violation));
-  await rig.emulator.ask({ do: "clearLog" });
   const prepared = await prepare(rig, plan);
   await sleepMs(systemClock, plan.delayMs);
 
@@ -85,14 +87,15 @@ export async function runFastRound(rig: ArmRig, plan: KillPlan): Promise<KillOut
   const direction = prepared.targetRad[0]! > startRad[0]! ? -1 : 1;
   const freshRad = startRad.map((value, joint) => (joint === 0 ? value + direction * FRESH_RAD : value));
   await follow(rig, freshRad, 1);
-  await sleepMs(systemClock, FRESH_MS);
+  const moved = () => Math.abs(rig.observer!.latest()!.sentRad[0]! - startRad[0]!) > FRESH_MOVED_RAD;
+  await rig.until("motion after the fresh command", moved);
   note(judgeFresh(await rig.frames(freshFrom), startRad, freshRad));
 
   const { setpoints } = (await rig.emulator.ask({ do: "status" })) as unknown as {
     setpoints: MonitorFigures;
   };
   violations.push(...judgeLimits(setpoints, rig.observer!.info.limits));
-  await commander.ask({ do: "quiet" });
+  await commander.ask({ do: "release" });
   return {
     round: plan.round,
     victim: plan.victim,
@@ -101,8 +104,15 @@ export async function runFastRound(rig: ArmRig, plan: KillPlan): Promise<KillOut
     startDistanceRad: setpoints.startDistanceRad,
     seconds: Number(systemClock.nowNs() - startNs) / 1e9,
     violations,
+    ...(violations.length === 0
+      ? {}
+      : { evidence: { killedNs: String(killedNs), frames: evidenceOf(await rig.frames()) } }),
   };
 }
+
+/** Time, client and the two joints that move, compact enough to be kept. */
+const evidenceOf = (frames: readonly WireFrame[]): (string | number)[][] =>
+  frames.map(({ atNs, kind, client, positionRad }) => [String(atNs), kind, client, ...(positionRad ?? [])]);
 
 interface Prepared {
   readonly mayMove: boolean;
@@ -117,6 +127,7 @@ async function prepare(rig: ArmRig, plan: KillPlan): Promise<Prepared> {
   const idle = { mayMove: MAY_MOVE[moment], pending: Promise.resolve(), targetRad: HOME_RAD, epoch: 1 };
   if (moment === "starting") return { ...idle, ...(await prepareStart(rig, plan)) };
   const observer = await toHolding(rig);
+  await atRest(rig);
   const supervisor = await rig.needClient("supervisor");
   if (moment === "holding") return { ...idle, epoch: observer.latest()!.epoch };
   const lost = () => undefined;
@@ -149,6 +160,7 @@ async function prepare(rig: ArmRig, plan: KillPlan): Promise<Prepared> {
 async function prepareStart(rig: ArmRig, { victim }: KillPlan): Promise<Partial<Prepared>> {
   if (victim === "servo") {
     const observer = await toHolding(rig);
+    await atRest(rig);
     const epoch = observer.latest()!.epoch;
     const old = rig.servo!;
     old.kill("SIGKILL");
@@ -158,9 +170,17 @@ async function prepareStart(rig: ArmRig, { victim }: KillPlan): Promise<Partial<
     return { epoch };
   }
   await toHolding(rig);
+  await atRest(rig);
   await rig.client(victim)?.end();
   void rig.needClient(victim).catch(() => {});
   return {};
+}
+
+/** What the round before had asked for has ended; from here on the log holds this round alone. */
+async function atRest(rig: ArmRig): Promise<void> {
+  const sent = () => [...rig.observer!.latest()!.sentRad].join();
+  for (let before = ""; before !== sent(); await sleepMs(systemClock, 20)) before = sent();
+  await rig.emulator.ask({ do: "clearLog" });
 }
 
 /** Commands of an epoch that is over, from a commander without a lease: they must move nothing. */
