@@ -6,6 +6,28 @@ import type { TickClock } from "../runtime/servo/loop.js";
 /** Longest single timer; longer waits are cut into several. */
 const TIMER_MS_MAX = 2 ** 30;
 
+/** `Date` has only milliseconds; a real step of the clock is larger than this. */
+const STEP_MS = 2;
+const READINGS_MAX = 5;
+let originMs = performance.timeOrigin;
+
+/**
+ * Epoch time at which `performance.now` was zero. `performance.timeOrigin` is as precise but read once: a clock that is
+ * stepped while the process runs moves it. A pause between two readings is no step, so they must lie close together.
+ */
+function epochOriginMs(): number {
+  for (let reading = 0; reading < READINGS_MAX; reading++) {
+    const beforeMs = performance.now();
+    const aheadMs = Date.now() + 0.5 - (originMs + beforeMs);
+    if (Math.abs(aheadMs) <= STEP_MS) break;
+    if (performance.now() - beforeMs < 0.1) {
+      originMs += aheadMs;
+      break;
+    }
+  }
+  return originMs;
+}
+
 /**
  * `performance.now` counts CLOCK_MONOTONIC from the start of the thread, so one difference taken here makes it agree
  * with `hrtime` to a microsecond, without allocation. Whatever comes between the two readings makes it smaller.
@@ -17,9 +39,7 @@ const OFFSET_MS = Math.max(
 export const systemClock: Clock = {
   nowNs: (): MonotonicNs => asMonotonicNs(process.hrtime.bigint()),
   nowMs: (): number => performance.now() + OFFSET_MS,
-  /** `Date` has only milliseconds, so the epoch is anchored once per call through `performance.timeOrigin`'s clock. */
-  epochNs: (): EpochNs =>
-    asEpochNs(BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n),
+  epochNs: (): EpochNs => asEpochNs(BigInt(Math.round((epochOriginMs() + performance.now()) * 1000)) * 1000n),
   async sleepUntil(dueNs: MonotonicNs, signal?: AbortSignal): Promise<void> {
     for (;;) {
       const leftNs = dueNs - process.hrtime.bigint();

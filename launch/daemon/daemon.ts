@@ -275,7 +275,6 @@ export class Daemon {
       name: "policy",
       socketPath: this.#run.servoSocket(config.robot),
       bundleDirectory: bundle === undefined ? config.bundle : resolve(bundle),
-      mapping: this.mapping,
       camera,
       frameAgeMsMax: config.frameAgeMsMax,
       approachSpeedScale: config.approachSpeedScale,

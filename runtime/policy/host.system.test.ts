@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { measureMapping } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import { systemClock } from "../../launch/systemClock.js";
@@ -44,7 +43,6 @@ async function makeHost(): Promise<PolicyHost> {
     name: "test policy",
     socketPath: join(folder, "servo.sock"),
     bundleDirectory: join(folder, "bundle"),
-    mapping: measureMapping(systemClock),
     camera: CAMERA,
     frameAgeMsMax: 150,
     approachSpeedScale: 0.3,

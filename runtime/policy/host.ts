@@ -1,6 +1,6 @@
 /** The daemon's side of a policy worker: starts the thread, passes frames in and steps out, ends it cooperatively. */
 import { Worker } from "node:worker_threads";
-import { type Clock, type ClockMapping, sleepMs } from "../../core/clock.js";
+import { type Clock, sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import { createFrameSlots, type FrameFormat, FrameWriter } from "./frameSlots.js";
 import {
@@ -20,8 +20,6 @@ export interface PolicyHostOptions {
   readonly name: string;
   readonly socketPath: string;
   readonly bundleDirectory: string;
-  /** The daemon's one measured pair of both clocks. */
-  readonly mapping: ClockMapping;
   /** The cell's camera: what its frames are like and how it is mounted. */
   readonly camera: FrameFormat & {
     readonly fovYDeg: number;
@@ -150,7 +148,7 @@ export class PolicyHost {
   }
 
   #setup(): WorkerSetup {
-    const { camera, name, socketPath, bundleDirectory, mapping } = this.#options;
+    const { camera, name, socketPath, bundleDirectory } = this.#options;
     const { widthPx, heightPx, encoding, fovYDeg, mount } = camera;
     return {
       name,
@@ -159,7 +157,6 @@ export class PolicyHost {
       frames: this.#slots,
       format: { widthPx, heightPx, encoding },
       cancel: this.#cancel.buffer as SharedArrayBuffer,
-      mapping: { monotonicNs: mapping.monotonicNs, epochNs: mapping.epochNs },
       frameAgeMsMax: this.#options.frameAgeMsMax,
       approachSpeedScale: this.#options.approachSpeedScale,
       intraOpThreads: this.#options.intraOpThreads,

@@ -1,11 +1,8 @@
 /** What the daemon's main thread and a policy worker say to each other; both sides parse what they receive. */
 import { z } from "zod";
-import { asEpochNs, asMonotonicNs } from "../../core/clock.js";
 import type { ErrorCode } from "../../core/errors.js";
 import type { StepRecord, StepStatistics } from "./steps.js";
 
-const Monotonic = z.bigint().transform(asMonotonicNs);
-const Epoch = z.bigint().transform(asEpochNs);
 const Shared = z.instanceof(SharedArrayBuffer);
 
 /** `workerData` of a policy worker. */
@@ -22,7 +19,6 @@ export const WorkerSetup = z.strictObject({
   }),
   /** One Int32; 1 holds back every command at once, even while the worker's thread computes. */
   cancel: Shared,
-  mapping: z.strictObject({ monotonicNs: Monotonic, epochNs: Epoch }),
   frameAgeMsMax: z.number().positive(),
   approachSpeedScale: z.number().positive().max(1),
   intraOpThreads: z.int().positive(),

@@ -346,4 +346,17 @@ describe("the guarded approach", () => {
     expect(run.result).toBe("stopped");
     expect(servo.commands).toHaveLength(sent);
   });
+
+  it("ends within 100 ms of a step of the system's clock, and gives the lease back", async () => {
+    const run = await start();
+    for (let step = 0; step < 3; step++) await period();
+    expect(servo.commands.length).toBeGreaterThan(0);
+    clock.stepEpoch(50);
+    await pass(100);
+    expect(run.result).toBe("CLOCK_STEPPED");
+    expect(servo.releasedCount).toBe(1);
+    const after = servo.commands.length;
+    await pass(1000);
+    expect(servo.commands.length).toBe(after);
+  });
 });

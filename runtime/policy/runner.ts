@@ -16,6 +16,7 @@ import { CerebellumError, invariant } from "../../core/errors.js";
 import type { Lease, ServoClient, ServoSnapshot } from "../servo/api.js";
 import type { Actor } from "./actor.js";
 import { type ApproachPlan, approachPose } from "./approach.js";
+import { untilClockStep } from "./clockStep.js";
 import { FrameGate } from "./frameGate.js";
 import type { Frame, FrameSource } from "./frameSlots.js";
 import { StepCounters, type StepRecord, type StepRefusal, type StepStatistics } from "./steps.js";
@@ -69,12 +70,17 @@ export class PolicyRunner {
    * Runs until `signal` aborts. The lease is given back in every case.
    *
    * @throws LEASE_REFUSED when the lease is not granted or lost, LINK_CLOSED, TIMED_OUT on the approach,
-   *   POLICY_OUTPUT_INVALID, and whatever the actor throws
+   *   POLICY_OUTPUT_INVALID, CLOCK_STEPPED, and whatever the actor throws
    */
   async run(signal: AbortSignal): Promise<void> {
     const { servo, clock, approach, onPhase } = this.#options;
     const lease = await servo.acquireLease(this.#options.name);
-    const ended = AbortSignal.any([signal, lease.lost, servo.closed]);
+    const over = new AbortController();
+    const clockStepped = new AbortController();
+    void untilClockStep(clock, this.#options.mapping, over.signal).then(
+      (error) => error !== undefined && clockStepped.abort(error),
+    );
+    const ended = AbortSignal.any([signal, lease.lost, servo.closed, clockStepped.signal]);
     const unsubscribe = servo.onSnapshot((snapshot) => this.#noteWire(snapshot));
     try {
       if (approach !== undefined) {
@@ -85,8 +91,9 @@ export class PolicyRunner {
         onPhase?.("running");
         await this.#steps(lease, ended);
       }
-      if (!signal.aborted) throw endedBy(lease, servo);
+      if (!signal.aborted) throw clockStepped.signal.reason ?? endedBy(lease, servo);
     } finally {
+      over.abort();
       unsubscribe();
       this.#flush();
       lease.release();

@@ -3,7 +3,7 @@
  * ends only when told to close, never in the middle of an inference, which would abort the whole process.
  */
 import type { MessagePort } from "node:worker_threads";
-import { type Clock, nsToMs } from "../../core/clock.js";
+import { type Clock, measureMapping, nsToMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import { type OpenedPolicy, openPolicy } from "../../policies/verify.js";
 import type { ServoClient } from "../servo/api.js";
@@ -158,7 +158,8 @@ class WorkerSession {
       servo: this.servo,
       frames: this.#frames,
       actor: new PolicyActor(this.#opened.pipeline, this.#parts.clock),
-      mapping: this.#setup.mapping,
+      // Anew for each run: the clock may have been stepped since the last one.
+      mapping: measureMapping(this.#parts.clock),
       name: this.#setup.name,
       rateHz: manifest.rateHz,
       expiryMs: manifest.expiryMs,
