@@ -5,6 +5,7 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
@@ -19,6 +20,10 @@ export interface ChildOptions {
   readonly log: Logger;
   readonly readyWithinMs: number;
   readonly nodeOptions?: readonly string[];
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal | undefined;
+  /** Holds the child's process id while it lives, for a daemon that comes after a killed one. */
+  readonly pidFile?: string | undefined;
 }
 
 /** What a failed child prints on standard output instead of its ready line. */
@@ -31,13 +36,16 @@ export class Child {
   readonly #options: ChildOptions;
   readonly exited: Promise<number | null>;
   #exitCode: number | null | undefined;
+  #exitText = "running";
 
   private constructor(process: ChildProcess, options: ChildOptions) {
     this.#process = process;
     this.#options = options;
     this.exited = new Promise((resolve) => {
-      process.once("exit", (code) => {
+      process.once("exit", (code, signal) => {
         this.#exitCode = code;
+        this.#exitText = signal === null ? `exit code ${code}` : `signal ${signal}`;
+        if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true });
         resolve(code);
       });
     });
@@ -51,6 +59,7 @@ export class Child {
       detached: true,
     });
     const child = new Child(spawned, options);
+    if (options.pidFile !== undefined) writeFileSync(options.pidFile, `${spawned.pid}\n`);
     spawned.stdin!.on("error", () => {});
     spawned.stdin!.write(`${JSON.stringify(options.config)}\n`);
     child.#forwardLogs();
@@ -58,10 +67,10 @@ export class Child {
     try {
       const first = await Promise.race([
         child.#firstLine(),
-        child.exited.then((code) => {
+        child.exited.then(() => {
           throw new CerebellumError(
             "NOT_RUNNING",
-            `${options.name} ended with exit code ${code} before it was ready`,
+            `${options.name} ended with ${child.exitText} before it was ready`,
             "Read its log lines above; `./cerebellum doctor` checks the machine",
           );
         }),
@@ -72,6 +81,7 @@ export class Child {
             "Read its log lines above; the machine may be overloaded",
           );
         }),
+        interrupted(options.signal),
       ]);
       const parsed = JSON.parse(first) as Ready | FailureLine;
       if (typeof parsed === "object" && parsed !== null && "error" in parsed) {
@@ -93,6 +103,16 @@ export class Child {
 
   get running(): boolean {
     return this.#exitCode === undefined;
+  }
+
+  /** "exit code 1", "signal SIGKILL", or "running". */
+  get exitText(): string {
+    return this.#exitText;
+  }
+
+  /** For a child that does not react any more. */
+  kill(): void {
+    this.#process.kill("SIGKILL");
   }
 
   /** Asks it to end, and ends it by force when it does not within `graceMs`. */
@@ -125,6 +145,16 @@ export class Child {
       else log[record.level](record.fields, record.message);
     });
   }
+}
+
+/** Rejects when the start is no longer wanted; never resolves. */
+function interrupted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    const refuse = () =>
+      reject(new CerebellumError("NOT_RUNNING", "The start was interrupted", "Start again"));
+    if (signal?.aborted) refuse();
+    else signal?.addEventListener("abort", refuse, { once: true });
+  });
 }
 
 const LEVELS = new Map([

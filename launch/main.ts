@@ -84,14 +84,15 @@ function buildProgram(): Command {
   program
     .command("stop")
     .description("stop motion now and stay stopped until `reset`; with --shutdown also end the daemon")
-    .addOption(cellOption())
+    .option("--cell <file>", "cell file; without it every running cell stops")
     .addOption(
       new Option("--category <n>", "IEC 60204-1 stop category").choices(["0", "1", "2"]).default("2"),
     )
     .option("--shutdown", "end the daemon afterwards", false)
-    .action(async (options: { cell: string; category: "0" | "1" | "2"; shutdown: boolean }) =>
-      (await import("./commands/daemon.js")).stop(options),
-    );
+    .action(async ({ cell, category, shutdown }: { cell?: string; category: string; shutdown: boolean }) => {
+      const { stop } = await import("./commands/stop.js");
+      process.exitCode = await stop({ cell, category: Number(category) as 0 | 1 | 2, shutdown });
+    });
   for (const [name, request, description] of [
     ["reset", "reset", "leave the stopped state: re-read the device, re-assert limits; nothing moves"],
     ["enable", "enable", "power the arm and hold where it is"],
@@ -104,6 +105,17 @@ function buildProgram(): Command {
         (await import("./commands/daemon.js")).simple(request, options),
       );
   }
+
+  program
+    .command("service")
+    .description("run a cell as a systemd service")
+    .command("print")
+    .description("print the unit of a cell: `... > /etc/systemd/system/cerebellum.service` installs it")
+    .argument("<cell>", "cell file")
+    .option("--user <name>", "who the daemon runs as; you, when left out")
+    .action(async (cell: string, options: { user?: string }) =>
+      (await import("./commands/service.js")).printService(cell, options),
+    );
 
   const policy = program.command("policy").description("policy bundles");
   policy

@@ -4,6 +4,7 @@ import { XArm7Config } from "../../drivers/xarm7/config.js";
 import { LabConfig } from "../../lab/config.js";
 import { CameraConfig, PolicyConfig } from "../../runtime/policy/config.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
+import { EstopConfig } from "../estop/config.js";
 
 const Name = z
   .string()
@@ -30,6 +31,19 @@ export const CellConfig = z
         transformRateHz: z.number().positive().max(100).default(30),
       })
       .prefault({}),
+    log: z
+      .strictObject({
+        fileMiBMax: z
+          .number()
+          .positive()
+          .max(1000)
+          .default(10)
+          .describe("A log file that grows larger is put aside"),
+        filesMax: z.int().min(1).max(100).default(5).describe("Kept log files, the present one included"),
+      })
+      .prefault({})
+      .describe("The daemon's log beside its output: .cerebellum/state/<cell>/daemon.log"),
+    estop: EstopConfig.optional().describe("Further sources of stops; the command line and ROS always stop"),
     lab: LabConfig.optional().describe("Present when `up` shall simulate the devices of this cell"),
   })
   .superRefine((cell, context) => {

@@ -1,4 +1,4 @@
-/** Commands that talk to a running daemon: `status`, `stop`, `reset`, `enable`, `policy start|stop`. */
+/** Commands that talk to a running daemon: `status`, `reset`, `enable`, `policy start|stop`. */
 import { loadCell } from "../cell/load.js";
 import { askDaemon } from "../control/client.js";
 import type { ControlRequest } from "../control/protocol.js";
@@ -13,18 +13,6 @@ export async function status(options: { cell: string; json?: string }): Promise<
   const answer = await ask(options.cell, { do: "status" });
   printer(options.json)(answer.message);
   writeJson(options.json, answer.status);
-}
-
-export async function stop(options: {
-  cell: string;
-  category: "0" | "1" | "2";
-  shutdown: boolean;
-}): Promise<void> {
-  const category = Number(options.category) as 0 | 1 | 2;
-  console.log(
-    (await ask(options.cell, { do: "stop", category, reason: "operator at the command line" })).message,
-  );
-  if (options.shutdown) console.log((await ask(options.cell, { do: "shutdown" })).message);
 }
 
 /** Enabling waits for the arm, so it may take longer than an ordinary answer. */

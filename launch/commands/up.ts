@@ -2,8 +2,8 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { NS_PER_S, sleepMs } from "../../core/clock.js";
-import { CerebellumError } from "../../core/errors.js";
 import { loadBundle } from "../../policies/bundle.js";
+import type { ServoStateName } from "../../runtime/servo/api.js";
 import type { Daemon } from "../daemon/daemon.js";
 import { describeTrial, planTrials, runTrial } from "../tasks/trial.js";
 import { enableOrFail, withDaemon } from "./running.js";
@@ -17,7 +17,7 @@ export async function up(
   options: { policy: boolean; snapshots?: string; logLevel: string },
 ): Promise<void> {
   await withDaemon(
-    { cellFile, logLevel: options.logLevel, policy: options.policy },
+    { cellFile, logLevel: options.logLevel, policy: options.policy, latchAfterCrash: true, logFile: true },
     async (daemon, signal) => {
       const { cell } = daemon;
       if (!options.policy || cell.policy?.autostart !== true) {
@@ -25,7 +25,9 @@ export async function up(
         await untilEnded(signal);
         return;
       }
-      await enableOrFail(daemon);
+      if (needsPerson(daemon, "connected")) await waitForReset(daemon, signal);
+      else await enableOrFail(daemon);
+      if (signal.aborted) return;
       reportFirstStep(daemon);
       if (cell.lab === undefined) await runPolicy(daemon, signal);
       else await demonstrateInLab(daemon, signal, options.snapshots);
@@ -51,15 +53,19 @@ function reportFirstStep(daemon: Daemon): void {
   });
 }
 
-/** A real cell: one run, a line now and then, until somebody ends it or the policy fails. */
+/** A real cell: one run, a line now and then, until somebody ends it. What ends the policy does not end the daemon. */
 async function runPolicy(daemon: Daemon, signal: AbortSignal): Promise<void> {
   await daemon.policy!.start();
   while (!signal.aborted) {
     await sleepMs(daemon.clock, SUMMARY_MS, signal);
-    const { phase, statistics, failure } = daemon.policy!.status();
-    if (failure !== undefined) throw new CerebellumError(failure.code, failure.happened, failure.remedy);
+    if (signal.aborted) return;
+    const status = daemon.policy?.status();
+    if (status === undefined) continue;
+    const { phase, statistics, failure } = status;
     say(
-      `policy ${phase} · ${statistics?.commands ?? 0} commands · image to wire p99 ${statistics?.parts.imageToWire.p99Ms.toFixed(0) ?? "-"} ms`,
+      failure === undefined
+        ? `policy ${phase} · ${statistics?.commands ?? 0} commands · image to wire p99 ${statistics?.parts.imageToWire.p99Ms.toFixed(0) ?? "-"} ms`
+        : `policy failed: ${failure.happened}. ${failure.remedy}; then \`./cerebellum policy start\``,
     );
   }
 }
@@ -76,27 +82,48 @@ async function demonstrateInLab(
     const running = runTrial(daemon, trial, manifest.start, signal);
     if (snapshots !== undefined) void takeSnapshots(daemon, resolve(snapshots), trial.index, signal);
     const result = await running.catch((thrown: unknown) => {
-      if (isStopped(daemon)) return undefined;
+      if (needsPerson(daemon) || policyFailure(daemon) !== undefined) return undefined;
       throw thrown;
     });
     if (signal.aborted) return;
-    if (isStopped(daemon)) await waitForReset(daemon, signal);
-    else {
-      if (result !== undefined) say(describeTrial(result));
-      const { failure } = daemon.policy!.status();
-      if (failure !== undefined) throw new CerebellumError(failure.code, failure.happened, failure.remedy);
-    }
+    if (needsPerson(daemon)) await waitForReset(daemon, signal);
+    else if (policyFailure(daemon) !== undefined) await waitForPolicy(daemon, signal);
+    else if (result !== undefined) say(describeTrial(result));
   }
 }
 
-const robotState = (daemon: Daemon) => daemon.servo(daemon.cell.policy!.robot).latest()?.state;
-const isStopped = (daemon: Daemon) => ["stopping", "stopped"].includes(robotState(daemon) ?? "");
+/** States out of which only a person leads; a servo process that does not answer comes back stopped, if at all. */
+const PERSONS_STATES: readonly ServoStateName[] = [
+  "disconnected",
+  "connected",
+  "stopping",
+  "stopped",
+  "faulted",
+];
 
-/** A stop is latched: only a person leads out of it. */
+const robotState = (daemon: Daemon) => daemon.servo(daemon.cell.policy!.robot).latest()?.state;
+const policyFailure = (daemon: Daemon) => daemon.policy?.status().failure;
+
+function needsPerson(daemon: Daemon, except?: ServoStateName): boolean {
+  const state = robotState(daemon);
+  return state === undefined || (state !== except && PERSONS_STATES.includes(state));
+}
+
 async function waitForReset(daemon: Daemon, signal: AbortSignal): Promise<void> {
-  say("the arm is stopped and stays so; `./cerebellum reset`, then `./cerebellum enable` go on");
+  say(
+    `the arm is ${robotState(daemon) ?? "without a servo process"} and stays so; \`./cerebellum reset\`, then \`./cerebellum enable\` go on`,
+  );
   while (!signal.aborted && robotState(daemon) !== "holding")
     await sleepMs(daemon.clock, STATE_POLL_MS, signal);
+}
+
+/** The arm holds, but its policy has failed. Once it runs again by a person's word, the demonstration takes over. */
+async function waitForPolicy(daemon: Daemon, signal: AbortSignal): Promise<void> {
+  const { happened, remedy } = policyFailure(daemon)!;
+  say(`policy failed: ${happened}. ${remedy}; \`./cerebellum policy start\` goes on`);
+  while (!signal.aborted && (daemon.policy === undefined || policyFailure(daemon) !== undefined))
+    await sleepMs(daemon.clock, STATE_POLL_MS, signal);
+  await daemon.policy?.stop();
 }
 
 const SNAPSHOT_MS = 500;

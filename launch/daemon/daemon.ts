@@ -6,7 +6,13 @@
 import type { Server } from "node:net";
 import { resolve } from "node:path";
 import type { Logger } from "pino";
-import { type Clock, type ClockMapping, type MonotonicNs, measureMapping } from "../../core/clock.js";
+import {
+  type Clock,
+  type ClockMapping,
+  type MonotonicNs,
+  measureMapping,
+  sleepMs,
+} from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
@@ -18,12 +24,18 @@ import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
 import { policyStatusPublisher, publishServoState } from "../../runtime/ros/statusTopics.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
+import type { DiagnosticItem } from "../../runtime/supervisor.js";
 import type { CellConfig } from "../cell/schema.js";
 import { serveControl } from "../control/server.js";
+import { EstopHost } from "../estop/host.js";
+import type { LogFile } from "../logFile.js";
 import { holdLock, makeRunFolder, type RunFolder } from "../runFolder.js";
+import { SystemdNotifier } from "../systemd/notifier.js";
 import { answerControl } from "./controlHandler.js";
 import { type LabProcess, startLabProcess } from "./labProcess.js";
-import { type ServoProcess, startServo } from "./servoProcess.js";
+import { endFormerChildren, noteEndedInOrder, noteRunning, pidFileOf, unfinishedRun } from "./lastRun.js";
+import { RESTART_RULES } from "./restartPolicy.js";
+import { ServoKeeper } from "./servoKeeper.js";
 import { CellSupervisor } from "./supervisor.js";
 
 export interface DaemonOptions {
@@ -35,6 +47,10 @@ export interface DaemonOptions {
   readonly policy: boolean;
   /** Bundle in place of the cell's. */
   readonly bundle?: string | undefined;
+  /** After a run that did not end in order, start the robots stopped, so that only a person's reset leads on. */
+  readonly latchAfterCrash?: boolean | undefined;
+  /** Where the log also goes; lines that it lost are shown with the diagnostics. */
+  readonly logFile?: LogFile | undefined;
   /** Ends a start that is under way; what already runs is taken down again. */
   readonly signal: AbortSignal;
 }
@@ -46,8 +62,22 @@ export type FrameListener = (
   bytes: Uint8Array,
 ) => void;
 
-/** A policy step ends within one inference; a servo decelerates within its limits. */
-const SERVO_STOP_MS_MAX = 1500;
+/** A policy that does not give its lease back within this loses it with the servo process. */
+const POLICY_STOP_MS_MAX = 500;
+
+function logItem(file: LogFile | undefined): DiagnosticItem[] {
+  if (file === undefined || file.droppedCount === 0) return [];
+  const message = file.failure ?? "written again; make sure that the disk does not fill up once more";
+  return [
+    {
+      name: "log: file",
+      hardwareId: "",
+      level: file.failure === undefined ? "warn" : "error",
+      message: `lines are lost: ${message}`,
+      values: { droppedLines: file.droppedCount },
+    },
+  ];
+}
 
 export class Daemon {
   readonly cell: CellConfig;
@@ -61,14 +91,18 @@ export class Daemon {
   readonly #options: DaemonOptions;
   readonly #run: RunFolder;
   readonly #undo: (() => Promise<void> | void)[] = [];
-  readonly #servos = new Map<string, ServoClient>();
-  readonly #servoProcesses: ServoProcess[] = [];
+  readonly #keepers = new Map<string, ServoKeeper>();
   readonly #cameras = new Map<string, CameraSubscription>();
   readonly #armNodes: ArmNode[] = [];
   #lab: LabProcess | undefined;
   #ros: RosRuntime | undefined;
   #daemonNode: DaemonNode | undefined;
   #policy: PolicyHost | undefined;
+  #bundle: string | undefined;
+  #failure: CerebellumError | undefined;
+  #isReady = false;
+  #estop: EstopHost | undefined;
+  readonly #notifier: SystemdNotifier | undefined;
   #publishPolicy: ReturnType<typeof policyStatusPublisher> | undefined;
 
   private constructor(options: DaemonOptions) {
@@ -77,11 +111,22 @@ export class Daemon {
     this.clock = options.clock;
     this.mapping = measureMapping(options.clock);
     this.#run = makeRunFolder(options.cell.name);
+    this.#bundle = options.bundle;
+    this.#notifier = SystemdNotifier.start({
+      env: process.env,
+      clock: options.clock,
+      log: options.log,
+      whyNotAlive: () =>
+        [...this.#keepers.values()].map(({ stillness }) => stillness).find((why) => why !== undefined),
+    });
     this.supervisor = new CellSupervisor({
       clock: options.clock,
-      servos: this.#servos,
+      log: options.log,
+      robots: this.#keepers,
       policy: () => this.#policy,
       loadPolicy: (bundle) => this.#openPolicy(bundle),
+      whyNotEnable: () => this.#estop?.whyNotEnable(),
+      watchers: () => [...(this.#estop?.diagnostics() ?? []), ...logItem(options.logFile)],
     });
   }
 
@@ -114,10 +159,27 @@ export class Daemon {
     return this.#daemonNode!.node;
   }
 
+  /** Why the daemon ends by itself, once it does. */
+  get failure(): CerebellumError | undefined {
+    return this.#failure;
+  }
+
   servo(robot: string): ServoClient {
-    const client = this.#servos.get(robot);
-    if (client === undefined) throw new Error(`Broken invariant: robot ${robot} is in the cell`);
-    return client;
+    return this.keeper(robot).supervisor;
+  }
+
+  keeper(robot: string): ServoKeeper {
+    const keeper = this.#keepers.get(robot);
+    if (keeper === undefined) throw new Error(`Broken invariant: robot ${robot} is in the cell`);
+    return keeper;
+  }
+
+  /** Ends the daemon in order, with this as the reason of its failure. The first one counts. */
+  fail(failure: CerebellumError): void {
+    if (this.#failure !== undefined || this.shutdownRequested.signal.aborted) return;
+    this.#failure = failure;
+    this.#options.log.fatal({ event: "daemonFailed", code: failure.code }, failure.message);
+    this.shutdownRequested.abort();
   }
 
   /** A connection of its own that may take the lease; whoever asks closes it. */
@@ -137,6 +199,13 @@ export class Daemon {
       "`./cerebellum status` shows it; `./cerebellum stop --shutdown` ends it",
     );
     this.#undo.push(() => void lock.close());
+    await endFormerChildren(this.#run.folder, clock, log);
+    const latched = this.#options.latchAfterCrash ? unfinishedRun(this.#run.folder) : undefined;
+    if (latched !== undefined)
+      log.warn(
+        { event: "startsStopped" },
+        `${latched}: the robots start stopped. ${RESTART_RULES.daemon.remedy}`,
+      );
     if (cell.ros.domainId !== undefined) process.env.ROS_DOMAIN_ID = String(cell.ros.domainId);
     const rosStarted = startRos().then((ros) => {
       this.#ros = ros;
@@ -145,20 +214,24 @@ export class Daemon {
     rosStarted.catch(() => {});
     if (cell.lab !== undefined) {
       this.#step("starting the simulated lab");
-      this.#lab = await startLabProcess(cell, this.#run.labSocket, this.#options);
-      const lab = this.#lab;
+      const lab = await startLabProcess(cell, this.#run.labSocket, {
+        ...this.#options,
+        pidFile: pidFileOf(this.#run.folder, "lab"),
+      });
+      this.#lab = lab;
       this.#undo.push(() => lab.close());
+      void lab.child.exited.then(() => this.#onLabGone(lab));
     }
     this.#step("connecting to the robots");
     for (const [robot, config] of Object.entries(cell.robots)) {
-      const servo = await startServo(robot, config, this.#run.servoSocket(robot), this.#options);
-      this.#servos.set(robot, servo.client);
-      this.#servoProcesses.push(servo);
-      this.#undo.push(async () => {
-        await servo.client.close();
-        await servo.child.stop(SERVO_STOP_MS_MAX);
-      });
+      const { logLevel, signal } = this.#options;
+      const socketPath = this.#run.servoSocket(robot);
+      const pidFile = pidFileOf(this.#run.folder, `servo-${robot}`);
+      const start = { robot, config, socketPath, pidFile, clock, log, logLevel, signal };
+      const keeper = await ServoKeeper.start(start, latched);
+      this.#keepers.set(robot, keeper);
     }
+    await this.#listenForStops();
     const policyOpened = this.#options.policy ? this.#openPolicy(this.#options.bundle) : Promise.resolve();
     policyOpened.catch(() => {});
     await rosStarted;
@@ -170,9 +243,51 @@ export class Daemon {
       answerControl(this, () => this.shutdownRequested.abort()),
     );
     this.#undo.push(closeControl);
+    this.#isReady = true;
+    this.#notifier?.ready();
+    if (this.#options.latchAfterCrash) noteRunning(this.#run.folder);
     log.info(
       { event: "daemonReady", uptimeS: Number(clock.nowNs() - this.mapping.monotonicNs) / 1e9 },
       `cell ${cell.name} is up`,
+    );
+  }
+
+  async #listenForStops(): Promise<void> {
+    const { cell, clock, log } = this.#options;
+    if (cell.estop === undefined) return;
+    const sockets = Object.fromEntries(
+      Object.keys(cell.robots).map((robot) => [robot, this.#run.servoSocket(robot)]),
+    );
+    const estop = await EstopHost.start({
+      setup: { estop: cell.estop, sockets },
+      clock,
+      log,
+      // The worker has stopped the robots that it reached; this reaches the policy, and the others once more.
+      onStop: ({ category, reason, failures }) => {
+        if (failures.length > 0) void this.supervisor.stop(category, reason);
+        else this.#policy?.stop().catch(() => {});
+      },
+      onGone: (why) =>
+        this.fail(
+          new CerebellumError(
+            "NOT_RUNNING",
+            `The e-stop worker failed: ${why}. ${RESTART_RULES.estopWorker.effect}`,
+            RESTART_RULES.estopWorker.remedy,
+          ),
+        ),
+    });
+    this.#estop = estop;
+    this.#undo.push(() => estop.close());
+  }
+
+  async #onLabGone(lab: LabProcess): Promise<void> {
+    await sleepMs(this.clock, RESTART_RULES.lab.delayMs);
+    this.fail(
+      new CerebellumError(
+        "NOT_RUNNING",
+        `The lab process ended with ${lab.child.exitText}. ${RESTART_RULES.lab.effect}`,
+        RESTART_RULES.lab.remedy,
+      ),
     );
   }
 
@@ -203,8 +318,7 @@ export class Daemon {
       this.#publishPolicy = undefined;
     });
     for (const [robot, config] of Object.entries(cell.robots)) {
-      const client = await this.connectCommander(robot, "ros");
-      this.#undo.push(() => client.close());
+      const client = this.keeper(robot).commander;
       const node = startArmNode(daemonNode.node, {
         robot,
         client,
@@ -268,17 +382,20 @@ export class Daemon {
     const former = this.#policy;
     this.#policy = undefined;
     await former?.close();
+    this.#bundle = bundle ?? this.#bundle;
     const camera = cell.cameras[config.camera]!;
     const host = new PolicyHost({
       entry: entryUrl("../processes/policyWorker.js", import.meta.url),
       clock,
       name: "policy",
       socketPath: this.#run.servoSocket(config.robot),
-      bundleDirectory: bundle === undefined ? config.bundle : resolve(bundle),
+      bundleDirectory: this.#bundle === undefined ? config.bundle : resolve(this.#bundle),
       camera,
       frameAgeMsMax: config.frameAgeMsMax,
       approachSpeedScale: config.approachSpeedScale,
       intraOpThreads: config.intraOpThreads,
+      onDefect: (defect) =>
+        log.error({ event: "defect", kind: "policy worker", stack: defect.stack }, errorText(defect)),
     });
     host.onPhase(({ phase, failure }) => {
       if (failure === undefined) log.info({ event: "policyPhase", phase }, `policy ${phase}`);
@@ -301,7 +418,7 @@ export class Daemon {
     return host;
   }
 
-  /** Ends policy, ROS, servo and lab in this order; the servo leaves the arm holding. Never rejects. */
+  /** Brings the robots to a hold first and all at once, then ends policy, ROS and lab. Never rejects. */
   async close(): Promise<void> {
     const attempt = async (what: string, work: () => Promise<void> | void) => {
       try {
@@ -310,8 +427,21 @@ export class Daemon {
         this.#options.log.error({ event: "closeFailed", what }, errorText(thrown));
       }
     };
-    await attempt("policy", async () => this.#policy?.stop());
+    // From here on a child that ends is no failure.
+    this.shutdownRequested.abort();
+    this.#notifier?.stopping();
+    const stopped = new AbortController();
+    await Promise.race([
+      attempt("policy", async () => this.#policy?.stop()),
+      sleepMs(this.clock, POLICY_STOP_MS_MAX, stopped.signal),
+    ]);
+    stopped.abort();
+    await Promise.all([...this.#keepers.values()].map((keeper) => attempt("servo", () => keeper.close())));
     await attempt("policy", async () => this.#policy?.close());
     for (const undo of this.#undo.splice(0).reverse()) await attempt("part", undo);
+    this.#notifier?.close();
+    // A start that fails leaves the note of the run before.
+    const inOrder = this.#isReady && this.#failure === undefined;
+    if (this.#options.latchAfterCrash && inOrder) noteEndedInOrder(this.#run.folder);
   }
 }

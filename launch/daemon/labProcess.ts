@@ -56,18 +56,20 @@ export function labConfigOf(cell: CellConfig, controlSocket: string, logLevel: s
 
 export async function startLabProcess(
   cell: CellConfig,
-  controlSocket: string,
-  { clock, log, logLevel }: { clock: Clock; log: Logger; logLevel: string },
+  labSocket: string,
+  options: { clock: Clock; log: Logger; logLevel: string; signal?: AbortSignal; pidFile?: string },
 ): Promise<LabProcess> {
   const { child, ready } = await Child.start<LabReady>({
     name: "lab",
     entry: entryUrl("../processes/labMain.js", import.meta.url),
-    config: labConfigOf(cell, controlSocket, logLevel),
-    clock,
-    log,
+    config: labConfigOf(cell, labSocket, options.logLevel),
+    clock: options.clock,
+    log: options.log,
+    signal: options.signal,
+    pidFile: options.pidFile,
     readyWithinMs: READY_MS_MAX,
   });
-  const client = await LabClient.connect(controlSocket);
+  const client = await LabClient.connect(labSocket);
   return {
     ports: ready.ports,
     child,

@@ -1,4 +1,4 @@
-/** Starts the servo process of one robot and connects to it as its supervisor. */
+/** Starts the servo process of one robot and connects to it: as its supervisor, and for the robot's ROS topics. */
 import type { Logger } from "pino";
 import type { Clock } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
@@ -7,38 +7,63 @@ import { connectServo } from "../../runtime/servo/link/client.js";
 import type { RobotConfig } from "../cell/schema.js";
 import { Child } from "../child.js";
 
-export interface ServoProcess {
+export interface ServoStart {
   readonly robot: string;
+  readonly config: RobotConfig;
+  readonly socketPath: string;
+  readonly pidFile: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly logLevel: string;
+  readonly signal: AbortSignal;
+}
+
+export interface ServoProcess {
   readonly child: Child;
-  readonly client: ServoClient;
+  /** Both end with the process. */
+  readonly supervisor: ServoClient;
+  readonly commander: ServoClient;
 }
 
 /** Connecting, handshake and limits over the network, with room for a slow controller. */
 const READY_MS_MAX = 20_000;
 
-export async function startServo(
-  robot: string,
-  config: RobotConfig,
-  socketPath: string,
-  { clock, log, logLevel }: { clock: Clock; log: Logger; logLevel: string },
-): Promise<ServoProcess> {
+/** @param latched why the servo must start stopped, so that only a person's reset leads on */
+export async function startServo(start: ServoStart, latched?: string): Promise<ServoProcess> {
+  const { robot, config, socketPath, pidFile, clock, log, logLevel, signal } = start;
   const { child } = await Child.start<{ ready: boolean }>({
     name: `servo:${robot}`,
     entry: entryUrl("../processes/servoMain.js", import.meta.url),
-    config: { robot, device: config.device, xarm7: config.xarm7, servo: config.servo, socketPath, logLevel },
+    config: {
+      robot,
+      device: config.device,
+      xarm7: config.xarm7,
+      servo: config.servo,
+      socketPath,
+      logLevel,
+      ...(latched !== undefined && { startLatched: latched }),
+    },
     clock,
     log,
     readyWithinMs: READY_MS_MAX,
+    signal,
+    pidFile,
   });
   try {
-    const client = await connectServo(socketPath, { role: "supervisor", name: "daemon", clock });
-    client.onEvent((event) => {
-      const level = event.kind === "fault" || event.kind === "watchdog" ? "warn" : "info";
-      log[level]({ event: `servo.${event.kind}`, robot, fault: event.fault?.code }, event.text);
-    });
-    return { robot, child, client };
+    return { child, ...(await connectToServo(start)) };
   } catch (thrown) {
     await child.stop(2000);
+    throw thrown;
+  }
+}
+
+export async function connectToServo({ socketPath, clock }: ServoStart) {
+  const supervisor = await connectServo(socketPath, { role: "supervisor", name: "daemon", clock });
+  try {
+    const commander = await connectServo(socketPath, { role: "commander", name: "ros", clock });
+    return { supervisor, commander };
+  } catch (thrown) {
+    await supervisor.close();
     throw thrown;
   }
 }

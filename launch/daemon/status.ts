@@ -9,6 +9,7 @@ export interface DaemonStatus {
   readonly upS: number;
   readonly processId: number;
   readonly items: readonly DiagnosticItem[];
+  /** Of the servo processes that answer. */
   readonly servos: Readonly<Record<string, ServoStatistics>>;
   readonly policy: PolicyStatus | undefined;
   readonly labPorts: Readonly<Record<string, number>> | undefined;
@@ -16,7 +17,15 @@ export interface DaemonStatus {
 
 export async function readStatus(daemon: Daemon): Promise<DaemonStatus> {
   const robots = Object.keys(daemon.cell.robots);
-  const statistics = await Promise.all(robots.map((robot) => daemon.servo(robot).statistics()));
+  const statistics = await Promise.all(
+    robots.map(async (robot) => {
+      const one = await daemon
+        .servo(robot)
+        .statistics()
+        .catch(() => undefined);
+      return one === undefined ? [] : [[robot, one] as const];
+    }),
+  );
   const cameras = Object.keys(daemon.cell.cameras).flatMap(
     (name) => daemon.camera(name)?.stream.diagnostic() ?? [],
   );
@@ -25,7 +34,7 @@ export async function readStatus(daemon: Daemon): Promise<DaemonStatus> {
     upS: Number(daemon.clock.nowNs() - daemon.mapping.monotonicNs) / 1e9,
     processId: process.pid,
     items: [...(await daemon.supervisor.diagnostics()), ...cameras],
-    servos: Object.fromEntries(robots.map((robot, index) => [robot, statistics[index]!])),
+    servos: Object.fromEntries(statistics.flat()),
     policy: daemon.policy?.status(),
     labPorts: daemon.lab?.ports,
   };

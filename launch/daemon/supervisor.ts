@@ -1,19 +1,29 @@
 /** Enables, stops and resets the robots of a cell, and starts and stops its policy, for whoever asks. */
-
+import type { Logger } from "pino";
 import type { Clock } from "../../core/clock.js";
 import { nsToMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { StopCategory } from "../../drivers/contract.js";
 import type { PolicyHost } from "../../runtime/policy/host.js";
-import type { ServoClient, ServoStateName } from "../../runtime/servo/api.js";
+import type { ServoStateName } from "../../runtime/servo/api.js";
 import type { DiagnosticItem, DiagnosticLevel, Outcome, Supervisor } from "../../runtime/supervisor.js";
+import { RESTART_RULES } from "./restartPolicy.js";
+import type { ServoKeeper } from "./servoKeeper.js";
+
+/** One robot as the supervisor sees it: its servo, and whether the process behind it runs. */
+export type KeptRobot = Pick<ServoKeeper, "supervisor" | "state" | "trouble" | "restarts" | "revive">;
 
 export interface CellParts {
   readonly clock: Clock;
-  readonly servos: ReadonlyMap<string, ServoClient>;
+  readonly log: Logger;
+  readonly robots: ReadonlyMap<string, KeptRobot>;
   readonly policy: () => PolicyHost | undefined;
-  /** Opens another bundle in place of the present policy. */
-  readonly loadPolicy: (bundle: string) => Promise<PolicyHost>;
+  /** Opens a bundle in place of the present policy: another one, or the same in a fresh worker. */
+  readonly loadPolicy: (bundle: string | undefined) => Promise<PolicyHost>;
+  /** Why nothing may be enabled at present, e.g. a required stop source is gone; undefined when nothing is against it. */
+  readonly whyNotEnable?: () => string | undefined;
+  /** Items of parts that watch over the whole cell, such as its stop sources. */
+  readonly watchers?: () => readonly DiagnosticItem[];
 }
 
 /** What each servo state means to an operator. */
@@ -44,28 +54,41 @@ export class CellSupervisor implements Supervisor {
   }
 
   enable(): Promise<Outcome> {
-    return this.#each("holding", async (servo) => {
-      if (servo.latest()?.state === "holding" || servo.latest()?.state === "following") return;
-      await servo.enable();
+    const against = this.#parts.whyNotEnable?.();
+    if (against !== undefined) return Promise.resolve({ success: false, message: against });
+    return this.#each("holding", async ({ supervisor }) => {
+      const state = supervisor.latest()?.state;
+      if (state === "holding" || state === "following") return;
+      await supervisor.enable();
     });
   }
 
-  async stop(category: StopCategory, reason: string): Promise<Outcome> {
-    const stopped = this.#each(`stopped (category ${category})`, (servo) => servo.stop(category, reason));
-    await this.#parts
+  /** Every servo at once and first. A policy loses its lease by that; whether it also ends is not waited for. */
+  stop(category: StopCategory, reason: string): Promise<Outcome> {
+    const stopped = this.#each(`stopped (category ${category})`, ({ supervisor }) =>
+      supervisor.stop(category, reason),
+    );
+    this.#parts
       .policy()
       ?.stop()
-      .catch(() => {});
+      .catch((thrown: unknown) =>
+        this.#parts.log.warn({ event: "policyStopFailed" }, `after a stop: ${errorText(thrown)}`),
+      );
     return stopped;
   }
 
   reset(): Promise<Outcome> {
-    return this.#each("reset; nothing is enabled", (servo) => servo.reset());
+    return this.#each("reset; nothing is enabled", async (robot) => {
+      await robot.revive();
+      await robot.supervisor.reset();
+    });
   }
 
   startPolicy(bundle?: string): Promise<Outcome> {
     return outcome("policy is on its way to the start pose", async () => {
-      const policy = bundle === undefined ? this.#parts.policy() : await this.#parts.loadPolicy(bundle);
+      const present = this.#parts.policy();
+      const isFresh = bundle !== undefined || present?.crashed === true;
+      const policy = isFresh ? await this.#parts.loadPolicy(bundle) : present;
       if (policy === undefined) {
         throw new CerebellumError(
           "NOT_RUNNING",
@@ -83,18 +106,20 @@ export class CellSupervisor implements Supervisor {
 
   async diagnostics(): Promise<readonly DiagnosticItem[]> {
     const servos = await Promise.all(
-      [...this.#parts.servos].map(([robot, servo]) => this.#servoItem(robot, servo)),
+      [...this.#parts.robots].map(([robot, kept]) => this.#servoItem(robot, kept)),
     );
-    return [...servos, ...this.#policyItem()];
+    return [...servos, ...this.#policyItem(), ...(this.#parts.watchers?.() ?? [])];
   }
 
-  async #servoItem(robot: string, servo: ServoClient): Promise<DiagnosticItem> {
+  async #servoItem(robot: string, kept: KeptRobot): Promise<DiagnosticItem> {
+    const servo = kept.supervisor;
     const base = { name: `servo: ${robot}`, hardwareId: servo.info.identity?.serial ?? "" };
     const snapshot = servo.latest();
-    if (servo.closed.aborted || snapshot === undefined) {
-      return { ...base, level: "stale", message: "the servo process does not answer", values: {} };
+    const statistics = await servo.statistics().catch(() => undefined);
+    if (kept.state !== "up" || snapshot === undefined || statistics === undefined) {
+      return { ...base, level: "error", message: describeAbsence(kept), values: { restarts: kept.restarts } };
     }
-    const { latenessUs, missed, ticks } = await servo.statistics();
+    const { latenessUs, missed, ticks } = statistics;
     const state =
       snapshot.deviceErrorCode === 0
         ? WAYS_ON[snapshot.state]
@@ -114,6 +139,7 @@ export class CellSupervisor implements Supervisor {
         latenessP99Us: round(latenessUs.p99),
         latenessMaxUs: round(latenessUs.max),
         realtimePriority: servo.info.realtimePriority,
+        restarts: kept.restarts,
       },
     };
   }
@@ -141,10 +167,10 @@ export class CellSupervisor implements Supervisor {
   }
 
   /** Does the same for every robot, and says which of them refused and why. */
-  async #each(done: string, act: (servo: ServoClient) => Promise<void>): Promise<Outcome> {
+  async #each(done: string, act: (robot: KeptRobot) => Promise<void>): Promise<Outcome> {
     const outcomes = await Promise.all(
-      [...this.#parts.servos].map(([robot, servo]) =>
-        outcome(done, () => act(servo)).then((one) => ({ robot, ...one })),
+      [...this.#parts.robots].map(([robot, kept]) =>
+        outcome(done, () => act(kept)).then((one) => ({ robot, ...one })),
       ),
     );
     return {
@@ -152,6 +178,12 @@ export class CellSupervisor implements Supervisor {
       message: outcomes.map(({ robot, message }) => `${robot}: ${message}`).join("; "),
     };
   }
+}
+
+function describeAbsence({ state, trouble }: KeptRobot): string {
+  const why = trouble ?? "the servo process does not answer";
+  if (state === "down") return `${why}; it stays down. ${RESTART_RULES.servo.remedy}`;
+  return state === "restarting" ? `${why}; it is being started again` : why;
 }
 
 const round = (value: number): number => Math.round(value * 100) / 100;

@@ -10,6 +10,7 @@ import { LabSetup, startLab } from "../../lab/lab.js";
 import { savePng } from "../../lab/savePng.js";
 import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
+import { onDefect } from "../lastResort.js";
 import { createLog } from "../log.js";
 import { LAB_PRIORITY, makeThisThreadFifo } from "../realtime.js";
 import { systemClock } from "../systemClock.js";
@@ -29,10 +30,10 @@ export interface LabReady {
 async function main(): Promise<void> {
   const ended = new AbortController();
   const end = () => ended.abort();
-  process.once("SIGTERM", end);
-  process.once("SIGINT", end);
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, end);
   const { ros: wantsRos, nodeName, logLevel, ...setup } = LabProcessConfig.parse(await readChildConfig(end));
   const log = createLog(logLevel, 2);
+  onDefect(log, () => process.exit(1));
   let failure: CerebellumError | undefined;
   let ros: RosRuntime | undefined;
   try {

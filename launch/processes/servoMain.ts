@@ -2,7 +2,8 @@
  * The servo process of one robot: its configuration is one JSON line on standard input, then it prints one ready line
  * (or one error line and exits with 1) and serves its Unix socket. Log lines go to standard error.
  *
- * SIGTERM and SIGINT: decelerate, leave the arm holding, exit 0. The parent gone (its end of standard input closed):
+ * SIGTERM, SIGINT and SIGHUP: decelerate, leave the arm holding, exit 0; an uncaught defect: the same, logged, exit 1.
+ * The parent gone (its end of standard input closed):
  * the lease holders' sockets close too, so the arm decelerates to a hold. The process stays for `ORPHAN_MS`, so that
  * a daemon that is started again finds the socket; if no supervisor has connected by then, it leaves the arm holding
  * and exits, because an enabled arm without anybody to stop it should not stay enabled.
@@ -27,6 +28,7 @@ import { ServoLoop } from "../../runtime/servo/loop.js";
 import { Servo } from "../../runtime/servo/servo.js";
 import { type RunningBlackBox, startBlackBox } from "../blackBox.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
+import { onDefect } from "../lastResort.js";
 import { createLog } from "../log.js";
 import { makeThisThreadFifo } from "../realtime.js";
 import { holdLock } from "../runFolder.js";
@@ -129,7 +131,7 @@ async function run(): Promise<void> {
   servo.attach(withLog(server), loop);
 
   let isEnding = false;
-  const end = async (why: string) => {
+  const end = async (why: string, exitCode = 0) => {
     if (isEnding) return;
     isEnding = true;
     log.info({ event: "servo.end", robot }, why);
@@ -138,10 +140,10 @@ async function run(): Promise<void> {
     given.abort();
     await loop.stop();
     await Promise.all([Promise.race([server.close(), sleepMs(systemClock, 50)]), blackBox?.close()]);
-    process.exit(0);
+    process.exit(exitCode);
   };
-  process.on("SIGTERM", () => void end("SIGTERM"));
-  process.on("SIGINT", () => void end("SIGINT"));
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => void end(signal));
+  onDefect(log, () => void end("a defect", 1));
 
   // The device is read before the loop blocks this thread most of the time.
   await servo.connect();

@@ -28,6 +28,8 @@ export interface PolicyHostOptions {
   readonly frameAgeMsMax: number;
   readonly approachSpeedScale: number;
   readonly intraOpThreads: number;
+  /** A defect that ended the worker, with its stack, for the log. */
+  readonly onDefect?: (defect: Error) => void;
 }
 
 export interface PolicyStatus {
@@ -69,6 +71,11 @@ export class PolicyHost {
     this.frames = new FrameWriter(this.#slots, options.camera);
   }
 
+  /** True once the worker has ended by itself: only a new host runs this bundle again. */
+  get crashed(): boolean {
+    return this.#phase === "failed" && this.#worker === undefined;
+  }
+
   status(): PolicyStatus {
     return {
       phase: this.#phase,
@@ -92,10 +99,12 @@ export class PolicyHost {
       this.#onReady = resolve;
     });
     worker.on("message", (message: unknown) => this.#take(FromWorker.parse(message)));
-    worker.on("error", (error) => this.#fail(defect(`Policy worker failed: ${errorText(error)}`)));
+    worker.on("error", (error) => {
+      this.#options.onDefect?.(error);
+      this.#fail(crashed(`Policy worker failed: ${errorText(error)}`));
+    });
     worker.once("exit", () => {
-      if (this.#worker !== undefined && !this.#closing)
-        this.#fail(this.#failure ?? defect("Policy worker ended by itself"));
+      if (this.#worker !== undefined && !this.#closing) this.#fail(crashed("Policy worker ended by itself"));
     });
     const failure = await this.#within(ready, READY_MS_MAX, "load its bundle");
     if (failure !== undefined) {
@@ -232,8 +241,8 @@ export class PolicyHost {
 
 const toError = ({ code, happened, remedy }: Failure) => new CerebellumError(code, happened, remedy);
 
-const defect = (happened: string): Failure => ({
+const crashed = (happened: string): Failure => ({
   code: "NOT_RUNNING",
   happened,
-  remedy: "This is a defect; keep the log and report it",
+  remedy: "`./cerebellum policy start` loads it into a fresh worker; keep the log and report the defect",
 });

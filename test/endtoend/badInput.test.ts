@@ -166,13 +166,24 @@ describe("while the policy runs", () => {
     },
   );
 
-  it("an error of the arm ends the policy, and `up` fails with cause and remedy", async () => {
+  it("an error of the arm ends the policy; a person's reset and enable go on from there", async () => {
     await startUp();
     await lab.ask({ do: "armFault", errorCode: 31 });
-    const { code, text } = await up.finished;
+    await up.until(/C31|collision/i, 10);
+    await up.until(/the arm is faulted and stays so/, 10);
+    const before = await jointsAfter(500);
+    expect(distance(before, await jointsAfter(1000))).toBeLessThan(2e-3);
     lab.close();
-    expect(code).toBe(1);
-    expect(text).toMatch(/C31|collision/i);
+    for (const [verb, answer] of [
+      ["reset", /nothing is enabled/],
+      ["enable", /holding/],
+    ] as const) {
+      const { code, text } = await command(verb, "--cell", file);
+      expect(text).toMatch(answer);
+      expect(code).toBe(0);
+    }
+    await up.until(/lease to approach(?:.|\n)*lease to approach/, 10);
+    expect((await up.interrupt()).code).toBe(0);
   });
 
   it("a cut connection ends the policy, and `up` fails", async () => {

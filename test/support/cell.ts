@@ -1,7 +1,8 @@
 /** Cells and commands for end-to-end tests: the lab's cell on ports of its own, the command line as users run it. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, stringify } from "yaml";
@@ -10,6 +11,10 @@ import { repositoryRootUrl } from "../../core/entry.js";
 export const ROOT = fileURLToPath(repositoryRootUrl());
 const MAIN = join(ROOT, "dist/launch/main.js");
 
+/** Logs of the cells that tests start, instead of this checkout's. */
+export const STATE_HOME = mkdtempSync(join(tmpdir(), "cerebellum-state-"));
+process.once("exit", () => rmSync(STATE_HOME, { recursive: true, force: true }));
+
 /** The parts of a cell file that tests change; everything else is as shipped. */
 export interface CellDraft {
   name: string;
@@ -17,6 +22,8 @@ export interface CellDraft {
   cameras: Record<string, Record<string, unknown>>;
   policy?: Record<string, unknown>;
   lab?: Record<string, unknown>;
+  estop?: Record<string, unknown>;
+  log?: Record<string, unknown>;
 }
 
 /** Ports that nobody listens on right now, all different. */
@@ -65,8 +72,12 @@ export class Running {
   readonly finished: Promise<Finished>;
   #text = "";
 
-  constructor(args: readonly string[]) {
-    this.process = spawn(process.execPath, [MAIN, ...args], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.process = spawn(process.execPath, [MAIN, ...args], {
+      cwd: ROOT,
+      env: { ...process.env, XDG_STATE_HOME: STATE_HOME, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const take = (chunk: Buffer) => {
       this.#text += String(chunk);
     };
