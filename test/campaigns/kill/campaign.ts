@@ -30,6 +30,7 @@ export async function runFastCampaign(options: CampaignOptions): Promise<void> {
               moment: plan.moment,
               restMs: Number.NaN,
               startDistanceRad: Number.NaN,
+              interruptions: 0,
               seconds: Number.NaN,
               violations: [`the round could not be carried out: ${String(thrown)}`],
             });
@@ -60,6 +61,7 @@ export interface CampaignTotals {
   readonly restMsMax: number;
   /** Largest distance of a stream's first setpoint from the arm [mrad]. */
   readonly startDistanceMradMax: number;
+  readonly interruptions: number;
   readonly secondsMean: number;
 }
 
@@ -78,6 +80,7 @@ export function addUp(outcomes: readonly KillOutcome[]): CampaignTotals {
     violations: outcomes.flatMap(({ round, violations }) => violations.map((what) => ({ round, what }))),
     restMsMax: most(outcomes.map(({ restMs }) => restMs)),
     startDistanceMradMax: most(outcomes.map(({ startDistanceRad }) => 1000 * startDistanceRad)),
+    interruptions: outcomes.reduce((sum, { interruptions }) => sum + interruptions, 0),
     secondsMean: seconds.reduce((sum, value) => sum + value, 0) / Math.max(1, seconds.length),
   };
 }

@@ -16,7 +16,6 @@ import { type RunFolder, runFolder } from "../../../launch/runFolder.js";
 import { systemClock } from "../../../launch/systemClock.js";
 import { connectServo } from "../../../runtime/servo/link/client.js";
 import { type CellDraft, Running, writeCell } from "../../support/cell.js";
-import type { MonitorFigures } from "./wireJudge.js";
 
 const UP_S = 90;
 const ATTEMPTS = 20;
@@ -135,12 +134,12 @@ export class DaemonRig {
   async wire(
     since: number,
     clear = false,
-  ): Promise<{ frames: WireFrame[]; nextIndex: number; setpoints: MonitorFigures }> {
+  ): Promise<{ frames: WireFrame[]; nextIndex: number; setpoints: { startDistanceRad: number } }> {
     const { wire } = await this.#client!.ask({ do: "wire", since, form: "records", clear });
     return {
       frames: framesOf(wire!),
       nextIndex: wire!.nextIndex as number,
-      setpoints: wire!.setpoints as MonitorFigures,
+      setpoints: wire!.setpoints as { startDistanceRad: number },
     };
   }
 

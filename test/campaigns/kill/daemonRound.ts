@@ -5,7 +5,7 @@ import { systemClock } from "../../../launch/systemClock.js";
 import { ServoConfig } from "../../../runtime/servo/config.js";
 import type { DaemonRig } from "./daemonRig.js";
 import type { KillOutcome } from "./fastRound.js";
-import { judgeLimits, judgeRest, judgeStanding, REST_MS_MAX } from "./wireJudge.js";
+import { judgeLimits, judgeRest, judgeStanding, measureStreams, REST_MS_MAX } from "./wireJudge.js";
 
 const VICTIMS = ["daemon", "daemon", "daemon", "daemon", "daemonStalled", "servoOfDaemon"] as const;
 const MOMENTS = ["starting", "enabling", "approaching", "running", "running", "stopping"] as const;
@@ -75,13 +75,16 @@ export async function runDaemonRound(rig: DaemonRig, seed: number, round: number
   const awayRad = Math.max(...(await rig.armRad()).map((value, joint) => Math.abs(value - restRad[joint]!)));
   if (awayRad > AWAY_RAD_MAX)
     violations.push(`the arm stands ${awayRad.toFixed(4)} rad from where it came to rest`);
-  violations.push(...judgeLimits(enabled.setpoints, LIMITS));
+  const streams = measureStreams((await rig.wire(0)).frames, 1000 / LIMITS.rateHz);
+  const { startDistanceRad } = enabled.setpoints;
+  violations.push(...judgeLimits(streams, startDistanceRad, LIMITS));
   return {
     round,
     victim,
     moment,
     restMs: rest.restMs,
-    startDistanceRad: enabled.setpoints.startDistanceRad,
+    startDistanceRad,
+    interruptions: streams.interruptions,
     seconds: Number(systemClock.nowNs() - startNs) / 1e9,
     violations,
   };

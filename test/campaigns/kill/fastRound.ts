@@ -13,7 +13,7 @@ import {
   judgeLimits,
   judgeRest,
   judgeStanding,
-  type MonitorFigures,
+  measureStreams,
   REST_MS_MAX,
 } from "./wireJudge.js";
 
@@ -24,6 +24,8 @@ export interface KillOutcome {
   readonly restMs: number;
   /** Largest distance of a stream's first setpoint from the arm [rad]. */
   readonly startDistanceRad: number;
+  /** Silences of the wire within a stream, after which it went on from rest: an overloaded machine. */
+  readonly interruptions: number;
   readonly seconds: number;
   readonly violations: readonly string[];
   /** Of a round with a violation: when the kill came, and all frames since the round began. */
@@ -91,10 +93,9 @@ export async function runFastRound(rig: ArmRig, plan: KillPlan): Promise<KillOut
   await rig.until("motion after the fresh command", moved);
   note(judgeFresh(await rig.frames(freshFrom), startRad, freshRad));
 
-  const { setpoints } = (await rig.emulator.ask({ do: "status" })) as unknown as {
-    setpoints: MonitorFigures;
-  };
-  violations.push(...judgeLimits(setpoints, rig.observer!.info.limits));
+  const { setpoints } = (await rig.emulator.ask({ do: "status" })) as unknown as Monitored;
+  const streams = measureStreams(await rig.frames(), rig.periodMs);
+  violations.push(...judgeLimits(streams, setpoints.startDistanceRad, rig.observer!.info.limits));
   await commander.ask({ do: "release" });
   return {
     round: plan.round,
@@ -102,6 +103,7 @@ export async function runFastRound(rig: ArmRig, plan: KillPlan): Promise<KillOut
     moment: plan.moment,
     restMs: rest.restMs,
     startDistanceRad: setpoints.startDistanceRad,
+    interruptions: streams.interruptions,
     seconds: Number(systemClock.nowNs() - startNs) / 1e9,
     violations,
     ...(violations.length === 0
@@ -113,6 +115,11 @@ export async function runFastRound(rig: ArmRig, plan: KillPlan): Promise<KillOut
 /** Time, client and the two joints that move, compact enough to be kept. */
 const evidenceOf = (frames: readonly WireFrame[]): (string | number)[][] =>
   frames.map(({ atNs, kind, client, positionRad }) => [String(atNs), kind, client, ...(positionRad ?? [])]);
+
+/** What the emulator's own monitor says. */
+interface Monitored {
+  readonly setpoints: { readonly startDistanceRad: number };
+}
 
 interface Prepared {
   readonly mayMove: boolean;

@@ -14,6 +14,11 @@ const setpointsOf = (frames: readonly WireFrame[]) =>
     (frame): frame is WireFrame & { positionRad: readonly number[] } => frame.positionRad !== undefined,
   );
 
+/** Enabling takes longer than this, and begins a stream of its own at the measured pose. */
+const NEW_STREAM_NS = 80_000_000n;
+const beginsStream = (before: WireFrame, next: WireFrame): boolean =>
+  before.client !== next.client || next.atNs - before.atNs > NEW_STREAM_NS;
+
 /** From the kill to the last setpoint that moved; 0 when none did. @param mayMove a live commander moved the arm */
 export function judgeRest(
   frames: readonly WireFrame[],
@@ -22,14 +27,10 @@ export function judgeRest(
 ): { restMs: number; violation?: string } {
   const setpoints = setpointsOf(frames);
   let restMs = 0;
-  for (let i = 1; i < setpoints.length; i++) {
-    const frame = setpoints[i]!;
-    if (
-      frame.atNs > killedNs &&
-      frame.client === setpoints[i - 1]!.client &&
-      stepRad(setpoints[i - 1]!, frame) > STEP_ROUNDING_RAD
-    )
-      restMs = Number(frame.atNs - killedNs) / 1e6;
+  for (const [i, frame] of setpoints.entries()) {
+    const before = setpoints[i - 1];
+    if (frame.atNs <= killedNs || before === undefined || beginsStream(before, frame)) continue;
+    if (stepRad(before, frame) > STEP_ROUNDING_RAD) restMs = Number(frame.atNs - killedNs) / 1e6;
   }
   if (restMs > REST_MS_MAX)
     return { restMs, violation: `setpoints moved until ${restMs.toFixed(1)} ms after the kill` };
@@ -76,15 +77,68 @@ export interface LimitsOf {
   readonly jerkMaxRadPerS3: readonly number[];
 }
 
-export interface MonitorFigures {
-  readonly accepted: number;
-  readonly startDistanceRad: number;
+/** From setpoint to setpoint over the nominal period; magnitudes, the largest of each joint. */
+export interface StreamFigures {
   readonly velocityRadPerS: readonly number[];
   readonly accelerationRadPerS2: readonly number[];
   readonly jerkRadPerS3: readonly number[];
+  /** Silences within a stream after which it began anew from rest. */
+  readonly interruptions: number;
 }
 
-export function judgeLimits(figures: MonitorFigures, limits: LimitsOf): string[] {
+/** The servo takes an arm that got no setpoint for five periods as standing at the last one, as it does. */
+const INTERRUPTED_PERIODS = 4.5;
+/** After such a silence of the machine, frames that had waited arrive first: so many are judged by their step alone. */
+const RESUME_FRAMES = 3;
+const JOINTS = 7;
+
+export function measureStreams(frames: readonly WireFrame[], periodMs: number): StreamFigures {
+  const periodS = periodMs / 1000;
+  const most = { velocity: zeros(), acceleration: zeros(), jerk: zeros() };
+  let interruptions = 0;
+  let before: WireFrame | undefined;
+  let velocity: number[] | undefined;
+  let acceleration: number[] | undefined;
+  let resumes = 0;
+  for (const frame of setpointsOf(frames)) {
+    const isNew =
+      before === undefined || before.client !== frame.client || frame.atNs - before.atNs > NEW_STREAM_NS;
+    if (!isNew && Number(frame.atNs - before!.atNs) / 1e6 > INTERRUPTED_PERIODS * periodMs) {
+      interruptions++;
+      resumes = RESUME_FRAMES;
+    }
+    const nextVelocity = isNew
+      ? undefined
+      : frame.positionRad.map((value, joint) => (value - before!.positionRad![joint]!) / periodS);
+    const isJudged = resumes === 0;
+    const nextAcceleration = isJudged ? difference(nextVelocity, velocity, periodS) : undefined;
+    raise(most.velocity, nextVelocity);
+    raise(most.acceleration, nextAcceleration);
+    raise(most.jerk, difference(nextAcceleration, acceleration, periodS));
+    if (resumes > 0) resumes--;
+    velocity = isJudged || resumes === 0 ? nextVelocity : undefined;
+    acceleration = nextAcceleration;
+    before = frame;
+  }
+  return {
+    velocityRadPerS: most.velocity,
+    accelerationRadPerS2: most.acceleration,
+    jerkRadPerS3: most.jerk,
+    interruptions,
+  };
+}
+
+const zeros = () => Array<number>(JOINTS).fill(0);
+
+const difference = (next: number[] | undefined, before: number[] | undefined, periodS: number) =>
+  next && before && next.map((value, joint) => (value - before[joint]!) / periodS);
+
+function raise(largest: number[], values: readonly number[] | undefined): void {
+  for (const [joint, value] of values?.entries() ?? [])
+    largest[joint] = Math.max(largest[joint]!, Math.abs(value));
+}
+
+export function judgeLimits(figures: StreamFigures, startDistanceRad: number, limits: LimitsOf): string[] {
   const found: string[] = [];
   const check = (what: string, values: readonly number[], most: readonly number[], slack: number) => {
     for (const [joint, value] of values.entries())
@@ -99,9 +153,7 @@ export function judgeLimits(figures: MonitorFigures, limits: LimitsOf): string[]
     ROUNDING.acceleration,
   );
   check("jerk rad/s3", figures.jerkRadPerS3, limits.jerkMaxRadPerS3, ROUNDING.jerk);
-  if (figures.startDistanceRad > START_RAD_MAX)
-    found.push(
-      `a stream began ${figures.startDistanceRad.toFixed(4)} rad from the arm (limit ${START_RAD_MAX})`,
-    );
+  if (startDistanceRad > START_RAD_MAX)
+    found.push(`a stream began ${startDistanceRad.toFixed(4)} rad from the arm (limit ${START_RAD_MAX})`);
   return found;
 }
