@@ -82,6 +82,15 @@ function buildProgram(): Command {
       (await import("./commands/daemon.js")).status(options),
     );
   program
+    .command("why")
+    .description("explain the last stop from the black box, also when nothing runs any more")
+    .addOption(cellOption())
+    .option("--last <n>", "explain so many stops, newest first", positiveInteger, 1)
+    .addOption(json())
+    .action(async (options: { cell: string; json?: string; last: number }) =>
+      (await import("./commands/why.js")).why(options),
+    );
+  program
     .command("stop")
     .description("stop motion now and stay stopped until `reset`; with --shutdown also end the daemon")
     .option("--cell <file>", "cell file; without it every running cell stops")

@@ -180,7 +180,7 @@ function validChunkBytes(bytes: Buffer, at: number): number | undefined {
 const MARKER_BYTES = Buffer.alloc(4);
 MARKER_BYTES.writeUInt32LE(CHUNK_MARKER);
 /** A damaged file full of markers must not cost a checksum of a megabyte for each. */
-const TRIES_MAX = 10_000;
+const TRIES_MAX = 500;
 
 function nextValid(bytes: Buffer, from: number): number | undefined {
   let at = bytes.indexOf(MARKER_BYTES, from);

@@ -50,6 +50,11 @@ export class TickTable {
     return this.#rows.readUInt32LE(index * this.#rowBytes + ROW.reasons);
   }
 
+  /** A command was pursued. */
+  isCommanded(index: number): boolean {
+    return !Number.isNaN(this.#rows.readFloatLE(index * this.#rowBytes + ROW.commandAgeMs));
+  }
+
   /** Index of the first tick at or after that moment; `length` when there is none. */
   firstFrom(atMs: number): number {
     let low = 0;

@@ -1,0 +1,308 @@
+/** From a record to an explanation: pure, so that every sentence of it can be tested against a made-up record. */
+import { REASON_BITS } from "../api.js";
+import { reasonNames } from "../link/schema.js";
+import { TRIGGERS, type TriggerName } from "../triggers.js";
+import type { Explanation, Incident } from "./explanation.js";
+import { type FoundIncident, findIncidents } from "./incidents.js";
+import type { BlackBoxRecord, Session } from "./reader.js";
+import type { LoggedTick } from "./ticks.js";
+
+/** The asking process's own time, and what it knows of others. */
+export interface Asking {
+  readonly nowMs: number;
+  readonly epochMs: number;
+  readonly bootId: string;
+  readonly folder: string;
+  readonly robot: string;
+  /** Whether this process of the present boot is still a servo process. */
+  readonly isAlive: (processId: number) => boolean;
+}
+
+/** A living process writes ten times a second. */
+const SILENT_MS = 2000;
+const LOOK_BACK_MS = 1000;
+const CHAIN_BEFORE_MS = 10_000;
+const CHAIN_AFTER_MS = 10_000;
+const CHAIN_BEFORE_MAX = 6;
+const CHAIN_AFTER_MAX = 8;
+const REST_WITHIN_MS = 5000;
+/** Setpoints are exact; a measured joint is at rest below this. */
+const REST_TICKS = 5;
+const REST_RAD_PER_S = 0.01;
+
+/** Bits that say that a tick held, and bits that say what the limiter did. */
+const DOUBTS =
+  REASON_BITS.commandExpired | REASON_BITS.stateStale | REASON_BITS.leaseLost | REASON_BITS.commandMalformed;
+const LIMITS = ~(DOUBTS | REASON_BITS.deviceNotReady);
+
+const DEATH = {
+  cause:
+    "The servo process ended without a word: it was killed, crashed, or this computer lost its power. " +
+    "Nothing commands the arm any more; its own controller holds the last setpoint",
+  remedies: [
+    "Look at the arm",
+    "See the daemon's log, and the kernel's (`journalctl -k`) for a process ended for lack of memory",
+    "If the daemon has ended too, start it again; then `./cerebellum reset` and `./cerebellum enable`",
+  ],
+};
+
+export function explain(record: BlackBoxRecord, asking: Asking, count = 1): Explanation {
+  const newest = record.sessions.at(-1);
+  const isRunning = (session: Session) =>
+    session === newest &&
+    !session.ended &&
+    session.info.bootId === asking.bootId &&
+    asking.isAlive(session.info.processId);
+  const found = record.sessions
+    .flatMap((session) => findIncidents(session, isRunning(session)))
+    .map((incident) => ({ incident, epochMs: epochOf(incident.session, incident.atMs, asking) }))
+    .sort((a, b) => b.epochMs - a.epochMs);
+  const passed = found.filter(({ incident }) => incident.kind === "hold" && incident.goneOnMs !== undefined);
+  const lasting = found.filter((one) => !passed.includes(one));
+  const byTrigger: Record<string, number> = {};
+  for (const { incident } of passed) {
+    const name = incident.event?.trigger ?? "";
+    byTrigger[name] = (byTrigger[name] ?? 0) + 1 + incident.repeatedCount;
+  }
+  return {
+    schema: "cerebellum/why@1",
+    robot: newest?.info.robot ?? asking.robot,
+    device: newest?.info.device ?? null,
+    jointNames: newest?.info.jointNames ?? [],
+    incidents: lasting.slice(0, count).map(({ incident }) => describe(incident, record, asking)),
+    now: present(newest, newest !== undefined && isRunning(newest), asking),
+    passedHolds: { count: Object.values(byTrigger).reduce((sum, one) => sum + one, 0), byTrigger },
+    record: summary(record, asking),
+  };
+}
+
+/** Within one boot the monotonic clock is right even when the wall clock was set meanwhile. */
+const epochOf = (session: Session, atMs: number, asking: Asking): number =>
+  session.info.bootId === asking.bootId
+    ? asking.epochMs - (asking.nowMs - atMs)
+    : atMs + session.epochOffsetMs;
+
+function present(session: Session | undefined, isRunning: boolean, asking: Asking): Explanation["now"] {
+  if (session === undefined)
+    return { process: "none", processId: null, state: null, deviceErrorCode: 0, lastWrittenAgoS: null };
+  const agoMs = asking.epochMs - epochOf(session, session.lastMs, asking);
+  const last = session.ticks.at(session.ticks.length - 1);
+  return {
+    process: isRunning ? (agoMs > SILENT_MS ? "silent" : "running") : session.ended ? "ended" : "died",
+    processId: session.info.processId,
+    state: last?.state ?? null,
+    deviceErrorCode: last?.deviceErrorCode ?? 0,
+    lastWrittenAgoS: agoMs / 1000,
+  };
+}
+
+function summary(record: BlackBoxRecord, asking: Asking): Explanation["record"] {
+  const oldest = record.sessions[0];
+  return {
+    folder: asking.folder,
+    sessionCount: record.sessions.length,
+    tickCount: record.sessions.reduce((sum, { ticks }) => sum + ticks.length, 0),
+    reachesBackS:
+      oldest === undefined ? null : (asking.epochMs - epochOf(oldest, oldest.firstMs, asking)) / 1000,
+    filesRead: record.filesRead,
+    filesSkipped: record.filesSkipped.map((skipped) => ({ ...skipped })),
+    damagedChunks: record.damagedChunks,
+    tornBytes: record.tornBytes,
+    lostRows: record.sessions.reduce(
+      (sum, { ticks }) => sum + (ticks.at(ticks.length - 1)?.lostRows ?? 0),
+      0,
+    ),
+  };
+}
+
+function describe(incident: FoundIncident, record: BlackBoxRecord, asking: Asking): Incident {
+  const { session, kind, atMs, event } = incident;
+  const { ticks } = session;
+  const before = ticks.at(ticks.firstFrom(atMs + (kind === "death" ? 0.001 : 0)) - 1);
+  const known = event?.trigger === undefined ? undefined : TRIGGERS[event.trigger as TriggerName];
+  const { cause, remedies } = reasonFor(incident, known);
+  const atEpochMs = epochOf(session, atMs, asking);
+  const timing = timingOf(incident);
+  return {
+    kind,
+    trigger: event?.trigger ?? null,
+    happened: event?.text ?? "the record ends",
+    cause,
+    remedies,
+    atEpochMs,
+    agoS: (asking.epochMs - atEpochMs) / 1000,
+    repeatedCount: incident.repeatedCount,
+    stateBefore: before?.state ?? null,
+    fault: event?.fault === undefined ? null : faultOf(event.fault),
+    ...chainOf(record, atEpochMs, asking),
+    command: commandOf(before, session),
+    limiter: limiterOf(session, atMs),
+    device:
+      before === undefined
+        ? null
+        : {
+            errorCode: errorAfter(session, atMs) || before.deviceErrorCode,
+            stateAgeMs: orNull(before.stateAgeMs),
+          },
+    timing,
+    pose: poseAt(session, atMs + (timing.restMs ?? 0)),
+    goneOnAfterMs:
+      incident.goneOnMs === undefined
+        ? laterSessionAfterMs(record, session, atEpochMs, asking)
+        : incident.goneOnMs - atMs,
+  };
+}
+
+/** Until a process that was started later had the arm enabled. */
+function laterSessionAfterMs(
+  { sessions }: BlackBoxRecord,
+  session: Session,
+  atEpochMs: number,
+  asking: Asking,
+): number | null {
+  for (const later of sessions.slice(sessions.indexOf(session) + 1)) {
+    for (let index = 0; index < later.ticks.length; index++) {
+      const state = later.ticks.state(index);
+      if (state === "holding" || state === "following")
+        return epochOf(later, later.ticks.atMs(index), asking) - atEpochMs;
+    }
+  }
+  return null;
+}
+
+type KnownTrigger = (typeof TRIGGERS)[TriggerName] | undefined;
+
+function reasonFor({ event }: FoundIncident, known: KnownTrigger): { cause: string; remedies: string[] } {
+  if (event === undefined) return { cause: DEATH.cause, remedies: [...DEATH.remedies] };
+  const general = known?.remedy ?? "`./cerebellum reset`, then `./cerebellum enable`";
+  if (event.fault !== undefined) return { cause: event.fault.cause, remedies: [event.fault.remedy, general] };
+  return {
+    cause: known?.cause ?? `A trigger that this version does not know: ${event.trigger}`,
+    remedies: [general],
+  };
+}
+
+const faultOf = ({ code, deviceCode, severity, cause, remedy }: NonNullable<Incident["fault"]>) => ({
+  code,
+  deviceCode,
+  severity,
+  cause,
+  remedy,
+});
+
+/** JSON has no NaN. */
+const orNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
+const orNulls = (values: readonly number[]): (number | null)[] => values.map(orNull);
+
+/** Events around it, of whatever session: a process that was started again tells so in its own. */
+function chainOf(record: BlackBoxRecord, atEpochMs: number, asking: Asking) {
+  const near = record.sessions
+    .flatMap((session) =>
+      session.events.map((event) => ({
+        sinceTriggerMs: epochOf(session, event.atMs, asking) - atEpochMs,
+        kind: event.kind,
+        trigger: event.trigger ?? null,
+        text: event.text,
+      })),
+    )
+    .filter(({ sinceTriggerMs: ms }) => ms >= -CHAIN_BEFORE_MS && ms <= CHAIN_AFTER_MS)
+    .sort((a, b) => a.sinceTriggerMs - b.sinceTriggerMs);
+  // Missed ticks have their count of their own, and would push the rest out.
+  const telling = near.filter(({ kind }) => kind !== "overrun");
+  const before = telling.filter(({ sinceTriggerMs }) => sinceTriggerMs < 0).slice(-CHAIN_BEFORE_MAX);
+  const after = telling.filter(({ sinceTriggerMs }) => sinceTriggerMs >= 0).slice(0, CHAIN_AFTER_MAX);
+  const chain = [...before, ...after];
+  return { chain, chainLeftOutCount: near.length - chain.length };
+}
+
+function commandOf(before: LoggedTick | undefined, session: Session): Incident["command"] {
+  if (before === undefined || !Number.isFinite(before.commandAgeMs)) return null;
+  return {
+    commander: session.commanderNames.get(before.commander) || "somebody unnamed",
+    seq: before.commandSeq,
+    ageMs: orNull(before.commandAgeMs),
+    inputAgeMs: orNull(before.inputAgeMs),
+    targetRad: orNulls(before.requestedRad),
+    sentRad: orNulls(before.sentRad),
+    measuredRad: orNulls(before.positionRad),
+  };
+}
+
+function limiterOf({ ticks }: Session, atMs: number): Incident["limiter"] {
+  const end = ticks.firstFrom(atMs);
+  const start = ticks.firstFrom(atMs - LOOK_BACK_MS);
+  const ticksByReason: Record<string, number> = {};
+  let changedTickCount = 0;
+  for (let index = start; index < end; index++) {
+    const limits = ticks.reasons(index) & LIMITS;
+    if (limits !== 0) changedTickCount++;
+    for (const name of reasonNames(limits)) ticksByReason[name] = (ticksByReason[name] ?? 0) + 1;
+  }
+  const first = ticks.at(start);
+  const last = ticks.at(end - 1);
+  const missed =
+    first === undefined || last === undefined || start >= end
+      ? 0
+      : last.tick - first.tick - (end - 1 - start) - (last.lostRows - first.lostRows);
+  return {
+    tickCount: end - start,
+    changedTickCount,
+    ticksByReason,
+    missedTickCount: Math.max(0, missed),
+  };
+}
+
+/** The device's code may come a report later than its consequences. */
+function errorAfter({ ticks }: Session, atMs: number): number {
+  const end = Math.min(ticks.length, ticks.firstFrom(atMs + LOOK_BACK_MS));
+  for (let index = ticks.firstFrom(atMs); index < end; index++) {
+    const code = ticks.at(index)!.deviceErrorCode;
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
+function timingOf({ session: { ticks }, kind, atMs }: FoundIncident): Incident["timing"] {
+  if (kind === "death") return { firstTickMs: null, restMs: null, restIsMeasured: false };
+  const isHold = kind === "hold" || kind === "leaseEnd";
+  const first = ticks.firstFrom(atMs);
+  const end = Math.min(ticks.length, ticks.firstFrom(atMs + REST_WITHIN_MS));
+  let acted: number | undefined;
+  for (let index = first; index < end && acted === undefined; index++) {
+    const state = ticks.state(index);
+    const acts = isHold
+      ? (ticks.reasons(index) & DOUBTS) !== 0
+      : state !== "following" && state !== "holding";
+    if (acts) acted = index;
+  }
+  // A device that ended the motion itself leads the arm to rest; else the servo's setpoints do.
+  const restIsMeasured = kind === "fault" || kind === "linkLoss";
+  const rest = acted === undefined ? undefined : restFrom(acted);
+  return {
+    firstTickMs: acted === undefined ? null : ticks.atMs(acted) - atMs,
+    restMs: rest === undefined ? null : ticks.atMs(rest) - atMs,
+    restIsMeasured,
+  };
+
+  function restFrom(from: number): number | undefined {
+    let still = 0;
+    for (let index = from; index < end; index++) {
+      const tick = ticks.at(index)!;
+      if (!restIsMeasured && tick.state === "stopped") return index;
+      const next = ticks.at(index + 1);
+      const stands = restIsMeasured
+        ? tick.stateAgeMs < LOOK_BACK_MS / 2 &&
+          tick.velocityRadPerS.every((velocity) => Math.abs(velocity) < REST_RAD_PER_S)
+        : next === undefined || tick.sentRad.every((value, joint) => value === next.sentRad[joint]);
+      still = stands ? still + 1 : 0;
+      if (still >= REST_TICKS) return index - REST_TICKS + 1;
+    }
+    return undefined;
+  }
+}
+
+function poseAt({ ticks }: Session, atMs: number): Incident["pose"] {
+  const tick = ticks.at(Math.min(ticks.firstFrom(atMs), ticks.length - 1));
+  if (tick === undefined) return null;
+  return { positionRad: orNulls(tick.positionRad), gripperOpeningM: orNull(tick.gripperOpeningM) };
+}
