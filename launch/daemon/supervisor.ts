@@ -42,8 +42,8 @@ const WAYS_ON: Record<ServoStateName, string> = {
   holding: "holding",
   following: "following its commander",
   stopping: "decelerating",
-  stopped: "stopped; `./cerebellum reset`, then `./cerebellum enable`",
-  faulted: "faulted; remove the cause, then `./cerebellum reset` and `./cerebellum enable`",
+  stopped: "stopped; `./cerebellum why` explains it; `./cerebellum reset`, then `./cerebellum enable`",
+  faulted: "faulted; `./cerebellum why` names the cause; then `./cerebellum reset` and `./cerebellum enable`",
 };
 
 export class CellSupervisor implements Supervisor {

@@ -235,6 +235,6 @@ function endedBy(lease: Lease, servo: ServoClient): CerebellumError {
   return new CerebellumError(
     servo.closed.aborted ? "LINK_CLOSED" : "LEASE_REFUSED",
     `${servo.info.robot}: the servo ended the policy's command`,
-    "See `./cerebellum status`; start the policy again when the robot is holding",
+    "`./cerebellum why` explains it; start the policy again when the robot is holding",
   );
 }
