@@ -35,16 +35,14 @@ const DOUBTS =
   REASON_BITS.commandExpired | REASON_BITS.stateStale | REASON_BITS.leaseLost | REASON_BITS.commandMalformed;
 const LIMITS = ~(DOUBTS | REASON_BITS.deviceNotReady);
 
-const DEATH = {
-  cause:
-    "The servo process ended without a word: it was killed, crashed, or this computer lost its power. " +
-    "Nothing commands the arm any more; its own controller holds the last setpoint",
-  remedies: [
-    "Look at the arm",
-    "See the daemon's log, and the kernel's (`journalctl -k`) for a process ended for lack of memory",
-    "If the daemon has ended too, start it again; then `./cerebellum reset` and `./cerebellum enable`",
-  ],
-};
+const DEATH_REMEDIES = [
+  "Look at the arm",
+  "See the daemon's log, and the kernel's (`journalctl -k`) for a process ended for lack of memory",
+  "If the daemon has ended too, start it again; then `./cerebellum reset` and `./cerebellum enable`",
+];
+const deathCause = (sameBoot: boolean): string =>
+  `The servo process ended without a word: ${sameBoot ? "it was killed or it crashed" : "this computer went down"}. ` +
+  "Nothing commands the arm from then on; it is left to its own controller";
 
 export function explain(record: BlackBoxRecord, asking: Asking, count = 1): Explanation {
   const newest = record.sessions.at(-1);
@@ -120,7 +118,7 @@ function describe(incident: FoundIncident, record: BlackBoxRecord, asking: Askin
   const { ticks } = session;
   const before = ticks.at(ticks.firstFrom(atMs + (kind === "death" ? 0.001 : 0)) - 1);
   const known = event?.trigger === undefined ? undefined : TRIGGERS[event.trigger as TriggerName];
-  const { cause, remedies } = reasonFor(incident, known);
+  const { cause, remedies } = reasonFor(incident, known, asking);
   const atEpochMs = epochOf(session, atMs, asking);
   const timing = timingOf(incident);
   return {
@@ -172,8 +170,9 @@ function laterSessionAfterMs(
 
 type KnownTrigger = (typeof TRIGGERS)[TriggerName] | undefined;
 
-function reasonFor({ event }: FoundIncident, known: KnownTrigger): { cause: string; remedies: string[] } {
-  if (event === undefined) return { cause: DEATH.cause, remedies: [...DEATH.remedies] };
+function reasonFor({ event, session }: FoundIncident, known: KnownTrigger, asking: Asking) {
+  if (event === undefined)
+    return { cause: deathCause(session.info.bootId === asking.bootId), remedies: [...DEATH_REMEDIES] };
   const general = known?.remedy ?? "`./cerebellum reset`, then `./cerebellum enable`";
   if (event.fault !== undefined) return { cause: event.fault.cause, remedies: [event.fault.remedy, general] };
   return {
