@@ -68,8 +68,10 @@ function buildProgram(): Command {
     .command("doctor")
     .description("check this machine and explain everything that is missing or weak")
     .addOption(cellOption())
+    .option("--timing", "measure instead whether this machine holds the servo's rate")
+    .option("--seconds <n>", "how long to measure", positiveInteger, 60)
     .addOption(json())
-    .action(async (options: { cell: string; json?: string }) =>
+    .action(async (options: { cell: string; timing?: boolean; seconds: number; json?: string }) =>
       (await import("./commands/doctor.js")).doctor(options),
     );
 

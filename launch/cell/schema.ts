@@ -44,6 +44,13 @@ export const CellConfig = z
       .prefault({})
       .describe("The daemon's log beside its output: .cerebellum/state/<cell>/daemon.log"),
     estop: EstopConfig.optional().describe("Further sources of stops; the command line and ROS always stop"),
+    metrics: z
+      .strictObject({
+        port: z.int().min(1).max(65535).default(9464),
+        host: z.string().min(1).default("127.0.0.1").describe("Address to listen on; there is no password"),
+      })
+      .optional()
+      .describe("Present when figures shall be served to Prometheus, at http://HOST:PORT/metrics"),
     lab: LabConfig.optional().describe("Present when `up` shall simulate the devices of this cell"),
   })
   .superRefine((cell, context) => {

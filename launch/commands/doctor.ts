@@ -1,13 +1,51 @@
 /** `doctor`: everything that is missing or weak on this machine, with its remedy. */
 import { CerebellumError } from "../../core/errors.js";
 import { loadCell } from "../cell/load.js";
+import type { CellConfig } from "../cell/schema.js";
 import { formatReport, runDoctor } from "../doctor/doctor.js";
+import { gatherFacts } from "../doctor/gather.js";
+import { describeTiming, judgeTiming, runTimingTest, type TimingVerdict } from "../doctor/timing.js";
+import type { TimingResult } from "../processes/timingMain.js";
 import { systemClock } from "../systemClock.js";
 import { printer, writeJson } from "./output.js";
 
-/** @throws CHECK_FAILED when something is missing */
-export async function doctor(options: { cell: string; json?: string }): Promise<void> {
+export interface DoctorCommandOptions {
+  readonly cell: string;
+  readonly json?: string;
+  /** Run the timing self-test for so long besides. */
+  readonly timing?: boolean;
+  readonly seconds: number;
+}
+
+/** @throws CHECK_FAILED when something is missing, or the rate cannot be held */
+export async function doctor(options: DoctorCommandOptions): Promise<void> {
   const cell = loadCell(options.cell);
+  if (options.timing) await timing(options, cell);
+  else await checks(options, cell);
+}
+
+/** Each robot's loop at its own rate and priority, one after the other. */
+async function timing(options: DoctorCommandOptions, cell: CellConfig): Promise<void> {
+  const print = printer(options.json);
+  const facts = await gatherFacts({ clock: systemClock });
+  const robots: Record<string, TimingResult & TimingVerdict> = {};
+  for (const [robot, { servo }] of Object.entries(cell.robots)) {
+    print(`${robot}: measuring for ${options.seconds} s`);
+    const result = await runTimingTest({ clock: systemClock, servo, seconds: options.seconds });
+    const verdict = judgeTiming(result, facts);
+    robots[robot] = { ...result, ...verdict };
+    print(describeTiming(result, verdict));
+  }
+  writeJson(options.json, { robots });
+  if (Object.values(robots).some(({ holds }) => !holds))
+    throw new CerebellumError(
+      "CHECK_FAILED",
+      "This computer does not hold the servo's rate",
+      "Follow the remedies above, or lower `servo.rateHz`",
+    );
+}
+
+async function checks(options: DoctorCommandOptions, cell: CellConfig): Promise<void> {
   // A real robot's ports are on its controller; only a simulated cell listens here.
   const ports = Object.entries(cell.robots).flatMap(([robot, { xarm7 }]) =>
     cell.lab === undefined

@@ -30,12 +30,26 @@ const GOOD: MachineFacts = {
   fifo: { ok: true, text: "" },
   cpuCount: 2,
   cpuGovernor: undefined,
+  loadAverage: 0.3,
+  swap: { totalBytes: 0, usedBytes: 0 },
+  servoProcesses: [],
   diskFreeBytes: 20_000 * MIB,
   clock: { stepMs: 0.4, year: 2026, ntpSynchronized: "yes" },
   ports: [],
   portsInUse: [],
   staleLocks: [],
 };
+
+const thread = (policy: string, priority = 0) => ({
+  threadId: 1,
+  name: "node",
+  policy,
+  priority,
+  cpus: "0-1",
+});
+const servo = (loop: ReturnType<typeof thread>, other = thread("SCHED_OTHER"), swapBytes = 0) => ({
+  servoProcesses: [{ processId: 7, threads: [loop, other], swapBytes }],
+});
 
 /** [check, change to the good machine, level expected] */
 const CASES: readonly (readonly [string, Partial<MachineFacts>, CheckLevel])[] = [
@@ -79,6 +93,12 @@ const CASES: readonly (readonly [string, Partial<MachineFacts>, CheckLevel])[] =
   ["Processors", { cpuCount: 1 }, "weak"],
   ["Processors", { cpuGovernor: "powersave" }, "weak"],
   ["Processors", { cpuGovernor: "performance" }, "ok"],
+  ["Servo threads", servo(thread("SCHED_FIFO", 80)), "ok"],
+  ["Servo threads", servo(thread("SCHED_OTHER")), "weak"],
+  ["Servo threads", servo(thread("SCHED_FIFO", 80), thread("SCHED_FIFO", 80)), "weak"],
+  ["Swap", servo(thread("SCHED_FIFO", 80), thread("SCHED_OTHER"), 4096), "weak"],
+  ["Swap", { swap: { totalBytes: 1024 * MIB, usedBytes: 100 * MIB } }, "ok"],
+  ["Swap", { swap: undefined }, "ok"],
   ["Disk", { diskFreeBytes: 2_000 * MIB }, "weak"],
   ["Disk", { diskFreeBytes: 500 * MIB }, "missing"],
   ["Clock", { clock: { stepMs: -400, year: 2026, ntpSynchronized: "yes" } }, "weak"],

@@ -1,5 +1,6 @@
 /** The doctor's checks as a table: what is expected, how a finding is judged, what to do about it. Pure. */
-import type { MachineFacts } from "./facts.js";
+import type { ThreadClass } from "../realtime.js";
+import type { MachineFacts, ServoProcessFacts } from "./facts.js";
 
 /** weak: works, with a loss that the remedy names; missing: a cell cannot run. */
 export type CheckLevel = "ok" | "weak" | "missing";
@@ -35,6 +36,15 @@ const mib = (bytes: number) => `${Math.round(bytes / MIB).toLocaleString("en")} 
 
 const byAmount = (bytes: number, least: { ok: number; weak: number }, found: string): Finding =>
   bytes >= least.ok ? ok(found) : bytes >= least.weak ? weak(found) : missing(found);
+
+const className = ({ policy, priority }: ThreadClass) => (priority > 0 ? `${policy} ${priority}` : policy);
+
+function describeThreads({ processId, threads: [loop, ...others] }: ServoProcessFacts): string {
+  const counts = new Map<string, number>();
+  for (const name of others.map(className)) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const rest = [...counts].map(([name, count]) => `${count} others ${name}`).join(", ");
+  return `process ${processId}: loop ${className(loop!)} on CPUs ${loop!.cpus}, ${rest}`;
+}
 
 export const CHECKS: readonly Check[] = [
   {
@@ -169,6 +179,38 @@ export const CHECKS: readonly Check[] = [
     judge: ({ cpuCount, cpuGovernor }) => {
       const found = `${cpuCount}, ${cpuGovernor ?? "frequency not adjustable here"}`;
       return cpuCount >= 2 && (cpuGovernor ?? "performance") === "performance" ? ok(found) : weak(found);
+    },
+  },
+  {
+    name: "Servo threads",
+    expected: "each running servo's loop in SCHED_FIFO, and only it",
+    remedy:
+      "Permit real-time priority (above) and start the cell again; where `servo.realtimePriority` is 0, that is why",
+    judge: ({ servoProcesses }) => {
+      if (servoProcesses.length === 0) return ok("no servo is running");
+      const found = servoProcesses.map(describeThreads).join("; ");
+      const good = servoProcesses.every(({ threads: [loop, ...others] }) => {
+        const othersAreNormal = others.every(({ policy }) => policy === "SCHED_OTHER");
+        return loop?.policy === "SCHED_FIFO" && othersAreNormal;
+      });
+      return good ? ok(found) : weak(found);
+    },
+  },
+  {
+    name: "Swap",
+    expected: "no servo process in it",
+    remedy:
+      "A Node process cannot lock its memory. Free memory or turn swap off (sudo swapoff -a); as a systemd unit, " +
+      "MemorySwapMax=0 keeps the daemon out of it",
+    judge: ({ swap, servoProcesses }) => {
+      const swapped = servoProcesses.reduce((sum, { swapBytes }) => sum + swapBytes, 0);
+      const found =
+        swap === undefined
+          ? "unknown"
+          : swap.totalBytes === 0
+            ? "this computer has none"
+            : `${mib(swap.usedBytes)} of ${mib(swap.totalBytes)} in use, ${mib(swapped)} by servo processes`;
+      return swapped > 0 ? weak(found) : ok(found);
     },
   },
   {

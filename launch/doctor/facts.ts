@@ -1,4 +1,5 @@
 /** What the doctor looks at, as plain data: gathered in gather.ts, judged in checks.ts. `undefined` means not readable. */
+import type { ThreadClass } from "../realtime.js";
 
 export interface PortQuestion {
   /** What listens there, in the words of the cell file. */
@@ -27,6 +28,19 @@ export interface ClockFacts {
   readonly ntpSynchronized: string | undefined;
 }
 
+export interface SwapFacts {
+  readonly totalBytes: number;
+  readonly usedBytes: number;
+}
+
+/** A servo process that runs on this computer, whatever its cell. */
+export interface ServoProcessFacts {
+  readonly processId: number;
+  /** First its main thread, which is the loop's. */
+  readonly threads: readonly ThreadClass[];
+  readonly swapBytes: number;
+}
+
 export interface MachineFacts {
   readonly nodeVersion: string;
   readonly python: Answer;
@@ -47,6 +61,10 @@ export interface MachineFacts {
   readonly fifo: Answer;
   readonly cpuCount: number;
   readonly cpuGovernor: string | undefined;
+  /** Over the last minute. */
+  readonly loadAverage: number;
+  readonly swap: SwapFacts | undefined;
+  readonly servoProcesses: readonly ServoProcessFacts[];
   readonly diskFreeBytes: number;
   readonly clock: ClockFacts;
   readonly ports: readonly PortQuestion[];

@@ -1,20 +1,31 @@
 /** Reads the machine for the doctor. It changes nothing, and no single unreadable thing ends it. */
 import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Clock, nsToMs, sleepMs } from "../../core/clock.js";
 import { repositoryRootUrl } from "../../core/entry.js";
 import { errorText } from "../../core/errors.js";
+import { threadsOf } from "../realtime.js";
 import type { DoctorOptions } from "./doctor.js";
-import type { Answer, ClockFacts, MachineFacts, PortQuestion, SharedMemoryFacts } from "./facts.js";
+import type {
+  Answer,
+  ClockFacts,
+  MachineFacts,
+  PortQuestion,
+  ServoProcessFacts,
+  SharedMemoryFacts,
+} from "./facts.js";
 import {
+  isServoProcess,
+  kibOf,
   leftoverSegments,
   listeningPorts,
   lockedInodes,
   processStartTicks,
   type ShmFile,
+  swapOf,
 } from "./procFiles.js";
 
 const PROGRAM_MS_MAX = 10_000;
@@ -63,6 +74,9 @@ export async function gatherFacts(options: DoctorOptions): Promise<MachineFacts>
     fifo,
     cpuCount: availableParallelism(),
     cpuGovernor: readText("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+    loadAverage: loadavg()[0]!,
+    swap: swapOf(readText("/proc/meminfo") ?? ""),
+    servoProcesses: gatherServoProcesses(),
     diskFreeBytes: freeBytes(root),
     clock,
     ports,
@@ -130,6 +144,18 @@ function gatherSharedMemory(): SharedMemoryFacts | undefined {
   } catch {
     return undefined;
   }
+}
+
+function gatherServoProcesses(): ServoProcessFacts[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((processId) => processId > 0 && isServoProcess(readText(`/proc/${processId}/cmdline`) ?? ""))
+    .map((processId) => ({
+      processId,
+      threads: threadsOf(processId),
+      swapBytes: 1024 * (kibOf("VmSwap", readText(`/proc/${processId}/status`) ?? "") ?? 0),
+    }))
+    .filter(({ threads }) => threads.length > 0);
 }
 
 function freeBytes(folder: string): number {

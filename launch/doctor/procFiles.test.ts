@@ -1,6 +1,14 @@
 /** Parsers of /proc files on lines as the kernel writes them (proc(5), Linux 6.18). */
 import { describe, expect, it } from "vitest";
-import { leftoverSegments, listeningPorts, lockedInodes, processStartTicks } from "./procFiles.js";
+import {
+  isServoProcess,
+  kibOf,
+  leftoverSegments,
+  listeningPorts,
+  lockedInodes,
+  processStartTicks,
+  swapOf,
+} from "./procFiles.js";
 
 describe("procFiles", () => {
   it("finds listening ports only, in IPv4 and IPv6 tables", () => {
@@ -46,5 +54,17 @@ describe("procFiles", () => {
       file("lttng-ust-wait-6", 8, 4096),
     ];
     expect(leftoverSegments(files, new Set([2])).map(({ inode }) => inode)).toEqual([3, 5]);
+  });
+
+  it("reads swap, and says nothing where the kernel says nothing", () => {
+    const meminfo = "MemTotal:       16000000 kB\nSwapTotal:       2048 kB\nSwapFree:        1536 kB\n";
+    expect(swapOf(meminfo)).toEqual({ totalBytes: 2_097_152, usedBytes: 524_288 });
+    expect(swapOf("MemTotal: 5 kB\n")).toBeUndefined();
+    expect(kibOf("VmSwap", "VmRSS:\t 100 kB\nVmSwap:\t      12 kB\n")).toBe(12);
+  });
+
+  it("knows a servo process by the program that it runs", () => {
+    expect(isServoProcess("/usr/bin/node\0/opt/x y/dist/launch/processes/servoMain.js\0")).toBe(true);
+    expect(isServoProcess("vim\0launch/processes/servoMain.ts\0")).toBe(false);
   });
 });

@@ -44,3 +44,20 @@ export function leftoverSegments(files: readonly ShmFile[], locked: ReadonlySet<
     return guard === undefined || !locked.has(guard.inode);
   });
 }
+
+/** A value in KiB from the text of /proc/meminfo or /proc/PID/status, e.g. "VmSwap:  12 kB". */
+export function kibOf(name: string, text: string): number | undefined {
+  const found = new RegExp(`^${name}:\\s*(\\d+) kB$`, "m").exec(text);
+  return found === null ? undefined : Number(found[1]);
+}
+
+/** From the text of /proc/meminfo. */
+export function swapOf(meminfo: string): { totalBytes: number; usedBytes: number } | undefined {
+  const totalKib = kibOf("SwapTotal", meminfo);
+  const freeKib = kibOf("SwapFree", meminfo);
+  if (totalKib === undefined || freeKib === undefined) return undefined;
+  return { totalBytes: 1024 * totalKib, usedBytes: 1024 * (totalKib - freeKib) };
+}
+
+/** From the text of /proc/PID/cmdline: arguments that end with NUL. */
+export const isServoProcess = (cmdline: string): boolean => /\/processes\/servoMain\.js(\0|$)/.test(cmdline);

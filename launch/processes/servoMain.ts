@@ -30,7 +30,7 @@ import { type RunningBlackBox, startBlackBox } from "../blackBox.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
 import { onDefect } from "../lastResort.js";
 import { createLog } from "../log.js";
-import { makeThisThreadFifo } from "../realtime.js";
+import { makeThisThreadFifo, pinThisThread } from "../realtime.js";
 import { holdLock } from "../runFolder.js";
 import { createTickClock, systemClock } from "../systemClock.js";
 
@@ -113,6 +113,7 @@ async function run(): Promise<void> {
 
   const { robot, device } = config;
   blackBox = await startBlackBox({ ...config, limits: driver.limits, clock: systemClock });
+  pinThisThread(config.servo.cpus, "servo.cpus");
   const realtimePriority = makeThisThreadFifo(config.servo.realtimePriority);
   const servo = new Servo({
     robot,

@@ -85,7 +85,7 @@ export interface ServoSnapshot {
 /** Loop health since the servo process started. Lateness is in microseconds after the deadline. */
 export interface ServoStatistics {
   readonly ticks: number;
-  /** Ticks skipped because the loop was late by more than a period, by cause. */
+  /** Ticks skipped because the loop was late by more than a period, by cause: see `MISS_CAUSES`. */
   readonly missed: Readonly<Record<string, number>>;
   readonly latenessUs: {
     readonly p50: number;
@@ -97,6 +97,13 @@ export interface ServoStatistics {
   readonly bucketsUs: readonly number[];
   readonly counts: readonly number[];
   readonly refusedCommands: Readonly<Record<string, number>>;
+  /** Of the servo process; collections are those of its loop's thread. */
+  readonly memory: {
+    readonly rssBytes: number;
+    readonly heapUsedBytes: number;
+    readonly collections: number;
+    readonly collectionMs: number;
+  };
   /** How often each trigger has acted; see `triggers.ts`. */
   readonly triggers: Readonly<Record<string, number>>;
   readonly driver: Readonly<Record<string, number>>;

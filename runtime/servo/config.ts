@@ -63,5 +63,10 @@ export const ServoConfig = z.strictObject({
     .max(98)
     .default(80)
     .describe("SCHED_FIFO priority where permitted; 0 = do not ask"),
+  cpus: z
+    .array(z.int().min(0).max(1023))
+    .max(64)
+    .default([])
+    .describe("CPUs that the loop's thread may use, by number; none named = any"),
 });
 export type ServoConfig = z.infer<typeof ServoConfig>;

@@ -33,6 +33,11 @@ export class LatenessHistogram {
     return this.#maxUs;
   }
 
+  /** For a maximum of what comes from now on; counts stay, since they can be subtracted. */
+  forgetMaximum(): void {
+    this.#maxUs = 0;
+  }
+
   counts(): number[] {
     return [...this.#counts];
   }

@@ -5,7 +5,7 @@ import { MISS_CAUSES, ServoLoop, type Tick, type TickClock } from "./loop.js";
 /** Stands still but for what the loop and the test do with it; each look at it costs a microsecond. */
 class FakeTickClock implements TickClock {
   ms = 1_000_000;
-  collected = 0;
+  readonly collections = { count: 0, ms: 0 };
   oversleepMs = 0;
   /** Number of the sleep, from 1, that ends 13 ms late. */
   oversleepAt = 0;
@@ -24,10 +24,6 @@ class FakeTickClock implements TickClock {
 
   spinUntilMs(dueMs: number): void {
     this.ms = Math.max(this.ms, dueMs);
-  }
-
-  collectedMs(): number {
-    return this.collected;
   }
 }
 
@@ -104,7 +100,7 @@ describe("ServoLoop", () => {
     const clock = new FakeTickClock();
     const { loop } = await runTicks(clock, 20, (tick) => {
       if (tick.index === 10) clock.oversleepMs = 9;
-      if (becomesKnown(tick)) clock.collected += 8;
+      if (becomesKnown(tick)) clock.collections.ms += 8;
     });
     expect(loop.missed).toMatchObject({ garbageCollection: 2, lateWake: 0 });
   });
@@ -121,9 +117,9 @@ describe("ServoLoop", () => {
   it("does not blame a collection that ended long before, or that took too little of the lateness", async () => {
     const clock = new FakeTickClock();
     const { loop } = await runTicks(clock, 30, (tick) => {
-      if (tick.index === 5 || tick.index === 25) clock.collected += 20;
+      if (tick.index === 5 || tick.index === 25) clock.collections.ms += 20;
       if (tick.index === 10) clock.oversleepMs = 9;
-      if (tick.index === 13) clock.collected += 2;
+      if (tick.index === 13) clock.collections.ms += 2;
     });
     expect(loop.missed).toMatchObject({ garbageCollection: 0, lateWake: 2 });
   });

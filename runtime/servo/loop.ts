@@ -5,6 +5,12 @@
  */
 import { LatenessHistogram } from "./histogram.js";
 
+/** Number of garbage collections, and the time that they held the thread [ms]. */
+export interface Collections {
+  readonly count: number;
+  readonly ms: number;
+}
+
 /** Time for a thread that may block: numbers instead of bigints, and a sleep that holds the thread. */
 export interface TickClock {
   /** CLOCK_MONOTONIC [ms], the same time as `Clock.nowMs`. */
@@ -13,8 +19,8 @@ export interface TickClock {
   parkMs(durationMs: number): void;
   /** Returns at that moment without giving the thread away; allocates nothing. */
   spinUntilMs(dueMs: number): void;
-  /** Time that garbage collection has taken so far [ms]; may become known a little later. */
-  collectedMs(): number;
+  /** What garbage collection has taken so far; may become known a little later. One object, updated in place. */
+  readonly collections: Collections;
 }
 
 /**
@@ -95,6 +101,10 @@ export class ServoLoop {
     this.#onTick = onTick;
   }
 
+  get collections(): Collections {
+    return this.#clock.collections;
+  }
+
   /** Ticks that ran. Together with all misses, this is the number of deadlines since the start. */
   get ticks(): number {
     return this.#ticks;
@@ -105,7 +115,7 @@ export class ServoLoop {
     this.#originMs = this.#clock.nowMs();
     this.#tickStartMs = this.#originMs;
     this.#tickEndMs = this.#originMs;
-    this.#collectedMs = this.#clock.collectedMs();
+    this.#collectedMs = this.#clock.collections.ms;
     this.#sleep();
   }
 
@@ -153,7 +163,7 @@ export class ServoLoop {
     this.#settleOpenMiss();
     const tick = this.#tick;
     if (skipped > 0) tick.missCause = this.#openMiss(skipped, dueMs, nowMs);
-    this.#collectedMs = this.#clock.collectedMs();
+    this.#collectedMs = this.#clock.collections.ms;
     this.#index += skipped;
     this.#ticks++;
     tick.index = this.#index;
@@ -200,7 +210,7 @@ export class ServoLoop {
     const open = this.#open;
     if (open.ticks === 0) return;
     open.ticks--;
-    if (this.#clock.collectedMs() - open.collectedMs < open.latenessMs / 2) return;
+    if (this.#clock.collections.ms - open.collectedMs < open.latenessMs / 2) return;
     this.missed[open.cause] -= open.skipped;
     this.missed.garbageCollection += open.skipped;
     open.ticks = 0;

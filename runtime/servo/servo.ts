@@ -130,6 +130,7 @@ export class Servo implements LinkHandler {
   statistics(): ServoStatistics {
     const loop = this.#loop;
     const histogram = loop?.lateness;
+    const { rss, heapUsed } = process.memoryUsage();
     return {
       ticks: loop?.ticks ?? 0,
       missed: { ...loop?.missed },
@@ -141,6 +142,12 @@ export class Servo implements LinkHandler {
       },
       bucketsUs: histogram?.bucketsUs ?? [],
       counts: histogram?.counts() ?? [],
+      memory: {
+        rssBytes: rss,
+        heapUsedBytes: heapUsed,
+        collections: loop?.collections.count ?? 0,
+        collectionMs: loop?.collections.ms ?? 0,
+      },
       refusedCommands: { ...this.#events.refused },
       triggers: { ...this.#events.triggers },
       driver: { ...this.#driver.counters(), snapshotsDropped: this.#events.output?.snapshotsDropped() ?? 0 },

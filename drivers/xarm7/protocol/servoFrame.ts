@@ -8,7 +8,8 @@ import { JOINT_COUNT, MESSAGES, PROTOCOL_ID } from "./messages.js";
 export const SERVO_FRAME_BYTES = HEADER_BYTES + 1 + 10 * 4;
 
 export class ServoFrame {
-  readonly bytes = new Uint8Array(SERVO_FRAME_BYTES);
+  /** A Buffer, because a socket wraps any other array in a new one. */
+  readonly bytes = Buffer.alloc(SERVO_FRAME_BYTES);
   readonly #view = viewOf(this.bytes);
 
   constructor() {

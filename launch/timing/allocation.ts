@@ -1,0 +1,85 @@
+/** What a tick of the real servo leaves on the heap, without device, sockets or clients, in simulated time. */
+import type { Clock } from "../../core/clock.js";
+import { asEpochNs, msToMonotonicNs } from "../../core/clock.js";
+import type { Tick } from "../../runtime/servo/loop.js";
+import { COMMAND_RATE_HZ, Practice } from "./practice.js";
+
+const RATE_HZ = 250;
+const PERIOD_MS = 1000 / RATE_HZ;
+/** Until the compiler has seen everything often enough. */
+const WARM_UP_TICKS = 20_000;
+/** Short enough that no collection falls between two looks at the heap, mostly. */
+const BLOCK_TICKS = 100;
+const BLOCKS = 100;
+
+export interface AllocationResult {
+  readonly ticks: number;
+  /** Live bytes after the run less those before it, each after a full collection. */
+  readonly heapGrowthBytes: number;
+  /** Median over short runs without a collection; without and with a new command 5 times a second. */
+  readonly bytesPerTick: number;
+}
+
+/** A clock that stands still but for `ms`, and allocates nothing where the tick looks at it. */
+class SteppedClock implements Clock {
+  ms = 1e9;
+
+  nowMs(): number {
+    return this.ms;
+  }
+
+  nowNs() {
+    return msToMonotonicNs(this.ms);
+  }
+
+  epochNs() {
+    return asEpochNs(msToMonotonicNs(this.ms));
+  }
+
+  /** Nobody in the servo sleeps here. */
+  sleepUntil(): Promise<void> {
+    return new Promise(() => {});
+  }
+}
+
+export async function measureAllocation(options: {
+  readonly ticks: number;
+  /** `following`: with a new target 5 times a second, all the way through. */
+  readonly what: "holding" | "following";
+  /** A full collection of garbage. */
+  readonly collect: () => void;
+}): Promise<AllocationResult> {
+  const clock = new SteppedClock();
+  const practice = new Practice(clock);
+  await practice.start();
+  const tick: Tick = { index: 0, nowMs: clock.ms, skipped: 0, missCause: "lateWake", sendMs: 0 };
+  const newsEvery = RATE_HZ / COMMAND_RATE_HZ;
+  const run = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      clock.ms += PERIOD_MS;
+      tick.index++;
+      tick.nowMs = clock.ms;
+      if (tick.index % newsEvery === 0) {
+        if (options.what === "following") practice.command();
+        else practice.hear();
+      }
+      practice.servo.tick(tick);
+    }
+  };
+  run(WARM_UP_TICKS);
+  options.collect();
+  const perTick: number[] = [];
+  for (let block = 0; block < BLOCKS; block++) {
+    const beforeBytes = process.memoryUsage().heapUsed;
+    run(BLOCK_TICKS);
+    const madeBytes = process.memoryUsage().heapUsed - beforeBytes;
+    if (madeBytes >= 0) perTick.push(madeBytes / BLOCK_TICKS);
+  }
+  options.collect();
+  const beforeBytes = process.memoryUsage().heapUsed;
+  run(options.ticks);
+  options.collect();
+  const heapGrowthBytes = process.memoryUsage().heapUsed - beforeBytes;
+  perTick.sort((one, other) => one - other);
+  return { ticks: options.ticks, heapGrowthBytes, bytesPerTick: perTick[perTick.length >> 1] ?? Number.NaN };
+}

@@ -1,0 +1,72 @@
+/** A real servo with an arm in memory and nobody connected, which follows a slow swing: the work of a tick, alone. */
+import { type Clock, msToMonotonicNs } from "../../core/clock.js";
+import { ArmChain } from "../../kinematics/chain.js";
+import { ServoConfig } from "../../runtime/servo/config.js";
+import type { Peer } from "../../runtime/servo/link/server.js";
+import { Servo } from "../../runtime/servo/servo.js";
+import { MemoryArm } from "./memoryArm.js";
+
+/** Inside of the workspace, above the table. */
+export const HOME_RAD: readonly number[] = [0, -0.3, 0, 0.9, 0, 1.2, 0];
+export const SWING_RAD = 0.15;
+export const SWING_PERIOD_S = 4;
+export const COMMAND_RATE_HZ = 5;
+const COMMAND_VALID_MS = 500;
+
+const SUPERVISOR: Peer = { id: 1, name: "practice", role: "supervisor" };
+const COMMANDER: Peer = { id: 2, name: "practice", role: "commander" };
+
+export class Practice {
+  readonly servo: Servo;
+  readonly #clock: Clock;
+  readonly #targetRad = Float64Array.from(HOME_RAD);
+  #epoch = 0;
+  #seq = 0;
+
+  constructor(clock: Clock, config: ServoConfig = ServoConfig.parse({})) {
+    const chain = new ArmChain();
+    this.#clock = clock;
+    this.servo = new Servo({
+      robot: "practice",
+      device: "memory",
+      config,
+      driver: new MemoryArm(clock, HOME_RAD),
+      toolPoint: (positionRad, out) => chain.toolPoint(positionRad, out),
+      clock,
+      realtimePriority: 0,
+      processId: process.pid,
+    });
+  }
+
+  /** Connected and enabled, with a lease: `following` without a command yet. */
+  async start(): Promise<void> {
+    await this.servo.connect();
+    this.hear();
+    await this.servo.enable();
+    this.#epoch = this.servo.acquireLease(COMMANDER, COMMANDER.name).epoch;
+  }
+
+  /** Signs of life of supervisor and commander. */
+  hear(): void {
+    this.servo.heard(SUPERVISOR);
+    this.servo.heard(COMMANDER);
+  }
+
+  /** The next target of the swing. */
+  command(): void {
+    this.hear();
+    const nowMs = this.#clock.nowMs();
+    const phase = (2 * Math.PI * nowMs) / (1000 * SWING_PERIOD_S);
+    for (let joint = 0; joint < HOME_RAD.length; joint++)
+      this.#targetRad[joint] = HOME_RAD[joint]! + SWING_RAD * Math.sin(phase);
+    this.servo.command(COMMANDER, {
+      epoch: this.#epoch,
+      seq: ++this.#seq,
+      stampNs: msToMonotonicNs(nowMs),
+      expiresNs: msToMonotonicNs(nowMs + COMMAND_VALID_MS),
+      speedScale: 1,
+      inputAgeMs: 0,
+      positionRad: this.#targetRad,
+    });
+  }
+}
