@@ -96,7 +96,9 @@ describe("the kill campaign's judge", () => {
     const late = moving(20).map((one) => ({ ...one, atNs: one.atNs + (one.index > 10 ? 20_000_000n : 0n) }));
     const stood = [...late, ...standing(5, 26, 0.019)];
     expect(measureStreams(stood, 4).accelerationRadPerS2[0]).toBeGreaterThan(50);
-    const stoodAtOnce = [...late.slice(0, 13), ...standing(5, 19, 0.012)];
+    // Two setpoints had waited for the controller; the servo has seen the silence and goes on from rest.
+    const waited = { ...late[12]!, atNs: late[11]!.atNs + 100_000n };
+    const stoodAtOnce = [...late.slice(0, 12), waited, ...standing(5, 17, 0.012)];
     const figures = measureStreams(stoodAtOnce, 4);
     expect(figures).toMatchObject({ interruptions: 1 });
     expect(figures.accelerationRadPerS2[0]).toBeLessThan(1e-6);

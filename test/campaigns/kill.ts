@@ -7,7 +7,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileS
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "../support/cell.js";
-import { addUp, runFastCampaign } from "./kill/campaign.js";
+import { addUp, runDaemonCampaign, runFastCampaign } from "./kill/campaign.js";
 import type { KillOutcome } from "./kill/fastRound.js";
 
 const { values } = parseArgs({
@@ -35,6 +35,8 @@ const outcomes: KillOutcome[] = existsSync(journal)
 if (outcomes.length > 0)
   console.log(`${outcomes.length} rounds are in ${journal} already; --fresh begins anew`);
 
+/** Numbers of rounds with a whole daemon begin here. */
+const DAEMON_ROUNDS_FROM = 1_000_000;
 const startMs = performance.now();
 const take = (outcome: KillOutcome) => {
   outcomes.push(outcome);
@@ -49,12 +51,18 @@ const take = (outcome: KillOutcome) => {
   }
 };
 
-const wanted = Array.from({ length: Number(values.rounds) }, (_, round) => round);
 const done = new Set(outcomes.map(({ round }) => round));
+const left = (first: number, count: number) =>
+  Array.from({ length: count }, (_, index) => first + index).filter((round) => !done.has(round));
 await runFastCampaign({
   seed,
-  rounds: wanted.filter((round) => !done.has(round)),
+  rounds: left(0, Number(values.rounds)),
   rigs: Number(values.rigs),
+  onOutcome: take,
+});
+await runDaemonCampaign({
+  seed,
+  rounds: left(DAEMON_ROUNDS_FROM, Number(values["daemon-rounds"])),
   onOutcome: take,
 });
 

@@ -1,6 +1,9 @@
 /** Runs planned kills on several fast rigs side by side and adds up what the judges say. */
+import { errorText } from "../../../core/errors.js";
 import { ArmRig } from "../../../launch/rig/armRig.js";
 import { HOME_RAD } from "../../../launch/rig/cruise.js";
+import { DaemonRig } from "./daemonRig.js";
+import { runDaemonRound } from "./daemonRound.js";
 import { type KillOutcome, runFastRound } from "./fastRound.js";
 import { planRound } from "./plan.js";
 
@@ -28,11 +31,7 @@ export async function runFastCampaign(options: CampaignOptions): Promise<void> {
               round,
               victim: plan.victim,
               moment: plan.moment,
-              restMs: Number.NaN,
-              startDistanceRad: Number.NaN,
-              interruptions: 0,
-              seconds: Number.NaN,
-              violations: [`the round could not be carried out: ${String(thrown)}`],
+              ...notCarriedOut(thrown),
             });
             await rig?.close();
             rig = undefined;
@@ -52,6 +51,37 @@ const startRig = (index: number) =>
     homeRad: HOME_RAD,
     servo: { lateTicksMax: 100, stateAgeMsMax: 1000 },
   });
+
+/** Whole daemons, one after the other: each brings ROS, policy and cameras along. */
+export async function runDaemonCampaign({
+  seed,
+  rounds,
+  onOutcome,
+}: Omit<CampaignOptions, "rigs">): Promise<void> {
+  let rig: DaemonRig | undefined;
+  try {
+    for (const round of rounds) {
+      try {
+        rig ??= await DaemonRig.start();
+        onOutcome(await runDaemonRound(rig, seed, round));
+      } catch (thrown) {
+        onOutcome({ round, victim: "daemon", moment: "unknown", ...notCarriedOut(thrown) });
+        await rig?.close();
+        rig = undefined;
+      }
+    }
+  } finally {
+    await rig?.close();
+  }
+}
+
+const notCarriedOut = (thrown: unknown) => ({
+  restMs: Number.NaN,
+  startDistanceRad: Number.NaN,
+  interruptions: 0,
+  seconds: Number.NaN,
+  violations: [`the round could not be carried out: ${errorText(thrown, 2000)}`],
+});
 
 export interface CampaignTotals {
   readonly rounds: number;

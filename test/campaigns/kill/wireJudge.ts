@@ -88,8 +88,11 @@ export interface StreamFigures {
 
 /** The servo takes an arm that got no setpoint for five periods as standing at the last one, as it does. */
 const INTERRUPTED_PERIODS = 4.5;
-/** After such a silence of the machine, frames that had waited arrive first: so many are judged by their step alone. */
-const RESUME_FRAMES = 3;
+/**
+ * After such a silence, frames that had waited for the controller arrive at once, and only then the first one that was
+ * made after it. These are judged by their step alone. [ms]
+ */
+const BURST_MS_MAX = 2;
 const JOINTS = 7;
 
 export function measureStreams(frames: readonly WireFrame[], periodMs: number): StreamFigures {
@@ -99,24 +102,23 @@ export function measureStreams(frames: readonly WireFrame[], periodMs: number): 
   let before: WireFrame | undefined;
   let velocity: number[] | undefined;
   let acceleration: number[] | undefined;
-  let resumes = 0;
+  let resumes = false;
   for (const frame of setpointsOf(frames)) {
     const isNew =
       before === undefined || before.client !== frame.client || frame.atNs - before.atNs > NEW_STREAM_NS;
-    if (!isNew && Number(frame.atNs - before!.atNs) / 1e6 > INTERRUPTED_PERIODS * periodMs) {
-      interruptions++;
-      resumes = RESUME_FRAMES;
-    }
+    const afterMs = isNew ? 0 : Number(frame.atNs - before!.atNs) / 1e6;
+    const interrupted = afterMs > INTERRUPTED_PERIODS * periodMs;
+    if (interrupted) interruptions++;
+    const isJudged = !resumes && !interrupted;
     const nextVelocity = isNew
       ? undefined
       : frame.positionRad.map((value, joint) => (value - before!.positionRad![joint]!) / periodS);
-    const isJudged = resumes === 0;
     const nextAcceleration = isJudged ? difference(nextVelocity, velocity, periodS) : undefined;
     raise(most.velocity, nextVelocity);
     raise(most.acceleration, nextAcceleration);
     raise(most.jerk, difference(nextAcceleration, acceleration, periodS));
-    if (resumes > 0) resumes--;
-    velocity = isJudged || resumes === 0 ? nextVelocity : undefined;
+    resumes = interrupted || (resumes && afterMs < BURST_MS_MAX);
+    velocity = resumes ? undefined : nextVelocity;
     acceleration = nextAcceleration;
     before = frame;
   }
