@@ -43,7 +43,12 @@ export class DaemonRig {
     const cell = parse(readFileSync(labFile, "utf8")) as CellDraft;
     const labSocket = runFolder(cell.name).labSocket;
     const lab = new Running(["lab", labFile]);
-    await lab.until(/Ctrl-C ends it/, UP_S);
+    try {
+      await lab.until(/Ctrl-C ends it/, UP_S);
+    } catch (thrown) {
+      await lab.interrupt();
+      throw thrown;
+    }
     // To the daemon the very same devices are real ones.
     delete cell.lab;
     cell.name = `${cell.name}_daemon`;
