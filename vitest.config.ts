@@ -10,6 +10,7 @@ export default defineConfig({
           include: [
             "{core,kinematics,drivers,policies,calibration,runtime,launch,lab}/**/*.test.ts",
             "test/*.test.ts",
+            "test/bench/*.test.ts",
           ],
           exclude: ["**/*.system.test.ts", "**/node_modules/**", "dist/**"],
           testTimeout: 30_000,

@@ -1,269 +1,75 @@
 /**
- * `bench servo`: a real servo process at its full rate against the emulated controller, each in a process of its own,
- * with a commander that streams targets at 5 Hz. Reports lateness, command latency and misses, and fails when a tick
- * is neither run nor counted as missed.
+ * `bench servo`: lateness, command latency, misses and memory of a real servo process, beside a C loop that shows what
+ * this computer can do; once with real-time priority where permitted, once without. It fails when a tick is neither run
+ * nor counted as missed; how late is too late is for `npm run bench` to say.
  */
-
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { addNs, msToNs, NS_PER_MS, sleepMs } from "../../core/clock.js";
-import { entryUrl } from "../../core/entry.js";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { CerebellumError } from "../../core/errors.js";
-import { XArm7Config } from "../../drivers/xarm7/config.js";
-import type { ServoClient, ServoSnapshot, ServoStatistics } from "../../runtime/servo/api.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
-import { connectServo } from "../../runtime/servo/link/client.js";
-import { Child } from "../child.js";
-import { createLog } from "../log.js";
-import { systemClock } from "../systemClock.js";
-import { type SampleSummary, summariseMs } from "./statistics.js";
+import { type AllocationResult, measureAllocation } from "../timing/allocation.js";
+import { compileReference } from "../timing/reference.js";
+import { runServoPass, type ServoPass } from "./servoPass.js";
 
-const COMMAND_RATE_HZ = 5;
-const COMMAND_VALID_MS = 500;
-/** Inside of the workspace, above the table. */
-const HOME_RAD = [0, -0.3, 0, 0.9, 0, 1.2, 0];
-const SWING_RAD = 0.15;
-const SWING_PERIOD_S = 4;
-const WARM_UP_MS = 1500;
-const NO_SAMPLES: SampleSummary = {
-  count: 0,
-  p50Ms: Number.NaN,
-  p99Ms: Number.NaN,
-  p999Ms: Number.NaN,
-  maxMs: Number.NaN,
-};
-const TICKS_KEPT = 1000;
-/** Stamps are taken a few microseconds after the tick began; share of a period. */
-const GRID_SLACK = 0.01;
-const READY_MS_MAX = 15_000;
+const ALLOCATION_TICKS = 1_000_000;
 
-export interface ServoBenchResult {
-  readonly seconds: number;
-  readonly rateHz: number;
-  readonly realtimePriority: number;
-  readonly expectedTickCount: number;
-  readonly ranTickCount: number;
-  readonly missedTickCount: number;
-  readonly missedByCause: Readonly<Record<string, number>>;
-  /** Expected less run less counted as missed: must be 0. */
-  readonly silentMissCount: number;
-  readonly latenessUs: ServoStatistics["latenessUs"];
-  readonly latenessBucketsUs: readonly number[];
-  readonly latenessCounts: readonly number[];
-  /** From the commander's stamp to the first frame for the device. */
-  readonly commandToWire: SampleSummary;
-  readonly refusedCommands: Readonly<Record<string, number>>;
-  readonly snapshotCount: number;
-  readonly driver: Readonly<Record<string, number>>;
+/** The pass with real-time priority, or the one without where it is refused; then the other one, if any. */
+export interface ServoBenchResult extends ServoPass {
+  readonly normalPriority?: ServoPass;
+  readonly allocation: Readonly<Record<"holding" | "following", AllocationResult>>;
 }
 
 /** @throws CerebellumError CHECK_FAILED when ticks are missing that nobody counted */
 export async function benchServo(options: { seconds: number }): Promise<ServoBenchResult> {
-  const folder = mkdtempSync(join(tmpdir(), "cerebellum-bench-"));
-  const emulator = await startEmulator();
-  let servo: Child | undefined;
-  try {
-    const socketPath = join(folder, "servo.sock");
-    servo = await startServoProcess(emulator.ports, socketPath);
-    const result = await measure(socketPath, options.seconds);
-    if (result.silentMissCount !== 0)
+  const referenceProgram = await compileReference();
+  const { realtimePriority } = ServoConfig.parse({});
+  const pass = (priority: number) =>
+    runServoPass({ ...options, realtimePriority: priority, referenceProgram });
+  const first = await pass(realtimePriority);
+  const second = first.realtimePriority > 0 ? await pass(0) : undefined;
+  for (const { silentMissCount } of [first, second].filter((one) => one !== undefined)) {
+    if (silentMissCount !== 0)
       throw new CerebellumError(
         "CHECK_FAILED",
-        `${result.silentMissCount} servo ticks are neither run nor counted as missed`,
+        `${silentMissCount} servo ticks are neither run nor counted as missed`,
         "This is a defect of the servo loop; keep the JSON result and report it",
       );
-    return result;
-  } finally {
-    await servo?.stop(2000);
-    emulator.process.kill("SIGKILL");
-    rmSync(folder, { recursive: true });
   }
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const allocation = {
+    holding: await measureAllocation({ ticks: ALLOCATION_TICKS, what: "holding", collect }),
+    following: await measureAllocation({ ticks: ALLOCATION_TICKS, what: "following", collect }),
+  };
+  return { ...first, ...(second === undefined ? {} : { normalPriority: second }), allocation };
 }
 
 export function describeServoBench(result: ServoBenchResult): string[] {
-  const { latenessUs, commandToWire } = result;
-  const causes = Object.entries(result.missedByCause).map(([cause, count]) => `${cause} ${count}`);
+  const { allocation, normalPriority } = result;
   return [
-    `servo: ${result.ranTickCount} ticks at ${result.rateHz} Hz in ${result.seconds.toFixed(1)} s, SCHED_FIFO priority ${result.realtimePriority || "not permitted"}`,
-    `  lateness p50 ${latenessUs.p50.toFixed(1)} us, p99 ${latenessUs.p99.toFixed(1)} us, p99.9 ${latenessUs.p999.toFixed(1)} us, max ${latenessUs.max.toFixed(1)} us`,
-    `  missed ${result.missedTickCount} (${causes.join(", ")}), missed without being counted ${result.silentMissCount}`,
-    `  command to wire p50 ${commandToWire.p50Ms.toFixed(2)} ms, p99 ${commandToWire.p99Ms.toFixed(2)} ms, max ${commandToWire.maxMs.toFixed(2)} ms over ${commandToWire.count} commands`,
+    ...describePass(result),
+    ...(normalPriority === undefined ? [] : describePass(normalPriority)),
+    "servo's tick alone, without device, sockets or clients:",
+    ...Object.entries(allocation).map(
+      ([what, { ticks, heapGrowthBytes, bytesPerTick }]) =>
+        `  ${what}: ${ticks} ticks grow the heap by ${heapGrowthBytes} bytes, ${bytesPerTick.toFixed(1)} bytes a tick become garbage`,
+    ),
   ];
 }
 
-interface Emulator {
-  readonly process: ChildProcess;
-  readonly ports: Readonly<Record<"command" | "highRate" | "normal" | "rich" | "realTime", number>>;
-}
-
-async function startEmulator(): Promise<Emulator> {
-  const entry = entryUrl("../processes/xarm7EmulatorMain.js", import.meta.url);
-  const emulator = spawn(
-    process.execPath,
-    [fileURLToPath(entry), JSON.stringify({ positionRad: HOME_RAD })],
-    {
-      stdio: ["pipe", "pipe", "inherit"],
-    },
-  );
-  const line = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: emulator.stdout }).once("line", resolve);
-    emulator.once("exit", (code) => reject(new Error(`the emulator ended with exit code ${code}`)));
-  });
-  return { process: emulator, ports: (JSON.parse(line) as { ports: Emulator["ports"] }).ports };
-}
-
-async function startServoProcess(ports: Emulator["ports"], socketPath: string): Promise<Child> {
-  const { command, ...reportPorts } = ports;
-  const { child } = await Child.start({
-    name: "servo:bench",
-    entry: entryUrl("../processes/servoMain.js", import.meta.url),
-    config: {
-      robot: "bench",
-      device: "xarm7",
-      xarm7: XArm7Config.parse({ host: "127.0.0.1", commandPort: command, reportPorts }),
-      servo: ServoConfig.parse({}),
-      socketPath,
-      logLevel: "warn",
-    },
-    clock: systemClock,
-    log: createLog("warn", 2),
-    readyWithinMs: READY_MS_MAX,
-  });
-  return child;
-}
-
-async function measure(socketPath: string, seconds: number): Promise<ServoBenchResult> {
-  const connect = (role: "supervisor" | "commander") =>
-    connectServo(socketPath, { role, name: `bench ${role}`, clock: systemClock });
-  const supervisor = await connect("supervisor");
-  const commander = await connect("commander");
-  const marker = new Marker(supervisor);
-  await supervisor.enable();
-  const stream = new CommandStream(commander);
-  const streaming = stream.run(WARM_UP_MS + seconds * 1000);
-  await sleepMs(systemClock, WARM_UP_MS);
-  const before = await marker.mark();
-  await sleepMs(systemClock, seconds * 1000);
-  const after = await marker.mark();
-  await streaming;
-  const { rateHz, realtimePriority } = supervisor.info;
-  await supervisor.stop(2, "the measurement has ended");
-  await Promise.all([supervisor.close(), commander.close()]);
-
-  const missedByCause = Object.fromEntries(
-    Object.entries(after.statistics.missed).map(([cause, count]) => [
-      cause,
-      count - (before.statistics.missed[cause] ?? 0),
-    ]),
-  );
-  const missedTickCount = Object.values(missedByCause).reduce((sum, count) => sum + count, 0);
-  const ranTickCount = after.statistics.ticks - before.statistics.ticks;
-  const elapsedS = Number(after.tickNs - before.tickNs) / 1e9;
-  // Time alone says how many deadlines there were; the loop's own count is not asked. A tick runs after its deadline
-  // and before the next one, so the whole periods since a deadline are the number of ticks.
-  const sinceGridS = (Number(after.tickNs) - before.gridNs) / 1e9;
-  const expectedTickCount = Math.floor(sinceGridS * rateHz + GRID_SLACK);
-  const counts = after.statistics.counts.map((count, i) => count - before.statistics.counts[i]!);
-  return {
-    seconds: elapsedS,
-    rateHz,
-    realtimePriority,
-    expectedTickCount,
-    ranTickCount,
-    missedTickCount,
-    missedByCause,
-    silentMissCount: expectedTickCount - ranTickCount - missedTickCount,
-    latenessUs: after.statistics.latenessUs,
-    latenessBucketsUs: after.statistics.bucketsUs,
-    latenessCounts: counts,
-    commandToWire: summariseMs(stream.wireMs) ?? NO_SAMPLES,
-    refusedCommands: after.statistics.refusedCommands,
-    snapshotCount: stream.snapshotCount,
-    driver: after.statistics.driver,
-  };
-}
-
-interface Mark {
-  readonly statistics: ServoStatistics;
-  readonly tickNs: bigint;
-  /** The grid's own time of that tick, which ran some lateness after it. */
-  readonly gridNs: number;
-}
-
-/** Reads statistics together with the time of the tick after which they were taken. */
-class Marker {
-  readonly #client: ServoClient;
-  readonly #tickNs = new Map<number, bigint>();
-
-  constructor(client: ServoClient) {
-    this.#client = client;
-    client.onSnapshot(({ tick, tickNs }) => {
-      this.#tickNs.set(tick, tickNs);
-      this.#tickNs.delete(tick - TICKS_KEPT);
-    });
-  }
-
-  async mark(): Promise<Mark> {
-    const statistics = await this.#client.statistics();
-    const tick = statistics.ticks + Object.values(statistics.missed).reduce((sum, count) => sum + count, 0);
-    for (let wait = 0; wait < 100; wait++) {
-      const tickNs = this.#tickNs.get(tick);
-      if (tickNs !== undefined) return { statistics, tickNs, gridNs: this.#gridNs(tick) };
-      await sleepMs(systemClock, 5);
-    }
-    throw new CerebellumError(
-      "CHECK_FAILED",
-      `${statistics.ticks} ticks ran and ${tick - statistics.ticks} were missed, but no snapshot has number ${tick}`,
-      "Repeat the measurement; if it happens again, the loop miscounts",
-    );
-  }
-
-  /** The punctual ticks among those kept show where the grid lies. */
-  #gridNs(tick: number): number {
-    const periodNs = 1e9 / this.#client.info.rateHz;
-    let gridNs = Number.POSITIVE_INFINITY;
-    for (const [other, tickNs] of this.#tickNs)
-      gridNs = Math.min(gridNs, Number(tickNs) + (tick - other) * periodNs);
-    return gridNs;
-  }
-}
-
-/** A slow swing of all joints about the start pose, and the time that each command took to the wire. */
-class CommandStream {
-  readonly wireMs: number[] = [];
-  snapshotCount = 0;
-  readonly #client: ServoClient;
-  readonly #sentNs = new Map<number, bigint>();
-
-  constructor(client: ServoClient) {
-    this.#client = client;
-    client.onSnapshot((snapshot) => this.#take(snapshot));
-  }
-
-  async run(durationMs: number): Promise<void> {
-    const lease = await this.#client.acquireLease("bench");
-    const home = [...this.#client.latest()!.positionRad];
-    const startNs = systemClock.nowNs();
-    for (let count = 0; count * (1000 / COMMAND_RATE_HZ) < durationMs; count++) {
-      await systemClock.sleepUntil(addNs(startNs, msToNs((count * 1000) / COMMAND_RATE_HZ)));
-      const phase = (2 * Math.PI * count) / (COMMAND_RATE_HZ * SWING_PERIOD_S);
-      const positionRad = home.map((value) => value + SWING_RAD * Math.sin(phase));
-      const nowNs = systemClock.nowNs();
-      const seq = lease.command({ positionRad, expiresNs: addNs(nowNs, msToNs(COMMAND_VALID_MS)) });
-      this.#sentNs.set(seq, nowNs);
-    }
-    lease.release();
-  }
-
-  #take(snapshot: ServoSnapshot): void {
-    this.snapshotCount++;
-    const sentNs = this.#sentNs.get(snapshot.commandSeq);
-    if (sentNs === undefined) return;
-    this.#sentNs.delete(snapshot.commandSeq);
-    this.wireMs.push(Number(snapshot.commandWireNs - sentNs) / Number(NS_PER_MS));
-  }
+function describePass(pass: ServoPass): string[] {
+  const { latenessUs, reference, ratio, commandToWire, memory } = pass;
+  const causes = Object.entries(pass.missedByCause).map(([cause, count]) => `${cause} ${count}`);
+  const us = (value: number) => `${value.toFixed(1)} us`;
+  const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  return [
+    `servo: ${pass.ranTickCount} ticks at ${pass.rateHz} Hz in ${pass.seconds.toFixed(1)} s, ` +
+      (pass.realtimePriority > 0 ? `SCHED_FIFO priority ${pass.realtimePriority}` : "normal priority"),
+    `  lateness p50 ${us(latenessUs.p50)}, p99 ${us(latenessUs.p99)}, p99.9 ${us(latenessUs.p999)}, max ${us(latenessUs.max)}`,
+    `  C beside it p50 ${us(reference.p50)}, p99 ${us(reference.p99)}, p99.9 ${us(reference.p999)}, max ${us(reference.max)}, ${reference.missed} missed`,
+    `  servo / C at p99 ${ratio.p99.toFixed(2)}, at p99.9 ${ratio.p999.toFixed(2)}`,
+    `  missed ${pass.missedTickCount} (${causes.join(", ")}), missed without being counted ${pass.silentMissCount}`,
+    `  command to wire p50 ${commandToWire.p50Ms.toFixed(2)} ms, p99 ${commandToWire.p99Ms.toFixed(2)} ms, max ${commandToWire.maxMs.toFixed(2)} ms over ${commandToWire.count} commands`,
+    `  memory ${mib(memory.rssBytesMax)}, ${memory.bytesPerTick.toFixed(0)} bytes a tick, ${memory.collections} collections of ${memory.collectionMs.toFixed(1)} ms together, heap after them ${mib(memory.heapFloorGrowthBytes)} more than at first`,
+  ];
 }

@@ -1,13 +1,16 @@
 /**
  * Every figure of the README's table, measured in one go on this machine: `npm run bench` (about 13 minutes), or only
- * some of it: `npm run bench -- servo start`. Results go to `.cerebellum/bench/<part>.json`; nothing here passes or
- * fails, because machines are shared and noisy.
+ * some of it: `npm run bench -- servo start`. Results go to `.cerebellum/bench/<part>.json`. Machines are shared and
+ * noisy, so figures pass or fail only against something that ran beside them: the servo's lateness must stay within a
+ * fifth of its recorded ratio to a C loop's. `npm run bench -- servo --record` records it anew, on a quiet machine.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
+import type { ServoBenchResult } from "../../launch/commands/benchServo.js";
 import { ROOT, Running } from "../support/cell.js";
+import { findRegressions, Recorded, record } from "./gate.js";
 
 const RESULTS = join(ROOT, ".cerebellum/bench");
 
@@ -22,7 +25,10 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   evaluateChangedLight: ["evaluate", "reach-block", "--light", "changed"],
 };
 
-const chosen = process.argv.slice(2);
+const RECORDED_FILE = join(ROOT, "test/bench/recorded.json");
+
+const isRecording = process.argv.includes("--record");
+const chosen = process.argv.slice(2).filter((word) => word !== "--record");
 const unknown = chosen.filter((name) => !(name in PARTS));
 if (unknown.length > 0) {
   console.error(`unknown part: ${unknown.join(", ")}; there are: ${Object.keys(PARTS).join(", ")}`);
@@ -35,15 +41,16 @@ for (const name of chosen.length > 0 ? chosen : Object.keys(PARTS)) {
   const file = join(RESULTS, `${name}.json`);
   console.log(`\n${name}, at load ${loadavg()[0]!.toFixed(2)}`);
   if (name === "start") writeFileSync(file, JSON.stringify(await timeStart(), undefined, 2));
-  else await run(["dist/launch/main.js", ...PARTS[name]!, "--json", file]);
-  if (name === "servo") drawHistogram(file);
+  else if ((await run(["dist/launch/main.js", ...PARTS[name]!, "--json", file])) !== 0) process.exitCode = 1;
+  else if (name === "servo") judgeServo(file);
 }
 
-function run(args: readonly string[]): Promise<void> {
+/** @returns the exit code */
+function run(args: readonly string[]): Promise<number | null> {
   return new Promise((resolve) => {
     spawn(process.execPath, [...args], { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] }).once(
       "close",
-      () => resolve(),
+      resolve,
     );
   });
 }
@@ -63,33 +70,35 @@ async function timeStart(): Promise<{ startToFirstStepS: number; interruptToEndS
   return result;
 }
 
+function judgeServo(file: string): void {
+  const result = JSON.parse(readFileSync(file, "utf8")) as ServoBenchResult;
+  drawHistogram(result);
+  if (isRecording) {
+    const machine = `${cpus().length} x ${cpus()[0]?.model}, load ${loadavg()[0]!.toFixed(2)}`;
+    const recorded = record(result, machine, new Date().toISOString().slice(0, 10));
+    writeFileSync(RECORDED_FILE, `${JSON.stringify(recorded, undefined, 2)}\n`);
+    console.log(`recorded in ${RECORDED_FILE}`);
+  }
+  if (!existsSync(RECORDED_FILE)) console.log("no ratio is recorded yet: npm run bench -- servo --record");
+  const recorded = existsSync(RECORDED_FILE)
+    ? Recorded.parse(JSON.parse(readFileSync(RECORDED_FILE, "utf8")))
+    : undefined;
+  const regressions = findRegressions(result, recorded);
+  for (const regression of regressions) console.error(`WORSE: ${regression}`);
+  if (regressions.length > 0) process.exitCode = 1;
+}
+
 const BAR = 50;
 
 /** Lateness of the servo loop as bars of logarithmic length. */
-function drawHistogram(file: string): void {
-  const { bucketsUs, counts } = findHistogram(JSON.parse(readFileSync(file, "utf8")));
-  const most = Math.log1p(Math.max(...counts));
-  counts.forEach((count, index) => {
+function drawHistogram({ latenessBucketsUs, latenessCounts }: ServoBenchResult): void {
+  const most = Math.log1p(Math.max(...latenessCounts));
+  latenessCounts.forEach((count, index) => {
     if (count === 0) return;
-    const below = bucketsUs[index] === undefined ? "more" : `< ${bucketsUs[index]} us`;
+    const edgeUs = latenessBucketsUs[index]!;
+    const below = edgeUs === Number.MAX_VALUE ? "more" : `< ${edgeUs} us`;
     console.log(
       `${below.padStart(12)}  ${String(count).padStart(7)}  ${"#".repeat(Math.ceil((BAR * Math.log1p(count)) / most))}`,
     );
   });
-}
-
-interface Histogram {
-  readonly bucketsUs: readonly number[];
-  readonly counts: readonly number[];
-}
-
-function findHistogram(value: unknown): Histogram {
-  if (typeof value === "object" && value !== null) {
-    if ("bucketsUs" in value && "counts" in value) return value as Histogram;
-    for (const inner of Object.values(value)) {
-      const found = findHistogram(inner);
-      if (found.counts.length > 0) return found;
-    }
-  }
-  return { bucketsUs: [], counts: [] };
 }
