@@ -26,7 +26,7 @@ export const RESTART_RULES = {
     restartsMax: 3,
     withinS: 60,
     delayMs: 500,
-    remedy: "Read the log for the cause; `./cerebellum reset`, then `./cerebellum enable`",
+    remedy: "`./cerebellum why` and the log name the cause; `./cerebellum reset`, then `./cerebellum enable`",
   },
   lab: {
     effect:

@@ -165,6 +165,7 @@ describe("why", () => {
     rig.servo.process.kill("SIGTERM");
     expect(await rig.servo.exited).toBe(0);
     expect(why()).toMatchObject({ now: { process: "ended" }, incidents: [{ trigger: "processEnds" }] });
+    expect(text()).toContain("the servo process ends (SIGTERM)");
   });
 
   it("answers at the command line and as JSON while nothing runs, and says so where there is nothing", async () => {

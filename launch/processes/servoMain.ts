@@ -15,7 +15,7 @@ import { dirname } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
 import { sleepMs } from "../../core/clock.js";
-import { CerebellumError } from "../../core/errors.js";
+import { CerebellumError, errorText } from "../../core/errors.js";
 import type { ArmDriver } from "../../drivers/contract.js";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
 import { XArm7Driver } from "../../drivers/xarm7/driver.js";
@@ -136,6 +136,7 @@ async function run(): Promise<void> {
     if (isEnding) return;
     isEnding = true;
     log.info({ event: "servo.end", robot }, why);
+    blackBox?.recorder.processEnds(why, systemClock.nowMs());
     const given = new AbortController();
     await Promise.race([servo.close(), sleepMs(systemClock, EXIT_MS_MAX, given.signal)]);
     given.abort();
@@ -144,7 +145,7 @@ async function run(): Promise<void> {
     process.exit(exitCode);
   };
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => void end(signal));
-  onDefect(log, () => void end("a defect", 1));
+  onDefect(log, (defect) => void end(`a defect: ${errorText(defect)}`, 1));
 
   // The device is read before the loop blocks this thread most of the time.
   await servo.connect();

@@ -275,6 +275,17 @@ describe("a process that is gone", () => {
     expect(explanationText(explanation, "UTC")).toMatch(/^Nothing has stopped arm in the .* reaches back/);
   });
 
+  it("by a defect of its own: the stop says which", () => {
+    const bench = open();
+    follow(bench, 1000);
+    bench.recorder.processEnds("a defect: x is not a function", bench.nowMs);
+    trip(bench, "processEnds");
+    bench.writer.close();
+    const { incidents, now } = ask(bench, dead);
+    expect(incidents[0]!.happened).toBe("processEnds happened (a defect: x is not a function)");
+    expect(now.process).toBe("ended");
+  });
+
   it("and one that was started after it: chain and going on reach over both", () => {
     const first = open();
     follow(first, 2000);

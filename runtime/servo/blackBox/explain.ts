@@ -3,6 +3,7 @@ import { REASON_BITS } from "../api.js";
 import { reasonNames } from "../link/schema.js";
 import { TRIGGERS, type TriggerName } from "../triggers.js";
 import type { Explanation, Incident } from "./explanation.js";
+import { PROCESS_KIND } from "./format.js";
 import { type FoundIncident, findIncidents } from "./incidents.js";
 import type { BlackBoxRecord, Session } from "./reader.js";
 import type { LoggedTick } from "./ticks.js";
@@ -124,7 +125,7 @@ function describe(incident: FoundIncident, record: BlackBoxRecord, asking: Askin
   return {
     kind,
     trigger: event?.trigger ?? null,
-    happened: event?.text ?? "the record ends",
+    happened: happenedIn(incident),
     cause,
     remedies,
     atEpochMs,
@@ -166,6 +167,17 @@ function laterSessionAfterMs(
     }
   }
   return null;
+}
+
+const PROCESS_END_MS = 100;
+
+/** The servo's words; at its process's end, also what the process said. */
+function happenedIn({ event, session, atMs }: FoundIncident): string {
+  const end = session.events.findLast(
+    (one) => one.kind === PROCESS_KIND && one.atMs <= atMs && one.atMs > atMs - PROCESS_END_MS,
+  );
+  const own = event?.text ?? "the record ends";
+  return end === undefined ? own : `${own} (${end.text})`;
 }
 
 type KnownTrigger = (typeof TRIGGERS)[TriggerName] | undefined;

@@ -35,6 +35,9 @@ export const CHUNK_TYPES = {
   end: 6,
 } as const;
 
+/** Kind of the event that tells why the process ended; no event of the servo's own has it. */
+export const PROCESS_KIND = "process";
+
 /** Flags of an event chunk. */
 export const FLAG_INCIDENT = 1;
 

@@ -9,7 +9,7 @@ import type { BlackBox, InputAges } from "../blackBox.js";
 import type { MutableSnapshot } from "../snapshot.js";
 import { streams } from "../states.js";
 import { TRIGGERS, type TriggerResponse } from "../triggers.js";
-import { CHUNK_TYPES, FLAG_INCIDENT, JOINT_BLOCKS, type JointBlock, ROW } from "./format.js";
+import { CHUNK_TYPES, FLAG_INCIDENT, JOINT_BLOCKS, type JointBlock, PROCESS_KIND, ROW } from "./format.js";
 import { pushNote, type Ring, WORD } from "./ring.js";
 
 /** In a second: events without a trigger, and events of each trigger. */
@@ -119,6 +119,13 @@ export class RingRecorder implements BlackBox {
       return;
     }
     if (trigger !== undefined) this.#ring.wakeConsumer();
+  }
+
+  /** Why the process is about to end: a signal's name, a defect's text. */
+  processEnds(why: string, atMs: number): void {
+    const payload = Buffer.from(JSON.stringify({ kind: PROCESS_KIND, text: why.slice(0, TEXT_MAX) }));
+    pushNote(this.#ring, { type: CHUNK_TYPES.event, flags: 0, timeMs: atMs, payload });
+    this.#ring.wakeConsumer();
   }
 
   /** The thread that writes is gone; nothing mends that but a new process. */
