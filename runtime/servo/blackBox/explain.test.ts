@@ -293,9 +293,16 @@ describe("a process that is gone", () => {
     second.snapshot.state = "stopped";
     second.tell({ kind: "state", text: "starts stopped: the servo process ended" });
     second.run(500);
+    second.tell({ kind: "fault", text: "the cable was pulled, too", trigger: "linkLost" });
+    second.run(100);
     const before = ask(second, { isAlive: (processId) => processId === 4343 });
     expect(before.incidents[0]).toMatchObject({ kind: "death", goneOnAfterMs: null });
-    expect(before.incidents[0]!.chain.at(-1)!.text).toContain("starts stopped");
+    expect(before.incidents[0]!.chain.map(({ text }) => text).join()).toContain("starts stopped");
+    // What comes while the arm is stopped is not why it stopped.
+    expect(before.since).toMatchObject([{ trigger: "linkLost", happened: "the cable was pulled, too" }]);
+    expect(explanationText(before, "UTC")).toContain(
+      "While it was stopped, 0.6 s ago: the cable was pulled, too.",
+    );
     expect(before.now).toMatchObject({ process: "running", processId: 4343, state: "stopped" });
     second.snapshot.state = "holding";
     second.run(500);

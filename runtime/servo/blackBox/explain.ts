@@ -1,12 +1,10 @@
 /** From a record to an explanation: pure, so that every sentence of it can be tested against a made-up record. */
-import { REASON_BITS } from "../api.js";
-import { reasonNames } from "../link/schema.js";
 import { TRIGGERS, type TriggerName } from "../triggers.js";
+import { commandOf, errorAfter, limiterOf, orNull, poseAt, timingOf } from "./evidence.js";
 import type { Explanation, Incident } from "./explanation.js";
 import { PROCESS_KIND } from "./format.js";
 import { type FoundIncident, findIncidents } from "./incidents.js";
 import type { BlackBoxRecord, Session } from "./reader.js";
-import type { LoggedTick } from "./ticks.js";
 
 /** The asking process's own time, and what it knows of others. */
 export interface Asking {
@@ -21,20 +19,11 @@ export interface Asking {
 
 /** A living process writes ten times a second. */
 const SILENT_MS = 2000;
-const LOOK_BACK_MS = 1000;
 const CHAIN_BEFORE_MS = 10_000;
 const CHAIN_AFTER_MS = 10_000;
 const CHAIN_BEFORE_MAX = 6;
 const CHAIN_AFTER_MAX = 8;
-const REST_WITHIN_MS = 5000;
-/** Setpoints are exact; a measured joint is at rest below this. */
-const REST_TICKS = 5;
-const REST_RAD_PER_S = 0.01;
-
-/** Bits that say that a tick held, and bits that say what the limiter did. */
-const DOUBTS =
-  REASON_BITS.commandExpired | REASON_BITS.stateStale | REASON_BITS.leaseLost | REASON_BITS.commandMalformed;
-const LIMITS = ~(DOUBTS | REASON_BITS.deviceNotReady);
+const SINCE_MAX = 5;
 
 const DEATH_REMEDIES = [
   "Look at the arm",
@@ -58,6 +47,9 @@ export function explain(record: BlackBoxRecord, asking: Asking, count = 1): Expl
     .sort((a, b) => b.epochMs - a.epochMs);
   const passed = found.filter(({ incident }) => incident.kind === "hold" && incident.goneOnMs !== undefined);
   const lasting = found.filter((one) => !passed.includes(one));
+  const first = lasting.filter(({ incident }) => !wasLatched(incident));
+  const answers = first.length > 0 ? first : lasting;
+  const since = lasting.filter((one) => !answers.includes(one) && one.epochMs > (answers[0]?.epochMs ?? 0));
   const byTrigger: Record<string, number> = {};
   for (const { incident } of passed) {
     const name = incident.event?.trigger ?? "";
@@ -68,11 +60,24 @@ export function explain(record: BlackBoxRecord, asking: Asking, count = 1): Expl
     robot: newest?.info.robot ?? asking.robot,
     device: newest?.info.device ?? null,
     jointNames: newest?.info.jointNames ?? [],
-    incidents: lasting.slice(0, count).map(({ incident }) => describe(incident, record, asking)),
+    incidents: answers.slice(0, count).map(({ incident }) => describe(incident, record, asking)),
+    since: since.slice(0, SINCE_MAX).map(({ incident, epochMs }) => ({
+      trigger: incident.event?.trigger ?? null,
+      happened: happenedIn(incident),
+      agoS: (asking.epochMs - epochMs) / 1000,
+    })),
     now: present(newest, newest !== undefined && isRunning(newest), asking),
     passedHolds: { count: Object.values(byTrigger).reduce((sum, one) => sum + one, 0), byTrigger },
     record: summary(record, asking),
   };
+}
+
+/** It stood still already, so this is not why. */
+function wasLatched({ kind, session: { ticks }, atMs }: FoundIncident): boolean {
+  const before = ticks.firstFrom(atMs) - 1;
+  if (kind === "death" || before < 0) return false;
+  const state = ticks.state(before);
+  return state === "stopped" || state === "faulted";
 }
 
 /** Within one boot the monotonic clock is right even when the wall clock was set meanwhile. */
@@ -201,10 +206,6 @@ const faultOf = ({ code, deviceCode, severity, cause, remedy }: NonNullable<Inci
   remedy,
 });
 
-/** JSON has no NaN. */
-const orNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
-const orNulls = (values: readonly number[]): (number | null)[] => values.map(orNull);
-
 /** Events around it, of whatever session: a process that was started again tells so in its own. */
 function chainOf(record: BlackBoxRecord, atEpochMs: number, asking: Asking) {
   const near = record.sessions
@@ -224,96 +225,4 @@ function chainOf(record: BlackBoxRecord, atEpochMs: number, asking: Asking) {
   const after = telling.filter(({ sinceTriggerMs }) => sinceTriggerMs >= 0).slice(0, CHAIN_AFTER_MAX);
   const chain = [...before, ...after];
   return { chain, chainLeftOutCount: near.length - chain.length };
-}
-
-function commandOf(before: LoggedTick | undefined, session: Session): Incident["command"] {
-  if (before === undefined || !Number.isFinite(before.commandAgeMs)) return null;
-  return {
-    commander: session.commanderNames.get(before.commander) || "somebody unnamed",
-    seq: before.commandSeq,
-    ageMs: orNull(before.commandAgeMs),
-    inputAgeMs: orNull(before.inputAgeMs),
-    targetRad: orNulls(before.requestedRad),
-    sentRad: orNulls(before.sentRad),
-    measuredRad: orNulls(before.positionRad),
-  };
-}
-
-function limiterOf({ ticks }: Session, atMs: number): Incident["limiter"] {
-  const end = ticks.firstFrom(atMs);
-  const start = ticks.firstFrom(atMs - LOOK_BACK_MS);
-  const ticksByReason: Record<string, number> = {};
-  let changedTickCount = 0;
-  for (let index = start; index < end; index++) {
-    const limits = ticks.reasons(index) & LIMITS;
-    if (limits !== 0) changedTickCount++;
-    for (const name of reasonNames(limits)) ticksByReason[name] = (ticksByReason[name] ?? 0) + 1;
-  }
-  const first = ticks.at(start);
-  const last = ticks.at(end - 1);
-  const missed =
-    first === undefined || last === undefined || start >= end
-      ? 0
-      : last.tick - first.tick - (end - 1 - start) - (last.lostRows - first.lostRows);
-  return {
-    tickCount: end - start,
-    changedTickCount,
-    ticksByReason,
-    missedTickCount: Math.max(0, missed),
-  };
-}
-
-/** The device's code may come a report later than its consequences. */
-function errorAfter({ ticks }: Session, atMs: number): number {
-  const end = Math.min(ticks.length, ticks.firstFrom(atMs + LOOK_BACK_MS));
-  for (let index = ticks.firstFrom(atMs); index < end; index++) {
-    const code = ticks.at(index)!.deviceErrorCode;
-    if (code !== 0) return code;
-  }
-  return 0;
-}
-
-function timingOf({ session: { ticks }, kind, atMs }: FoundIncident): Incident["timing"] {
-  if (kind === "death") return { firstTickMs: null, restMs: null, restIsMeasured: false };
-  const isHold = kind === "hold" || kind === "leaseEnd";
-  const first = ticks.firstFrom(atMs);
-  const end = Math.min(ticks.length, ticks.firstFrom(atMs + REST_WITHIN_MS));
-  let acted: number | undefined;
-  for (let index = first; index < end && acted === undefined; index++) {
-    const state = ticks.state(index);
-    const acts = isHold
-      ? (ticks.reasons(index) & DOUBTS) !== 0
-      : state !== "following" && state !== "holding";
-    if (acts) acted = index;
-  }
-  // A device that ended the motion itself leads the arm to rest; else the servo's setpoints do.
-  const restIsMeasured = kind === "fault" || kind === "linkLoss";
-  const rest = acted === undefined ? undefined : restFrom(acted);
-  return {
-    firstTickMs: acted === undefined ? null : ticks.atMs(acted) - atMs,
-    restMs: rest === undefined ? null : ticks.atMs(rest) - atMs,
-    restIsMeasured,
-  };
-
-  function restFrom(from: number): number | undefined {
-    let still = 0;
-    for (let index = from; index < end; index++) {
-      const tick = ticks.at(index)!;
-      if (!restIsMeasured && tick.state === "stopped") return index;
-      const next = ticks.at(index + 1);
-      const stands = restIsMeasured
-        ? tick.stateAgeMs < LOOK_BACK_MS / 2 &&
-          tick.velocityRadPerS.every((velocity) => Math.abs(velocity) < REST_RAD_PER_S)
-        : next === undefined || tick.sentRad.every((value, joint) => value === next.sentRad[joint]);
-      still = stands ? still + 1 : 0;
-      if (still >= REST_TICKS) return index - REST_TICKS + 1;
-    }
-    return undefined;
-  }
-}
-
-function poseAt({ ticks }: Session, atMs: number): Incident["pose"] {
-  const tick = ticks.at(Math.min(ticks.firstFrom(atMs), ticks.length - 1));
-  if (tick === undefined) return null;
-  return { positionRad: orNulls(tick.positionRad), gripperOpeningM: orNull(tick.gripperOpeningM) };
 }

@@ -81,6 +81,8 @@ export const Explanation = z.strictObject({
   jointNames: z.array(z.string()),
   /** Newest first. */
   incidents: z.array(Incident),
+  /** What came after the newest of them, while the arm was stopped anyway; newest first. */
+  since: z.array(z.strictObject({ trigger: z.string().nullable(), happened: z.string(), agoS: z.number() })),
   now: z.strictObject({
     process: z.enum(["running", "silent", "ended", "died", "none"]),
     processId: z.number().nullable(),

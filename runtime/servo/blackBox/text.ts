@@ -154,8 +154,11 @@ const PROCESS_WORDS: Record<Explanation["now"]["process"], (now: Explanation["no
   none: () => "",
 };
 
-function footer({ now, passedHolds, record }: Explanation): string {
-  const lines = [PROCESS_WORDS[now.process](now)];
+function footer({ now, since, passedHolds, record }: Explanation): string {
+  const lines = since.map(
+    ({ happened, agoS }) => `While it was stopped, ${duration(agoS)} ago: ${sentence(happened)}`,
+  );
+  lines.push(PROCESS_WORDS[now.process](now));
   if (passedHolds.count > 0) {
     const names = Object.entries(passedHolds.byTrigger).map(([name, count]) => `${name} ${count}`);
     lines.push(`Besides, it held and went on by itself: ${names.join(", ")}.`);
