@@ -29,6 +29,9 @@ import type { CellConfig } from "../cell/schema.js";
 import { serveControl } from "../control/server.js";
 import { EstopHost } from "../estop/host.js";
 import type { LogFile } from "../logFile.js";
+import { gatherFigures } from "../metrics/gather.js";
+import { renderMetrics } from "../metrics/render.js";
+import { serveMetrics } from "../metrics/server.js";
 import { holdLock, makeRunFolder, type RunFolder } from "../runFolder.js";
 import { SystemdNotifier } from "../systemd/notifier.js";
 import { answerControl } from "./controlHandler.js";
@@ -231,6 +234,7 @@ export class Daemon {
       const keeper = await ServoKeeper.start(start, latched);
       this.#keepers.set(robot, keeper);
     }
+    await this.#serveMetrics();
     await this.#listenForStops();
     const policyOpened = this.#options.policy ? this.#openPolicy(this.#options.bundle) : Promise.resolve();
     policyOpened.catch(() => {});
@@ -250,6 +254,15 @@ export class Daemon {
       { event: "daemonReady", uptimeS: Number(clock.nowNs() - this.mapping.monotonicNs) / 1e9 },
       `cell ${cell.name} is up`,
     );
+  }
+
+  async #serveMetrics(): Promise<void> {
+    const { cell, log } = this.#options;
+    if (cell.metrics === undefined) return;
+    const render = async () => renderMetrics(await gatherFigures(this));
+    const metrics = await serveMetrics(cell.metrics, render, log);
+    this.#undo.push(() => metrics.close());
+    log.info({ event: "metrics" }, `figures at http://${cell.metrics.host}:${metrics.port}/metrics`);
   }
 
   async #listenForStops(): Promise<void> {

@@ -5,7 +5,8 @@ import { nsToMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { StopCategory } from "../../drivers/contract.js";
 import type { PolicyHost } from "../../runtime/policy/host.js";
-import type { ServoStateName } from "../../runtime/servo/api.js";
+import type { ServoStateName, ServoStatistics } from "../../runtime/servo/api.js";
+import { countBelow } from "../../runtime/servo/histogram.js";
 import type { DiagnosticItem, DiagnosticLevel, Outcome, Supervisor } from "../../runtime/supervisor.js";
 import { RESTART_RULES } from "./restartPolicy.js";
 import type { ServoKeeper } from "./servoKeeper.js";
@@ -119,7 +120,7 @@ export class CellSupervisor implements Supervisor {
     if (kept.state !== "up" || snapshot === undefined || statistics === undefined) {
       return { ...base, level: "error", message: describeAbsence(kept), values: { restarts: kept.restarts } };
     }
-    const { latenessUs, missed, ticks } = statistics;
+    const { latenessUs, missed, ticks, memory } = statistics;
     const state =
       snapshot.deviceErrorCode === 0
         ? WAYS_ON[snapshot.state]
@@ -136,8 +137,14 @@ export class CellSupervisor implements Supervisor {
         deviceStateAgeMs: round(nsToMs(this.#parts.clock.nowNs() - snapshot.stateNs)),
         ticks,
         missedTicks: Object.values(missed).reduce((sum, count) => sum + count, 0),
+        ...missedByCause(missed),
+        latenessP50Us: round(latenessUs.p50),
         latenessP99Us: round(latenessUs.p99),
+        latenessP999Us: round(latenessUs.p999),
         latenessMaxUs: round(latenessUs.max),
+        ...latenessCounts(statistics),
+        memoryMiB: round(memory.rssBytes / 2 ** 20),
+        collections: memory.collections,
         realtimePriority: servo.info.realtimePriority,
         restarts: kept.restarts,
       },
@@ -185,6 +192,22 @@ function describeAbsence({ state, trouble }: KeptRobot): string {
   if (state === "down") return `${why}; it stays down. ${RESTART_RULES.servo.remedy}`;
   return state === "restarting" ? `${why}; it is being started again` : why;
 }
+
+const missedByCause = (missed: ServoStatistics["missed"]): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(missed).map(([cause, count]) => [
+      `missed${cause[0]!.toUpperCase()}${cause.slice(1)}`,
+      count,
+    ]),
+  );
+
+/** Ticks that were late by at most so many microseconds: the histogram in a few values. */
+const LATENESS_EDGES_US = [100, 250, 500, 1000, 2500, 5000, 10_000];
+
+const latenessCounts = ({ bucketsUs, counts }: ServoStatistics): Record<string, number> =>
+  Object.fromEntries(
+    LATENESS_EDGES_US.map((edgeUs) => [`ticksLateUpTo${edgeUs}Us`, countBelow(bucketsUs, counts, edgeUs)]),
+  );
 
 const round = (value: number): number => Math.round(value * 100) / 100;
 

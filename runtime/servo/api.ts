@@ -93,6 +93,8 @@ export interface ServoStatistics {
     readonly p999: number;
     readonly max: number;
   };
+  /** All ticks' lateness together [µs]. */
+  readonly latenessSumUs: number;
   /** Counts per bucket; bucket i covers [bucketsUs[i-1], bucketsUs[i]). */
   readonly bucketsUs: readonly number[];
   readonly counts: readonly number[];

@@ -18,6 +18,7 @@ export class LatenessHistogram {
   readonly bucketsUs = LATENESS_EDGES_US;
   readonly #counts = new Float64Array(BUCKET_COUNT);
   #maxUs = 0;
+  #sumUs = 0;
 
   add(latenessUs: number): void {
     // The logarithm finds the bucket or a neighbour of it: edges are rounded.
@@ -26,7 +27,12 @@ export class LatenessHistogram {
     while (bucket > 0 && latenessUs < LATENESS_EDGES_US[bucket - 1]!) bucket--;
     while (bucket < BUCKET_COUNT - 1 && latenessUs >= LATENESS_EDGES_US[bucket]!) bucket++;
     this.#counts[bucket]!++;
+    this.#sumUs += latenessUs;
     if (latenessUs > this.#maxUs) this.#maxUs = latenessUs;
+  }
+
+  get sumUs(): number {
+    return this.#sumUs;
   }
 
   get maxUs(): number {

@@ -140,6 +140,7 @@ export class Servo implements LinkHandler {
         p999: histogram?.percentileUs(0.999) ?? 0,
         max: histogram?.maxUs ?? 0,
       },
+      latenessSumUs: histogram?.sumUs ?? 0,
       bucketsUs: histogram?.bucketsUs ?? [],
       counts: histogram?.counts() ?? [],
       memory: {

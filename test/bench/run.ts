@@ -13,6 +13,8 @@ import { ROOT, Running } from "../support/cell.js";
 import { findRegressions, Recorded, record } from "./gate.js";
 
 const RESULTS = join(ROOT, ".cerebellum/bench");
+/** Longest bar of the histogram [characters]. */
+const BAR = 50;
 
 /** Arguments of the command line for each part; `start` is timed here. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
@@ -87,8 +89,6 @@ function judgeServo(file: string): void {
   for (const regression of regressions) console.error(`WORSE: ${regression}`);
   if (regressions.length > 0) process.exitCode = 1;
 }
-
-const BAR = 50;
 
 /** Lateness of the servo loop as bars of logarithmic length. */
 function drawHistogram({ latenessBucketsUs, latenessCounts }: ServoBenchResult): void {

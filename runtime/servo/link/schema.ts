@@ -51,6 +51,7 @@ const Statistics: z.ZodType<ServoStatistics> = z.strictObject({
   ticks: z.int().min(0),
   missed: Counts,
   latenessUs: z.strictObject({ p50: z.number(), p99: z.number(), p999: z.number(), max: z.number() }),
+  latenessSumUs: z.number(),
   bucketsUs: Numbers,
   counts: Numbers,
   memory: z.strictObject({
@@ -79,6 +80,7 @@ export const NO_STATISTICS: ServoStatistics = {
   ticks: 0,
   missed: {},
   latenessUs: { p50: 0, p99: 0, p999: 0, max: 0 },
+  latenessSumUs: 0,
   bucketsUs: [],
   counts: [],
   memory: { rssBytes: 0, heapUsedBytes: 0, collections: 0, collectionMs: 0 },
