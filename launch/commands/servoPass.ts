@@ -11,7 +11,6 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { addNs, msToNs, NS_PER_MS, sleepMs } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
-import { CerebellumError } from "../../core/errors.js";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
 import type { ServoClient, ServoSnapshot, ServoStatistics } from "../../runtime/servo/api.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
@@ -23,6 +22,7 @@ import { systemClock } from "../systemClock.js";
 import { COMMAND_RATE_HZ, HOME_RAD, SWING_PERIOD_S, SWING_RAD } from "../timing/practice.js";
 import { type ReferenceLateness, runReference } from "../timing/reference.js";
 import { type SampleSummary, summariseMs } from "./statistics.js";
+import { countTicks, Marker, type TickCount } from "./tickGrid.js";
 
 const COMMAND_VALID_MS = 500;
 const WARM_UP_MS = 1500;
@@ -33,22 +33,12 @@ const NO_SAMPLES: SampleSummary = {
   p999Ms: Number.NaN,
   maxMs: Number.NaN,
 };
-const TICKS_KEPT = 1000;
-/** Stamps are taken a few microseconds after the tick began; share of a period. */
-const GRID_SLACK = 0.01;
 const READY_MS_MAX = 15_000;
 
-export interface ServoPass {
-  readonly seconds: number;
+export interface ServoPass extends TickCount {
   readonly rateHz: number;
   /** Of servo and reference alike; 0 is the normal class. */
   readonly realtimePriority: number;
-  readonly expectedTickCount: number;
-  readonly ranTickCount: number;
-  readonly missedTickCount: number;
-  readonly missedByCause: Readonly<Record<string, number>>;
-  /** Expected less run less counted as missed: must be 0. */
-  readonly silentMissCount: number;
   /** Of this pass; the maximum counts from the start of the servo process. */
   readonly latenessUs: ServoStatistics["latenessUs"];
   readonly latenessBucketsUs: readonly number[];
@@ -151,32 +141,14 @@ async function measure(socketPath: string, seconds: number, referenceProgram: st
   await supervisor.stop(2, "the measurement has ended");
   await Promise.all([supervisor.close(), commander.close()]);
 
-  const missedByCause = Object.fromEntries(
-    Object.entries(after.statistics.missed).map(([cause, count]) => [
-      cause,
-      count - (before.statistics.missed[cause] ?? 0),
-    ]),
-  );
-  const missedTickCount = Object.values(missedByCause).reduce((sum, count) => sum + count, 0);
-  const ranTickCount = after.statistics.ticks - before.statistics.ticks;
-  const elapsedS = Number(after.tickNs - before.tickNs) / 1e9;
-  // Time alone says how many deadlines there were; the loop's own count is not asked. A tick runs after its deadline
-  // and before the next one, so the whole periods since a deadline are the number of ticks.
-  const sinceGridS = (Number(after.tickNs) - before.gridNs) / 1e9;
-  const expectedTickCount = Math.floor(sinceGridS * rateHz + GRID_SLACK);
   const counts = after.statistics.counts.map((count, i) => count - before.statistics.counts[i]!);
   const at = (share: number) =>
     percentileOfCounts(after.statistics.bucketsUs, counts, share, after.statistics.latenessUs.max);
   const latenessUs = { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: after.statistics.latenessUs.max };
   return {
-    seconds: elapsedS,
+    ...countTicks(before, after, rateHz),
     rateHz,
     realtimePriority,
-    expectedTickCount,
-    ranTickCount,
-    missedTickCount,
-    missedByCause,
-    silentMissCount: expectedTickCount - ranTickCount - missedTickCount,
     latenessUs,
     latenessBucketsUs: after.statistics.bucketsUs,
     latenessCounts: counts,
@@ -188,51 +160,6 @@ async function measure(socketPath: string, seconds: number, referenceProgram: st
     driver: after.statistics.driver,
     memory: memory.summary(),
   };
-}
-
-interface Mark {
-  readonly statistics: ServoStatistics;
-  readonly tickNs: bigint;
-  /** The grid's own time of that tick, which ran some lateness after it. */
-  readonly gridNs: number;
-}
-
-/** Reads statistics together with the time of the tick after which they were taken. */
-class Marker {
-  readonly #client: ServoClient;
-  readonly #tickNs = new Map<number, bigint>();
-
-  constructor(client: ServoClient) {
-    this.#client = client;
-    client.onSnapshot(({ tick, tickNs }) => {
-      this.#tickNs.set(tick, tickNs);
-      this.#tickNs.delete(tick - TICKS_KEPT);
-    });
-  }
-
-  async mark(): Promise<Mark> {
-    const statistics = await this.#client.statistics();
-    const tick = statistics.ticks + Object.values(statistics.missed).reduce((sum, count) => sum + count, 0);
-    for (let wait = 0; wait < 100; wait++) {
-      const tickNs = this.#tickNs.get(tick);
-      if (tickNs !== undefined) return { statistics, tickNs, gridNs: this.#gridNs(tick) };
-      await sleepMs(systemClock, 5);
-    }
-    throw new CerebellumError(
-      "CHECK_FAILED",
-      `${statistics.ticks} ticks ran and ${tick - statistics.ticks} were missed, but no snapshot has number ${tick}`,
-      "Repeat the measurement; if it happens again, the loop miscounts",
-    );
-  }
-
-  /** The punctual ticks among those kept show where the grid lies. */
-  #gridNs(tick: number): number {
-    const periodNs = 1e9 / this.#client.info.rateHz;
-    let gridNs = Number.POSITIVE_INFINITY;
-    for (const [other, tickNs] of this.#tickNs)
-      gridNs = Math.min(gridNs, Number(tickNs) + (tick - other) * periodNs);
-    return gridNs;
-  }
 }
 
 /** A slow swing of all joints about the start pose, and the time that each command took to the wire. */

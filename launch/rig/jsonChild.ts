@@ -63,7 +63,7 @@ export class JsonChild {
 
   /** @throws CerebellumError NOT_RUNNING, or DEVICE_REFUSED with what it answered */
   async ask(message: Answer): Promise<Answer> {
-    this.#process.stdin!.write(`${JSON.stringify(message)}\n`);
+    this.tell(message);
     const answer = await this.read();
     if (answer.ok === false || answer.error !== undefined)
       throw new CerebellumError(
@@ -72,6 +72,15 @@ export class JsonChild {
         "Read its log lines above",
       );
     return answer;
+  }
+
+  tell(message: Answer): void {
+    this.#process.stdin!.write(`${JSON.stringify(message)}\n`);
+  }
+
+  /** What processes of ours take for the end of their parent. */
+  closeInput(): void {
+    this.#process.stdin!.end();
   }
 
   /** @returns the moment just before the signal was sent */

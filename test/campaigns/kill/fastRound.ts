@@ -7,6 +7,7 @@ import type { ArmRig } from "../../../launch/rig/armRig.js";
 import { HOME_RAD, toHolding } from "../../../launch/rig/cruise.js";
 import type { WireFrame } from "../../../launch/rig/wire.js";
 import { systemClock } from "../../../launch/systemClock.js";
+import { reasonNames } from "../../../runtime/servo/link/schema.js";
 import type { KillPlan, Moment } from "./plan.js";
 import {
   judgeFresh,
@@ -49,6 +50,28 @@ const EVERY_MS = 25;
 const LATCHED = "the servo process was killed";
 
 export async function runFastRound(rig: ArmRig, plan: KillPlan): Promise<KillOutcome> {
+  try {
+    return await carryOut(rig, plan);
+  } catch (thrown) {
+    throw new Error(`${String(thrown)} ${await describe(rig)}`, { cause: thrown });
+  }
+}
+
+/** What a person needs who asks why a round could not be carried out. */
+async function describe(rig: ArmRig): Promise<string> {
+  const latest = rig.observer?.latest();
+  if (latest === undefined) return "(no servo is connected)";
+  const { tick, state, epoch, commander, positionRad, requestedRad, sentRad, reasons, deviceErrorCode } =
+    latest;
+  const { refusedCommands, triggers, driver } = await rig.observer!.statistics();
+  return JSON.stringify({
+    ...{ tick, state, epoch, commander, reasons: reasonNames(reasons), deviceErrorCode },
+    ...{ positionRad: [...positionRad], requestedRad: [...requestedRad], sentRad: [...sentRad] },
+    ...{ refusedCommands, triggers, driver },
+  });
+}
+
+async function carryOut(rig: ArmRig, plan: KillPlan): Promise<KillOutcome> {
   const startNs = systemClock.nowNs();
   const violations: string[] = [];
   const note = (violation: string | undefined) =>

@@ -1,0 +1,228 @@
+/**
+ * The soak: `npm run soak -- --minutes 30 [--no-fifo] [--json FILE]`. The lab cell with its policy, two cameras and
+ * recording, in the real daemon with a real servo process; a line a minute, and at the end whether the loop kept its
+ * word. The second camera sits on the flange like the first: cell files know no other place.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { sleepMs } from "../../core/clock.js";
+import { entryUrl } from "../../core/entry.js";
+import { Random } from "../../lab/world/random.js";
+import { enableOrFail, withDaemon } from "../../launch/commands/running.js";
+import { countTicks, type Mark, Marker } from "../../launch/commands/tickGrid.js";
+import type { Daemon } from "../../launch/daemon/daemon.js";
+import { JsonChild } from "../../launch/rig/jsonChild.js";
+import { systemClock } from "../../launch/systemClock.js";
+import type { ServoClient } from "../../runtime/servo/api.js";
+import { writeCell } from "../support/cell.js";
+import { brokenGates, describeSoak, latenessBetween, type SoakResult } from "./soak/figures.js";
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "30" },
+    "no-fifo": { type: "boolean", default: false },
+    json: { type: "string" },
+  },
+});
+const MINUTES = Number(values.minutes);
+const WARM_UP_MS = 8000;
+const SCENE_MS = 12_000;
+const MINUTE_MS = 60_000;
+const RSS_MS = 5000;
+const MB = 2 ** 20;
+const SECOND_CAMERA = {
+  positionM: [-0.075, 0, 0.025],
+  quatXyzw: [0.0739128, -0.0739128, 0.7032332, -0.7032332],
+};
+
+const folder = mkdtempSync(join(tmpdir(), "cerebellum-soak-"));
+const cellFile = await writeCell(folder, (cell) => {
+  const wrist = cell.cameras.wrist as { mount: object };
+  cell.cameras.second = { ...wrist, topic: "/camera/second", mount: { ...wrist.mount, ...SECOND_CAMERA } };
+  if (values["no-fifo"]) cell.robots.arm!.servo.realtimePriority = 0;
+});
+try {
+  await withDaemon({ cellFile, logLevel: "error", policy: true }, soak);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function soak(daemon: Daemon, signal: AbortSignal): Promise<void> {
+  const servo = await daemon.connectCommander("arm", "soak");
+  const recorder = await startRecorder(daemon);
+  const watch = new Watch(daemon, servo);
+  await enableOrFail(daemon);
+  const running = keepRunning(daemon, watch, signal);
+  await sleepMs(daemon.clock, WARM_UP_MS, signal);
+  const marker = new Marker(servo);
+  await sleepMs(daemon.clock, 500, signal);
+  watch.begin();
+  const first = await marked(marker);
+  const sampling = watch.sample(signal);
+  for (let minute = 1; minute <= MINUTES && !signal.aborted; minute++) {
+    await sleepMs(daemon.clock, MINUTE_MS, signal);
+    const so = latenessBetween(first.statistics, (await servo.statistics()) as Mark["statistics"]);
+    console.log(
+      `minute ${minute}: lateness p99 ${so.p99.toFixed(0)} us, p99.9 ${so.p999.toFixed(0)} us, max ${so.max.toFixed(0)} us; servo ${watch.rssMb.at(-1)?.toFixed(0)} MB; policy ${watch.steps} steps, ${watch.commands} commands; recorder ${recorder.counts.frames ?? 0} frames, ${recorder.counts.dropped ?? 0} dropped; unexpected ${JSON.stringify(watch.unexpected)}`,
+    );
+  }
+  const last = await marked(marker);
+  const result: SoakResult = {
+    ...countTicks(first, last, servo.info.rateHz),
+    rateHz: servo.info.rateHz,
+    realtimePriority: servo.info.realtimePriority,
+    latenessUs: latenessBetween(first.statistics, last.statistics),
+    ...watch.figures(Number(last.tickNs - first.tickNs) / 1e9),
+    recorder: recorder.counts,
+  };
+  watch.stop();
+  recorder.child.closeInput();
+  await recorder.child.exited;
+  await sampling;
+  await daemon.policy?.stop();
+  watch.ended = true;
+  await running;
+  await servo.close();
+  for (const line of describeSoak(result)) console.log(line);
+  const broken = brokenGates(result);
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ ...result, broken }, undefined, 2)}\n`);
+  console.log(broken.length === 0 ? "everything holds" : `DOES NOT HOLD: ${broken.join("; ")}`);
+  process.exitCode = broken.length === 0 ? 0 : 1;
+}
+
+/** A dropped snapshot can hide one tick from the marker; the next try asks about another. */
+async function marked(marker: Marker): Promise<Mark> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await marker.mark();
+    } catch (thrown) {
+      if (attempt === 5) throw thrown;
+    }
+  }
+}
+
+/** The policy goes from block to block; when a run ends by itself it is counted and started again. */
+async function keepRunning(daemon: Daemon, watch: Watch, signal: AbortSignal): Promise<void> {
+  const random = new Random(1);
+  while (!signal.aborted && !watch.ended) {
+    const phase = daemon.policy?.status().phase;
+    if (phase !== "running" && phase !== "approaching") {
+      watch.policyStarts++;
+      await daemon.policy?.start().catch(() => {});
+    }
+    await daemon.lab!.ask({ do: "scene", seed: random.below(1_000_000), light: "training" }).catch(() => {});
+    for (let waitedMs = 0; waitedMs < SCENE_MS && !watch.ended; waitedMs += 250)
+      await sleepMs(daemon.clock, 250, signal);
+  }
+}
+
+class Watch {
+  readonly rssMb: number[] = [];
+  readonly unexpected: Record<string, number> = {};
+  readonly #refusals: Record<string, number> = {};
+  steps = 0;
+  commands = 0;
+  policyStarts = 0;
+  ended = false;
+  readonly #daemon: Daemon;
+  readonly #servo: ServoClient;
+  readonly #ended = new AbortController();
+  #framesBefore: Record<string, { received: number; lost: number }> = {};
+  #heapFirstMb = 0;
+  #startsBefore = 0;
+
+  constructor(daemon: Daemon, servo: ServoClient) {
+    this.#daemon = daemon;
+    this.#servo = servo;
+  }
+
+  begin(): void {
+    this.#framesBefore = this.#frames();
+    this.#heapFirstMb = process.memoryUsage().heapUsed / MB;
+    this.#startsBefore = this.policyStarts;
+    this.#servo.onEvent(({ kind, trigger }) => {
+      if (trigger !== undefined) this.#note(`trigger ${trigger}`);
+      else if (kind === "fault") this.#note("fault");
+    });
+    this.#servo.onSnapshot(({ state }) => {
+      if (state !== "holding" && state !== "following") this.#note(`tick ${state}`);
+    });
+    this.#daemon.policy!.onStep((record) => {
+      this.steps++;
+      if (record.commandSeq !== undefined) this.commands++;
+      else if (record.refusal !== undefined)
+        this.#refusals[record.refusal] = (this.#refusals[record.refusal] ?? 0) + 1;
+    });
+  }
+
+  async sample(signal: AbortSignal): Promise<void> {
+    const { processId } = this.#servo.info;
+    const either = AbortSignal.any([signal, this.#ended.signal]);
+    while (!either.aborted) {
+      const status = readFileSync(`/proc/${processId}/status`, "utf8");
+      this.rssMb.push(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024);
+      await sleepMs(systemClock, RSS_MS, either);
+    }
+  }
+
+  stop(): void {
+    this.#ended.abort();
+  }
+
+  figures(seconds: number) {
+    const after = this.#frames();
+    return {
+      servoRssMb: { first: this.rssMb[0]!, last: this.rssMb.at(-1)!, max: Math.max(...this.rssMb) },
+      daemonHeapMb: { first: this.#heapFirstMb, last: process.memoryUsage().heapUsed / MB },
+      cameras: Object.fromEntries(
+        Object.entries(after).map(([name, { received, lost }]) => [
+          name,
+          {
+            received: received - this.#framesBefore[name]!.received,
+            lost: lost - this.#framesBefore[name]!.lost,
+            expected: seconds * this.#daemon.cell.cameras[name]!.rateHz,
+          },
+        ]),
+      ),
+      policySteps: this.steps,
+      policyCommands: this.commands,
+      refusals: this.#refusals,
+      unexpected: { ...this.unexpected },
+      policyRestarts: this.policyStarts - this.#startsBefore,
+    };
+  }
+
+  #frames(): Record<string, { received: number; lost: number }> {
+    return Object.fromEntries(
+      Object.keys(this.#daemon.cell.cameras).map((name) => {
+        const { receivedCount, lostCount } = this.#daemon.camera(name)!.stream.counters;
+        return [name, { received: receivedCount, lost: lostCount }];
+      }),
+    );
+  }
+
+  #note(what: string): void {
+    this.unexpected[what] = (this.unexpected[what] ?? 0) + 1;
+  }
+}
+
+async function startRecorder(daemon: Daemon) {
+  const child = new JsonChild("recorder", entryUrl("./soak/recorder.js", import.meta.url));
+  const cameras = Object.values(daemon.cell.cameras);
+  child.tell({
+    folder,
+    cameras: cameras.map(({ topic }) => topic),
+    joints: ["/arm/joint_states", "/arm/joint_command"],
+    periodMs: Object.fromEntries(cameras.map(({ topic, rateHz }) => [topic, 1000 / rateHz])),
+    episodeS: 60,
+  });
+  const recorder = { child, counts: {} as Record<string, number> };
+  recorder.counts = (await child.read()) as Record<string, number>;
+  void (async () => {
+    for (;;) recorder.counts = (await child.read()) as Record<string, number>;
+  })().catch(() => {});
+  return recorder;
+}
