@@ -43,6 +43,9 @@ const MAY_MOVE: Record<Moment, boolean> = {
 };
 const MOVING_MS = 400;
 const GHOST_MS = 40;
+const FAR_RAD = 0.8;
+const HOME_NEAR_RAD = 0.05;
+const STALE_RAD = 0.01;
 const FRESH_RAD = 0.12;
 const FRESH_MOVED_RAD = 0.03;
 const VALID_MS = 500;
@@ -94,7 +97,12 @@ async function carryOut(rig: ArmRig, plan: KillPlan): Promise<KillOutcome> {
     await rig.needServo(LATCHED);
   }
   const from = await nextIndex(rig);
-  await ghost(rig, prepared.epoch, prepared.targetRad);
+  // Where nothing was pursued, the stale command asks for what is away from home, so that rounds do not wander off.
+  const standsAtRad = rig.observer!.latest()!.positionRad;
+  const staleRad =
+    prepared.targetRad ??
+    HOME_RAD.map((value, joint) => (joint === 0 ? 2 * standsAtRad[0]! + STALE_RAD : value));
+  await ghost(rig, prepared.epoch, staleRad);
   note(judgeStanding(await rig.frames(from), "after the restart, before it was enabled"));
   const standing = (await rig.emulator.ask({ do: "status" })) as unknown as { setpointRad: number[] };
 
@@ -109,7 +117,7 @@ async function carryOut(rig: ArmRig, plan: KillPlan): Promise<KillOutcome> {
   if (rig.state !== "following") await commander.ask({ do: "lease" });
   else violations.push("a lease outlived the kill");
   const freshFrom = await nextIndex(rig);
-  const direction = prepared.targetRad[0]! > startRad[0]! ? -1 : 1;
+  const direction = staleRad[0]! > startRad[0]! ? -1 : 1;
   const freshRad = startRad.map((value, joint) => (joint === 0 ? value + direction * FRESH_RAD : value));
   await follow(rig, freshRad, 1);
   const moved = () => Math.abs(rig.observer!.latest()!.sentRad[0]! - startRad[0]!) > FRESH_MOVED_RAD;
@@ -148,15 +156,17 @@ interface Prepared {
   readonly mayMove: boolean;
   /** A request whose answer the kill may have cut off. */
   readonly pending: Promise<unknown>;
-  readonly targetRad: readonly number[];
+  /** What a commander pursued when the kill came. */
+  readonly targetRad?: readonly number[];
   readonly epoch: number;
 }
 
 async function prepare(rig: ArmRig, plan: KillPlan): Promise<Prepared> {
   const { moment } = plan;
-  const idle = { mayMove: MAY_MOVE[moment], pending: Promise.resolve(), targetRad: HOME_RAD, epoch: 1 };
+  const idle = { mayMove: MAY_MOVE[moment], pending: Promise.resolve(), epoch: 1 };
   if (moment === "starting") return { ...idle, ...(await prepareStart(rig, plan)) };
   const observer = await toHolding(rig);
+  if (Math.abs(observer.latest()!.positionRad[0]!) > FAR_RAD) await goHome(rig);
   await atRest(rig);
   const supervisor = await rig.needClient("supervisor");
   if (moment === "holding") return { ...idle, epoch: observer.latest()!.epoch };
@@ -184,6 +194,15 @@ async function prepare(rig: ArmRig, plan: KillPlan): Promise<Prepared> {
   if (moment === "following") return { ...moving, pending: Promise.resolve() };
   await sleepMs(systemClock, MOVING_MS);
   return { ...moving, pending: observer.stop(plan.stopCategory, "kill campaign").catch(lost) };
+}
+
+/** Rounds may wander; the workspace ends somewhere. */
+async function goHome(rig: ArmRig): Promise<void> {
+  const commander = await rig.needClient("commander");
+  await commander.ask({ do: "lease" });
+  await follow(rig, HOME_RAD, 1);
+  await rig.until("the arm at home", () => Math.abs(rig.observer!.latest()!.sentRad[0]!) < HOME_NEAR_RAD);
+  await commander.ask({ do: "release" });
 }
 
 /** A process that is killed while it starts: the servo anew, or a client that has only just been started. */
