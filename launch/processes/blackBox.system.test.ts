@@ -160,6 +160,16 @@ describe("why", () => {
     expect(why().incidents[0]!.command).toMatchObject({ commander: "victim" });
   });
 
+  it("explains a daemon that is gone while the servo process holds on", async () => {
+    await follow();
+    await rig.supervisor.close();
+    await until("it is written", () => why().incidents.length > 0);
+    expect(why()).toMatchObject({
+      now: { process: "running" },
+      incidents: [{ kind: "leaseEnd", trigger: "supervisorGone", command: { commander: "policy" } }],
+    });
+  });
+
   it("explains an orderly end", async () => {
     await follow();
     rig.servo.process.kill("SIGTERM");

@@ -128,7 +128,8 @@ describe.each(TRIGGER_NAMES)("%s", (trigger) => {
     const incident = incidents[0]!;
     const { response, cause, remedy } = TRIGGERS[trigger];
     expect(incident).toMatchObject({ kind: KINDS[response], trigger, stateBefore: "following" });
-    expect(incident.cause).toBe(incident.fault === null ? cause : "Motor currents show a collision");
+    const named = cause.replace("`servo.stateAgeMsMax`", "`servo.stateAgeMsMax` (100)");
+    expect(incident.cause).toBe(incident.fault === null ? named : "Motor currents show a collision");
     expect(incident.remedies.at(-1)).toBe(remedy);
     expect(incident.agoS).toBeCloseTo((bench.nowMs + 500 - tripMs) / 1000, 6);
     expect(incident.atEpochMs).toBe(BOOT_EPOCH_MS + tripMs);

@@ -174,6 +174,13 @@ function laterSessionAfterMs(
   return null;
 }
 
+/** Puts the value that was in force beside each setting that a text names. */
+const withLimits = (text: string, { info }: Session): string =>
+  text.replace(/`servo\.(\w+)`/g, (name, key: string) => {
+    const value = info.servo[key];
+    return typeof value === "number" ? `${name} (${value})` : name;
+  });
+
 const PROCESS_END_MS = 100;
 
 /** The servo's words; at its process's end, also what the process said. */
@@ -193,7 +200,7 @@ function reasonFor({ event, session }: FoundIncident, known: KnownTrigger, askin
   const general = known?.remedy ?? "`./cerebellum reset`, then `./cerebellum enable`";
   if (event.fault !== undefined) return { cause: event.fault.cause, remedies: [event.fault.remedy, general] };
   return {
-    cause: known?.cause ?? `A trigger that this version does not know: ${event.trigger}`,
+    cause: withLimits(known?.cause ?? `A trigger that this version does not know: ${event.trigger}`, session),
     remedies: [general],
   };
 }

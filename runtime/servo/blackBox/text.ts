@@ -28,7 +28,8 @@ function nothing({ robot, record }: Explanation): string {
   if (record.sessionCount === 0)
     return (
       `There is no black box of ${robot} in ${record.folder}.\n` +
-      "It is written as soon as the cell runs, and lost when this computer starts anew."
+      "It is written as soon as the cell runs, and lost when this computer starts anew.\n" +
+      "Where another user runs the cell, ask as that user."
     );
   return `Nothing has stopped ${robot} in the ${duration(record.reachesBackS ?? 0)} that the black box reaches back.`;
 }
