@@ -59,13 +59,15 @@ export async function runServoPass(options: {
   readonly seconds: number;
   readonly realtimePriority: number;
   readonly referenceProgram: string;
+  /** Of the servo process: to measure what a flag changes. */
+  readonly nodeOptions?: readonly string[];
 }): Promise<ServoPass> {
   const folder = mkdtempSync(join(tmpdir(), "cerebellum-bench-"));
   const emulator = await startEmulator();
   let servo: Child | undefined;
   try {
     const socketPath = join(folder, "servo.sock");
-    servo = await startServoProcess(emulator.ports, socketPath, options.realtimePriority);
+    servo = await startServoProcess(emulator.ports, socketPath, options);
     return await measure(socketPath, options.seconds, options.referenceProgram);
   } finally {
     await servo?.stop(2000);
@@ -98,7 +100,7 @@ async function startEmulator(): Promise<Emulator> {
 async function startServoProcess(
   ports: Emulator["ports"],
   socketPath: string,
-  realtimePriority: number,
+  { realtimePriority, nodeOptions = [] }: { realtimePriority: number; nodeOptions?: readonly string[] },
 ): Promise<Child> {
   const { command, ...reportPorts } = ports;
   const { child } = await Child.start({
@@ -115,6 +117,7 @@ async function startServoProcess(
     clock: systemClock,
     log: createLog("warn", 2),
     readyWithinMs: READY_MS_MAX,
+    nodeOptions,
   });
   return child;
 }
