@@ -19,10 +19,10 @@ import { CerebellumError, errorText } from "../../core/errors.js";
 import type { ArmDriver } from "../../drivers/contract.js";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
 import { XArm7Driver } from "../../drivers/xarm7/driver.js";
-import { ArmChain } from "../../kinematics/chain.js";
+import type { ArmBody } from "../../kinematics/armBody.js";
+import { xarm7Body } from "../../kinematics/xarm7Collision.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
 import type { ServoOutput } from "../../runtime/servo/events.js";
-import type { ToolPoint } from "../../runtime/servo/limiter.js";
 import { LinkServer } from "../../runtime/servo/link/server.js";
 import { ServoLoop } from "../../runtime/servo/loop.js";
 import { Servo } from "../../runtime/servo/servo.js";
@@ -58,13 +58,13 @@ type ServoProcessConfig = z.infer<typeof ServoProcessConfig>;
 /** The only place that knows which devices there are. */
 function createDevice(config: ServoProcessConfig): {
   driver: ArmDriver;
-  toolPoint: ToolPoint;
+  body: ArmBody;
   address: string;
 } {
-  const chain = new ArmChain(undefined, config.xarm7.toolPointM);
+  const { gripper, toolPointM } = config.xarm7;
   return {
     driver: new XArm7Driver(config.xarm7, systemClock),
-    toolPoint: (positionRad, out) => chain.toolPoint(positionRad, out),
+    body: xarm7Body({ gripper, toolPointM, attached: config.servo.selfCollision.attached }),
     address: `${config.device}-${config.xarm7.host}:${config.xarm7.commandPort}`,
   };
 }
@@ -103,7 +103,7 @@ async function run(): Promise<void> {
   });
   const config = parseConfig(await readChildConfig(() => parentGone()));
   const log = createLog(config.logLevel, 2);
-  const { driver, toolPoint, address } = createDevice(config);
+  const { driver, body, address } = createDevice(config);
   await holdLock(
     `servo-${address}`,
     `The arm at ${address}`,
@@ -120,7 +120,7 @@ async function run(): Promise<void> {
     device,
     config: config.servo,
     driver,
-    toolPoint,
+    body,
     clock: systemClock,
     realtimePriority,
     processId: process.pid,

@@ -1,6 +1,7 @@
 /** A real servo with an arm in memory and nobody connected, which follows a slow swing: the work of a tick, alone. */
 import { type Clock, msToMonotonicNs } from "../../core/clock.js";
-import { ArmChain } from "../../kinematics/chain.js";
+import { TOOL_POINT_FLANGE_M } from "../../kinematics/xarm7.js";
+import { xarm7Body } from "../../kinematics/xarm7Collision.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
 import type { Peer } from "../../runtime/servo/link/server.js";
 import { Servo } from "../../runtime/servo/servo.js";
@@ -24,14 +25,17 @@ export class Practice {
   #seq = 0;
 
   constructor(clock: Clock, config: ServoConfig = ServoConfig.parse({})) {
-    const chain = new ArmChain();
     this.#clock = clock;
     this.servo = new Servo({
       robot: "practice",
       device: "memory",
       config,
       driver: new MemoryArm(clock, HOME_RAD),
-      toolPoint: (positionRad, out) => chain.toolPoint(positionRad, out),
+      body: xarm7Body({
+        gripper: "xarm",
+        toolPointM: TOOL_POINT_FLANGE_M,
+        attached: config.selfCollision.attached,
+      }),
       clock,
       realtimePriority: 0,
       processId: process.pid,

@@ -27,10 +27,32 @@ export const ServoConfig = z.strictObject({
         .min(0)
         .max(0.2)
         .default(0.01)
-        .describe("Least height of the tool point above it"),
+        .describe("Least height above it of every part that moves, gripper included"),
     })
     .prefault({})
-    .describe("Box for the tool point, base frame"),
+    .describe("Box for the tool point and the elbow, base frame"),
+  selfCollision: z
+    .strictObject({
+      marginM: z
+        .number()
+        .min(0)
+        .max(0.2)
+        .default(0.02)
+        .describe("Least distance between parts of the arm that are not neighbours"),
+      attached: z
+        .array(
+          z.strictObject({
+            name: z.string().min(1),
+            fromM: Point,
+            toM: Point,
+            radiusM: z.number().positive().max(0.5),
+          }),
+        )
+        .max(16)
+        .default([])
+        .describe("What else the flange carries, a camera for instance: capsules in the flange frame"),
+    })
+    .prefault({}),
   commandExpiryMsMax: z
     .number()
     .positive()

@@ -9,12 +9,12 @@ import type { BlackBox, InputAges } from "./blackBox.js";
 import type { Commander } from "./commander.js";
 import type { ServoConfig } from "./config.js";
 import type { EventDesk } from "./events.js";
-import type { ToolPoint } from "./limiter.js";
 import { limitsInForce } from "./limits.js";
 import type { Tick } from "./loop.js";
 import { Motion } from "./motion.js";
 import { passesCommands } from "./states.js";
 import type { TriggerName } from "./triggers.js";
+import type { MovingBody } from "./zones.js";
 
 /** A device that holds its stream back for longer than this has stopped following. */
 const BUSY_MS_MAX = 1000;
@@ -22,7 +22,7 @@ const BUSY_MS_MAX = 1000;
 export interface FollowerParts {
   readonly config: ServoConfig;
   readonly driver: ArmDriver;
-  readonly toolPoint: ToolPoint;
+  readonly body: MovingBody;
   readonly clock: Clock;
   readonly commander: Commander;
   readonly events: EventDesk;
@@ -216,7 +216,7 @@ export class Follower {
   }
 
   #createMotion(): Motion {
-    const { driver, config, toolPoint } = this.#parts;
-    return new Motion(limitsInForce(driver.limits, config), toolPoint, 1 / config.rateHz);
+    const { driver, config, body } = this.#parts;
+    return new Motion(limitsInForce(driver.limits, config), body, 1 / config.rateHz);
   }
 }

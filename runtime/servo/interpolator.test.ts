@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { BrakePath } from "./brakePath.js";
 import { Interpolator, type MotionLimits } from "./interpolator.js";
 
 const PERIOD_S = 0.004;
@@ -113,24 +114,31 @@ describe("Interpolator", () => {
     );
   });
 
-  it("brakes to rest on hold within the braking distance, from any motion", () => {
+  it("brakes to rest on hold, from any motion, along the very way that is foreseen for it", () => {
     fc.assert(
-      fc.property(target, fc.integer({ min: 1, max: 300 }), (goal, ticks) => {
+      fc.property(target, fc.integer({ min: 1, max: 300 }), speedScale, (goal, ticks, scale) => {
         const run = new Run();
-        run.interpolator.follow(goal, 1, 0);
+        run.interpolator.follow(goal, scale, 0);
         run.step(ticks);
+        const { interpolator } = run;
+        const brake = new BrakePath(LIMITS, PERIOD_S);
+        brake.follow(
+          interpolator.positionRad,
+          interpolator.velocityRadPerS,
+          interpolator.accelerationRadPerS2,
+        );
         run.interpolator.hold();
-        run.interpolator.plan();
-        const rest = [...run.interpolator.restRad];
-        const before = [...run.interpolator.positionRad];
-        run.step(150);
-        expect(run.interpolator.atRest).toBe(true);
-        // The prediction may only be on the careful side: a stop beyond it could be outside of the workspace.
-        for (const [joint, end] of rest.entries()) {
-          const beyond = (run.interpolator.positionRad[joint]! - end) * Math.sign(goal[joint]!);
-          expect(beyond).toBeLessThan(1e-4);
-          expect(beyond).toBeGreaterThan(-1e-3 - 0.15 * Math.abs(end - before[joint]!));
+        for (let tick = 1; tick <= brake.ticks; tick++) {
+          run.step(1);
+          for (let joint = 0; joint < JOINTS; joint++) {
+            const position = interpolator.positionRad[joint]!;
+            expect(Math.abs(position - brake.atRad[tick]![joint]!)).toBeLessThan(1e-12);
+            expect(position).toBeLessThanOrEqual(brake.maxRad[joint]! + 1e-12);
+            expect(position).toBeGreaterThanOrEqual(brake.minRad[joint]! - 1e-12);
+          }
         }
+        expect(interpolator.atRest).toBe(true);
+        expect(brake.ticks).toBeLessThan(110);
         run.expectBounds();
       }),
       { numRuns: 200 },

@@ -15,7 +15,7 @@ import {
   Axis,
   brakingDistance,
   cruiseSpeed,
-  PLANNED_ACCELERATION_SHARE,
+  isRest,
   PLANNED_JERK_SHARE,
   restOffset,
   speedThatBrakesWithin,
@@ -31,9 +31,6 @@ const SPEED_SHARE = 0.995;
 const SPEED_SHARE_MIN = 0.02;
 /** A scaled limit may be passed by so much [rad] before the unscaled ones are used for braking. */
 const REST_TOLERANCE_RAD = 1e-4;
-/** Slower and weaker than this is rest [rad/s, rad/s²]. */
-const REST_VELOCITY = 1e-9;
-const REST_ACCELERATION = 1e-6;
 /** A governor's cap is lifted by this factor a tick. */
 const GOVERNOR_RELEASE = 1.02;
 
@@ -48,15 +45,14 @@ export class Interpolator {
   readonly positionRad: Float64Array;
   readonly velocityRadPerS: Float64Array;
   readonly accelerationRadPerS2: Float64Array;
-  /** The state after the planned tick, where braking from it would end [rad], and the speed it leads to [rad/s]. */
+  /** The state after the planned tick, and the velocity it leads to [rad/s] once its acceleration is gone. */
   readonly nextRad: Float64Array;
-  readonly restRad: Float64Array;
+  readonly nextVelocityRadPerS: Float64Array;
+  readonly nextAccelerationRadPerS2: Float64Array;
   readonly leadsToRadPerS: Float64Array;
 
   readonly #periodS: number;
   readonly #limits: MotionLimits;
-  readonly #nextVelocity: Float64Array;
-  readonly #nextAcceleration: Float64Array;
   readonly #goalRad: Float64Array;
   readonly #distance: Float64Array;
   readonly #cruise: Float64Array;
@@ -79,10 +75,9 @@ export class Interpolator {
     this.velocityRadPerS = array();
     this.accelerationRadPerS2 = array();
     this.nextRad = array();
-    this.restRad = array();
     this.leadsToRadPerS = array();
-    this.#nextVelocity = array();
-    this.#nextAcceleration = array();
+    this.nextVelocityRadPerS = array();
+    this.nextAccelerationRadPerS2 = array();
     this.#goalRad = array();
     this.#distance = array();
     this.#cruise = array();
@@ -183,11 +178,10 @@ export class Interpolator {
   /** The planned state becomes the present one. */
   commit(): void {
     this.positionRad.set(this.nextRad);
-    this.velocityRadPerS.set(this.#nextVelocity);
-    this.accelerationRadPerS2.set(this.#nextAcceleration);
+    this.velocityRadPerS.set(this.nextVelocityRadPerS);
+    this.accelerationRadPerS2.set(this.nextAccelerationRadPerS2);
     for (let joint = 0; joint < this.positionRad.length; joint++) {
-      if (Math.abs(this.velocityRadPerS[joint]!) > REST_VELOCITY) continue;
-      if (Math.abs(this.accelerationRadPerS2[joint]!) > REST_ACCELERATION) continue;
+      if (!isRest(this.velocityRadPerS[joint]!, this.accelerationRadPerS2[joint]!)) continue;
       this.velocityRadPerS[joint] = 0;
       this.accelerationRadPerS2[joint] = 0;
     }
@@ -311,15 +305,10 @@ export class Interpolator {
     const acceleration = axis.next;
     const nextVelocity = v + ((a + acceleration) * T) / 2;
     this.nextRad[joint] = this.positionRad[joint]! + v * T + ((2 * a + acceleration) * T * T) / 6;
-    this.#nextVelocity[joint] = nextVelocity;
-    this.#nextAcceleration[joint] = acceleration;
-    axis.fromVelocity = nextVelocity;
-    axis.fromAcceleration = acceleration;
-    axis.brakeAcceleration = this.#limits.accelerationMaxRadPerS2[joint]! * PLANNED_ACCELERATION_SHARE;
-    axis.brakeJerk = this.#limits.jerkMaxRadPerS3[joint]! * PLANNED_JERK_SHARE;
-    axis.brake();
-    this.restRad[joint] = this.nextRad[joint]! + axis.restOffset;
-    const j = axis.brakeJerk * (isScaled ? this.#share[joint]! : 1);
+    this.nextVelocityRadPerS[joint] = nextVelocity;
+    this.nextAccelerationRadPerS2[joint] = acceleration;
+    const j =
+      this.#limits.jerkMaxRadPerS3[joint]! * PLANNED_JERK_SHARE * (isScaled ? this.#share[joint]! : 1);
     this.leadsToRadPerS[joint] = nextVelocity + (acceleration * Math.abs(acceleration)) / (2 * j);
   }
 }

@@ -17,6 +17,12 @@ export const PLANNED_JERK_SHARE = 0.9;
 export const PLANNED_ACCELERATION_SHARE = 0.95;
 
 const SEARCH_STEPS = 40;
+/** Slower and weaker than this is rest [rad/s, rad/s²]. */
+const REST_VELOCITY = 1e-9;
+const REST_ACCELERATION = 1e-6;
+
+export const isRest = (velocity: number, acceleration: number): boolean =>
+  Math.abs(velocity) <= REST_VELOCITY && Math.abs(acceleration) <= REST_ACCELERATION;
 
 /**
  * How far the axis still travels when it brakes to rest as hard as `accelerationMax` and `jerkMax` allow: jerk until

@@ -1,110 +1,150 @@
 /**
- * The last judge before the driver. Three checks, in the order in which they act:
- *   `shapeGoal`   once per command: a target is moved to where it may be (joint limits, workspace, table);
- *   `restIsInside` and `toolIsTooFast` every tick on the planned motion: would braking from here end inside, and does
- *                 it lead to too fast a tool? The answer makes the interpolator brake or slow down within its limits;
- *   `check`       every tick on what is about to be sent: a final bound that scales the whole step, never a part of it,
- *                 so that the direction is kept. It passes everything that the first two have shaped.
- * It never amplifies a step. A tool point that is outside of the workspace may move only where it does not get further
- * out. Lengths [m], angles [rad], base frame.
+ * The last judge before the driver, every tick:
+ *   `reject`  on the planned tick: from its end, would braking to rest stay inside of every limit and zone? What is
+ *             rejected is replaced by braking, whose way was judged when the tick before was planned. So there is a
+ *             good way to rest at every moment, and it needs no further judgement;
+ *   `check`   on what is about to be sent: a bound that knows nothing of plans and scales the whole step, never a part
+ *             of it, so that the direction is kept. It passes everything that the first has let through, and is there
+ *             for what nobody has thought of.
+ * It never amplifies a step. Lengths [m], angles [rad], base frame.
  *
  * Nothing allocates after construction: what private functions find out they leave in fields, because a number that a
  * function returns may become an object on the heap.
  */
-import type { ArmLimits } from "../../core/arm.js";
 import { REASON_BITS } from "./api.js";
-import type { ServoConfig } from "./config.js";
-import { restOffset } from "./jerkLimited.js";
-
-/** Tool point in the base frame [m] for joint angles [rad]; must not allocate. */
-export type ToolPoint = (positionRad: Float64Array, out: Float64Array) => void;
+import { BrakePath } from "./brakePath.js";
+import type { Interpolator } from "./interpolator.js";
+import type { LimiterLimits } from "./limits.js";
+import { LOSS, type Zones } from "./zones.js";
 
 /** Rounding of sums over many ticks is not a violation. */
 const SLACK = 1e-3;
 const SLACK_RAD = 1e-4;
-const SLACK_M = 1e-5;
-const ROUNDING_M = 1e-12;
 const SEARCH_STEPS = 30;
-
-/** Limits in force; position limits have their margin taken off already. */
-export interface LimiterLimits extends ArmLimits {
-  readonly workspace: ServoConfig["workspace"];
-}
+/** A way of braking is looked at no more often than that, and no more rarely than every so many ticks. */
+const LOOKS_MAX = 24;
+const LOOK_TICKS_MAX = 8;
+/** Ways that end further than this from every zone need no look. */
+const FREE_M = 1e-3;
+/** Of the tool's speed limit, for what happens between two looks. */
+const PLANNED_TOOL_SPEED_SHARE = 0.99;
 
 export class Limiter {
-  readonly #limits: LimiterLimits;
-  readonly #toolPoint: ToolPoint;
-  readonly #periodS: number;
-  readonly #minRad: Float64Array;
-  readonly #maxRad: Float64Array;
-  readonly #trialRad: Float64Array;
-  readonly #toolM = new Float64Array(3);
-  readonly #otherToolM = new Float64Array(3);
   /** What `toolIsTooFast` has found: the share (at most 1) of the speeds that keeps the tool below its limit. */
   toolSpeedShare = Number.NaN;
-  /** What `#measureDistance`, `#measureOutside` and `#measureAllowed` have found. */
-  #distanceM = Number.NaN;
-  #outsideM = Number.NaN;
-  #allowedM = Number.NaN;
+  readonly #limits: LimiterLimits;
+  readonly #zones: Zones;
+  readonly #periodS: number;
+  readonly #brake: BrakePath;
+  /** Position limits; on the side on which the arm has started outside, the best that a way to rest has kept. */
+  readonly #leastRad: Float64Array;
+  readonly #mostRad: Float64Array;
+  readonly #stepRad: Float64Array;
+  readonly #toolStepMaxM: number;
+  readonly #toolM = new Float64Array(3);
 
-  constructor(limits: LimiterLimits, toolPoint: ToolPoint, periodS: number) {
+  constructor(limits: LimiterLimits, zones: Zones, periodS: number) {
     this.#limits = limits;
-    this.#toolPoint = toolPoint;
+    this.#zones = zones;
     this.#periodS = periodS;
-    this.#minRad = Float64Array.from(limits.positionMinRad);
-    this.#maxRad = Float64Array.from(limits.positionMaxRad);
-    this.#trialRad = new Float64Array(limits.positionMinRad.length);
+    this.#brake = new BrakePath(limits, periodS);
+    this.#leastRad = Float64Array.from(limits.positionMinRad);
+    this.#mostRad = Float64Array.from(limits.positionMaxRad);
+    this.#toolStepMaxM = limits.toolSpeedMaxMPerS * periodS * PLANNED_TOOL_SPEED_SHARE;
+    this.#stepRad = new Float64Array(limits.positionMinRad.length);
   }
 
-  /**
-   * Where a target may be. Joint limits are applied joint by joint, because one joint that pushes against its limit
-   * must not freeze the others; the workspace shortens the whole way from `fromRad`.
-   * @param outRad may not be `goalRad`
-   * @returns reason bits
-   */
-  shapeGoal(fromRad: Float64Array, goalRad: ArrayLike<number>, outRad: Float64Array): number {
-    let reasons = 0;
-    for (let joint = 0; joint < outRad.length; joint++) {
-      const goal = goalRad[joint]!;
-      // Who starts outside of a limit may stay where he is or come back, but not go further.
-      const from = fromRad[joint]!;
-      const min = from < this.#minRad[joint]! - SLACK_RAD ? from : this.#minRad[joint]!;
-      const max = from > this.#maxRad[joint]! + SLACK_RAD ? from : this.#maxRad[joint]!;
-      outRad[joint] = Math.min(max, Math.max(min, goal));
-      if (outRad[joint] !== goal) reasons |= REASON_BITS.positionLimit;
+  /** The arm stands here, inside of every limit and zone or not. */
+  startAt(positionRad: Float64Array): void {
+    this.#zones.startAt(positionRad);
+    for (let joint = 0; joint < positionRad.length; joint++) {
+      this.#leastRad[joint] = Math.min(this.#limits.positionMinRad[joint]!, positionRad[joint]!);
+      this.#mostRad[joint] = Math.max(this.#limits.positionMaxRad[joint]!, positionRad[joint]!);
     }
-    this.#measureAllowed(fromRad, SLACK_M);
-    if (!this.#isFurtherOut(outRad)) return reasons;
-    reasons |= this.#workspaceReason();
-    let inside = 0;
-    let outside = 1;
-    for (let step = 0; step < SEARCH_STEPS; step++) {
-      const share = (inside + outside) / 2;
-      for (let joint = 0; joint < outRad.length; joint++)
-        this.#trialRad[joint] = fromRad[joint]! + share * (outRad[joint]! - fromRad[joint]!);
-      if (this.#isFurtherOut(this.#trialRad)) outside = share;
-      else inside = share;
-    }
-    for (let joint = 0; joint < outRad.length; joint++)
-      outRad[joint] = fromRad[joint]! + inside * (outRad[joint]! - fromRad[joint]!);
-    return reasons;
-  }
-
-  /** 0 when braking after the planned tick ends in the workspace, or no further outside than now; else reason bits. */
-  restIsInside(nowRad: Float64Array, restRad: Float64Array): number {
-    this.#measureAllowed(nowRad, 2 * SLACK_M);
-    return this.#isFurtherOut(restRad) ? this.#workspaceReason() : 0;
   }
 
   /** Finds the `toolSpeedShare` of the given joint speeds for `limitShare` of the limit; true when it is below 1. */
   toolIsTooFast(atRad: Float64Array, velocityRadPerS: Float64Array, limitShare: number): boolean {
-    for (let joint = 0; joint < atRad.length; joint++)
-      this.#trialRad[joint] = atRad[joint]! + velocityRadPerS[joint]! * this.#periodS;
-    this.#measureDistance(atRad, this.#trialRad);
-    const speed = this.#distanceM / this.#periodS;
+    const { body } = this.#zones;
+    body.update(atRad);
+    body.measureToolStep(velocityRadPerS);
+    const speed = body.toolStepM;
     const most = this.#limits.toolSpeedMaxMPerS * limitShare;
     this.toolSpeedShare = speed > most ? most / speed : 1;
     return speed > most;
+  }
+
+  /** 0 when the planned tick and braking to rest after it keep every limit and zone, else reason bits. */
+  reject(plan: Interpolator): number {
+    const brake = this.#brake;
+    const { positionRad: nowRad, nextRad } = plan;
+    brake.follow(nextRad, plan.nextVelocityRadPerS, plan.nextAccelerationRadPerS2);
+    if (Number.isNaN(brake.ticks)) return REASON_BITS.velocity;
+    const { body } = this.#zones;
+    let farthestM = 0;
+    let fastestM = 0;
+    for (let joint = 0; joint < nowRad.length; joint++) {
+      const now = nowRad[joint]!;
+      const least = this.#leastRad[joint]! - SLACK_RAD;
+      const most = this.#mostRad[joint]! + SLACK_RAD;
+      if (!(brake.minRad[joint]! >= least && brake.maxRad[joint]! <= most)) return REASON_BITS.positionLimit;
+      const way = Math.max(brake.maxRad[joint]! - now, now - brake.minRad[joint]!);
+      farthestM += way * body.reachM[joint]!;
+      const step = Math.max(brake.stepMaxRad[joint]!, Math.abs(nextRad[joint]! - now));
+      fastestM += step * body.toolReachM[joint]!;
+    }
+    this.#zones.startWay();
+    // Two parts that move towards each other each move so far at most.
+    this.#zones.look(nowRad);
+    const isFar = this.#zones.nearestM > 2 * farthestM + FREE_M;
+    const reasons = isFar && fastestM <= this.#toolStepMaxM ? 0 : this.#lookAlong(nowRad);
+    if (reasons !== 0) return reasons;
+    this.#zones.keepWay();
+    for (let joint = 0; joint < nowRad.length; joint++) {
+      const min = Math.min(this.#limits.positionMinRad[joint]!, brake.minRad[joint]!);
+      const max = Math.max(this.#limits.positionMaxRad[joint]!, brake.maxRad[joint]!);
+      this.#leastRad[joint] = Math.max(this.#leastRad[joint]!, min);
+      this.#mostRad[joint] = Math.min(this.#mostRad[joint]!, max);
+    }
+    return 0;
+  }
+
+  /** Looks at the planned tick, then at ticks of braking after it: rarely where there is room, and at the last. */
+  #lookAlong(nowRad: Float64Array): number {
+    const { atRad, ticks } = this.#brake;
+    const { body } = this.#zones;
+    let looks = LOOKS_MAX;
+    let beforeRad = nowRad;
+    for (let tick = 0, passed = 1; ; looks--) {
+      const reasons = this.#zones.reasonsAt(atRad[tick]!, LOSS.plan);
+      if (reasons !== 0) return reasons;
+      this.#zones.passWay();
+      for (let joint = 0; joint < nowRad.length; joint++)
+        this.#stepRad[joint] = (atRad[tick]![joint]! - beforeRad[joint]!) / passed;
+      body.measureToolStep(this.#stepRad);
+      if (!(body.toolStepM <= this.#toolStepMaxM)) return REASON_BITS.toolSpeed;
+      if (tick === ticks) return 0;
+      beforeRad = atRad[tick]!;
+      const next = this.#nextLook(tick, Math.ceil((ticks - tick) / Math.max(1, looks)));
+      passed = next - tick;
+      tick = next;
+    }
+  }
+
+  /** The last tick of braking until which no part can have used up the room that there is, `least` ticks on at least. */
+  #nextLook(tick: number, least: number): number {
+    const { atRad, ticks } = this.#brake;
+    const { nearestM, body } = this.#zones;
+    const most = Math.min(ticks, tick + LOOK_TICKS_MAX);
+    let next = Math.min(ticks, tick + least);
+    for (; next < most; next++) {
+      let movedM = 0;
+      for (let joint = 0; joint < body.reachM.length; joint++)
+        movedM += Math.abs(atRad[next + 1]![joint]! - atRad[tick]![joint]!) * body.reachM[joint]!;
+      // Two parts that move towards each other each move so far at most.
+      if (2 * movedM > nearestM - FREE_M) break;
+    }
+    return next;
   }
 
   /**
@@ -123,6 +163,7 @@ export class Limiter {
     const T = this.#periodS;
     let share = 1;
     let reasons = 0;
+    let isMotion = false;
     for (let joint = 0; joint < wantedRad.length; joint++) {
       const step = wantedRad[joint]! - lastRad[joint]!;
       if (!Number.isFinite(step)) {
@@ -130,6 +171,7 @@ export class Limiter {
         return REASON_BITS.velocity;
       }
       if (step === 0) continue;
+      isMotion = true;
       const most = this.#limits.velocityMaxRadPerS[joint]! * T * (1 + SLACK);
       if (Math.abs(step) > most) {
         share = Math.min(share, most / Math.abs(step));
@@ -151,8 +193,9 @@ export class Limiter {
         share = Math.min(share, byJerk);
         reasons |= REASON_BITS.jerk;
       }
-      const room = sign > 0 ? this.#maxRad[joint]! - lastRad[joint]! : lastRad[joint]! - this.#minRad[joint]!;
-      const byRoom = this.#shareWithRoom(joint, Math.abs(step), v, room + SLACK_RAD);
+      const room =
+        sign > 0 ? this.#mostRad[joint]! - lastRad[joint]! : lastRad[joint]! - this.#leastRad[joint]!;
+      const byRoom = this.#shareWithRoom(joint, Math.abs(step), room + 2 * SLACK_RAD);
       if (byRoom < 1) {
         share = Math.min(share, byRoom);
         reasons |= REASON_BITS.positionLimit;
@@ -161,14 +204,20 @@ export class Limiter {
     for (let joint = 0; joint < wantedRad.length; joint++)
       outRad[joint] =
         share === 1 ? wantedRad[joint]! : lastRad[joint]! + share * (wantedRad[joint]! - lastRad[joint]!);
-    return reasons | this.#checkTool(lastRad, outRad);
+    return isMotion ? reasons | this.#checkZones(lastRad, outRad) : reasons;
   }
 
-  /** Shortens the step for the tool's speed; takes it back altogether when it leads (further) out of the workspace. */
-  #checkTool(lastRad: Float64Array, outRad: Float64Array): number {
+  /** Shortens the step for the tool's speed; takes it back altogether when it leads (further) into a zone. */
+  #checkZones(lastRad: Float64Array, outRad: Float64Array): number {
+    const { body } = this.#zones;
     let reasons = 0;
-    this.#measureDistance(lastRad, outRad);
-    const movedM = this.#distanceM;
+    body.update(lastRad);
+    this.#toolM.set(body.toolM);
+    body.update(outRad);
+    const x = body.toolM[0]! - this.#toolM[0]!;
+    const y = body.toolM[1]! - this.#toolM[1]!;
+    const z = body.toolM[2]! - this.#toolM[2]!;
+    const movedM = Math.sqrt(x * x + y * y + z * z);
     const mostM = this.#limits.toolSpeedMaxMPerS * this.#periodS;
     if (movedM > mostM) {
       const share = mostM / movedM;
@@ -176,75 +225,29 @@ export class Limiter {
         outRad[joint] = lastRad[joint]! + share * (outRad[joint]! - lastRad[joint]!);
       reasons |= REASON_BITS.toolSpeed;
     }
-    this.#measureAllowed(lastRad, 3 * SLACK_M);
-    if (this.#isFurtherOut(outRad)) {
-      reasons |= this.#workspaceReason();
-      outRad.set(lastRad);
-    }
-    return reasons;
+    const zones = this.#zones.reasonsAt(outRad, LOSS.sent);
+    if (zones !== 0) outRad.set(lastRad);
+    return reasons | zones;
   }
 
   /** Share of a step after which the joint can still brake before its limit; 0 when none is. */
-  #shareWithRoom(joint: number, step: number, velocity: number, room: number): number {
-    if (this.#restOfStep(joint, step, velocity) <= room) return 1;
+  #shareWithRoom(joint: number, step: number, room: number): number {
+    if (this.#restOfStep(joint, step) <= room) return 1;
     if (room <= 0) return 0;
     let good = 0;
     let bad = 1;
     for (let i = 0; i < SEARCH_STEPS; i++) {
       const share = (good + bad) / 2;
-      if (this.#restOfStep(joint, share * step, velocity) <= room) good = share;
+      if (this.#restOfStep(joint, share * step) <= room) good = share;
       else bad = share;
     }
     return good;
   }
 
-  /** Way until rest when this tick moves by `step` after a tick at `velocity`, both in the direction of the limit. */
-  #restOfStep(joint: number, step: number, velocity: number): number {
-    const T = this.#periodS;
-    const speed = step / T;
-    const accelerationMax = this.#limits.accelerationMaxRadPerS2[joint]!;
-    const acceleration = Math.min(accelerationMax, Math.max(-accelerationMax, (speed - velocity) / T));
-    const rest = restOffset(speed, acceleration, accelerationMax, this.#limits.jerkMaxRadPerS3[joint]!);
-    return step + Math.max(0, rest);
-  }
-
-  #measureDistance(oneRad: Float64Array, otherRad: Float64Array): void {
-    this.#toolPoint(oneRad, this.#toolM);
-    this.#toolPoint(otherRad, this.#otherToolM);
-    const x = this.#toolM[0]! - this.#otherToolM[0]!;
-    const y = this.#toolM[1]! - this.#otherToolM[1]!;
-    const z = this.#toolM[2]! - this.#otherToolM[2]!;
-    this.#distanceM = Math.sqrt(x * x + y * y + z * z);
-  }
-
-  /** How far the tool point is out of the box or below the table's margin [m]; 0 inside. Leaves it in `#toolM`. */
-  #measureOutside(positionRad: Float64Array): void {
-    this.#toolPoint(positionRad, this.#toolM);
-    const { minM, maxM } = this.#limits.workspace;
-    let outsideM = Math.max(0, this.#floorM() - this.#toolM[2]!);
-    for (let axis = 0; axis < 3; axis++)
-      outsideM = Math.max(outsideM, minM[axis]! - this.#toolM[axis]!, this.#toolM[axis]! - maxM[axis]!);
-    this.#outsideM = outsideM;
-  }
-
-  /** How far outside the next position may be: as now, or the slack, never their sum, which would creep outwards. */
-  #measureAllowed(nowRad: Float64Array, slackM: number): void {
-    this.#measureOutside(nowRad);
-    this.#allowedM = Math.max(this.#outsideM, slackM) + ROUNDING_M;
-  }
-
-  /** Than allowed, by the last `#measureAllowed`. A position that is not finite counts as out. */
-  #isFurtherOut(positionRad: Float64Array): boolean {
-    this.#measureOutside(positionRad);
-    return !(this.#outsideM <= this.#allowedM);
-  }
-
-  /** For the tool point that `#measureOutside` has just looked at. */
-  #workspaceReason(): number {
-    return this.#toolM[2]! < this.#floorM() ? REASON_BITS.tablePlane : REASON_BITS.workspace;
-  }
-
-  #floorM(): number {
-    return this.#limits.workspace.tableM + this.#limits.workspace.tableMarginM;
+  /** Way until rest when this tick moves by `step` and full deceleration is there at once: the least that it can be. */
+  #restOfStep(joint: number, step: number): number {
+    const a = this.#limits.accelerationMaxRadPerS2[joint]!;
+    const speed = Math.max(0, step / this.#periodS - a * this.#periodS);
+    return step + (speed * speed) / (2 * a);
   }
 }

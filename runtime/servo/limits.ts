@@ -2,7 +2,12 @@
 import type { ArmLimits } from "../../core/arm.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { ServoConfig } from "./config.js";
-import type { LimiterLimits } from "./limiter.js";
+
+/** Limits in force; position limits have their margin taken off already. */
+export interface LimiterLimits extends ArmLimits {
+  readonly workspace: ServoConfig["workspace"];
+  readonly selfCollisionMarginM: number;
+}
 
 /** @throws CerebellumError CONFIG_INVALID when the device has another number of joints, or a margin leaves no room */
 export function limitsInForce(device: ArmLimits, config: ServoConfig): LimiterLimits {
@@ -34,8 +39,13 @@ export function limitsInForce(device: ArmLimits, config: ServoConfig): LimiterLi
     jerkMaxRadPerS3: lower(config.jerkMaxRadPerS3, device.jerkMaxRadPerS3),
     toolSpeedMaxMPerS: Math.min(config.toolSpeedMaxMPerS, device.toolSpeedMaxMPerS),
     workspace: config.workspace,
+    selfCollisionMarginM: config.selfCollision.marginM,
   };
 }
 
 /** The part that clients are told. */
-export const publicLimits = ({ workspace: _workspace, ...limits }: LimiterLimits): ArmLimits => limits;
+export const publicLimits = ({
+  workspace: _workspace,
+  selfCollisionMarginM: _marginM,
+  ...limits
+}: LimiterLimits): ArmLimits => limits;

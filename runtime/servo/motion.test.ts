@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { toolPoint } from "../../kinematics/chain.js";
+import { TOOL_POINT_FLANGE_M } from "../../kinematics/xarm7.js";
+import { xarm7Body } from "../../kinematics/xarm7Collision.js";
 import { REASON_BITS } from "./api.js";
 import { ServoConfig } from "./config.js";
-import type { LimiterLimits } from "./limiter.js";
+import type { LimiterLimits } from "./limits.js";
 import { Motion } from "./motion.js";
 
 const PERIOD_S = 0.004;
@@ -14,7 +16,9 @@ const LIMITS: LimiterLimits = {
   positionMinRad: [-6.28, -2.05, -6.28, -0.19, -6.28, -1.69, -6.28],
   positionMaxRad: [6.28, 2.09, 6.28, 3.92, 6.28, 3.14, 6.28],
   toolSpeedMaxMPerS: 0.25,
+  selfCollisionMarginM: config.selfCollision.marginM,
 };
+const body = xarm7Body({ gripper: "xarm", toolPointM: TOOL_POINT_FLANGE_M, attached: [] });
 const HOME = Float64Array.of(0, -0.3, 0, 0.9, 0, 1.2, 0);
 const BOUNDS_NOT_TOOL =
   REASON_BITS.velocity | REASON_BITS.acceleration | REASON_BITS.jerk | REASON_BITS.positionLimit;
@@ -25,7 +29,7 @@ const toolM = (positionRad: Float64Array) => {
   return out;
 };
 const motionAtHome = (limits = LIMITS) => {
-  const motion = new Motion(limits, toolPoint, PERIOD_S);
+  const motion = new Motion(limits, body, PERIOD_S);
   motion.startAt(HOME);
   return motion;
 };
@@ -93,8 +97,12 @@ describe("Motion", () => {
       motion.accept();
     }
     expect(reasons & REASON_BITS.tablePlane).toBeTruthy();
-    expect(toolM(motion.sentRad)[2]).toBeGreaterThan(0.0099);
-    expect(toolM(motion.sentRad)[2]).toBeLessThan(0.02);
+    body.update(motion.sentRad);
+    const heightsM = new Float64Array(body.capsules.length);
+    body.measureHeights(heightsM);
+    const lowestM = Math.min(...heightsM.filter((_, capsule) => body.capsules[capsule]!.frame > 1));
+    expect(lowestM).toBeGreaterThan(0.0099);
+    expect(lowestM).toBeLessThan(0.011);
     motion.follow(HOME, 1, 10_000);
     for (let tick = 0; tick < 1000; tick++) {
       motion.next();
@@ -104,7 +112,7 @@ describe("Motion", () => {
   });
 
   it("comes back from outside of the workspace", () => {
-    const motion = new Motion(LIMITS, toolPoint, PERIOD_S);
+    const motion = new Motion(LIMITS, body, PERIOD_S);
     const outside = Float64Array.from(HOME);
     outside[1] = 0.9;
     expect(toolM(outside)[2]).toBeLessThan(0);

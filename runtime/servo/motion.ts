@@ -3,8 +3,11 @@
  * setpoint, offers it to the driver, and says whether it left: a setpoint that did not leave is asked for again.
  */
 import { REASON_BITS } from "./api.js";
+import { GoalShaper } from "./goalShaper.js";
 import { Interpolator } from "./interpolator.js";
-import { Limiter, type LimiterLimits, type ToolPoint } from "./limiter.js";
+import { Limiter } from "./limiter.js";
+import type { LimiterLimits } from "./limits.js";
+import { type MovingBody, Zones } from "./zones.js";
 
 /** Speeds are led to this share of the tool's limit: joints that reverse at different times add up to a little more. */
 const TOOL_SPEED_SHARE = 0.9;
@@ -20,18 +23,21 @@ export class Motion {
   /** Why the last `next` differs from what the target asks for; bits of `REASON_BITS`. */
   reasons = 0;
   readonly #interpolator: Interpolator;
+  readonly #shaper: GoalShaper;
   readonly #limiter: Limiter;
   readonly #periodS: number;
   readonly #goalRad: Float64Array;
   readonly #outRad: Float64Array;
   #goalReasons = 0;
-  #checkReasons = 0;
+  #cutReasons = 0;
   #unsentTicks = 0;
 
-  constructor(limits: LimiterLimits, toolPoint: ToolPoint, periodS: number) {
+  constructor(limits: LimiterLimits, body: MovingBody, periodS: number) {
     const joints = limits.jointNames.length;
+    const zones = new Zones(body, limits);
     this.#interpolator = new Interpolator(limits, periodS);
-    this.#limiter = new Limiter(limits, toolPoint, periodS);
+    this.#shaper = new GoalShaper(limits, zones);
+    this.#limiter = new Limiter(limits, zones, periodS);
     this.#periodS = periodS;
     this.sentRad = new Float64Array(joints);
     this.velocityRadPerS = new Float64Array(joints);
@@ -44,6 +50,11 @@ export class Motion {
     return this.#interpolator.atRest;
   }
 
+  /** Why the last `next` was cut on its way out; plans are made so that this never happens. */
+  get cutReasons(): number {
+    return this.#cutReasons;
+  }
+
   get follows(): boolean {
     return this.#interpolator.follows;
   }
@@ -51,6 +62,7 @@ export class Motion {
   /** Stands at a measured position; the next setpoint equals it. */
   startAt(positionRad: Float64Array): void {
     this.#interpolator.reset(positionRad);
+    this.#limiter.startAt(positionRad);
     this.sentRad.set(positionRad);
     this.velocityRadPerS.fill(0);
     this.accelerationRadPerS2.fill(0);
@@ -60,7 +72,7 @@ export class Motion {
 
   /** @param positionRad finite, one per joint */
   follow(positionRad: Float64Array, speedScale: number, nowMs: number): void {
-    this.#goalReasons = this.#limiter.shapeGoal(this.#interpolator.positionRad, positionRad, this.#goalRad);
+    this.#goalReasons = this.#shaper.shape(this.#interpolator.positionRad, positionRad, this.#goalRad);
     this.#interpolator.follow(this.#goalRad, speedScale, nowMs);
   }
 
@@ -72,7 +84,7 @@ export class Motion {
 
   /** The next setpoint; the same buffer every time. */
   next(): Float64Array {
-    const { nextRad, restRad, leadsToRadPerS, positionRad } = this.#interpolator;
+    const { nextRad, leadsToRadPerS } = this.#interpolator;
     let reasons = this.#goalReasons;
     this.#interpolator.plan();
     if (this.#interpolator.follows) {
@@ -81,33 +93,33 @@ export class Motion {
         this.#interpolator.planSlower(this.#limiter.toolSpeedShare);
         reasons |= REASON_BITS.toolSpeed;
       }
-      const outside = this.#limiter.restIsInside(positionRad, restRad);
-      if (outside !== 0) {
+      const rejected = this.#limiter.reject(this.#interpolator);
+      if (rejected !== 0) {
         this.#interpolator.planBrake();
-        reasons |= outside;
+        reasons |= rejected;
       }
     }
-    this.#checkReasons = this.#limiter.check(
+    this.#cutReasons = this.#limiter.check(
       this.sentRad,
       this.velocityRadPerS,
       this.accelerationRadPerS2,
       nextRad,
       this.#outRad,
     );
-    this.reasons = reasons | this.#checkReasons;
+    this.reasons = reasons | this.#cutReasons;
     return this.#outRad;
   }
 
   /** The setpoint of `next` left for the device. */
   accept(): void {
     this.#unsentTicks = 0;
-    if (this.#checkReasons === 0) this.#interpolator.commit();
+    if (this.#cutReasons === 0) this.#interpolator.commit();
     else this.#interpolator.commitInstead(this.#outRad);
     for (let joint = 0; joint < this.sentRad.length; joint++) {
       const velocity = (this.#outRad[joint]! - this.sentRad[joint]!) / this.#periodS;
       // A step that had to be cut says nothing about the acceleration from which the next one starts.
       this.accelerationRadPerS2[joint] =
-        this.#checkReasons === 0 ? (velocity - this.velocityRadPerS[joint]!) / this.#periodS : 0;
+        this.#cutReasons === 0 ? (velocity - this.velocityRadPerS[joint]!) / this.#periodS : 0;
       this.velocityRadPerS[joint] = velocity;
       this.sentRad[joint] = this.#outRad[joint]!;
     }

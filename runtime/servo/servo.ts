@@ -18,7 +18,6 @@ import type { ServoConfig } from "./config.js";
 import { DeviceSession, isLinkLoss } from "./device.js";
 import { EventDesk, type ServoOutput } from "./events.js";
 import { Follower } from "./follower.js";
-import type { ToolPoint } from "./limiter.js";
 import { limitsInForce, publicLimits } from "./limits.js";
 import type { BodyOf } from "./link/schema.js";
 import type { LinkHandler, Peer } from "./link/server.js";
@@ -28,13 +27,14 @@ import { advance, canAdvance, passesCommands, type ServoEventName, streams } fro
 import { graver, STOP_CATEGORIES } from "./stopCategories.js";
 import { Supervision } from "./supervision.js";
 import type { TriggerName } from "./triggers.js";
+import type { MovingBody } from "./zones.js";
 
 export interface ServoOptions {
   readonly robot: string;
   readonly device: string;
   readonly config: ServoConfig;
   readonly driver: ArmDriver;
-  readonly toolPoint: ToolPoint;
+  readonly body: MovingBody;
   readonly clock: Clock;
   readonly realtimePriority: number;
   readonly processId: number;

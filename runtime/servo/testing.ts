@@ -6,19 +6,30 @@ import type { ArmDriver, ArmDriverCounters, ArmState, Fault, StopCategory } from
 import type { ServoEvent, ServoSnapshot } from "./api.js";
 import { ServoConfig } from "./config.js";
 import type { ServoOutput } from "./events.js";
-import type { ToolPoint } from "./limiter.js";
 import type { Peer } from "./link/server.js";
 import { Servo, type ServoOptions } from "./servo.js";
+import type { MovingBody } from "./zones.js";
 
 const JOINTS = 7;
 export const PERIOD_MS = 4;
 export const HOME: readonly number[] = [0.1, -0.3, 0.2, 0.9, 0, 1.2, -0.4];
 
-/** A tool point that stays inside of the default workspace, so that tests of other things never meet it. */
-export const quietToolPoint: ToolPoint = (positionRad, out) => {
-  out[0] = 0.3 + 0.02 * Math.tanh(positionRad[0]!);
-  out[1] = 0;
-  out[2] = 0.3;
+/** An arm far from everything: its tool hardly moves, so that tests of other things never meet a zone. */
+const quietBody: MovingBody = {
+  toolM: Float64Array.of(0.3, 0, 0.3),
+  elbowM: Float64Array.of(0.1, 0, 0.5),
+  capsules: [],
+  pairs: [],
+  reachM: new Float64Array(JOINTS),
+  toolReachM: new Float64Array(JOINTS),
+  farM: 0,
+  toolStepM: 0,
+  update(positionRad) {
+    this.toolM[0] = 0.3 + 0.02 * Math.tanh(positionRad[0]!);
+  },
+  measureHeights: () => {},
+  measurePairs: () => {},
+  measureToolStep: () => {},
 };
 
 /** Does at once what it is told, and reports it with the next `report`. */
@@ -172,7 +183,7 @@ export class ServoBench {
       device: "fake",
       config: this.config,
       driver: this.driver,
-      toolPoint: quietToolPoint,
+      body: quietBody,
       clock: this.clock,
       realtimePriority: 0,
       processId: 1,
