@@ -44,9 +44,10 @@ const take = (outcome: KillOutcome) => {
   for (const what of outcome.violations)
     console.log(`round ${outcome.round} (${outcome.victim}, ${outcome.moment}): ${what}`);
   if (outcomes.length % 25 === 0) {
-    const { violations, restMsMax, startDistanceMradMax, interruptions, secondsMean } = addUp(outcomes);
+    const { violations, restMsMax, startDistanceMradMax, interruptions, disturbed, secondsMean } =
+      addUp(outcomes);
     console.log(
-      `${outcomes.length} rounds, ${violations.length} violations, rest at most ${restMsMax.toFixed(0)} ms, discontinuity at most ${startDistanceMradMax.toFixed(2)} mrad, ${interruptions} interruptions of the wire, ${secondsMean.toFixed(2)} s a round`,
+      `${outcomes.length} rounds, ${violations.length} violations, rest at most ${restMsMax.toFixed(0)} ms, discontinuity at most ${startDistanceMradMax.toFixed(2)} mrad, ${interruptions} interruptions of the wire, ${disturbed} attempts repeated, ${secondsMean.toFixed(2)} s a round`,
     );
   }
 };

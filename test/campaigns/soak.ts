@@ -3,7 +3,7 @@
  * recording, in the real daemon with a real servo process; a line a minute, and at the end whether the loop kept its
  * word. The second camera sits on the flange like the first: cell files know no other place.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -14,10 +14,9 @@ import { enableOrFail, withDaemon } from "../../launch/commands/running.js";
 import { countTicks, type Mark, Marker } from "../../launch/commands/tickGrid.js";
 import type { Daemon } from "../../launch/daemon/daemon.js";
 import { JsonChild } from "../../launch/rig/jsonChild.js";
-import { systemClock } from "../../launch/systemClock.js";
-import type { ServoClient } from "../../runtime/servo/api.js";
 import { writeCell } from "../support/cell.js";
 import { brokenGates, describeSoak, latenessBetween, type SoakResult } from "./soak/figures.js";
+import { Watch } from "./soak/watch.js";
 
 const { values } = parseArgs({
   options: {
@@ -30,8 +29,6 @@ const MINUTES = Number(values.minutes);
 const WARM_UP_MS = 8000;
 const SCENE_MS = 12_000;
 const MINUTE_MS = 60_000;
-const RSS_MS = 5000;
-const MB = 2 ** 20;
 const SECOND_CAMERA = {
   positionM: [-0.075, 0, 0.025],
   quatXyzw: [0.0739128, -0.0739128, 0.7032332, -0.7032332],
@@ -108,6 +105,12 @@ async function marked(marker: Marker): Promise<Mark> {
 async function keepRunning(daemon: Daemon, watch: Watch, signal: AbortSignal): Promise<void> {
   const random = new Random(1);
   while (!signal.aborted && !watch.ended) {
+    const state = daemon.servo("arm").latest()?.state;
+    if (state === "stopped" || state === "faulted") {
+      // Already counted as unexpected; the load is to go on.
+      await daemon.supervisor.reset();
+      await daemon.supervisor.enable();
+    }
     const phase = daemon.policy?.status().phase;
     if (phase !== "running" && phase !== "approaching") {
       watch.policyStarts++;
@@ -116,96 +119,6 @@ async function keepRunning(daemon: Daemon, watch: Watch, signal: AbortSignal): P
     await daemon.lab!.ask({ do: "scene", seed: random.below(1_000_000), light: "training" }).catch(() => {});
     for (let waitedMs = 0; waitedMs < SCENE_MS && !watch.ended; waitedMs += 250)
       await sleepMs(daemon.clock, 250, signal);
-  }
-}
-
-class Watch {
-  readonly rssMb: number[] = [];
-  readonly unexpected: Record<string, number> = {};
-  readonly #refusals: Record<string, number> = {};
-  steps = 0;
-  commands = 0;
-  policyStarts = 0;
-  ended = false;
-  readonly #daemon: Daemon;
-  readonly #servo: ServoClient;
-  readonly #ended = new AbortController();
-  #framesBefore: Record<string, { received: number; lost: number }> = {};
-  #heapFirstMb = 0;
-  #startsBefore = 0;
-
-  constructor(daemon: Daemon, servo: ServoClient) {
-    this.#daemon = daemon;
-    this.#servo = servo;
-  }
-
-  begin(): void {
-    this.#framesBefore = this.#frames();
-    this.#heapFirstMb = process.memoryUsage().heapUsed / MB;
-    this.#startsBefore = this.policyStarts;
-    this.#servo.onEvent(({ kind, trigger }) => {
-      if (trigger !== undefined) this.#note(`trigger ${trigger}`);
-      else if (kind === "fault") this.#note("fault");
-    });
-    this.#servo.onSnapshot(({ state }) => {
-      if (state !== "holding" && state !== "following") this.#note(`tick ${state}`);
-    });
-    this.#daemon.policy!.onStep((record) => {
-      this.steps++;
-      if (record.commandSeq !== undefined) this.commands++;
-      else if (record.refusal !== undefined)
-        this.#refusals[record.refusal] = (this.#refusals[record.refusal] ?? 0) + 1;
-    });
-  }
-
-  async sample(signal: AbortSignal): Promise<void> {
-    const { processId } = this.#servo.info;
-    const either = AbortSignal.any([signal, this.#ended.signal]);
-    while (!either.aborted) {
-      const status = readFileSync(`/proc/${processId}/status`, "utf8");
-      this.rssMb.push(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024);
-      await sleepMs(systemClock, RSS_MS, either);
-    }
-  }
-
-  stop(): void {
-    this.#ended.abort();
-  }
-
-  figures(seconds: number) {
-    const after = this.#frames();
-    return {
-      servoRssMb: { first: this.rssMb[0]!, last: this.rssMb.at(-1)!, max: Math.max(...this.rssMb) },
-      daemonHeapMb: { first: this.#heapFirstMb, last: process.memoryUsage().heapUsed / MB },
-      cameras: Object.fromEntries(
-        Object.entries(after).map(([name, { received, lost }]) => [
-          name,
-          {
-            received: received - this.#framesBefore[name]!.received,
-            lost: lost - this.#framesBefore[name]!.lost,
-            expected: seconds * this.#daemon.cell.cameras[name]!.rateHz,
-          },
-        ]),
-      ),
-      policySteps: this.steps,
-      policyCommands: this.commands,
-      refusals: this.#refusals,
-      unexpected: { ...this.unexpected },
-      policyRestarts: this.policyStarts - this.#startsBefore,
-    };
-  }
-
-  #frames(): Record<string, { received: number; lost: number }> {
-    return Object.fromEntries(
-      Object.keys(this.#daemon.cell.cameras).map((name) => {
-        const { receivedCount, lostCount } = this.#daemon.camera(name)!.stream.counters;
-        return [name, { received: receivedCount, lost: lostCount }];
-      }),
-    );
-  }
-
-  #note(what: string): void {
-    this.unexpected[what] = (this.unexpected[what] ?? 0) + 1;
   }
 }
 

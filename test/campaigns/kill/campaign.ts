@@ -14,34 +14,73 @@ export interface CampaignOptions {
   readonly onOutcome: (outcome: KillOutcome) => void;
 }
 
-/** A rig whose round could not be carried out is replaced; what went wrong counts as a violation of that round. */
 export async function runFastCampaign(options: CampaignOptions): Promise<void> {
   const left = [...options.rounds];
   await Promise.all(
     Array.from({ length: options.rigs }, async (_, index) => {
-      let rig: ArmRig | undefined;
-      try {
-        for (let round = left.shift(); round !== undefined; round = left.shift()) {
-          const plan = planRound(options.seed, round);
-          try {
-            rig ??= await startRig(index);
-            options.onOutcome(await runFastRound(rig, plan));
-          } catch (thrown) {
-            options.onOutcome({
-              round,
-              victim: plan.victim,
-              moment: plan.moment,
-              ...notCarriedOut(thrown),
-            });
-            await rig?.close();
-            rig = undefined;
-          }
-        }
-      } finally {
-        await rig?.close();
+      const rigs = new Replaceable(() => startRig(index));
+      for (let round = left.shift(); round !== undefined; round = left.shift()) {
+        const plan = planRound(options.seed, round);
+        options.onOutcome(await rigs.carryOut(plan, (rig) => runFastRound(rig, plan)));
       }
+      await rigs.close();
     }),
   );
+}
+
+/** Whole daemons, one after the other: each brings ROS, policy and cameras along. */
+export async function runDaemonCampaign({
+  seed,
+  rounds,
+  onOutcome,
+}: Omit<CampaignOptions, "rigs">): Promise<void> {
+  const rigs = new Replaceable(() => DaemonRig.start());
+  for (const round of rounds) {
+    const plan = { round, victim: "daemon", moment: "unknown" };
+    onOutcome(await rigs.carryOut(plan, (rig) => runDaemonRound(rig, seed, round)));
+  }
+  await rigs.close();
+}
+
+const ATTEMPTS = 3;
+
+/**
+ * A rig that is replaced when a round could not be carried out on it, e.g. because an overloaded machine made the
+ * servo fault or stop, which is safe. Such rounds are repeated and counted; what a judge finds is never repeated.
+ */
+class Replaceable<R extends { close(): Promise<void> }> {
+  readonly #start: () => Promise<R>;
+  #rig: R | undefined;
+
+  constructor(start: () => Promise<R>) {
+    this.#start = start;
+  }
+
+  async carryOut(
+    plan: { readonly round: number; readonly victim: string; readonly moment: string },
+    work: (rig: R) => Promise<KillOutcome>,
+  ): Promise<KillOutcome> {
+    const disturbed: string[] = [];
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      try {
+        this.#rig ??= await this.#start();
+        return { ...(await work(this.#rig)), disturbed };
+      } catch (thrown) {
+        disturbed.push(errorText(thrown, 2000));
+        await this.close();
+      }
+    }
+    const { round, victim, moment } = plan;
+    const violations = [`the round could not be carried out ${ATTEMPTS} times: ${disturbed.at(-1)}`];
+    const unknown = { restMs: Number.NaN, startDistanceRad: Number.NaN, seconds: Number.NaN };
+    return { round, victim, moment, ...unknown, interruptions: 0, violations, disturbed };
+  }
+
+  async close(): Promise<void> {
+    const rig = this.#rig;
+    this.#rig = undefined;
+    await rig?.close().catch(() => {});
+  }
 }
 
 /** Lateness of the machine must not decide: a stop by `loopLate` is safe, but another campaign's subject. */
@@ -52,37 +91,6 @@ const startRig = (index: number) =>
     servo: { lateTicksMax: 100, stateAgeMsMax: 1000 },
   });
 
-/** Whole daemons, one after the other: each brings ROS, policy and cameras along. */
-export async function runDaemonCampaign({
-  seed,
-  rounds,
-  onOutcome,
-}: Omit<CampaignOptions, "rigs">): Promise<void> {
-  let rig: DaemonRig | undefined;
-  try {
-    for (const round of rounds) {
-      try {
-        rig ??= await DaemonRig.start();
-        onOutcome(await runDaemonRound(rig, seed, round));
-      } catch (thrown) {
-        onOutcome({ round, victim: "daemon", moment: "unknown", ...notCarriedOut(thrown) });
-        await rig?.close();
-        rig = undefined;
-      }
-    }
-  } finally {
-    await rig?.close();
-  }
-}
-
-const notCarriedOut = (thrown: unknown) => ({
-  restMs: Number.NaN,
-  startDistanceRad: Number.NaN,
-  interruptions: 0,
-  seconds: Number.NaN,
-  violations: [`the round could not be carried out: ${errorText(thrown, 2000)}`],
-});
-
 export interface CampaignTotals {
   readonly rounds: number;
   readonly byVictim: Readonly<Record<string, number>>;
@@ -92,6 +100,8 @@ export interface CampaignTotals {
   /** Largest distance of a stream's first setpoint from the arm [mrad]. */
   readonly startDistanceMradMax: number;
   readonly interruptions: number;
+  /** Attempts that an overloaded machine spoilt, all repeated. */
+  readonly disturbed: number;
   readonly secondsMean: number;
 }
 
@@ -111,6 +121,7 @@ export function addUp(outcomes: readonly KillOutcome[]): CampaignTotals {
     restMsMax: most(outcomes.map(({ restMs }) => restMs)),
     startDistanceMradMax: most(outcomes.map(({ startDistanceRad }) => 1000 * startDistanceRad)),
     interruptions: outcomes.reduce((sum, { interruptions }) => sum + interruptions, 0),
+    disturbed: outcomes.reduce((sum, { disturbed }) => sum + (disturbed?.length ?? 0), 0),
     secondsMean: seconds.reduce((sum, value) => sum + value, 0) / Math.max(1, seconds.length),
   };
 }

@@ -28,6 +28,8 @@ export interface KillOutcome {
   /** Silences of the wire within a stream, after which it went on from rest: an overloaded machine. */
   readonly interruptions: number;
   readonly seconds: number;
+  /** Why earlier attempts at this round could not be carried out. */
+  readonly disturbed?: readonly string[];
   readonly violations: readonly string[];
   /** Of a round with a violation: when the kill came, and all frames since the round began. */
   readonly evidence?: { readonly killedNs: string; readonly frames: readonly (string | number)[][] };

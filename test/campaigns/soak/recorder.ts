@@ -29,10 +29,13 @@ const JPEG = { quality: 92, chromaSubsampling: "4:4:4" } as const;
 const QUEUE_MAX = 60;
 
 sharp.concurrency(1);
+// Nobody reads any more: the end of standard input says the same and is acted on.
+process.stdout.on("error", () => {});
 const ended = new AbortController();
 const config = Config.parse(await readChildConfig(() => ended.abort()));
 const counts = { frames: 0, gaps: 0, dropped: 0, joints: 0, episodes: 0, bytes: 0 };
 const newestStampNs = new Map<string, bigint>();
+const subscriptions: (() => void)[] = [];
 let queued = 0;
 const imageTopic = (camera: string) => `${camera}/color/image_raw/compressed`;
 let episode = await newEpisode();
@@ -40,17 +43,19 @@ let episode = await newEpisode();
 const ros = await startRos();
 const node = ros.createNode("cerebellum_soak_recorder");
 for (const camera of config.cameras) {
-  node.subscribeRaw("sensor_msgs/msg/Image", `${camera}/color/image_raw`, "sensor", (bytes) => {
+  const take = (bytes: Uint8Array) => {
     const parsed = readImage(bytes);
     if (parsed.ok) takeImage(camera, parsed.value);
-  });
+  };
+  subscriptions.push(node.subscribeRaw("sensor_msgs/msg/Image", `${camera}/color/image_raw`, "sensor", take));
 }
 for (const topic of config.joints) {
-  node.subscribeRaw("sensor_msgs/msg/JointState", topic, "reliable", (bytes) => {
+  const take = (bytes: Uint8Array) => {
     const nowNs = systemClock.epochNs();
     counts.joints++;
     episode.write(topic, nowNs, nowNs, bytes);
-  });
+  };
+  subscriptions.push(node.subscribeRaw("sensor_msgs/msg/JointState", topic, "reliable", take));
 }
 let seconds = 0;
 while (!ended.signal.aborted) {
@@ -58,6 +63,7 @@ while (!ended.signal.aborted) {
   if (++seconds % config.episodeS === 0) await changeEpisode();
   process.stdout.write(`${JSON.stringify(counts)}\n`);
 }
+for (const undo of subscriptions) undo();
 await episode.finish({ outcome: "soak" });
 ros.shutdown();
 process.exit(0);
