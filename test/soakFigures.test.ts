@@ -28,6 +28,7 @@ const good: SoakResult = {
   policySteps: 300,
   policyCommands: 300,
   refusals: {},
+  triggers: { commandExpired: 2 },
   unexpected: {},
   policyRestarts: 0,
 };

@@ -1,6 +1,6 @@
 /**
- * The soak: `npm run soak -- --minutes 30 [--no-fifo] [--json FILE]`. The lab cell with its policy, two cameras and
- * recording, in the real daemon with a real servo process; a line a minute, and at the end whether the loop kept its
+ * The soak: `npm run soak -- --minutes 30 [--no-fifo] [--second-camera-hz N] [--json FILE]`. The lab
+ * cell with its policy, two cameras and recording, in the real daemon with a real servo process; a line a minute, and at the end whether the loop kept its
  * word. The second camera sits on the flange like the first: cell files know no other place.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -22,6 +22,7 @@ const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "30" },
     "no-fifo": { type: "boolean", default: false },
+    "second-camera-hz": { type: "string", default: "30" },
     json: { type: "string" },
   },
 });
@@ -37,7 +38,9 @@ const SECOND_CAMERA = {
 const folder = mkdtempSync(join(tmpdir(), "cerebellum-soak-"));
 const cellFile = await writeCell(folder, (cell) => {
   const wrist = cell.cameras.wrist as { mount: object };
-  cell.cameras.second = { ...wrist, topic: "/camera/second", mount: { ...wrist.mount, ...SECOND_CAMERA } };
+  const rateHz = Number(values["second-camera-hz"]);
+  const mount = { ...wrist.mount, ...SECOND_CAMERA };
+  cell.cameras.second = { ...wrist, rateHz, topic: "/camera/second", mount };
   if (values["no-fifo"]) cell.robots.arm!.servo.realtimePriority = 0;
 });
 try {
@@ -62,7 +65,7 @@ async function soak(daemon: Daemon, signal: AbortSignal): Promise<void> {
     await sleepMs(daemon.clock, MINUTE_MS, signal);
     const so = latenessBetween(first.statistics, (await servo.statistics()) as Mark["statistics"]);
     console.log(
-      `minute ${minute}: lateness p99 ${so.p99.toFixed(0)} us, p99.9 ${so.p999.toFixed(0)} us, max ${so.max.toFixed(0)} us; servo ${watch.rssMb.at(-1)?.toFixed(0)} MB; policy ${watch.steps} steps, ${watch.commands} commands; recorder ${recorder.counts.frames ?? 0} frames, ${recorder.counts.dropped ?? 0} dropped; unexpected ${JSON.stringify(watch.unexpected)}`,
+      `minute ${minute}: lateness p99 ${so.p99.toFixed(0)} us, p99.9 ${so.p999.toFixed(0)} us, max ${so.max.toFixed(0)} us; servo ${watch.rssMb.at(-1)?.toFixed(0)} MB; policy ${watch.steps} steps, ${watch.commands} commands; recorder ${recorder.counts.frames ?? 0} frames, ${recorder.counts.dropped ?? 0} dropped; triggers ${JSON.stringify(watch.triggers)}, unexpected ${JSON.stringify(watch.unexpected)}`,
     );
   }
   const last = await marked(marker);

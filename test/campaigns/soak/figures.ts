@@ -23,7 +23,9 @@ export interface SoakResult extends TickCount {
   readonly policySteps: number;
   readonly policyCommands: number;
   readonly refusals: Readonly<Record<string, number>>;
-  /** Servo states other than holding and following, and triggers, with how often. */
+  /** What made the arm hold or stop, with how often; a hold is no failure of the servo. */
+  readonly triggers: Readonly<Record<string, number>>;
+  /** Ticks in states other than holding and following, and faults. */
   readonly unexpected: Readonly<Record<string, number>>;
   readonly policyRestarts: number;
 }
@@ -71,6 +73,6 @@ export function describeSoak(result: SoakResult): string[] {
     `  servo RSS ${result.servoRssMb.first.toFixed(0)} to ${result.servoRssMb.last.toFixed(0)} MB, most ${result.servoRssMb.max.toFixed(0)}; daemon heap ${result.daemonHeapMb.first.toFixed(0)} to ${result.daemonHeapMb.last.toFixed(0)} MB`,
     `  frames ${cameras.join(", ")}; recorder ${list(result.recorder)}`,
     `  policy ${result.policySteps} steps, ${result.policyCommands} commands, held by ${list(result.refusals)}; started again ${result.policyRestarts} times`,
-    `  unexpected: ${list(result.unexpected)}`,
+    `  triggers ${list(result.triggers)}; unexpected: ${list(result.unexpected)}`,
   ];
 }

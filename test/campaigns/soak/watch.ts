@@ -11,6 +11,7 @@ const MB = 2 ** 20;
 export class Watch {
   readonly rssMb: number[] = [];
   readonly unexpected: Record<string, number> = {};
+  readonly triggers: Record<string, number> = {};
   readonly #refusals: Record<string, number> = {};
   steps = 0;
   commands = 0;
@@ -33,17 +34,16 @@ export class Watch {
     this.#heapFirstMb = process.memoryUsage().heapUsed / MB;
     this.#startsBefore = this.policyStarts;
     this.#servo.onEvent(({ kind, trigger }) => {
-      if (trigger !== undefined) this.#note(`trigger ${trigger}`);
-      else if (kind === "fault") this.#note("fault");
+      if (trigger !== undefined) count(this.triggers, trigger);
+      if (kind === "fault") count(this.unexpected, "fault");
     });
     this.#servo.onSnapshot(({ state }) => {
-      if (state !== "holding" && state !== "following") this.#note(`tick ${state}`);
+      if (state !== "holding" && state !== "following") count(this.unexpected, `tick ${state}`);
     });
     this.#daemon.policy!.onStep((record) => {
       this.steps++;
       if (record.commandSeq !== undefined) this.commands++;
-      else if (record.refusal !== undefined)
-        this.#refusals[record.refusal] = (this.#refusals[record.refusal] ?? 0) + 1;
+      else if (record.refusal !== undefined) count(this.#refusals, record.refusal);
     });
   }
 
@@ -79,6 +79,7 @@ export class Watch {
       policySteps: this.steps,
       policyCommands: this.commands,
       refusals: this.#refusals,
+      triggers: { ...this.triggers },
       unexpected: { ...this.unexpected },
       policyRestarts: this.policyStarts - this.#startsBefore,
     };
@@ -92,8 +93,8 @@ export class Watch {
       }),
     );
   }
+}
 
-  #note(what: string): void {
-    this.unexpected[what] = (this.unexpected[what] ?? 0) + 1;
-  }
+function count(counts: Record<string, number>, what: string): void {
+  counts[what] = (counts[what] ?? 0) + 1;
 }
