@@ -56,7 +56,7 @@ async function run(): Promise<void> {
       practice.command();
       commandTicks.left = commandEvery;
     }
-    practice.servo.tick(tick);
+    practice.tick(tick);
   });
   loop.start();
   await sleepMs(systemClock, WARM_UP_MS);

@@ -63,7 +63,7 @@ export async function measureAllocation(options: {
         if (options.what === "following") practice.command();
         else practice.hear();
       }
-      practice.servo.tick(tick);
+      practice.tick(tick);
     }
   };
   run(WARM_UP_TICKS);

@@ -1,9 +1,15 @@
-/** A real servo with an arm in memory and nobody connected, which follows a slow swing: the work of a tick, alone. */
+/**
+ * A real servo with its black box, an arm in memory and nobody connected, which follows a slow swing: the work of a
+ * tick, alone.
+ */
 import { type Clock, msToMonotonicNs } from "../../core/clock.js";
 import { TOOL_POINT_FLANGE_M } from "../../kinematics/xarm7.js";
 import { xarm7Body } from "../../kinematics/xarm7Collision.js";
+import { RingRecorder } from "../../runtime/servo/blackBox/recorder.js";
+import { Ring, WORD } from "../../runtime/servo/blackBox/ring.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
 import type { Peer } from "../../runtime/servo/link/server.js";
+import type { Tick } from "../../runtime/servo/loop.js";
 import { Servo } from "../../runtime/servo/servo.js";
 import { MemoryArm } from "./memoryArm.js";
 
@@ -20,11 +26,14 @@ const COMMANDER: Peer = { id: 2, name: "practice", role: "commander" };
 export class Practice {
   readonly servo: Servo;
   readonly #clock: Clock;
+  readonly #ring: Ring;
   readonly #targetRad = Float64Array.from(HOME_RAD);
   #epoch = 0;
   #seq = 0;
 
   constructor(clock: Clock, config: ServoConfig = ServoConfig.parse({})) {
+    const size = { jointCount: HOME_RAD.length, rateHz: config.rateHz };
+    this.#ring = new Ring(size);
     this.#clock = clock;
     this.servo = new Servo({
       robot: "practice",
@@ -39,7 +48,15 @@ export class Practice {
       clock,
       realtimePriority: 0,
       processId: process.pid,
+      blackBox: new RingRecorder(this.#ring, size),
     });
+  }
+
+  /** One tick; what it writes into the black box is taken out at once, and goes nowhere. */
+  tick(tick: Tick): void {
+    this.servo.tick(tick);
+    this.#ring.set(WORD.rowsDrained, this.#ring.get(WORD.rowsWritten));
+    this.#ring.set(WORD.noteBytesDrained, this.#ring.get(WORD.noteBytesWritten));
   }
 
   /** Connected and enabled, with a lease: `following` without a command yet. */
