@@ -93,6 +93,15 @@ describe("daemon node", () => {
     ]);
   });
 
+  it("stops at any message on its stop topic, also while inactive", async () => {
+    const { ros, calls } = start();
+    ros.node.listeners.get("/cerebellum/stop")!({});
+    expect(calls).toEqual(["stop 2 message on /cerebellum/stop"]);
+    ros.state = "inactive";
+    ros.node.listeners.get("/cerebellum/stop")!({});
+    expect(calls).toHaveLength(2);
+  });
+
   it("starts nothing while inactive, but stops", async () => {
     const { ros, calls, call } = start();
     ros.callbacks!.onDeactivate();

@@ -51,6 +51,10 @@ export function startDaemonNode(ros: RosRuntime, options: DaemonNodeOptions): Da
   });
   for (const [name, value] of flattenParameters(options.cell)) node.readOnlyParameter(name, value);
   offerServices(node, supervisor, () => node.state() === "active");
+  // Whatever arrives stops, in every lifecycle state: a publisher needs neither our messages nor an answer.
+  node.subscribe("std_msgs/msg/Empty", "/cerebellum/stop", "reliable", () => {
+    void supervisor.stop(2, "message on /cerebellum/stop");
+  });
   const publisher = node.publisher("diagnostic_msgs/msg/DiagnosticArray", "/diagnostics", "reliable");
   const report = async () => {
     while (!ended.signal.aborted) {
