@@ -81,7 +81,7 @@ describe("e-stop desk", () => {
     hand.on!.live();
     hand.on!.stop("message on cell/stop");
     await turns();
-    const reason = "e-stop by mqtt: message on cell/stop";
+    const reason = "mqtt: message on cell/stop";
     expect(stops).toEqual([`left 1 ${reason}`, `right 1 ${reason}`]);
     expect(reports).toEqual([{ source: "mqtt", category: 1, reason, failures: [] }]);
   });
@@ -137,7 +137,7 @@ describe("e-stop desk", () => {
     hand.on!.live();
     hand.end("/dev/ttyUSB0: it ended");
     await turns();
-    expect(stops[0]).toBe("left 1 e-stop by mqtt: /dev/ttyUSB0: it ended");
+    expect(stops[0]).toBe("left 1 mqtt: /dev/ttyUSB0: it ended");
     expect(stops).toHaveLength(2);
   });
 
@@ -148,7 +148,7 @@ describe("e-stop desk", () => {
     const unreached = await startUnreachable();
     unreached.hand.on!.stop("now");
     await turns();
-    expect(unreached.stops).toEqual(["right 1 e-stop by mqtt: now"]);
+    expect(unreached.stops).toEqual(["right 1 mqtt: now"]);
     expect(unreached.reports[0]!.failures).toEqual(["left: nobody listens"]);
     hand.on!.stop("now");
     await turns();

@@ -67,14 +67,14 @@ export class EstopDesk {
             wasLive = true;
             set("live", "listening");
           },
-          stop: (what) => void this.#stop(name, category, `e-stop by ${name}: ${what}`),
+          stop: (what) => void this.#stop(name, category, `${name}: ${what}`),
           held: (isHeld) => set(isHeld ? "held" : "live", isHeld ? "the button is held down" : "listening"),
         },
         signal,
       );
       if (signal.aborted) return;
       set("absent", why);
-      if (wasLive && source.endIsStop) void this.#stop(name, category, `e-stop by ${name}: ${why}`);
+      if (wasLive && source.endIsStop) void this.#stop(name, category, `${name}: ${why}`);
       else if (wasLive && required)
         void this.#stop(name, LOSS_CATEGORY, `the required stop source ${name} is gone: ${why}`);
       await sleepMs(this.#parts.clock, RETRY_MS, signal);

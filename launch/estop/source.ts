@@ -3,7 +3,7 @@
 export interface SourceEvents {
   /** From here on a stop would be noticed. */
   live(): void;
-  /** Somebody wants everything to stop; `what` completes "e-stop by input: ...". */
+  /** Somebody wants everything to stop; `what` completes "e-stop: input: ...". */
   stop(what: string): void;
   /** A button is held down or has been let go. */
   held(isHeld: boolean): void;

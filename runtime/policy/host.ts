@@ -43,6 +43,8 @@ export interface PolicyStatus {
   readonly failure: Failure | undefined;
 }
 
+/** Models live outside of the heap. A worker that leaks ends alone, long before the machine is out of memory. */
+const HEAP_MIB_MAX = 512;
 const READY_MS_MAX = 60_000;
 const CLOSE_MS_MAX = 15_000;
 
@@ -92,7 +94,11 @@ export class PolicyHost {
    * @throws the worker's own BUNDLE_INVALID, BUNDLE_MISMATCH, LINK_CLOSED, ...; TIMED_OUT
    */
   async configure(): Promise<void> {
-    const worker = new Worker(this.#options.entry, { workerData: this.#setup(), name: this.#options.name });
+    const worker = new Worker(this.#options.entry, {
+      workerData: this.#setup(),
+      name: this.#options.name,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX },
+    });
     this.#worker = worker;
     this.#exited = new Promise((resolve) => worker.once("exit", () => resolve()));
     const ready = new Promise<Failure | undefined>((resolve) => {
