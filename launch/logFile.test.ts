@@ -60,7 +60,9 @@ describe("log file", () => {
     await file.flush();
     file.write("after\n");
     await file.close();
-    expect(readFileSync(path, "utf8")).toMatch(/\{"level":40,"event":"logLinesLost","count":1\}\nafter\n$/);
+    const text = readFileSync(path, "utf8");
+    expect(text.includes('{"level":40,"event":"logLinesLost","count":1}\n')).toBe(true);
+    expect(text.endsWith("x\nafter\n")).toBe(true);
   });
 
   it("takes what cannot even be opened for a full disk", async () => {
