@@ -17,14 +17,10 @@ import { entryUrl } from "../../core/entry.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
 import { PolicyHost } from "../../runtime/policy/host.js";
-import { type ArmNode, startArmNode } from "../../runtime/ros/armNode.js";
-import { type CameraSubscription, subscribeCamera } from "../../runtime/ros/cameraSubscription.js";
-import { type DaemonNode, startDaemonNode } from "../../runtime/ros/daemonNode.js";
+import type { CameraSubscription } from "../../runtime/ros/cameraSubscription.js";
 import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
-import { policyStatusPublisher, publishServoState } from "../../runtime/ros/statusTopics.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
-import type { DiagnosticItem } from "../../runtime/supervisor.js";
 import type { CellConfig } from "../cell/schema.js";
 import { serveControl } from "../control/server.js";
 import { EstopHost } from "../estop/host.js";
@@ -38,7 +34,9 @@ import { answerControl } from "./controlHandler.js";
 import { type LabProcess, startLabProcess } from "./labProcess.js";
 import { endFormerChildren, noteEndedInOrder, noteRunning, pidFileOf, unfinishedRun } from "./lastRun.js";
 import { RESTART_RULES } from "./restartPolicy.js";
+import { type RosSide, startRosSide } from "./rosSide.js";
 import { ServoKeeper } from "./servoKeeper.js";
+import { logFileItem } from "./status.js";
 import { CellSupervisor } from "./supervisor.js";
 
 export interface DaemonOptions {
@@ -68,20 +66,6 @@ export type FrameListener = (
 /** A policy that does not give its lease back within this loses it with the servo process. */
 const POLICY_STOP_MS_MAX = 500;
 
-function logItem(file: LogFile | undefined): DiagnosticItem[] {
-  if (file === undefined || file.droppedCount === 0) return [];
-  const message = file.failure ?? "written again; make sure that the disk does not fill up once more";
-  return [
-    {
-      name: "log: file",
-      hardwareId: "",
-      level: file.failure === undefined ? "warn" : "error",
-      message: `lines are lost: ${message}`,
-      values: { droppedLines: file.droppedCount },
-    },
-  ];
-}
-
 export class Daemon {
   readonly cell: CellConfig;
   readonly clock: Clock;
@@ -95,18 +79,15 @@ export class Daemon {
   readonly #run: RunFolder;
   readonly #undo: (() => Promise<void> | void)[] = [];
   readonly #keepers = new Map<string, ServoKeeper>();
-  readonly #cameras = new Map<string, CameraSubscription>();
-  readonly #armNodes: ArmNode[] = [];
   #lab: LabProcess | undefined;
   #ros: RosRuntime | undefined;
-  #daemonNode: DaemonNode | undefined;
+  #rosSide: RosSide | undefined;
   #policy: PolicyHost | undefined;
   #bundle: string | undefined;
   #failure: CerebellumError | undefined;
   #isReady = false;
   #estop: EstopHost | undefined;
   readonly #notifier: SystemdNotifier | undefined;
-  #publishPolicy: ReturnType<typeof policyStatusPublisher> | undefined;
 
   private constructor(options: DaemonOptions) {
     this.#options = options;
@@ -129,7 +110,7 @@ export class Daemon {
       policy: () => this.#policy,
       loadPolicy: (bundle) => this.#openPolicy(bundle),
       whyNotEnable: () => this.#estop?.whyNotEnable(),
-      watchers: () => [...(this.#estop?.diagnostics() ?? []), ...logItem(options.logFile)],
+      watchers: () => [...(this.#estop?.diagnostics() ?? []), ...logFileItem(options.logFile)],
     });
   }
 
@@ -159,7 +140,7 @@ export class Daemon {
   }
 
   get rosNode() {
-    return this.#daemonNode!.node;
+    return this.#rosSide!.daemonNode.node;
   }
 
   /** Why the daemon ends by itself, once it does. */
@@ -191,7 +172,7 @@ export class Daemon {
   }
 
   camera(name: string): CameraSubscription | undefined {
-    return this.#cameras.get(name);
+    return this.#rosSide?.cameras.get(name);
   }
 
   async #start(): Promise<void> {
@@ -240,7 +221,21 @@ export class Daemon {
     policyOpened.catch(() => {});
     await rosStarted;
     this.#step("joining ROS 2");
-    await this.#startRosNodes();
+    const rosSide = startRosSide({
+      ros: this.ros,
+      cell,
+      clock,
+      log,
+      supervisor: this.supervisor,
+      servo: (robot) => this.keeper(robot).commander,
+      onFrame: (camera, image, receivedNs, bytes) => this.#takeFrame(camera, image, receivedNs, bytes),
+      onShutdown: () => this.shutdownRequested.abort(),
+    });
+    this.#rosSide = rosSide;
+    this.#undo.push(() => {
+      this.#rosSide = undefined;
+      rosSide.close();
+    });
     await policyOpened;
     const closeControl = await serveControl(
       this.#run.controlSocket,
@@ -310,70 +305,6 @@ export class Daemon {
     this.#options.log.info({ event: "starting" }, doing);
   }
 
-  async #startRosNodes(): Promise<void> {
-    const { cell, clock, log } = this.#options;
-    const ros = this.ros;
-    const daemonNode = startDaemonNode(ros, {
-      clock,
-      supervisor: this.supervisor,
-      cell,
-      sources: () => this.#rosDiagnostics(),
-      onInactive: () => {
-        for (const node of this.#armNodes) node.trajectories.cancel();
-      },
-      onShutdown: () => this.shutdownRequested.abort(),
-    });
-    this.#daemonNode = daemonNode;
-    this.#undo.push(() => daemonNode.close());
-    const publishPolicy = policyStatusPublisher(daemonNode.node, clock);
-    this.#publishPolicy = publishPolicy;
-    this.#undo.push(() => {
-      this.#publishPolicy = undefined;
-    });
-    for (const [robot, config] of Object.entries(cell.robots)) {
-      const client = this.keeper(robot).commander;
-      const node = startArmNode(daemonNode.node, {
-        robot,
-        client,
-        clock,
-        gripper: config.xarm7.gripper !== "none",
-        cameras: Object.entries(cell.cameras)
-          .filter(([, camera]) => camera.mount.robot === robot)
-          .map(([name, { mount }]) => ({
-            name,
-            poseFlangeOptical: { positionM: mount.positionM, quatXyzw: mount.quatXyzw },
-          })),
-        jointStateRateHz: cell.ros.jointStateRateHz,
-        transformRateHz: cell.ros.transformRateHz,
-        accepting: () => daemonNode.lifecycle() === "active",
-        log: (level, event, fields) => log[level]({ event, ...fields }),
-      });
-      this.#armNodes.push(node);
-      this.#undo.push(publishServoState(daemonNode.node, robot, client, clock));
-      this.#undo.push(() => node.close());
-    }
-    for (const [name, config] of Object.entries(cell.cameras)) {
-      const subscription = subscribeCamera(daemonNode.node, {
-        name,
-        config,
-        clock,
-        ageMsMax: cell.policy?.frameAgeMsMax ?? Number.POSITIVE_INFINITY,
-        onFrame: (image, receivedNs, bytes) => this.#takeFrame(name, image, receivedNs, bytes),
-        onTrouble: (trouble) =>
-          log.warn({ event: "cameraTrouble", camera: name, code: trouble.code }, trouble.message),
-      });
-      this.#cameras.set(name, subscription);
-      this.#undo.push(() => subscription.close());
-    }
-  }
-
-  #rosDiagnostics() {
-    return [
-      ...this.#armNodes.flatMap((node) => node.diagnostics()),
-      ...[...this.#cameras.values()].map(({ stream }) => stream.diagnostic()),
-    ];
-  }
-
   #takeFrame(camera: string, image: ImageView, receivedNs: MonotonicNs, bytes: Uint8Array): void {
     if (camera === this.cell.policy?.camera) {
       this.#policy?.frames.write(image.data, image.stepBytes, image.stampNs, receivedNs);
@@ -421,8 +352,8 @@ export class Daemon {
       throw thrown;
     }
     this.#policy = host;
-    host.onStep((record) => this.#publishPolicy?.(host.status(), record));
-    host.onPhase((status) => this.#publishPolicy?.(status));
+    host.onStep((record) => this.#rosSide?.publishPolicy(host.status(), record));
+    host.onPhase((status) => this.#rosSide?.publishPolicy(status));
     const loaded = host.status().bundle;
     log.info(
       { event: "policyReady", policy: loaded?.policy, precision: loaded?.precision, loadMs: loaded?.loadMs },

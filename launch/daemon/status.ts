@@ -2,6 +2,7 @@
 import type { PolicyStatus } from "../../runtime/policy/host.js";
 import type { ServoStatistics } from "../../runtime/servo/api.js";
 import type { DiagnosticItem } from "../../runtime/supervisor.js";
+import type { LogFile } from "../logFile.js";
 import type { Daemon } from "./daemon.js";
 
 export interface DaemonStatus {
@@ -52,4 +53,19 @@ export function describeStatus(status: DaemonStatus): string {
     lines.push(`  lab ports: ${ports.join(", ")}`);
   }
   return lines.join("\n");
+}
+
+/** Only when there is something to say: lines were lost. */
+export function logFileItem(file: LogFile | undefined): DiagnosticItem[] {
+  if (file === undefined || file.droppedCount === 0) return [];
+  const message = file.failure ?? "written again; make sure that the disk does not fill up once more";
+  return [
+    {
+      name: "log: file",
+      hardwareId: "",
+      level: file.failure === undefined ? "warn" : "error",
+      message: `lines are lost: ${message}`,
+      values: { droppedLines: file.droppedCount },
+    },
+  ];
 }

@@ -1,0 +1,101 @@
+/** All of a cell that ROS sees: the daemon's node, one set of topics for each robot, the cameras' subscriptions. */
+import type { Logger } from "pino";
+import type { Clock, MonotonicNs } from "../../core/clock.js";
+import type { ImageView } from "../../core/rosWire.js";
+import { type ArmNode, startArmNode } from "../../runtime/ros/armNode.js";
+import { type CameraSubscription, subscribeCamera } from "../../runtime/ros/cameraSubscription.js";
+import { type DaemonNode, startDaemonNode } from "../../runtime/ros/daemonNode.js";
+import type { RosRuntime } from "../../runtime/ros/rosRuntime.js";
+import { policyStatusPublisher, publishServoState } from "../../runtime/ros/statusTopics.js";
+import type { ServoClient } from "../../runtime/servo/api.js";
+import type { Supervisor } from "../../runtime/supervisor.js";
+import type { CellConfig } from "../cell/schema.js";
+
+export interface RosSideOptions {
+  readonly ros: RosRuntime;
+  readonly cell: CellConfig;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly supervisor: Supervisor;
+  readonly servo: (robot: string) => ServoClient;
+  readonly onFrame: (camera: string, image: ImageView, receivedNs: MonotonicNs, bytes: Uint8Array) => void;
+  readonly onShutdown: () => void;
+}
+
+export interface RosSide {
+  readonly daemonNode: DaemonNode;
+  readonly cameras: ReadonlyMap<string, CameraSubscription>;
+  readonly publishPolicy: ReturnType<typeof policyStatusPublisher>;
+  close(): void;
+}
+
+export function startRosSide(options: RosSideOptions): RosSide {
+  const { ros, cell, clock, supervisor, onShutdown } = options;
+  const arms = new Map<string, ArmNode>();
+  const cameras = new Map<string, CameraSubscription>();
+  const daemonNode = startDaemonNode(ros, {
+    clock,
+    supervisor,
+    cell,
+    sources: () => [
+      ...[...arms.values()].flatMap((arm) => arm.diagnostics()),
+      ...[...cameras.values()].map(({ stream }) => stream.diagnostic()),
+    ],
+    onInactive: () => {
+      for (const arm of arms.values()) arm.trajectories.cancel();
+    },
+    onShutdown,
+  });
+  const undo = [() => daemonNode.close()];
+  for (const robot of Object.keys(cell.robots)) {
+    const arm = startArm(robot, daemonNode, options);
+    arms.set(robot, arm);
+    undo.push(publishServoState(daemonNode.node, robot, options.servo(robot), clock), () => arm.close());
+  }
+  for (const name of Object.keys(cell.cameras)) {
+    const subscription = subscribe(name, daemonNode, options);
+    cameras.set(name, subscription);
+    undo.push(() => subscription.close());
+  }
+  return {
+    daemonNode,
+    cameras,
+    publishPolicy: policyStatusPublisher(daemonNode.node, clock),
+    close: () => {
+      for (const one of undo.splice(0).reverse()) one();
+    },
+  };
+}
+
+function startArm(robot: string, { node, lifecycle }: DaemonNode, options: RosSideOptions): ArmNode {
+  const { cell, clock, log } = options;
+  return startArmNode(node, {
+    robot,
+    client: options.servo(robot),
+    clock,
+    gripper: cell.robots[robot]!.xarm7.gripper !== "none",
+    cameras: Object.entries(cell.cameras)
+      .filter(([, camera]) => camera.mount.robot === robot)
+      .map(([name, { mount }]) => ({
+        name,
+        poseFlangeOptical: { positionM: mount.positionM, quatXyzw: mount.quatXyzw },
+      })),
+    jointStateRateHz: cell.ros.jointStateRateHz,
+    transformRateHz: cell.ros.transformRateHz,
+    accepting: () => lifecycle() === "active",
+    log: (level, event, fields) => log[level]({ event, ...fields }),
+  });
+}
+
+function subscribe(name: string, { node }: DaemonNode, options: RosSideOptions): CameraSubscription {
+  const { cell, clock, log, onFrame } = options;
+  return subscribeCamera(node, {
+    name,
+    config: cell.cameras[name]!,
+    clock,
+    ageMsMax: cell.policy?.frameAgeMsMax ?? Number.POSITIVE_INFINITY,
+    onFrame: (image, receivedNs, bytes) => onFrame(name, image, receivedNs, bytes),
+    onTrouble: (trouble) =>
+      log.warn({ event: "cameraTrouble", camera: name, code: trouble.code }, trouble.message),
+  });
+}
