@@ -6,8 +6,8 @@ import { type MonotonicNs, NS_PER_MS, sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import { LAB_PRIORITY, makeThisThreadFifo } from "../realtime.js";
 import { ArmRig } from "../rig/armRig.js";
-import { HOME_RAD, toCruise } from "../rig/cruise.js";
-import { RIG_SERVO, STOP_TRIGGERS, type StopTrigger } from "../rig/stopTriggers.js";
+import { HOME_RAD, toCruise, toHolding } from "../rig/cruise.js";
+import { closeSources, RIG_SERVO, STOP_TRIGGERS, type StopTrigger } from "../rig/stopTriggers.js";
 import { judgeStop } from "../rig/wire.js";
 import { systemClock } from "../systemClock.js";
 import { type SampleSummary, summariseMs } from "./statistics.js";
@@ -35,6 +35,8 @@ export interface TriggerResult {
   readonly count: number;
   /** Rounds in which the arm did not cruise evenly before the trigger, so that nothing can be said. */
   readonly discardedCount: number;
+  /** Rounds that could not be carried out, each with why. */
+  readonly failures: readonly string[];
   /** Rounds without any braking setpoint or stop frame. */
   readonly noReactionCount: number;
   readonly reaction: SampleSummary | undefined;
@@ -47,6 +49,8 @@ export interface TriggerResult {
   /** Where the system has a part of its own: from the call, e.g. of kill(2), to the same frame. Not gated. */
   readonly fromCall: SampleSummary | undefined;
   readonly rest: SampleSummary | undefined;
+  /** Judged against the gate; the others are reported only. */
+  readonly gated: boolean;
   readonly holds: boolean;
 }
 
@@ -102,6 +106,7 @@ export async function benchStop(options: StopBenchOptions): Promise<StopBenchRes
     }
     return summarise(rig, tallies, realtimePriority, passedS());
   } finally {
+    await closeSources(rig);
     await rig.close();
   }
 }
@@ -112,6 +117,8 @@ const phaseMs = (count: number): number => ((count * 0.6180339887) % 1) * PHASE_
 async function once(rig: ArmRig, tally: Tally, extraMs: number): Promise<void> {
   const { trigger } = tally;
   try {
+    await toHolding(rig);
+    if ((await trigger.prepare?.(rig)) === false) return;
     const observer = await toCruise(rig, { validMs: trigger.validMs, everyMs: COMMAND_EVERY_MS, extraMs });
     const standing = trigger.judged === "stands" ? new StandWatch(rig) : undefined;
     const { fromNs, calledNs } = await trigger.pull(rig, observer);
@@ -183,7 +190,7 @@ function summarise(
 ): StopBenchResult {
   const { periodMs, config } = rig;
   const triggers = tallies.map(
-    ({ trigger, reactionMs, fromCallMs, restMs, discarded, noReaction }): TriggerResult => {
+    ({ trigger, reactionMs, fromCallMs, restMs, discarded, noReaction, failures }): TriggerResult => {
       const reaction = summariseMs(reactionMs);
       const periods = (ms: number | undefined) => (ms === undefined ? Number.NaN : ms / periodMs);
       return {
@@ -192,6 +199,7 @@ function summarise(
         judged: trigger.judged,
         count: reactionMs.length,
         discardedCount: discarded,
+        failures,
         noReactionCount: noReaction,
         reaction,
         reactionPeriods: {
@@ -202,6 +210,7 @@ function summarise(
         },
         fromCall: summariseMs(fromCallMs),
         rest: summariseMs(restMs),
+        gated: trigger.ungated === undefined,
         holds: noReaction === 0 && reaction !== undefined && reaction.p999Ms <= GATE_PERIODS * periodMs,
       };
     },
@@ -213,15 +222,17 @@ function summarise(
     gatePeriods: GATE_PERIODS,
     seconds,
     triggers,
-    all: summariseMs(tallies.flatMap(({ reactionMs }) => reactionMs)),
-    broken: triggers.filter(({ holds }) => !holds).map(({ trigger }) => trigger),
+    all: summariseMs(
+      tallies.flatMap(({ trigger, reactionMs }) => (trigger.ungated === undefined ? reactionMs : [])),
+    ),
+    broken: triggers.filter(({ gated, holds }) => gated && !holds).map(({ trigger }) => trigger),
   };
 }
 
 export function describeStopBench(result: StopBenchResult): string[] {
   const ms = (value: number | undefined) => (value === undefined ? "-" : value.toFixed(2)).padStart(7);
-  const row = ({ trigger, count, reaction, reactionPeriods, rest, holds }: TriggerResult) =>
-    `${trigger.padEnd(34)} ${String(count).padStart(5)} ${ms(reaction?.p50Ms)} ${ms(reaction?.p99Ms)} ${ms(reaction?.p999Ms)} ${ms(reaction?.maxMs)}  ${reactionPeriods.p999.toFixed(2).padStart(6)} ${ms(rest?.p50Ms)}${holds ? "" : "  above the gate"}`;
+  const row = ({ trigger, count, reaction, reactionPeriods, rest, gated, holds }: TriggerResult) =>
+    `${trigger.padEnd(34)} ${String(count).padStart(5)} ${ms(reaction?.p50Ms)} ${ms(reaction?.p99Ms)} ${ms(reaction?.p999Ms)} ${ms(reaction?.maxMs)}  ${reactionPeriods.p999.toFixed(2).padStart(6)} ${ms(rest?.p50Ms)}${gated ? (holds ? "" : "  above the gate") : "  not gated"}`;
   return [
     `stop at ${result.rateHz} Hz, SCHED_FIFO priority ${result.realtimePriority || "not permitted"}, ${result.seconds.toFixed(0)} s; times in ms from the trigger to the emulated wire`,
     `${"trigger".padEnd(34)} ${"n".padStart(5)} ${"p50".padStart(7)} ${"p99".padStart(7)} ${"p99.9".padStart(7)} ${"max".padStart(7)}  periods ${"rest".padStart(6)}`,
@@ -231,6 +242,7 @@ export function describeStopBench(result: StopBenchResult): string[] {
         ? []
         : `${`  ${trigger}, from the kill`.padEnd(34)} ${String(fromCall.count).padStart(5)} ${ms(fromCall.p50Ms)} ${ms(fromCall.p99Ms)} ${ms(fromCall.p999Ms)} ${ms(fromCall.maxMs)}  with the system's part, not gated`,
     ),
+    `rounds without a figure: ${result.triggers.reduce((count, { discardedCount }) => count + discardedCount, 0)} in which the arm did not cruise evenly, ${result.triggers.reduce((count, { failures }) => count + failures.length, 0)} that could not be carried out`,
     `all: ${result.all?.count ?? 0} stops, p50 ${ms(result.all?.p50Ms).trim()}, p99 ${ms(result.all?.p99Ms).trim()}, p99.9 ${ms(result.all?.p999Ms).trim()}, max ${ms(result.all?.maxMs).trim()} ms; gate ${result.gatePeriods} periods at p99.9 each`,
   ];
 }

@@ -14,6 +14,7 @@ import type { ServoClient, ServoStateName } from "../../runtime/servo/api.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
 import { LAB_PRIORITY } from "../realtime.js";
+import { runFolderAt } from "../runFolder.js";
 import { systemClock } from "../systemClock.js";
 import { JsonChild } from "./jsonChild.js";
 import { framesOf, type WireFrame } from "./wire.js";
@@ -45,7 +46,8 @@ export class ArmRig {
     this.#options = options;
     this.config = ServoConfig.parse(options.servo);
     this.folder = mkdtempSync(join(tmpdir(), `cerebellum-${options.name}-`));
-    this.socketPath = join(this.folder, "servo.sock");
+    // Where the command line looks for a running cell when this folder is its XDG_RUNTIME_DIR.
+    this.socketPath = runFolderAt(join(this.folder, "cerebellum", options.name)).servoSocket("arm");
     this.emulator = new JsonChild(
       "emulator",
       entryUrl("../processes/xarm7EmulatorMain.js", import.meta.url),
@@ -61,6 +63,10 @@ export class ArmRig {
     rig.#xarm7 = XArm7Config.parse({ host: "127.0.0.1", commandPort: command, reportPorts });
     keepOwnTime(rig.emulator.processId);
     return rig;
+  }
+
+  get name(): string {
+    return this.#options.name;
   }
 
   get periodMs(): number {

@@ -7,7 +7,6 @@ import type { ArmRig } from "./armRig.js";
 /** Inside of the workspace, above the table; the first joint swings about 0. */
 export const HOME_RAD = [0, -0.3, 0, 0.9, 0, 1.2, 0] as const;
 const FAR_RAD = 0.9;
-const TURN_BACK_RAD = 0.3;
 const SPEED_SCALE = 0.4;
 /** Speed limit over acceleration limit, plus acceleration over jerk, with room. */
 const RAMP_MS = 380;
@@ -43,8 +42,8 @@ export async function toCruise(rig: ArmRig, options: CruiseOptions): Promise<Ser
   if (rig.state !== "following") await commander.ask({ do: "lease" });
   await rig.emulator.ask({ do: "clearLog" });
   const standsAtRad = observer.latest()!.positionRad[0]!;
-  const direction = standsAtRad > TURN_BACK_RAD ? -1 : standsAtRad < -TURN_BACK_RAD ? 1 : lastDirection(rig);
-  directions.set(rig, direction);
+  // Always across the middle, so that the way is long enough for whatever the trigger waits for.
+  const direction = standsAtRad > 0 ? -1 : 1;
   await commander.ask({
     do: "follow",
     targetRad: [direction * FAR_RAD, ...HOME_RAD.slice(1)],
@@ -55,6 +54,3 @@ export async function toCruise(rig: ArmRig, options: CruiseOptions): Promise<Ser
   await sleepMs(systemClock, RAMP_MS + options.extraMs);
   return observer;
 }
-
-const directions = new WeakMap<ArmRig, number>();
-const lastDirection = (rig: ArmRig): number => directions.get(rig) ?? 1;

@@ -2,13 +2,16 @@
  * Every way to stop a cruising arm that the rig can pull, as one table: what is done, from which moment time counts,
  * and what the emulator's log must show.
  */
+import { rmSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { addNs, asMonotonicNs, type MonotonicNs, msToNs, sleepMs } from "../../core/clock.js";
 import type { StopCategory } from "../../drivers/contract.js";
 import { encodeRequest, MODE, PROTOCOL_ID } from "../../drivers/xarm7/protocol/index.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
+import { blackBoxFolder } from "../runFolder.js";
 import { systemClock } from "../systemClock.js";
 import type { ArmRig, RigRole } from "./armRig.js";
+import { StopSources, stopByCommand } from "./stopSources.js";
 
 /**
  * `reaction`: the first braking setpoint or stop frame. `lastSetpoint`: the device stops the arm itself, so what counts
@@ -27,6 +30,10 @@ export interface StopTrigger {
   /** From what moment to what, for people. */
   readonly measures: string;
   readonly judged: Judged;
+  /** Reported only: what lies before the servo's part is the system's or the network's. */
+  readonly ungated?: true;
+  /** What must be there before the cruise; undefined from it means that this machine lacks it. */
+  prepare?(rig: ArmRig): Promise<boolean>;
   /** Validity of the commands of the cruise; long where another limit shall act first. */
   readonly validMs: number;
   pull(rig: ArmRig, observer: ServoClient): Promise<Pulled>;
@@ -40,6 +47,8 @@ const LONG_MS = 900;
 const SHORT_MS = 150;
 /** Longer than all watchdogs of the rig. */
 const STALL_MS = 400;
+/** The black box's writer looks at its files and tries again once a second. */
+const BLACK_BOX_MS = 1300;
 
 const fromCall = async (work: () => Promise<unknown>): Promise<Pulled> => {
   const fromNs = systemClock.nowNs();
@@ -190,7 +199,69 @@ export const STOP_TRIGGERS: readonly StopTrigger[] = [
     validMs: LONG_MS,
     pull: (rig) => changeMode(rig.commandPort),
   },
+  {
+    name: "black box failed",
+    measures: "its folder made unwritable to the first braking setpoint; the writer looks once a second",
+    judged: "reaction",
+    ungated: true,
+    validMs: LONG_MS,
+    pull: breakBlackBox,
+    undo: mendBlackBox,
+  },
+  {
+    name: "./cerebellum stop",
+    measures: "the command's start, its process included, to the first braking setpoint",
+    judged: "reaction",
+    ungated: true,
+    validMs: LONG_MS,
+    pull: stopByCommand,
+  },
+  {
+    name: "button line",
+    measures: "the line written to a FIFO to the first braking setpoint",
+    judged: "reaction",
+    ungated: true,
+    validMs: LONG_MS,
+    prepare: async (rig) => (await needSources(rig)) !== undefined,
+    pull: async (rig) => ({ fromNs: (await needSources(rig)).press() }),
+  },
+  {
+    name: "MQTT message",
+    measures: "publication at a broker on this machine to the first braking setpoint",
+    judged: "reaction",
+    ungated: true,
+    validMs: LONG_MS,
+    prepare: async (rig) => (await needSources(rig)).hasBroker,
+    pull: async (rig) => ({ fromNs: (await needSources(rig)).publish() }),
+  },
 ];
+
+const sourcesOf = new WeakMap<ArmRig, StopSources>();
+
+async function needSources(rig: ArmRig): Promise<StopSources> {
+  const present = sourcesOf.get(rig);
+  if (present !== undefined) return present;
+  const sources = await StopSources.start(rig);
+  sourcesOf.set(rig, sources);
+  return sources;
+}
+
+export const closeSources = async (rig: ArmRig): Promise<void> => sourcesOf.get(rig)?.close();
+
+/** The folder makes place for a file of its name, as a disk that turns bad would refuse every write. */
+async function breakBlackBox(rig: ArmRig): Promise<Pulled> {
+  const folder = blackBoxFolder(rig.socketPath);
+  rmSync(folder, { recursive: true, force: true });
+  writeFileSync(folder, "");
+  const fromNs = systemClock.nowNs();
+  await sleepMs(systemClock, BLACK_BOX_MS);
+  return { fromNs };
+}
+
+async function mendBlackBox(rig: ArmRig): Promise<void> {
+  rmSync(blackBoxFolder(rig.socketPath), { recursive: true, force: true });
+  await sleepMs(systemClock, BLACK_BOX_MS);
+}
 
 /** As the vendor's own software does when somebody uses it beside the servo. */
 async function changeMode(port: number): Promise<Pulled> {
