@@ -37,6 +37,7 @@ export class ArmBody {
   /** What `measureToolStep` has found: the way of the tool point [m], to first order. */
   toolStepM = Number.NaN;
   readonly #frames: Int32Array;
+  readonly #firstMoving: number;
   readonly #localM: Float64Array;
   readonly #radiusM: Float64Array;
   readonly #one: Int32Array;
@@ -61,11 +62,17 @@ export class ArmBody {
     this.pairs = pairs;
     this.toolM = this.chain.toolM;
     this.elbowM = this.chain.jointOriginsM.subarray(3 * elbowJoint, 3 * elbowJoint + 3);
-    for (const { name, frame, radiusM } of capsules)
+    for (const [index, { name, frame, radiusM }] of capsules.entries()) {
+      invariant(
+        frame >= (capsules[index - 1]?.frame ?? 0),
+        `capsules are listed from the base on, ${name} too`,
+      );
       invariant(frame >= 0 && frame <= joints.length && radiusM > 0, `${name} is a capsule on the arm`);
-    this.endsM = new Float64Array(6 * capsules.length);
+    }
     this.#frames = Int32Array.from(capsules, ({ frame }) => frame);
+    this.#firstMoving = capsules.filter(({ frame }) => frame === 0).length;
     this.#localM = Float64Array.from(capsules.flatMap(({ fromM, toM }) => [...fromM, ...toM]));
+    this.endsM = this.#localM.slice();
     this.#radiusM = Float64Array.from(capsules, ({ radiusM }) => radiusM);
     this.#one = Int32Array.from(pairs, ([one]) => one);
     this.#other = Int32Array.from(pairs, ([, other]) => other);
@@ -98,24 +105,21 @@ export class ArmBody {
   update(positionRad: ArrayLike<number>): void {
     this.chain.update(positionRad);
     const { jointOriginsM: origins, linkRotations: rotations } = this.chain;
-    for (let capsule = 0; capsule < this.#frames.length; capsule++) {
+    const { endsM } = this;
+    const locals = this.#localM;
+    // What is on the base stays where the constructor has put it.
+    for (let capsule = this.#firstMoving; capsule < this.#frames.length; capsule++) {
       const joint = this.#frames[capsule]! - 1;
       const o = 3 * joint;
       const m = 9 * joint;
       for (let end = 6 * capsule; end < 6 * capsule + 6; end += 3) {
-        const x = this.#localM[end]!;
-        const y = this.#localM[end + 1]!;
-        const z = this.#localM[end + 2]!;
-        if (joint < 0) {
-          this.endsM[end] = x;
-          this.endsM[end + 1] = y;
-          this.endsM[end + 2] = z;
-          continue;
-        }
-        this.endsM[end] = origins[o]! + rotations[m]! * x + rotations[m + 1]! * y + rotations[m + 2]! * z;
-        this.endsM[end + 1] =
+        const x = locals[end]!;
+        const y = locals[end + 1]!;
+        const z = locals[end + 2]!;
+        endsM[end] = origins[o]! + rotations[m]! * x + rotations[m + 1]! * y + rotations[m + 2]! * z;
+        endsM[end + 1] =
           origins[o + 1]! + rotations[m + 3]! * x + rotations[m + 4]! * y + rotations[m + 5]! * z;
-        this.endsM[end + 2] =
+        endsM[end + 2] =
           origins[o + 2]! + rotations[m + 6]! * x + rotations[m + 7]! * y + rotations[m + 8]! * z;
       }
     }
@@ -158,23 +162,26 @@ export class ArmBody {
   measurePairs(outM: Float64Array): void {
     const { endsM, farM } = this;
     const mid = this.#middlesM;
-    for (let capsule = 0; capsule < this.#frames.length; capsule++) {
-      for (let axis = 0; axis < 3; axis++)
-        mid[3 * capsule + axis] = (endsM[6 * capsule + axis]! + endsM[6 * capsule + 3 + axis]!) / 2;
+    const ones = this.#one;
+    const others = this.#other;
+    const sizes = this.#sizesM;
+    for (let from = 0, to = 0; to < mid.length; from += 6, to += 3) {
+      mid[to] = (endsM[from]! + endsM[from + 3]!) / 2;
+      mid[to + 1] = (endsM[from + 1]! + endsM[from + 4]!) / 2;
+      mid[to + 2] = (endsM[from + 2]! + endsM[from + 5]!) / 2;
     }
-    for (let pair = 0; pair < outM.length; pair++) {
-      const one = this.#one[pair]!;
-      const other = this.#other[pair]!;
-      const x = mid[3 * one]! - mid[3 * other]!;
-      const y = mid[3 * one + 1]! - mid[3 * other + 1]!;
-      const z = mid[3 * one + 2]! - mid[3 * other + 2]!;
-      const nearM = this.#sizesM[pair]! + farM;
-      if (x * x + y * y + z * z > nearM * nearM) {
-        outM[pair] = farM;
-        continue;
+    for (let pair = 0; pair < ones.length; pair++) {
+      const one = 3 * ones[pair]!;
+      const other = 3 * others[pair]!;
+      const x = mid[one]! - mid[other]!;
+      const y = mid[one + 1]! - mid[other + 1]!;
+      const z = mid[one + 2]! - mid[other + 2]!;
+      const nearM = sizes[pair]! + farM;
+      if (x * x + y * y + z * z > nearM * nearM) outM[pair] = farM;
+      else {
+        measureSegments(endsM, 2 * one, 2 * other, outM, pair);
+        outM[pair]! -= this.#radiiM[pair]!;
       }
-      measureSegments(endsM, 6 * one, 6 * other, outM, pair);
-      outM[pair]! -= this.#radiiM[pair]!;
     }
   }
 }

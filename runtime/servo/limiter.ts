@@ -23,11 +23,11 @@ const SLACK_RAD = 1e-4;
 const SEARCH_STEPS = 30;
 /** A way of braking is looked at no more often than that, and no more rarely than every so many ticks. */
 const LOOKS_MAX = 24;
-const LOOK_TICKS_MAX = 8;
+const LOOK_TICKS_MAX = 4;
 /** Ways that end further than this from every zone need no look. */
 const FREE_M = 1e-3;
 /** Of the tool's speed limit, for what happens between two looks. */
-const PLANNED_TOOL_SPEED_SHARE = 0.99;
+const PLANNED_TOOL_SPEED_SHARE = 0.97;
 
 export class Limiter {
   /** What `toolIsTooFast` has found: the share (at most 1) of the speeds that keeps the tool below its limit. */
@@ -97,7 +97,7 @@ export class Limiter {
     // Two parts that move towards each other each move so far at most.
     this.#zones.look(nowRad);
     const isFar = this.#zones.nearestM > 2 * farthestM + FREE_M;
-    const reasons = isFar && fastestM <= this.#toolStepMaxM ? 0 : this.#lookAlong(nowRad);
+    const reasons = isFar && fastestM <= this.#toolStepMaxM ? 0 : this.#lookAlong(nowRad, isFar);
     if (reasons !== 0) return reasons;
     this.#zones.keepWay();
     for (let joint = 0; joint < nowRad.length; joint++) {
@@ -109,16 +109,22 @@ export class Limiter {
     return 0;
   }
 
-  /** Looks at the planned tick, then at ticks of braking after it: rarely where there is room, and at the last. */
-  #lookAlong(nowRad: Float64Array): number {
+  /**
+   * Looks at the planned tick, then at ticks of braking after it, rarely where there is room, and at the last. What is
+   * far from every zone is looked at for the tool's speed alone.
+   */
+  #lookAlong(nowRad: Float64Array, isFar: boolean): number {
     const { atRad, ticks } = this.#brake;
     const { body } = this.#zones;
     let looks = LOOKS_MAX;
     let beforeRad = nowRad;
     for (let tick = 0, passed = 1; ; looks--) {
-      const reasons = this.#zones.reasonsAt(atRad[tick]!, LOSS.plan);
-      if (reasons !== 0) return reasons;
-      this.#zones.passWay();
+      if (isFar) body.update(atRad[tick]!);
+      else {
+        const reasons = this.#zones.reasonsAt(atRad[tick]!, LOSS.plan);
+        if (reasons !== 0) return reasons;
+        this.#zones.passWay();
+      }
       for (let joint = 0; joint < nowRad.length; joint++)
         this.#stepRad[joint] = (atRad[tick]![joint]! - beforeRad[joint]!) / passed;
       body.measureToolStep(this.#stepRad);

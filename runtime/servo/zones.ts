@@ -29,7 +29,7 @@ export interface MovingBody {
 }
 
 /** Parts that are further apart than this and the margin need no exact distance. */
-const FAR_M = 0.1;
+const FAR_M = 0.05;
 /** The first joint turns its link about the upright, so parts on it and on the base keep their height. */
 const FIRST_FRAME_THAT_TILTS = 2;
 const FACES = 6;
