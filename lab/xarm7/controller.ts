@@ -58,6 +58,8 @@ export class Controller {
   readonly serialBytes: readonly number[];
   readonly version: string;
   settings: Settings = defaultSettings();
+  /** Code of the servo behind errors 11 to 17, as the rich report tells it; 0 for none. */
+  jointDetail = 0;
   #elapsedS = 0;
   #taskId = 0;
 

@@ -135,9 +135,10 @@ export class XArm7Emulator {
 
   /**
    * An error as the controller raises it. `held`: its cause stays (button pressed, power missing), so that clearing
-   * it does nothing until `releaseError`.
+   * it does nothing until `releaseError`. `jointDetail`: for codes 11 to 17, the servo's own code in the rich report.
    */
-  injectError(code: number, held = false): void {
+  injectError(code: number, held = false, jointDetail = 0): void {
+    this.controller.jointDetail = jointDetail;
     this.controller.state.fault(code, held);
   }
 
@@ -187,6 +188,7 @@ export class XArm7Emulator {
       if (nowNs >= dueNs) {
         const missed = (nowNs - dueNs) / TICK_NS;
         this.counters.missedTicks += Number(missed);
+        if (missed > 0n) this.setpoints.late(addNs(nowNs, TICK_NS));
         this.#advance(Number(nowNs - this.#steppedNs) / 1e9);
         this.#steppedNs = nowNs;
         dueNs = addNs(dueNs, (missed + 1n) * TICK_NS);

@@ -74,6 +74,11 @@ export class IdealPlant implements ArmPlant {
     if (this.#freeDrive) this.positionRad[joint] = this.positionRad[joint]! + deltaRad;
   }
 
+  /** Something stronger than the motors, or a hand while the brakes are open, moves one joint by this much [rad]. */
+  displace(joint: number, deltaRad: number): void {
+    this.positionRad[joint] = this.positionRad[joint]! + deltaRad;
+  }
+
   /** x' = (target - x) / lag, solved exactly over the step; velocity is the mean over it. */
   advance(dtS: number): void {
     if (dtS <= 0) return;

@@ -106,7 +106,10 @@ export class ReportBuilder {
     report.jointAccelerationMaxRadPerS2 = settings.jointAccelerationMaxRadPerS2;
     report.servoCodes.fill(0);
     const joint = state.errorCode - FIRST_JOINT_ERROR;
-    if (joint >= 0 && joint < 7) report.servoCodes[2 * joint] = 3;
+    if (joint >= 0 && joint < 7) {
+      report.servoCodes[2 * joint] = 3;
+      report.servoCodes[2 * joint + 1] = this.#controller.jointDetail;
+    }
     report.targetVelocityRadPerS.set(motion.velocityRadPerS);
     report.isSimulation = settings.simulation ? 1 : 0;
     report.selfCollisionCheck = settings.selfCollisionCheck ? 1 : 0;

@@ -55,6 +55,30 @@ describe("the setpoint monitor", () => {
     expect(monitor.figures.stepRad[0]).toBeCloseTo(0.022, 9);
   });
 
+  it("rules out no pause where it was late itself", () => {
+    const steps = [0, 0.004, 0.008, 0.008, 0.008];
+    const prompt = new SetpointMonitor(PERIOD_MS);
+    feed(prompt, steps);
+    expect(prompt.figures.accelerationRadPerS2[0]).toBeCloseTo(250, 6);
+    for (const lateAt of [2, 3]) {
+      const late = new SetpointMonitor(PERIOD_MS);
+      feed(late, steps.slice(0, lateAt));
+      late.late(at(lateAt + 0.5));
+      feed(late, steps.slice(lateAt), lateAt);
+      expect(late.figures.accelerationRadPerS2[0], `late at ${lateAt}`).toBeCloseTo(0, 6);
+      expect(late.figures.velocityRadPerS[0]).toBeCloseTo(1, 6);
+    }
+  });
+
+  it("rules out no pause between setpoints that have waited together", () => {
+    const monitor = new SetpointMonitor(PERIOD_MS);
+    feed(monitor, [0, 0.004]);
+    for (const value of [0.008, 0.012, 0.016]) monitor.accepted(at(50), 1, 1, all(value), all(0));
+    feed(monitor, [0.016, 0.016], 51);
+    expect(monitor.figures.pauses).toBe(1);
+    expect(monitor.figures.accelerationRadPerS2[0]).toBeCloseTo(0, 6);
+  });
+
   it("measures where a stream begins: by connection, and each time the arm was made ready", () => {
     const monitor = new SetpointMonitor(PERIOD_MS);
     monitor.accepted(at(0), 1, 1, all(0.001), all(0));

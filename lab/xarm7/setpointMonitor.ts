@@ -3,14 +3,18 @@
  * are, what velocity, acceleration and jerk they mean, and how far from the arm a stream begins.
  *
  * Differences are taken from setpoint to setpoint over the nominal period, not over the times of arrival: those
- * jitter, and a setpoint that did not leave is sent again by its owner. A pause begins them anew. Angles come as
- * float32, so near 1 rad an acceleration is known to 0.02 rad/s² and a jerk to 8 rad/s³ at 250 Hz; near 3 rad to twice that.
+ * jitter, and a setpoint that did not leave is sent again by its owner. After a pause, acceleration and jerk begin anew:
+ * the arm has stopped at its last target. Where setpoints arrive together, or this process was late itself, a pause of
+ * the sender cannot be ruled out, so there they begin anew, too. Angles come as float32, so near 1 rad an acceleration is known to 0.02 rad/s² and a jerk to
+ * 8 rad/s³ at 250 Hz; near 3 rad to twice that.
  */
-import type { MonotonicNs } from "../../core/clock.js";
+import { type MonotonicNs, msToNs } from "../../core/clock.js";
 import { JOINT_COUNT } from "../../drivers/xarm7/protocol/index.js";
 
 /** A stream that was silent for so many periods has ended: the arm stands at its last target. */
-const PAUSE_PERIODS = 6;
+const PAUSE_PERIODS = 3.5;
+/** Two setpoints that come within this share of a period have waited somewhere. */
+const TOGETHER_SHARE = 0.25;
 const STARTS_MAX = 256;
 
 /** The first setpoint after a connection, or after the arm was made ready. */
@@ -46,12 +50,16 @@ const perJoint = (): Float64Array => new Float64Array(JOINT_COUNT);
 export class SetpointMonitor {
   readonly #periodS: number;
   readonly #pauseNs: bigint;
+  readonly #togetherNs: bigint;
   #figures = emptyFigures();
   #starts: StreamStart[] = [];
   #stream = "";
   /** How many derivatives of the setpoint before this one are known: 0 none, 1 its place, 2 velocity, 3 acceleration. */
   #known = 0;
   #lastNs: MonotonicNs | undefined;
+  /** The newest setpoint's time of arrival is not to be trusted. */
+  #isBlurred = false;
+  #blurredUntilNs = 0n;
   readonly #lastRad = perJoint();
   readonly #velocity = perJoint();
   readonly #acceleration = perJoint();
@@ -59,7 +67,8 @@ export class SetpointMonitor {
   /** @param periodMs nominal time between two setpoints of the client [ms] */
   constructor(periodMs: number) {
     this.#periodS = periodMs / 1000;
-    this.#pauseNs = BigInt(Math.round(PAUSE_PERIODS * periodMs * 1e6));
+    this.#pauseNs = msToNs(PAUSE_PERIODS * periodMs);
+    this.#togetherNs = msToNs(TOGETHER_SHARE * periodMs);
   }
 
   /** Live numbers; copy what outlives the next setpoint. */
@@ -71,6 +80,11 @@ export class SetpointMonitor {
   clear(): void {
     this.#figures = emptyFigures();
     this.#starts = [];
+  }
+
+  /** This process was late: what arrives until then has waited for it. */
+  late(untilNs: MonotonicNs): void {
+    this.#blurredUntilNs = untilNs;
   }
 
   refused(): void {
@@ -94,11 +108,13 @@ export class SetpointMonitor {
     figures.firstNs ??= atNs;
     figures.lastNs = atNs;
     const stream = `${client}:${readyCount}`;
+    const gapNs = this.#lastNs === undefined ? 0n : atNs - this.#lastNs;
+    const isBlurred = atNs < this.#blurredUntilNs || gapNs < this.#togetherNs;
     if (stream !== this.#stream) this.#start(stream, { atNs, client }, targetRad, standingRad);
-    else if (this.#lastNs !== undefined && atNs - this.#lastNs > this.#pauseNs) {
-      figures.pauses++;
-      this.#known = Math.min(this.#known, 1);
-    }
+    else if (gapNs > this.#pauseNs) figures.pauses++;
+    // After the first of several that have waited, too, the sender may have paused.
+    if (gapNs > this.#pauseNs || isBlurred || this.#isBlurred) this.#known = Math.min(this.#known, 1);
+    this.#isBlurred = isBlurred;
     for (let joint = 0; joint < JOINT_COUNT; joint++) this.#differentiate(joint, targetRad[joint]!);
     this.#known = Math.min(3, this.#known + 1);
     this.#lastNs = atNs;
