@@ -32,8 +32,11 @@ export class ArmReports {
   /** Newest normal report, and how many came. */
   readonly normal: ReportOf<"normal"> = createReport("normal");
   normalSequence = 0;
+  normalReceivedMs = 0;
   /** Frames that were whole but held numbers that cannot be. */
   refused = 0;
+  /** Frames of the 250 Hz stream that carried the time of the one before: they are no newer, so they do not count. */
+  repeated = 0;
   readonly #clock: Clock;
   readonly #highRate = createReport("highRate");
   readonly #realTime = createReport("realTime");
@@ -63,6 +66,13 @@ export class ArmReports {
       return false;
     }
     const { state } = this;
+    // Only the 250 Hz stream has a time; on the 100 Hz one a repeated frame cannot be told from an arm that stands.
+    const isRepeated =
+      kind === "highRate" && this.#highRate.timeUs === state.deviceTimeUs && state.sequence > 0;
+    if (isRepeated && state.deviceTimeUs !== 0) {
+      this.repeated++;
+      return false;
+    }
     const nowMs = this.#clock.nowMs();
     if (kind === "highRate") copyFinite(this.#highRate.velocityRadPerS, state.velocityRadPerS);
     else this.#estimateVelocity(report.positionRad, nowMs, state.sequence);
@@ -84,6 +94,7 @@ export class ArmReports {
     }
     readReport("normal", view, offset, frameBytes, this.normal);
     this.normalSequence++;
+    this.normalReceivedMs = this.#clock.nowMs();
     this.state.errorCode = this.normal.errorCode;
     this.state.warningCode = this.normal.warningCode;
     return true;

@@ -225,9 +225,11 @@ export async function ask(
   return reply;
 }
 
+/** @throws the reason of whoever aborted, where that says what happened and what to do */
 export function throwIfAborted(signal: AbortSignal): void {
-  if (signal.aborted)
-    throw new CerebellumError("TIMED_OUT", "bringing up the arm was cancelled", "Try again");
+  if (!signal.aborted) return;
+  if (signal.reason instanceof CerebellumError) throw signal.reason;
+  throw new CerebellumError("TIMED_OUT", "bringing up the arm was cancelled", "Try again");
 }
 
 const mismatch = (happened: string, remedy: string): CerebellumError =>

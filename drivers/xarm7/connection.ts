@@ -155,6 +155,13 @@ export class ArmConnection {
     try {
       if (!this.link.isOpen) await this.link.connect(host, commandPort, connectTimeoutMs, signal);
       const { identity, version } = await introduce(this.bench, signal);
+      const known = this.identity?.serial;
+      if (known !== undefined && identity.serial !== known)
+        throw new CerebellumError(
+          "DEVICE_MISMATCH",
+          `arm ${identity.serial} answers where arm ${known} was`,
+          "Connect the same arm again, or restart the cell for this one: calibration and limits are an arm's own",
+        );
       this.identity = identity;
       this.version = version;
       this.limits = limitsOfGeneration(generationOf(identity.serial) || generationOf(version.armModel));
@@ -182,9 +189,7 @@ export class ArmConnection {
     return answered !== undefined;
   }
 
-  /** The same arm must answer: another one needs to be configured by somebody. */
   async #restore(signal: AbortSignal): Promise<void> {
-    const serial = this.identity?.serial;
     let pauseMs = RECONNECT_MS_MIN;
     while (!signal.aborted && !this.link.isOpen) {
       await sleepMs(this.#clock, pauseMs, signal);
@@ -193,10 +198,6 @@ export class ArmConnection {
       try {
         await this.connect(signal);
       } catch {
-        continue;
-      }
-      if (serial !== undefined && this.identity?.serial !== serial) {
-        this.link.close();
         continue;
       }
       this.#restored++;

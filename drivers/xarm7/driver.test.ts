@@ -327,6 +327,19 @@ describe("xArm7 driver refuses", () => {
     expect(driver.stopNow(2)).toBe(false);
   });
 
+  it("an arm that stands outside of its limits, with the way back", async () => {
+    const { driver, emulator, plant } = await rig();
+    plant.displace(1, 2.4);
+    await driver.configure(never);
+    await expect(driver.activate(never)).rejects.toMatchObject({
+      code: "DEVICE_REFUSED",
+      happened: expect.stringContaining("joint 2 stands at"),
+      remedy: expect.stringContaining("teach mode"),
+    });
+    await until(() => emulator.controller.state.state === 4);
+    expect(driver.state().ready).toBe(false);
+  });
+
   it("a gripper that is not there", async () => {
     const { driver, emulator } = await rig();
     emulator.setGripperPlugged(false);

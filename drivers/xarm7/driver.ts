@@ -18,10 +18,11 @@ import {
   linkClosedFault,
   modeChangedFault,
   reportSilentFault,
+  statusSilentFault,
   warningFault,
 } from "./faults.js";
 import { GRIPPER_FAILURES_MAX, GripperClient } from "./gripperClient.js";
-import { pollUntil } from "./link.js";
+import { COMMAND_SILENCE_MS, pollUntil } from "./link.js";
 import {
   ALL_AXES,
   createReport,
@@ -35,6 +36,8 @@ import {
 
 /** While active, an older report is a fault of its own. The servo holds much earlier. */
 const REPORT_SILENCE_MS_MAX = 250;
+/** The same for the 5 Hz report, which alone tells warnings and motor bits; longer than the renewal of its connection. */
+const STATUS_SILENCE_MS_MAX = 1500;
 const HOUSEKEEPING_MS = 100;
 /** The first setpoint after activation must lie this near to the measured position [rad]. */
 const FIRST_STEP_RAD_MAX = 0.05;
@@ -42,6 +45,7 @@ const FIRST_STEP_RAD_MAX = 0.05;
 const STEP_JITTER_S = 0.01;
 const STEP_GAP_S_MAX = 0.1;
 const STATUS_MS_MAX = 300;
+const STOP_MS_MAX = COMMAND_SILENCE_MS + 50;
 const DETAIL_MS_MAX = 1000;
 
 /** The controller closes the brakes when the motors lose their power; none of these replaces its emergency stop. */
@@ -135,7 +139,8 @@ export class XArm7Driver implements ArmDriver {
     if (!this.#arm.link.isOpen) return;
     try {
       if (category !== 0) {
-        await ask(this.#arm.bench, "setState", [SET_STATE.stop], STATUS_MS_MAX);
+        // Without an answer the connection ends, and with it what waits in it: nothing of it may arrive later.
+        await ask(this.#arm.bench, "setState", [SET_STATE.stop], STOP_MS_MAX);
         const isStopped = async () =>
           (await ask(this.#arm.bench, "getState", [], STATUS_MS_MAX)).values[0] === STATE.stopped
             ? true
@@ -246,7 +251,16 @@ export class XArm7Driver implements ArmDriver {
   async #latchPosition(): Promise<void> {
     const { values } = await ask(this.#arm.bench, "getJointStates");
     const { positionRad } = this.#arm.reports.state;
+    const { positionMinRad, positionMaxRad } = this.#arm.limits;
     for (let joint = 0; joint < JOINT_COUNT; joint++) {
+      const standsRad = positionRad[joint] ?? Number.NaN;
+      const [minRad = 0, maxRad = 0] = [positionMinRad[joint], positionMaxRad[joint]];
+      if (!(standsRad >= minRad && standsRad <= maxRad))
+        throw new CerebellumError(
+          "DEVICE_REFUSED",
+          `joint ${joint + 1} stands at ${standsRad.toFixed(3)} rad, outside of its limits ${minRad} to ${maxRad} rad`,
+          "Guide it back in teach mode, then enable again",
+        );
       const differenceRad = Math.abs((values[joint] ?? Number.NaN) - (positionRad[joint] ?? 0));
       if (!(differenceRad <= FIRST_STEP_RAD_MAX))
         throw new CerebellumError(
@@ -347,12 +361,7 @@ export class XArm7Driver implements ArmDriver {
   }
 
   #onLost(reason: string): void {
-    if (this.#phase === "closed") return;
-    const wasActivating = this.#phase === "activating";
-    this.#endMotion();
-    this.#phase = "faulted";
-    // An activation under way rejects with the same reason.
-    if (!wasActivating) this.#tell(linkClosedFault(reason));
+    if (this.#phase !== "closed") this.#fail(linkClosedFault(reason));
   }
 
   /** No setpoint leaves any more, whatever else happens. */
@@ -367,15 +376,26 @@ export class XArm7Driver implements ArmDriver {
     while (!signal.aborted) {
       await sleepMs(this.#clock, HOUSEKEEPING_MS, signal);
       if (signal.aborted) return;
-      const silentMs = this.#clock.nowMs() - this.#arm.reports.state.receivedMs;
-      if (this.#phase === "active" && silentMs > REPORT_SILENCE_MS_MAX) {
-        this.#endMotion();
-        this.#phase = "faulted";
-        this.#tell(reportSilentFault(silentMs, REPORT_SILENCE_MS_MAX));
-      }
+      if (this.#phase === "active") this.#watchReports();
       const isUsed = this.#phase === "active" || this.#phase === "teach";
       if (isUsed && this.#gripper !== undefined) await this.#tendGripper(this.#gripper);
     }
+  }
+
+  #watchReports(): void {
+    const { state, normalReceivedMs } = this.#arm.reports;
+    const nowMs = this.#clock.nowMs();
+    const silentMs = nowMs - state.receivedMs;
+    const statusSilentMs = nowMs - normalReceivedMs;
+    if (silentMs > REPORT_SILENCE_MS_MAX) this.#fail(reportSilentFault(silentMs, REPORT_SILENCE_MS_MAX));
+    else if (statusSilentMs > STATUS_SILENCE_MS_MAX)
+      this.#fail(statusSilentFault(statusSilentMs, STATUS_SILENCE_MS_MAX));
+  }
+
+  #fail(fault: Fault): void {
+    this.#endMotion();
+    this.#phase = "faulted";
+    this.#tell(fault);
   }
 
   async #tendGripper(gripper: GripperClient): Promise<void> {

@@ -324,6 +324,15 @@ export const reportSilentFault = (silentMs: number, limitMs: number): Fault => (
   remedy: "Check the controller's power and cable, then reset and enable again",
 });
 
+export const statusSilentFault = (silentMs: number, limitMs: number): Fault => ({
+  code: "XARM_STATUS_SILENT",
+  deviceCode: 0,
+  kind: "device",
+  severity: "stop",
+  cause: `The arm's report of errors and motors did not come for ${Math.round(silentMs)} ms (limit ${limitMs} ms)`,
+  remedy: "Check the cable and the report ports in the cell file, then reset and enable again",
+});
+
 export const linkClosedFault = (reason: string): Fault => ({
   code: "XARM_LINK_CLOSED",
   deviceCode: 0,

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Clock, sleepMs } from "../../core/clock.js";
 import { SimClock } from "../../core/simClock.js";
 import { systemClock } from "../../launch/systemClock.js";
-import { CommandLink, SERVO_IN_FLIGHT_MAX, SERVO_REPLY_EXPIRY_MS } from "./link.js";
+import { COMMAND_SILENCE_MS, CommandLink, SERVO_IN_FLIGHT_MAX, SERVO_REPLY_EXPIRY_MS } from "./link.js";
 import {
   bytesOfFrame,
   type CommandRequest,
@@ -238,6 +238,55 @@ describe("setpoints", () => {
     stub.socket.write(Buffer.concat([feedback, stub.replyBytes(0, [], 0x50)]));
     for (let i = 0; i < 100 && servoReplies.length === 0; i++) await sleepMs(systemClock, 2);
     expect(servoReplies).toEqual([0x50]);
+  });
+});
+
+describe("a controller that owes replies", () => {
+  it.each([
+    ["none come", () => {}],
+    ["foreign ones come", () => stub.socket.write(encodeReply(0x7001, 2, "moveServoJoint", 0))],
+  ])("is given up after its time when %s", async (_which, answer) => {
+    const clock = new SimClock();
+    const { link, closed } = await connected(clock);
+    for (let ms = 0; ms < COMMAND_SILENCE_MS; ms += 10) {
+      expect(link.sendServo(setpoint), `at ${ms} ms`).not.toBe("closed");
+      answer();
+      await clock.advance(10);
+    }
+    expect(link.sendServo(setpoint)).toBe("closed");
+    expect(closed).toEqual([expect.stringContaining("no good reply")]);
+  });
+
+  it("is not given up for a single lost reply, nor for one that was lost before a pause", async () => {
+    const clock = new SimClock();
+    const { link, servoReplies } = await connected(clock);
+    const before = stub.requests.length;
+    link.sendServo(setpoint);
+    for (let sent = 1; sent < 200; sent++) {
+      await clock.advance(4);
+      link.sendServo(setpoint);
+      await stub.got(before + sent + 1);
+      stub.reply(before + sent);
+      for (let i = 0; i < 100 && servoReplies.length < sent; i++) await sleepMs(systemClock, 1);
+    }
+    link.sendServo(setpoint);
+    link.endStream();
+    await clock.advance(10 * COMMAND_SILENCE_MS);
+    expect(link.sendServo(setpoint)).toBe("sent");
+  });
+
+  it("gets nothing of what was written, once the connection was given up", async () => {
+    const clock = new SimClock();
+    const { link } = await connected(clock);
+    const ended = new Promise<Error | undefined>((resolve) => {
+      stub.socket.once("error", resolve);
+      stub.socket.once("end", () => resolve(undefined));
+    });
+    link.sendServo(setpoint);
+    await stub.got(1);
+    await clock.advance(COMMAND_SILENCE_MS);
+    link.sendServo(setpoint);
+    expect(await ended, "a reset, not an orderly end").toMatchObject({ code: "ECONNRESET" });
   });
 });
 

@@ -13,6 +13,9 @@
  *   controller's speed checks (C24, C60). After SERVO_REPLY_EXPIRY_MS, longer than such a stall, a missing reply counts
  *   as unanswered and its place is free again.
  * - A stop is written at once, whatever is out.
+ * - A controller that owes replies and gives no good one for COMMAND_SILENCE_MS is as good as gone, although nobody has
+ *   closed the connection. It is then reset, not closed: the kernel would go on delivering what was written, and
+ *   setpoints or an enabling of long ago would be executed when the cable is plugged in again.
  */
 import { connect, type Socket } from "node:net";
 import { addNs, type Clock, msToNs, sleepMs } from "../../core/clock.js";
@@ -33,6 +36,8 @@ import {
 
 export const SERVO_IN_FLIGHT_MAX = 3;
 export const SERVO_REPLY_EXPIRY_MS = 250;
+/** Longer than any stall that was reported, and than a lost reply's expiry. */
+export const COMMAND_SILENCE_MS = 500;
 /** Slow requests that may wait; the driver has at most a handful. */
 const WAITING_MAX = 16;
 /** Setpoints count as streaming for this long after the newest. */
@@ -74,6 +79,8 @@ export class CommandLink {
   #socket: Socket | undefined;
   #transactionId = 0;
   #lastServoMs = 0;
+  /** When the oldest request left that no good reply has followed; NaN when none is owed. */
+  #owedSinceMs = Number.NaN;
   #waiting: SlowRequest[] = [];
   #slow:
     | { readonly request: SlowRequest; readonly transactionId: number; readonly end: AbortController }
@@ -95,6 +102,7 @@ export class CommandLink {
     this.#stream.clear();
     this.#servoIds.fill(0);
     this.#transactionId = 0;
+    this.#owedSinceMs = Number.NaN;
     this.protocolId = PROTOCOL_ID.initial;
     this.#socket = socket;
     socket.on("data", (chunk) => {
@@ -133,8 +141,12 @@ export class CommandLink {
     const socket = this.#socket;
     if (socket === undefined) return "closed";
     // Bytes that the kernel has not taken mean that the pipe is full; the frame's buffer is then still in use, too.
-    if (this.#slow !== undefined || socket.writableLength > 0) return "busy";
     const nowMs = this.#clock.nowMs();
+    if (this.#slow === undefined && this.#isMute(nowMs)) {
+      this.#loseMute(socket);
+      return "closed";
+    }
+    if (this.#slow !== undefined || socket.writableLength > 0) return "busy";
     const slot = this.#freeSlot(nowMs);
     if (slot < 0) return "busy";
     const transactionId = this.#nextId();
@@ -143,6 +155,7 @@ export class CommandLink {
     this.#servoIds[slot] = transactionId;
     this.#servoSentMs[slot] = nowMs;
     this.#lastServoMs = nowMs;
+    this.#owe(nowMs);
     this.sent++;
     return "sent";
   }
@@ -157,19 +170,40 @@ export class CommandLink {
   /** No more setpoints follow: slow requests need not keep out of their way. */
   endStream(): void {
     this.#lastServoMs = 0;
+    if (this.#slow === undefined) this.#owedSinceMs = Number.NaN;
     this.#startNext();
   }
 
-  /** Ends the connection without an event. */
+  /** Ends the connection without an event. What was written and answered stays written; the rest may be dropped. */
   close(): void {
     const socket = this.#socket;
+    const isOwed = !Number.isNaN(this.#owedSinceMs);
     this.#socket = undefined;
     this.#failAll("the connection was closed by us");
-    socket?.destroy();
+    if (isOwed) socket?.resetAndDestroy();
+    else socket?.destroy();
   }
 
   #isStreaming(): boolean {
     return this.#clock.nowMs() - this.#lastServoMs < STREAMING_MS;
+  }
+
+  #owe(nowMs: number): void {
+    if (Number.isNaN(this.#owedSinceMs)) this.#owedSinceMs = nowMs;
+  }
+
+  /** A good reply came; what is still out is owed from now on. */
+  #paid(): void {
+    const isMoreOut = this.#slow !== undefined || this.#servoIds.some((id) => id !== 0);
+    this.#owedSinceMs = isMoreOut ? this.#clock.nowMs() : Number.NaN;
+  }
+
+  #isMute(nowMs: number): boolean {
+    return nowMs - this.#owedSinceMs >= COMMAND_SILENCE_MS;
+  }
+
+  #loseMute(socket: Socket): void {
+    this.#lose(socket, `no good reply for ${COMMAND_SILENCE_MS} ms`);
   }
 
   #freeSlot(nowMs: number): number {
@@ -194,11 +228,16 @@ export class CommandLink {
       if (this.#servoIds[slot] !== transactionId) continue;
       this.#servoIds[slot] = 0;
       const register = view.getUint8(offset + HEADER_BYTES);
-      if (frameBytes < HEADER_BYTES + 2 || register !== MESSAGES.moveServoJoint.register) {
+      const isGood =
+        frameBytes >= HEADER_BYTES + 2 &&
+        register === MESSAGES.moveServoJoint.register &&
+        view.getUint16(offset + 2) === this.protocolId;
+      if (!isGood) {
         this.corrupt++;
         return;
       }
       this.replied++;
+      this.#paid();
       this.#events.onServoReply(view.getUint8(offset + HEADER_BYTES + 1));
       this.#startNext();
       return;
@@ -219,7 +258,10 @@ export class CommandLink {
     } else if (decoded.value.protocolId !== this.protocolId) {
       this.corrupt++;
       reject(wireCorrupt(`the reply to ${name} has protocol id ${decoded.value.protocolId}`));
-    } else resolve(decoded.value);
+    } else {
+      this.#paid();
+      resolve(decoded.value);
+    }
     if (!this.#isStreaming()) this.#startNext();
     else this.#planWake();
   }
@@ -237,6 +279,7 @@ export class CommandLink {
     const transactionId = this.#nextId();
     const end = new AbortController();
     this.#slow = { request, transactionId, end };
+    this.#owe(this.#clock.nowMs());
     socket.write(encodeRequest(transactionId, this.protocolId, request.name, request.values));
     void this.#expire(transactionId, request, end.signal);
   }
@@ -252,7 +295,9 @@ export class CommandLink {
         "Check the controller's power and cable, then reset and enable again",
       ),
     );
-    this.#startNext();
+    const socket = this.#socket;
+    if (socket !== undefined && this.#isMute(this.#clock.nowMs())) this.#loseMute(socket);
+    else this.#startNext();
   }
 
   #endSlow(): void {
@@ -274,7 +319,7 @@ export class CommandLink {
   #lose(socket: Socket, reason: string): void {
     if (this.#socket !== socket) return;
     this.#socket = undefined;
-    socket.destroy();
+    socket.resetAndDestroy();
     this.#failAll(reason);
     this.#events.onClosed(reason);
   }
@@ -285,6 +330,7 @@ export class CommandLink {
     this.#waiting = [];
     for (const id of this.#servoIds) if (id !== 0) this.unanswered++;
     this.#servoIds.fill(0);
+    this.#owedSinceMs = Number.NaN;
     for (const request of failed) request.reject(linkClosed(reason));
   }
 }

@@ -129,7 +129,9 @@ describe("commands", () => {
     const frame = new ServoFrame();
     const positions = [0.1, -0.2, 0.3, 0.4, -0.5, 0.6, -0.7];
     frame.fill(513, positions);
-    expect(frame.bytes).toEqual(encodeRequest(513, 3, "moveServoJoint", [...positions, 0, 0, 0]));
+    expect(Uint8Array.from(frame.bytes)).toEqual(
+      encodeRequest(513, 3, "moveServoJoint", [...positions, 0, 0, 0]),
+    );
   });
 
   it("report the progress of moves", () => {
