@@ -1,92 +1,25 @@
 /** A real servo process and the emulated controller in another: what a daemon's crash, a stop or a lost link do. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface, type Interface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { addNs, msToNs } from "../../core/clock.js";
-import { entryUrl, repositoryRootUrl } from "../../core/entry.js";
-import { XArm7Config } from "../../drivers/xarm7/config.js";
+import { repositoryRootUrl } from "../../core/entry.js";
+import type { EmulatorPorts } from "../../lab/xarm7/emulator.js";
 import type { ServoClient, ServoStateName } from "../../runtime/servo/api.js";
-import { ServoConfig } from "../../runtime/servo/config.js";
-import { connectServo } from "../../runtime/servo/link/client.js";
+import { HOME_RAD, JsonProcess, ServoRig, until } from "../../test/support/servoRig.js";
 import { systemClock } from "../systemClock.js";
 
-/** Inside of the workspace, above the table. */
-const HOME = [0, -0.3, 0, 0.9, 0, 1.2, 0];
-
-type Answer = Record<string, unknown>;
-
-/** A child that is spoken to in JSON lines. */
-class JsonProcess {
-  readonly process: ChildProcess;
-  readonly exited: Promise<number | null>;
-  readonly #lines: Interface;
-  #waiting: ((line: Answer) => void)[] = [];
-  #unread: Answer[] = [];
-
-  constructor(entry: string, args: readonly string[] = []) {
-    const url = entryUrl(`./${entry}`, import.meta.url);
-    this.process = spawn(process.execPath, [fileURLToPath(url), ...args], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    this.exited = new Promise((resolve) => this.process.once("exit", resolve));
-    this.process.stdin!.on("error", () => {});
-    this.#lines = createInterface({ input: this.process.stdout! });
-    this.#lines.on("line", (line) => {
-      const answer = JSON.parse(line) as Answer;
-      const next = this.#waiting.shift();
-      if (next) next(answer);
-      else this.#unread.push(answer);
-    });
-  }
-
-  read(): Promise<Answer> {
-    const first = this.#unread.shift();
-    return first ? Promise.resolve(first) : new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  ask(message: Answer): Promise<Answer> {
-    this.process.stdin!.write(`${JSON.stringify(message)}\n`);
-    return this.read();
-  }
-}
-
-const until = async (what: string, condition: () => boolean | Promise<boolean>, triesMax = 1000) => {
-  for (let tries = 0; tries < triesMax; tries++) {
-    if (await condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(`never came true: ${what}`);
-};
-
 describe("the servo process", () => {
-  let folder: string;
-  let socketPath: string;
   let emulator: JsonProcess;
-  let config: Answer;
+  let rig: ServoRig;
   let servo: JsonProcess;
   let supervisor: ServoClient;
-  const clients: ServoClient[] = [];
   const others: ChildProcess[] = [];
 
-  const connect = async (role: "supervisor" | "commander" | "observer", name: string = role) => {
-    const client = await connectServo(socketPath, { role, name, clock: systemClock });
-    clients.push(client);
-    return client;
-  };
-  const inState = (state: ServoStateName) => until(state, () => supervisor.latest()?.state === state);
-  /** The sent position does not change over many ticks that follow from now on. */
-  const standsStill = async () => {
-    const from = supervisor.latest()!;
-    await until("later ticks", () => supervisor.latest()!.tick > from.tick + 50);
-    const second = supervisor.latest()!;
-    await until("still later ticks", () => supervisor.latest()!.tick > second.tick + 25);
-    return second.sentRad.every((value, joint) => value === supervisor.latest()!.sentRad[joint]);
-  };
+  const connect = (role: "supervisor" | "commander" | "observer", name?: string) => rig.connect(role, name);
+  const inState = (state: ServoStateName) => rig.inState(state);
+  const standsStill = () => rig.standsStill();
   /** A process of its own that holds the lease and streams targets at 5 Hz. */
   const startCommander = () => {
     const client = new URL("dist/runtime/servo/link/client.js", repositoryRootUrl()).href;
@@ -94,7 +27,7 @@ describe("the servo process", () => {
     const script = `
       import { connectServo } from ${JSON.stringify(client)};
       import { systemClock as clock } from ${JSON.stringify(clock)};
-      const servo = await connectServo(${JSON.stringify(socketPath)}, { role: "commander", name: "victim", clock });
+      const servo = await connectServo(${JSON.stringify(rig.socketPath)}, { role: "commander", name: "victim", clock });
       const lease = await servo.acquireLease("victim");
       while (servo.latest() === undefined) await clock.sleepUntil(clock.nowNs() + 1000000n);
       const home = [...servo.latest().positionRad];
@@ -107,39 +40,21 @@ describe("the servo process", () => {
     others.push(child);
     return child;
   };
-  const startServo = async (own = socketPath) => {
-    const started = new JsonProcess("servoMain.js");
-    return { started, ready: await started.ask({ ...config, socketPath: own }) };
-  };
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), "servo-process-"));
-    socketPath = join(folder, "servo.sock");
-    emulator = new JsonProcess("xarm7EmulatorMain.js", [JSON.stringify({ positionRad: HOME })]);
-    const { ports } = (await emulator.read()) as { ports: Record<string, number> };
-    const { command, ...reportPorts } = ports;
-    config = {
-      robot: "arm",
-      device: "xarm7",
-      xarm7: XArm7Config.parse({ host: "127.0.0.1", commandPort: command, reportPorts }),
-      // Wide where a loaded machine must not decide whether a test passes.
-      servo: ServoConfig.parse({ lateTicksMax: 100, stateAgeMsMax: 1000 }),
-      logLevel: "fatal",
-    };
-    const { started, ready } = await startServo();
+    emulator = new JsonProcess("xarm7EmulatorMain.js", [JSON.stringify({ positionRad: HOME_RAD })]);
+    const { ports } = (await emulator.read()) as { ports: EmulatorPorts };
+    rig = new ServoRig(ports);
+    const { started, ready } = await rig.start();
     servo = started;
-    expect(ready).toMatchObject({ ready: true, robot: "arm", socketPath });
-    supervisor = await connect("supervisor");
-    await until("a snapshot", () => supervisor.latest() !== undefined);
+    expect(ready).toMatchObject({ ready: true, robot: "arm", socketPath: rig.socketPath });
+    supervisor = await rig.connectSupervisor();
   });
 
   afterEach(async () => {
-    for (const client of clients.splice(0)) await client.close();
     for (const child of others.splice(0)) child.kill("SIGKILL");
-    servo.process.kill("SIGKILL");
+    await rig.close();
     emulator.process.kill("SIGKILL");
-    await servo.exited;
-    rmSync(folder, { recursive: true });
   });
 
   it("tells who it is, and follows a commander through the vendor's wire", async () => {
@@ -202,7 +117,7 @@ describe("the servo process", () => {
     await supervisor.enable();
     const { createConnection } = await import("node:net");
     const { encode } = await import("../../runtime/servo/link/codec.js");
-    const raw = createConnection(socketPath);
+    const raw = createConnection(rig.socketPath);
     raw.on("error", () => {});
     raw.write(encode("hello", { role: "commander", name: "ghost", snapshotEveryTicks: 0 }));
     raw.write(encode("leaseRequest", { requestId: 1, name: "ghost" }));
@@ -227,15 +142,15 @@ describe("the servo process", () => {
   });
 
   it("refuses to be the second one for the same arm", async () => {
-    const { started, ready } = await startServo(join(folder, "other.sock"));
+    const { started, ready } = await rig.start({ socketPath: join(rig.folder, "other.sock") });
     expect(ready).toMatchObject({ error: { code: "ALREADY_RUNNING" } });
     expect((ready.error as { remedy: string }).remedy).toMatch(/Stop the other/);
     expect(await started.exited).toBe(1);
   });
 
   it("refuses a configuration by the name of the field", async () => {
-    config = { ...config, servo: { ...(config.servo as object), rateHz: 5000 } };
-    const { started, ready } = await startServo(join(folder, "other.sock"));
+    const config = { ...(rig.config.servo as object), rateHz: 5000 };
+    const { started, ready } = await rig.start({ socketPath: join(rig.folder, "other.sock"), servo: config });
     expect(ready).toMatchObject({ error: { code: "CONFIG_INVALID" } });
     expect((ready.error as { happened: string }).happened).toContain("servo.rateHz");
     expect(await started.exited).toBe(1);
@@ -257,8 +172,7 @@ describe("the servo process", () => {
     await supervisor.enable();
     servo.process.stdin!.end();
     await supervisor.close();
-    supervisor = await connect("supervisor", "the daemon again");
-    await until("a snapshot", () => supervisor.latest() !== undefined);
+    supervisor = await rig.connectSupervisor("the daemon again");
     await inState("holding");
     expect(await standsStill()).toBe(true);
     await supervisor.stop(2, "test");
