@@ -1,6 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-/** Two projects: `unit` runs beside the sources in any order; `system` starts real processes, so one file at a time. */
+/**
+ * `unit` runs beside the sources in any order; `system` starts real processes, so one file at a time; `faults` runs the
+ * fault scripts of lab/faults against real servo processes, a few at a time.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -14,6 +17,16 @@ export default defineConfig({
           ],
           exclude: ["**/*.system.test.ts", "**/node_modules/**", "dist/**"],
           testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "faults",
+          include: ["test/faults/**/*.test.ts"],
+          exclude: ["**/*.system.test.ts", "**/node_modules/**", "dist/**"],
+          /** Each script mostly waits; more at once would make the servos late on two cores. */
+          maxConcurrency: 3,
+          testTimeout: 150_000,
         },
       },
       {

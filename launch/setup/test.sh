@@ -1,5 +1,5 @@
 # Runs tests in the environment that a running cell has: `sh launch/setup/test.sh [STAGE [ARGUMENTS]]`.
-# Stages: all (default: lint, unit, system), lint, unit, system, trainer. A failed stage does not keep the next from
+# Stages: all (default: lint, unit, system), lint, unit, system, faults, trainer. A failed stage does not keep the next from
 # running; the exit code says whether all passed. Results for machines go to .cerebellum/test.
 set -eu
 CEREBELLUM_ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
@@ -55,9 +55,9 @@ else
       run_stage system vitest_project system
       ;;
     lint) run_stage lint lint ;;
-    unit | system) run_stage "$stage" vitest_project "$stage" "$@" ;;
+    unit | system | faults) run_stage "$stage" vitest_project "$stage" "$@" ;;
     *)
-      echo "test.sh: '$stage' is no stage; use all, lint, unit, system or trainer" >&2
+      echo "test.sh: '$stage' is no stage; use all, lint, unit, system, faults or trainer" >&2
       exit 2
       ;;
   esac

@@ -2,17 +2,12 @@
 
 Runs under the test of the same name: prints one JSON object a line, and where one has the key "ask" it waits for one
 line on standard input with the emulator's answer.
-
-The SDK knows only the vendor's port numbers, and binding 502 needs privilege; its Unix socket names are one per
-machine, so two runs would meet. Therefore only the TCP connect is redirected: ports are exchanged below the SDK, whose
-code and constants stay as they are.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import socket
 import sys
 import time
 from collections import Counter
@@ -20,24 +15,14 @@ from typing import Any
 
 # The SDK prints from its threads; standard output is for the test alone.
 OUTPUT, sys.stdout = sys.stdout, sys.stderr
-PORTS: dict[int, int] = {}
 RATE_HZ = 250
 STREAM_S = 10.0
 HOME_RAD = [0.0, -0.247, 0.0, 0.909, 0.0, 1.15644, 0.0]
 JOINT_TOLERANCE_RAD = 1e-3
 
+from xarm7Ports import use_ports  # noqa: E402  before the SDK
 
-class RedirectedSocket(socket.socket):
-    """A socket whose connections to the vendor's ports end at the emulator's."""
-
-    def connect(self, address: tuple[str, int]) -> None:
-        host, port = address
-        super().connect((host, PORTS.get(port, port)))
-
-
-socket.socket = RedirectedSocket  # type: ignore[misc]
-
-from xarm.wrapper import XArmAPI  # noqa: E402  the redirection must come first
+from xarm.wrapper import XArmAPI  # noqa: E402
 
 
 def say(**fields: Any) -> None:
@@ -241,11 +226,7 @@ def errors(arm: XArmAPI) -> None:
 
 
 def main() -> None:
-    ports = json.loads(sys.argv[1])
-    PORTS.update(
-        {502: ports["command"], 30000: ports["highRate"], 30001: ports["normal"]}
-        | {30002: ports["rich"], 30003: ports["realTime"]}
-    )
+    use_ports(json.loads(sys.argv[1]))
     arm = connect("rich")
     identify(arm)
     configure(arm)
