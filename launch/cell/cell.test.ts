@@ -64,6 +64,14 @@ describe("cell file", () => {
     expect(refusal(labText.replace("highRate: 18000", "highRate: 18502"))).toMatch(/18502 is already used/);
   });
 
+  it("names the line of a stop source that cannot work", () => {
+    const text = `${labText}\nestop:\n  line:\n    path: button\n`;
+    const line = text.split("\n").findIndex((one) => one.includes("path: button")) + 1;
+    expect(refusal(text)).toMatch(
+      new RegExp(`line ${line}: estop\\.line\\.path: must be an absolute path; found "button"`),
+    );
+  });
+
   it("names the line of broken YAML", () => {
     expect(refusal(`${labText}\nrobots: {`)).toMatch(/line \d+:/);
   });

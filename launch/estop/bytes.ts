@@ -5,8 +5,11 @@
  */
 import { spawn } from "node:child_process";
 
+/** Ctrl-C and a stopped service reach this child too; its end then must not look like a button. Only we end it. */
+const IMMUNE = 'trap "" INT TERM HUP; ';
 /** Opening a FIFO waits for its writer, so it says when it has. */
-const READ_FILE = 'exec 3<"$1" || exit 1; echo opened >&2; exec cat <&3';
+const READ_FILE = `${IMMUNE}exec 3<"$1" || exit 1; echo opened >&2; exec cat <&3`;
+const RUN_COMMAND = `${IMMUNE}exec "$@"`;
 const TROUBLE_CHARS_MAX = 200;
 
 export interface ByteEvents {
@@ -20,8 +23,8 @@ export function readBytes(
   on: ByteEvents,
   signal: AbortSignal,
 ): Promise<string> {
-  const program = "path" in what ? ["sh", "-c", READ_FILE, "sh", what.path] : [...what.command];
-  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...program], {
+  const program = "path" in what ? [READ_FILE, "sh", what.path] : [RUN_COMMAND, "sh", ...what.command];
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", "sh", "-c", ...program], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let trouble = "";

@@ -1,6 +1,15 @@
 /** Each source for real: a FIFO, a pseudo-terminal, a program, the bytes of an input device, a broker. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -208,6 +217,33 @@ describe("an MQTT broker", () => {
     expect(wrong.live).toBe(false);
   });
 });
+
+it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+  "%s to everybody does not look like a button",
+  async (signal) => {
+    const heard = listen({ line: { path: fifo } });
+    const writer = openSync(fifo, "w");
+    await until("live", () => heard.live);
+    process.kill(readerOf(fifo), signal);
+    writeSync(writer, "still there\n");
+    await until("the line", () => heard.stops.length === 1);
+    expect(heard.end).toBeUndefined();
+    closeSync(writer);
+  },
+);
+
+/** The process of ours that has the file open as its descriptor 3. */
+function readerOf(path: string): number {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const reader = pids.find((pid) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/3`) === path && readlinkSync(`/proc/${pid}/exe`).endsWith("cat");
+    } catch {
+      return false;
+    }
+  });
+  return Number(reader);
+}
 
 it("a reader dies with the one who started it, so that no press is lost to it", async () => {
   const heard = listen({ line: { path: fifo } });

@@ -99,6 +99,8 @@ describe("systemd unit", () => {
       "MemoryDenyWriteExecute=",
       "PrivateDevices=",
       "PrivateTmp=",
+      "ProtectClock=",
+      "DeviceAllow=",
     ])
       expect(unit).not.toMatch(new RegExp(`^${forbidden}`, "m"));
   });
