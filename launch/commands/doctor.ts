@@ -46,8 +46,8 @@ async function timing(options: DoctorCommandOptions, cell: CellConfig): Promise<
 }
 
 async function checks(options: DoctorCommandOptions, cell: CellConfig): Promise<void> {
-  // A real robot's ports are on its controller; only a simulated cell listens here.
-  const ports = Object.entries(cell.robots).flatMap(([robot, { xarm7 }]) =>
+  // A real robot's ports are on its controller; only a simulated cell listens for it here.
+  const robotPorts = Object.entries(cell.robots).flatMap(([robot, { xarm7 }]) =>
     cell.lab === undefined
       ? []
       : [["command", xarm7.commandPort] as const, ...Object.entries(xarm7.reportPorts)].map(
@@ -57,6 +57,8 @@ async function checks(options: DoctorCommandOptions, cell: CellConfig): Promise<
           }),
         ),
   );
+  const metricsPorts = cell.metrics === undefined ? [] : [{ name: "metrics", port: cell.metrics.port }];
+  const ports = [...robotPorts, ...metricsPorts];
   const report = await runDoctor({
     clock: systemClock,
     ports,
