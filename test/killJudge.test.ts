@@ -105,4 +105,18 @@ describe("the kill campaign's judge", () => {
     const jumped = [...late.slice(0, 11), { ...late[11]!, positionRad: [0.05, 0, 0, 0.9, 0, 0, 0] }];
     expect(measureStreams(jumped, 4).velocityRadPerS[0]).toBeGreaterThan(5);
   });
+
+  it("knows a silence that the controller's own lateness hides, and no other standing setpoint", () => {
+    // 11 ms, 11 ms: the controller was late twice, the servo saw no answer for five periods and stands.
+    const late = moving(20).map((one) => ({
+      ...one,
+      atNs: one.atNs + (one.index > 17 ? 14_000_000n : one.index > 16 ? 7_000_000n : 0n),
+    }));
+    const figures = measureStreams([...late, ...standing(8, 24, 0.019)], 4);
+    expect(figures.interruptions).toBe(1);
+    expect(figures.accelerationRadPerS2[0]).toBeLessThan(1e-6);
+    const punctual = measureStreams([...moving(20), ...standing(8, 20, 0.019)], 4);
+    expect(punctual.interruptions).toBe(0);
+    expect(punctual.accelerationRadPerS2[0]).toBeCloseTo(62.5, 6);
+  });
 });

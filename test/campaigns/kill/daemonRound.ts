@@ -4,7 +4,7 @@ import { Random } from "../../../lab/world/random.js";
 import { systemClock } from "../../../launch/systemClock.js";
 import { ServoConfig } from "../../../runtime/servo/config.js";
 import type { DaemonRig } from "./daemonRig.js";
-import type { KillOutcome } from "./fastRound.js";
+import { evidenceOf, type KillOutcome } from "./fastRound.js";
 import { judgeLimits, judgeRest, judgeStanding, measureStreams, REST_MS_MAX } from "./wireJudge.js";
 
 const VICTIMS = ["daemon", "daemon", "daemon", "daemon", "daemonStalled", "servoOfDaemon"] as const;
@@ -75,7 +75,8 @@ export async function runDaemonRound(rig: DaemonRig, seed: number, round: number
   const awayRad = Math.max(...(await rig.armRad()).map((value, joint) => Math.abs(value - restRad[joint]!)));
   if (awayRad > AWAY_RAD_MAX)
     violations.push(`the arm stands ${awayRad.toFixed(4)} rad from where it came to rest`);
-  const streams = measureStreams((await rig.wire(0)).frames, 1000 / LIMITS.rateHz);
+  const all = (await rig.wire(0)).frames;
+  const streams = measureStreams(all, 1000 / LIMITS.rateHz);
   const { startDistanceRad } = enabled.setpoints;
   violations.push(...judgeLimits(streams, startDistanceRad, LIMITS));
   return {
@@ -87,6 +88,7 @@ export async function runDaemonRound(rig: DaemonRig, seed: number, round: number
     interruptions: streams.interruptions,
     seconds: Number(systemClock.nowNs() - startNs) / 1e9,
     violations,
+    ...(violations.length === 0 ? {} : { evidence: { killedNs: String(killedNs), frames: evidenceOf(all) } }),
   };
 }
 

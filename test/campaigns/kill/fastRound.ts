@@ -145,8 +145,8 @@ async function carryOut(rig: ArmRig, plan: KillPlan): Promise<KillOutcome> {
   };
 }
 
-/** Time, client and the two joints that move, compact enough to be kept. */
-const evidenceOf = (frames: readonly WireFrame[]): (string | number)[][] =>
+/** Time, kind, client and angles, compact enough to be kept. */
+export const evidenceOf = (frames: readonly WireFrame[]): (string | number)[][] =>
   frames.map(({ atNs, kind, client, positionRad }) => [String(atNs), kind, client, ...(positionRad ?? [])]);
 
 /** What the emulator's own monitor says. */

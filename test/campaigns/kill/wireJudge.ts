@@ -88,6 +88,8 @@ export interface StreamFigures {
 
 /** The servo takes an arm that got no setpoint for five periods as standing at the last one, as it does. */
 const INTERRUPTED_PERIODS = 4.5;
+const LATE_PERIODS = 2.5;
+const RECENT_FRAMES = 4;
 /**
  * After such a silence, frames that had waited for the controller arrive at once, and only then the first one that was
  * made after it. These are judged by their step alone. [ms]
@@ -103,11 +105,18 @@ export function measureStreams(frames: readonly WireFrame[], periodMs: number): 
   let velocity: number[] | undefined;
   let acceleration: number[] | undefined;
   let resumes = false;
+  const gapsMs: number[] = [];
   for (const frame of setpointsOf(frames)) {
-    const isNew =
-      before === undefined || before.client !== frame.client || frame.atNs - before.atNs > NEW_STREAM_NS;
+    const isNew = before === undefined || beginsStream(before, frame);
     const afterMs = isNew ? 0 : Number(frame.atNs - before!.atNs) / 1e6;
-    const interrupted = afterMs > INTERRUPTED_PERIODS * periodMs;
+    gapsMs.push(afterMs);
+    if (gapsMs.length > RECENT_FRAMES) gapsMs.shift();
+    // When the controller itself was late, the silence lies before the frames that waited: what is seen of it after
+    // them is a setpoint that stands.
+    const moved = velocity?.some((value) => Math.abs(value) * periodS > REST_RAD) === true;
+    const stands = !isNew && moved && stepRad(before!, frame) <= REST_RAD;
+    const standsAfterGap = stands && Math.max(...gapsMs) > LATE_PERIODS * periodMs;
+    const interrupted = afterMs > INTERRUPTED_PERIODS * periodMs || standsAfterGap;
     if (interrupted) interruptions++;
     const isJudged = !resumes && !interrupted;
     const nextVelocity = isNew
