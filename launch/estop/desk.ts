@@ -11,6 +11,8 @@ import type { SourceStatus, StopReport } from "./messages.js";
 import type { NamedSource } from "./sources.js";
 
 const RETRY_MS = 1000;
+/** How often the daemon hears that this thread still works. */
+export const TELL_MS = 1000;
 const SERVO_RETRY_MS = 200;
 /** A lost source is no emergency: decelerate and hold. */
 const LOSS_CATEGORY = 2;
@@ -41,8 +43,8 @@ export class EstopDesk {
 
   /** Resolves when `close` was called and every source has ended. */
   async run(): Promise<void> {
-    this.#tell();
     await Promise.all([
+      this.#keepTelling(),
       ...this.#parts.robots.map((robot) => this.#keepConnected(robot)),
       ...this.#parts.sources.map((source) => this.#keepListening(source)),
     ]);
@@ -50,6 +52,14 @@ export class EstopDesk {
 
   close(): void {
     this.#ended.abort();
+  }
+
+  async #keepTelling(): Promise<void> {
+    const { signal } = this.#ended;
+    while (!signal.aborted) {
+      this.#tell();
+      await sleepMs(this.#parts.clock, TELL_MS, signal);
+    }
   }
 
   async #keepListening({ name, required, source }: NamedSource): Promise<void> {

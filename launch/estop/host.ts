@@ -5,6 +5,7 @@ import { type Clock, sleepMs } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { DiagnosticItem } from "../../runtime/supervisor.js";
+import { TELL_MS } from "./desk.js";
 import { type EstopSetup, FromEstopWorker, type SourceStatus, type StopReport } from "./messages.js";
 
 export interface EstopHostOptions {
@@ -17,6 +18,8 @@ export interface EstopHostOptions {
 }
 
 const READY_MS_MAX = 10_000;
+/** So many looks in a row without a word from the worker: it hangs. A pause of the whole machine is one look. */
+const SILENT_LOOKS_MAX = 5;
 const CLOSE_MS_MAX = 1000;
 
 export class EstopHost {
@@ -24,6 +27,8 @@ export class EstopHost {
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
   #sources: readonly SourceStatus[] = [];
+  readonly #ended = new AbortController();
+  #silentLooks = 0;
   #closing = false;
 
   private constructor(options: EstopHostOptions, onFirst: () => void) {
@@ -41,6 +46,7 @@ export class EstopHost {
       options.log.error({ event: "defect", kind: "e-stop worker", stack: defect.stack }, why);
     });
     this.#worker.once("exit", () => {
+      this.#ended.abort();
       if (!this.#closing) options.onGone(why);
     });
   }
@@ -56,7 +62,10 @@ export class EstopHost {
     const late = sleepMs(options.clock, READY_MS_MAX, settled.signal).then(() => "late" as const);
     const outcome = await Promise.race([first, host.#exited, late]);
     settled.abort();
-    if (host.#sources.length > 0) return host;
+    if (host.#sources.length > 0) {
+      void host.#watch();
+      return host;
+    }
     await host.close();
     throw new CerebellumError(
       "TIMED_OUT",
@@ -89,6 +98,7 @@ export class EstopHost {
 
   async close(): Promise<void> {
     this.#closing = true;
+    this.#ended.abort();
     this.#worker.postMessage("close");
     const settled = new AbortController();
     await Promise.race([this.#exited, sleepMs(this.#options.clock, CLOSE_MS_MAX, settled.signal)]);
@@ -96,7 +106,21 @@ export class EstopHost {
     await this.#worker.terminate();
   }
 
+  async #watch(): Promise<void> {
+    const { signal } = this.#ended;
+    while (!signal.aborted) {
+      await sleepMs(this.#options.clock, TELL_MS, signal);
+      if (signal.aborted) return;
+      // Let in what has arrived while this thread was busy.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (++this.#silentLooks < SILENT_LOOKS_MAX) continue;
+      this.#options.onGone(`it said nothing for ${(SILENT_LOOKS_MAX * TELL_MS) / 1000} s`);
+      return;
+    }
+  }
+
   #take(message: FromEstopWorker): void {
+    this.#silentLooks = 0;
     const { log, onStop } = this.#options;
     if (message.kind === "stop") {
       const { kind: _kind, ...report } = message;
