@@ -16,6 +16,8 @@ export class GoalShaper {
   readonly #minRad: Float64Array;
   readonly #maxRad: Float64Array;
   readonly #trialRad: Float64Array;
+  /** Of the way to the target, for `#reasonsOnTheWay`: a field, because an argument may become an object on the heap. */
+  #share = Number.NaN;
 
   constructor(limits: LimiterLimits, zones: Zones) {
     this.#zones = zones;
@@ -46,14 +48,15 @@ export class GoalShaper {
 
   #shorten(fromRad: Float64Array, outRad: Float64Array): number {
     for (let look = 1; look <= LOOKS; look++) {
-      const reasons = this.#reasonsAt(fromRad, outRad, look / LOOKS);
+      this.#share = look / LOOKS;
+      const reasons = this.#reasonsOnTheWay(fromRad, outRad);
       if (reasons === 0) continue;
       let good = (look - 1) / LOOKS;
       let bad = look / LOOKS;
       for (let step = 0; step < SEARCH_STEPS; step++) {
-        const share = (good + bad) / 2;
-        if (this.#reasonsAt(fromRad, outRad, share) === 0) good = share;
-        else bad = share;
+        this.#share = (good + bad) / 2;
+        if (this.#reasonsOnTheWay(fromRad, outRad) === 0) good = this.#share;
+        else bad = this.#share;
       }
       for (let joint = 0; joint < outRad.length; joint++)
         outRad[joint] = fromRad[joint]! + good * (outRad[joint]! - fromRad[joint]!);
@@ -62,7 +65,8 @@ export class GoalShaper {
     return 0;
   }
 
-  #reasonsAt(fromRad: Float64Array, goalRad: Float64Array, share: number): number {
+  #reasonsOnTheWay(fromRad: Float64Array, goalRad: Float64Array): number {
+    const share = this.#share;
     for (let joint = 0; joint < goalRad.length; joint++)
       this.#trialRad[joint] = fromRad[joint]! + share * (goalRad[joint]! - fromRad[joint]!);
     return this.#zones.reasonsAt(this.#trialRad, LOSS.target);
