@@ -5,7 +5,7 @@ import type { KillOutcome } from "../campaigns/kill/fastRound.js";
 import { MOMENTS, planRound, VICTIMS } from "../campaigns/kill/plan.js";
 
 const SEED = 11;
-const ROUNDS = 20;
+const ROUNDS = 16;
 
 it("nothing moves unexpectedly after random kills of servo, commander and supervisor", async () => {
   const outcomes: KillOutcome[] = [];
