@@ -55,14 +55,23 @@ const take = (outcome: KillOutcome) => {
 const done = new Set(outcomes.map(({ round }) => round));
 const left = (first: number, count: number) =>
   Array.from({ length: count }, (_, index) => first + index).filter((round) => !done.has(round));
+const interrupted = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const)
+  process.once(name, () => {
+    console.log("ending after the rounds that are under way");
+    interrupted.abort();
+  });
+const { signal } = interrupted;
 await runFastCampaign({
   seed,
+  signal,
   rounds: left(0, Number(values.rounds)),
   rigs: Number(values.rigs),
   onOutcome: take,
 });
 await runDaemonCampaign({
   seed,
+  signal,
   rounds: left(DAEMON_ROUNDS_FROM, Number(values["daemon-rounds"])),
   onOutcome: take,
 });

@@ -13,6 +13,7 @@ it("nothing moves unexpectedly after random kills of servo, commander and superv
     seed: SEED,
     rounds: Array.from({ length: ROUNDS }, (_, round) => round),
     rigs: 2,
+    signal: new AbortController().signal,
     onOutcome: (outcome) => outcomes.push(outcome),
   });
   const totals = addUp(outcomes);

@@ -11,6 +11,8 @@ export interface CampaignOptions {
   readonly seed: number;
   readonly rounds: readonly number[];
   readonly rigs: number;
+  /** Ends the campaign after the rounds that are under way; everything that was started is taken down. */
+  readonly signal: AbortSignal;
   readonly onOutcome: (outcome: KillOutcome) => void;
 }
 
@@ -19,7 +21,7 @@ export async function runFastCampaign(options: CampaignOptions): Promise<void> {
   await Promise.all(
     Array.from({ length: options.rigs }, async (_, index) => {
       const rigs = new Replaceable(() => startRig(index));
-      for (let round = left.shift(); round !== undefined; round = left.shift()) {
+      for (let round = left.shift(); round !== undefined && !options.signal.aborted; round = left.shift()) {
         const plan = planRound(options.seed, round);
         options.onOutcome(await rigs.carryOut(plan, (rig) => runFastRound(rig, plan)));
       }
@@ -32,10 +34,12 @@ export async function runFastCampaign(options: CampaignOptions): Promise<void> {
 export async function runDaemonCampaign({
   seed,
   rounds,
+  signal,
   onOutcome,
 }: Omit<CampaignOptions, "rigs">): Promise<void> {
   const rigs = new Replaceable(() => DaemonRig.start());
   for (const round of rounds) {
+    if (signal.aborted) break;
     const plan = { round, victim: "daemon", moment: "unknown" };
     onOutcome(await rigs.carryOut(plan, (rig) => runDaemonRound(rig, seed, round)));
   }
