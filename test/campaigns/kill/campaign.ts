@@ -23,7 +23,8 @@ export async function runFastCampaign(options: CampaignOptions): Promise<void> {
       const rigs = new Replaceable(() => startRig(index));
       for (let round = left.shift(); round !== undefined && !options.signal.aborted; round = left.shift()) {
         const plan = planRound(options.seed, round);
-        options.onOutcome(await rigs.carryOut(plan, (rig) => runFastRound(rig, plan)));
+        const outcome = await rigs.carryOut(plan, options.signal, (rig) => runFastRound(rig, plan));
+        if (outcome !== undefined) options.onOutcome(outcome);
       }
       await rigs.close();
     }),
@@ -41,7 +42,8 @@ export async function runDaemonCampaign({
   for (const round of rounds) {
     if (signal.aborted) break;
     const plan = { round, victim: "daemon", moment: "unknown" };
-    onOutcome(await rigs.carryOut(plan, (rig) => runDaemonRound(rig, seed, round)));
+    const outcome = await rigs.carryOut(plan, signal, (rig) => runDaemonRound(rig, seed, round));
+    if (outcome !== undefined) onOutcome(outcome);
   }
   await rigs.close();
 }
@@ -62,8 +64,9 @@ class Replaceable<R extends { close(): Promise<void> }> {
 
   async carryOut(
     plan: { readonly round: number; readonly victim: string; readonly moment: string },
+    signal: AbortSignal,
     work: (rig: R) => Promise<KillOutcome>,
-  ): Promise<KillOutcome> {
+  ): Promise<KillOutcome | undefined> {
     const disturbed: string[] = [];
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       try {
@@ -72,6 +75,8 @@ class Replaceable<R extends { close(): Promise<void> }> {
       } catch (thrown) {
         disturbed.push(errorText(thrown, 2000));
         await this.close();
+        // Whoever interrupts the campaign interrupts its processes too: that says nothing about the round.
+        if (signal.aborted) return undefined;
       }
     }
     const { round, victim, moment } = plan;

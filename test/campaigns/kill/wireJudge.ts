@@ -108,7 +108,7 @@ export function measureStreams(frames: readonly WireFrame[], periodMs: number): 
   const gapsMs: number[] = [];
   for (const frame of setpointsOf(frames)) {
     const isNew = before === undefined || beginsStream(before, frame);
-    const afterMs = isNew ? 0 : Number(frame.atNs - before!.atNs) / 1e6;
+    const afterMs = before?.client === frame.client ? Number(frame.atNs - before.atNs) / 1e6 : 0;
     gapsMs.push(afterMs);
     if (gapsMs.length > RECENT_FRAMES) gapsMs.shift();
     // When the controller itself was late, the silence lies before the frames that waited: what is seen of it after
