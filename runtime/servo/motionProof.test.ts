@@ -342,7 +342,8 @@ describe("motion", () => {
     try {
       fc.assert(fc.property(life, live), { numRuns: RUNS, seed: 20_261_127, endOnFailure: true });
     } finally {
-      if (process.env.CEREBELLUM_PROOF_RUNS !== undefined) console.log(JSON.stringify({ counts, worstOfAll }));
+      if (process.env.CEREBELLUM_PROOF_RUNS !== undefined)
+        console.log(JSON.stringify({ counts, worstOfAll }));
     }
     expect(counts.cut).toBe(0);
   }, 3_000_000);
