@@ -26,7 +26,7 @@ export default defineConfig({
           exclude: ["**/*.system.test.ts", "**/node_modules/**", "dist/**"],
           /** Each script mostly waits; more at once would make the servos late on two cores. */
           maxConcurrency: 3,
-          testTimeout: 150_000,
+          testTimeout: 240_000,
         },
       },
       {

@@ -314,7 +314,9 @@ class Run {
  * saw then was this machine's load. Only such a run may be repeated.
  */
 const STARVED_MS = 60;
-const TRIES_MAX = 4;
+const TRIES_MAX = 6;
+/** Before the second try, and so much longer before each further one. */
+const CALM_MS = 1000;
 const LOOK_MS = 10;
 
 /** The emulated controller runs in this process, and must not be slower than a real one when the machine is busy. */
@@ -345,6 +347,7 @@ export async function runScript(script: NamedScript): Promise<Measured> {
       starvation.end();
       await run.close();
     }
+    await sleep(tries * CALM_MS);
   }
 }
 
