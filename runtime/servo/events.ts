@@ -70,6 +70,11 @@ export class EventDesk {
     this.#tellPaced("overrun", "ticks missed", cause ?? "the loop was late", missedTicks, nowMs);
   }
 
+  /** A client that the link had to cut off; one that tries again and again must not fill the black box. */
+  clientTrouble(text: string, nowMs: number): void {
+    this.#tellPaced("refused", "client trouble", text, 1, nowMs);
+  }
+
   #tellPaced(
     kind: ServoEvent["kind"],
     subject: string,

@@ -169,7 +169,7 @@ export class Servo implements LinkHandler {
   }
 
   troubled(text: string): void {
-    this.#events.tell("refused", text);
+    this.#events.clientTrouble(text, this.#nowMs());
   }
 
   acquireLease(peer: Peer, name: string): { epoch: number; silenceMsMax: number } {

@@ -189,6 +189,10 @@ describe("the servo link under fire", () => {
       let answers = 0;
       let answerMsMost = 0;
       let deaf = 0;
+      let troubleTold = 0;
+      supervisor.onEvent(({ text }) => {
+        if (text.startsWith("client trouble")) troubleTold++;
+      });
       const startMs = performance.now();
 
       while (sentFrames < FRAMES) {
@@ -253,6 +257,9 @@ describe("the servo link under fire", () => {
       for (const [joint, value] of HOME.entries())
         expect(bench.driver.sent.at(-1)!.positionRad[joint]).toBeCloseTo(value, 9);
       expect(supervisor.closed.aborted).toBe(false);
+      // Told at most once a second of the servo's time, whatever the hostile do.
+      expect(troubleTold).toBeGreaterThan(0);
+      expect(troubleTold).toBeLessThanOrEqual(bench.nowMs / 1000 + 1);
     },
     60_000 + FRAMES / 2,
   );
