@@ -38,6 +38,17 @@ describe("the kill campaign's judge", () => {
     expect(REST_MS_MAX).toBeLessThan(500);
   });
 
+  it("does not count an overloaded machine's silences as motion", () => {
+    const stretched = moving(60).map((one) => ({
+      ...one,
+      atNs: one.atNs + BigInt(Math.floor(one.index / 20)) * 150_000_000n,
+    }));
+    const { restMs, violation } = judgeRest(stretched, killedNs, true);
+    expect(restMs).toBeGreaterThan(REST_MS_MAX);
+    expect(violation).toBeUndefined();
+    expect(judgeRest(moving(200), killedNs, true).violation).toBeDefined();
+  });
+
   it("does not call the difference between two connections a motion", () => {
     const frames = [...standing(20, 0, 0.5), ...standing(20, 20, 0.4, 2)];
     expect(judgeRest(frames, killedNs, false)).toEqual({ restMs: 0 });
