@@ -13,7 +13,7 @@ describe("estop section", () => {
   });
 
   it.each([
-    ["no source at all", {}, /names no source; it needs mqtt, input or line/],
+    ["no source at all", {}, /names no source; it needs mqtt, input, line or page/],
     ["a category that is no emergency stop", { category: 2, line: { path: "/dev/ttyUSB0" } }, /^category: /],
     ["a relative device", { input: { device: "event3" } }, /input\.device: must be an absolute path/],
     ["an unknown key", { input: { device: "/dev/input/event3", key: "KEY_PANIC" } }, /^input\.key: /],

@@ -63,6 +63,13 @@ const LineStop = z
   });
 export type LineStop = z.infer<typeof LineStop>;
 
+const PageStop = z.strictObject({
+  port: z.int().min(1).max(65535).default(9465),
+  host: z.string().min(1).default("127.0.0.1").describe("0.0.0.0 for everybody on the network"),
+  required,
+});
+export type PageStop = z.infer<typeof PageStop>;
+
 export const EstopConfig = z
   .strictObject({
     category: z
@@ -72,8 +79,9 @@ export const EstopConfig = z
     mqtt: MqttStop.optional(),
     input: InputStop.optional().describe("A button that is a keyboard to this computer"),
     line: LineStop.optional().describe("Any line and the end of the file stop"),
+    page: PageStop.optional().describe("A web page with a stop button; POST /stop"),
   })
-  .refine(({ mqtt, input, line }) => mqtt !== undefined || input !== undefined || line !== undefined, {
-    error: "names no source; it needs mqtt, input or line",
+  .refine(({ category: _category, ...sources }) => Object.values(sources).some(Boolean), {
+    error: "names no source; it needs mqtt, input, line or page",
   });
 export type EstopConfig = z.infer<typeof EstopConfig>;

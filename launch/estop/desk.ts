@@ -77,7 +77,7 @@ export class EstopDesk {
             wasLive = true;
             set("live", "listening");
           },
-          stop: (what) => void this.#stop(name, category, `${name}: ${what}`),
+          stop: (what) => this.#stop(name, category, `${name}: ${what}`),
           held: (isHeld) => set(isHeld ? "held" : "live", isHeld ? "the button is held down" : "listening"),
         },
         signal,
@@ -91,8 +91,8 @@ export class EstopDesk {
     }
   }
 
-  async #stop(source: string, category: StopCategory, reason: string): Promise<void> {
-    const failures = await Promise.all(
+  async #stop(source: string, category: StopCategory, reason: string): Promise<readonly string[]> {
+    const outcomes = await Promise.all(
       this.#parts.robots.map(async (robot) => {
         try {
           await (await this.#servo(robot)).stop(category, reason);
@@ -102,7 +102,9 @@ export class EstopDesk {
         }
       }),
     );
-    this.#parts.onStop({ source, category, reason, failures: failures.flat() });
+    const failures = outcomes.flat();
+    this.#parts.onStop({ source, category, reason, failures });
+    return failures;
   }
 
   async #servo(robot: string): Promise<ServoClient> {

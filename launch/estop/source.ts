@@ -3,8 +3,11 @@
 export interface SourceEvents {
   /** From here on a stop would be noticed. */
   live(): void;
-  /** Somebody wants everything to stop; `what` completes "e-stop: input: ...". */
-  stop(what: string): void;
+  /**
+   * Somebody wants everything to stop; `what` completes "e-stop: input: ...". Resolves when motion has ended, with what
+   * could not be stopped and why; never rejects. A source that can tell nobody need not wait.
+   */
+  stop(what: string): Promise<readonly string[]>;
   /** A button is held down or has been let go. */
   held(isHeld: boolean): void;
 }

@@ -44,13 +44,22 @@ const until = async (what: string, condition: () => boolean) => {
 
 function listen(config: object) {
   const [{ source }] = sourcesOf(EstopConfig.parse(config)) as [ReturnType<typeof sourcesOf>[number]];
-  const heard = { live: false, held: false, stops: [] as string[], end: undefined as string | undefined };
+  const heard = {
+    live: false,
+    held: false,
+    stops: [] as string[],
+    failures: [] as string[],
+    end: undefined as string | undefined,
+  };
   const run = source.listen(
     {
       live: () => {
         heard.live = true;
       },
-      stop: (what) => void heard.stops.push(what),
+      stop: async (what) => {
+        heard.stops.push(what);
+        return heard.failures;
+      },
       held: (isHeld) => {
         heard.held = isHeld;
       },
@@ -215,6 +224,59 @@ describe("an MQTT broker", () => {
     await until("the end", () => wrong.end !== undefined);
     expect(wrong.end).toMatch(/not authorized|auth/i);
     expect(wrong.live).toBe(false);
+  });
+});
+
+describe("the page", () => {
+  let port: number;
+  const at = (path: string) => `http://127.0.0.1:${port}${path}`;
+  beforeEach(async () => {
+    const probe = createServer();
+    await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+    port = (probe.address() as { port: number }).port;
+    await new Promise<void>((resolve) => probe.close(() => resolve()));
+  });
+
+  it("shows a button, and stops at its request", async () => {
+    const heard = listen({ page: { port } });
+    await until("live", () => heard.live);
+    const page = await fetch(at("/"));
+    expect(page.status).toBe(200);
+    expect(await page.text()).toContain('<button id="stop"');
+    expect(heard.stops).toEqual([]);
+    const answer = await fetch(at("/stop"), { method: "POST", headers: { origin: at("") } });
+    expect([answer.status, await answer.text()]).toEqual([200, "stopped\n"]);
+    expect(heard.stops).toEqual(["asked for by 127.0.0.1"]);
+  });
+
+  it("says what could not be stopped", async () => {
+    const heard = listen({ page: { port } });
+    await until("live", () => heard.live);
+    heard.failures.push("arm: the servo does not answer");
+    const answer = await fetch(at("/stop"), { method: "POST" });
+    expect([answer.status, await answer.text()]).toEqual([502, "arm: the servo does not answer.\n"]);
+  });
+
+  it.each([
+    ["a page of another site", "/stop", { method: "POST", headers: { origin: "http://evil.example" } }, 403],
+    ["a page without a name", "/stop", { method: "POST", headers: { origin: "null" } }, 403],
+    ["a link", "/stop", { method: "GET" }, 405],
+    ["another path", "/reset", { method: "POST" }, 404],
+  ])("does not stop for %s", async (_who, path, request, status) => {
+    const heard = listen({ page: { port } });
+    await until("live", () => heard.live);
+    expect((await fetch(at(path), request)).status).toBe(status);
+    expect(heard.stops).toEqual([]);
+  });
+
+  it("ends with the field's name when the port is taken", async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(port, "127.0.0.1", resolve));
+    const heard = listen({ page: { port } });
+    await until("the end", () => heard.end !== undefined);
+    expect(heard.end).toMatch(/estop\.page cannot listen on 127\.0\.0\.1:\d+: another program/);
+    expect(heard.live).toBe(false);
+    await new Promise<void>((resolve) => other.close(() => resolve()));
   });
 });
 

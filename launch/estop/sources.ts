@@ -5,6 +5,7 @@ import { errorText } from "../../core/errors.js";
 import { readBytes } from "./bytes.js";
 import type { EstopConfig, InputStop, LineStop, MqttStop } from "./config.js";
 import { KEY_CODES, KeyEventReader } from "./keyEvents.js";
+import { listenPage } from "./page.js";
 import type { StopSource } from "./source.js";
 
 const TEXT_CHARS_MAX = 60;
@@ -16,6 +17,7 @@ const OPENERS: { readonly [N in SourceName]: (config: NonNullable<EstopConfig[N]
   mqtt: (config) => ({ listen: (on, signal) => listenMqtt(config, on, signal) }),
   input: (config) => ({ listen: (on, signal) => listenInput(config, on, signal) }),
   line: (config) => ({ endIsStop: true, listen: (on, signal) => listenLine(config, on, signal) }),
+  page: (config) => ({ listen: (on, signal) => listenPage(config, on, signal) }),
 };
 
 export interface NamedSource {
@@ -43,7 +45,7 @@ const listenInput = async (config: InputStop, ...[on, signal]: Parameters<StopSo
       if (wanted !== undefined && code !== wanted) return;
       if (change === "pressed") held.add(code);
       else held.delete(code);
-      if (change === "pressed") on.stop(`key ${code} of ${config.device} was pressed`);
+      if (change === "pressed") void on.stop(`key ${code} of ${config.device} was pressed`);
       on.held(held.size > 0);
     });
   return readBytes({ path: config.device }, { open: on.live, data }, signal);
@@ -56,7 +58,7 @@ const listenLine = async (config: LineStop, ...[on, signal]: Parameters<StopSour
   const data = (chunk: Buffer) => {
     const lines = (unfinished + chunk.toString("utf8")).split("\n");
     unfinished = lines.pop()!.slice(-TEXT_CHARS_MAX);
-    for (const line of lines) on.stop(`${name} said "${plain(line)}"`);
+    for (const line of lines) void on.stop(`${name} said "${plain(line)}"`);
   };
   const why = await readBytes(what, { open: on.live, data }, signal);
   return `${name}: ${why}`;
@@ -84,8 +86,9 @@ async function listenMqtt(
     client.on("error", (error) => {
       why = errorText(error);
     });
-    client.on("message", (_topic, payload) =>
-      on.stop(`message on ${config.topic}: "${plain(payload.toString("utf8"))}"`),
+    client.on(
+      "message",
+      (_topic, payload) => void on.stop(`message on ${config.topic}: "${plain(payload.toString("utf8"))}"`),
     );
     const end = () => client.end(true);
     signal.addEventListener("abort", end, { once: true });

@@ -6,7 +6,8 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { Agent, request } from "node:http";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -37,12 +38,17 @@ export class StopSources {
   readonly #worker: Worker;
   readonly #button: number;
   readonly #live = new Set<string>();
+  readonly #pagePort: number;
+  /** A browser keeps its connection, too. */
+  readonly #browser = new Agent({ keepAlive: true });
   #broker: { publish(): void; close(): void } | undefined;
 
-  private constructor(rig: ArmRig, fifo: string, port: number | undefined) {
+  private constructor(rig: ArmRig, fifo: string, port: number | undefined, pagePort: number) {
+    this.#pagePort = pagePort;
     this.#button = openSync(fifo, "r+");
     const estop = EstopConfig.parse({
       line: { path: fifo },
+      page: { port: pagePort },
       ...(port === undefined ? {} : { mqtt: { url: `mqtt://127.0.0.1:${port}`, topic: TOPIC } }),
     });
     this.#worker = new Worker(entryUrl("../processes/estopWorker.js", import.meta.url), {
@@ -61,9 +67,9 @@ export class StopSources {
     const fifo = join(rig.folder, "button");
     execFileSync("mkfifo", [fifo]);
     const broker = await startBroker();
-    const sources = new StopSources(rig, fifo, broker?.port);
+    const sources = new StopSources(rig, fifo, broker?.port, await freePort());
     sources.#broker = broker;
-    await rig.until("the stop sources", () => sources.#live.size === (broker === undefined ? 1 : 2));
+    await rig.until("the stop sources", () => sources.#live.size === (broker === undefined ? 2 : 3));
     return sources;
   }
 
@@ -77,6 +83,22 @@ export class StopSources {
     return atNs;
   }
 
+  click(): ReturnType<typeof systemClock.nowNs> {
+    const atNs = systemClock.nowNs();
+    const at = {
+      host: "127.0.0.1",
+      port: this.#pagePort,
+      path: "/stop",
+      method: "POST",
+      agent: this.#browser,
+    };
+    // Whether it stops is judged on the wire.
+    request(at, (answer) => answer.resume())
+      .on("error", () => {})
+      .end();
+    return atNs;
+  }
+
   publish(): ReturnType<typeof systemClock.nowNs> {
     const atNs = systemClock.nowNs();
     this.#broker!.publish();
@@ -86,8 +108,17 @@ export class StopSources {
   async close(): Promise<void> {
     await this.#worker.terminate();
     this.#broker?.close();
+    this.#browser.destroy();
     closeSync(this.#button);
   }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
 }
 
 /** A broker in this process, as on the site's server; undefined without the package, which only development needs. */

@@ -226,6 +226,15 @@ export const STOP_TRIGGERS: readonly StopTrigger[] = [
     pull: async (rig) => ({ fromNs: (await needSources(rig)).press() }),
   },
   {
+    name: "page button",
+    measures: "POST /stop on this machine to the first braking setpoint",
+    judged: "reaction",
+    ungated: true,
+    validMs: LONG_MS,
+    prepare: async (rig) => (await needSources(rig)) !== undefined,
+    pull: async (rig) => ({ fromNs: (await needSources(rig)).click() }),
+  },
+  {
     name: "MQTT message",
     measures: "publication at a broker on this machine to the first braking setpoint",
     judged: "reaction",
