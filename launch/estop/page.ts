@@ -84,24 +84,23 @@ function answer(request: IncomingMessage, response: ServerResponse, on: SourceEv
   request.resume();
   const path = (request.url ?? "").split("?")[0];
   const method = request.method ?? "";
-  if (path === "/stop" && method === "POST") {
-    const { origin, host } = request.headers;
-    if (origin !== undefined && !isSameSite(origin, host))
-      return plain(response, 403, "This request comes from a page of another site.");
-    const who = request.socket.remoteAddress ?? "somebody who has gone";
-    void on.stop(`asked for by ${who}`).then((failures) => {
-      if (failures.length === 0) plain(response, 200, "stopped");
-      else plain(response, 502, `${failures.join("; ")}.`);
-    });
-    return;
-  }
-  if (path === "/" && (method === "GET" || method === "HEAD")) {
+  if (path === "/stop" && method === "POST") void stop(request, response, on);
+  else if (path === "/" && (method === "GET" || method === "HEAD")) {
     response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store" });
     response.end(method === "HEAD" ? undefined : HTML);
+  } else if (path === "/" || path === "/stop") plain(response, 405, "GET / or POST /stop");
+  else plain(response, 404, "There are only / and /stop.");
+}
+
+async function stop(request: IncomingMessage, response: ServerResponse, on: SourceEvents): Promise<void> {
+  const { origin, host } = request.headers;
+  if (origin !== undefined && !isSameSite(origin, host)) {
+    plain(response, 403, "This request comes from a page of another site.");
     return;
   }
-  const isKnown = path === "/" || path === "/stop";
-  plain(response, isKnown ? 405 : 404, isKnown ? "GET / or POST /stop" : "There are only / and /stop.");
+  const failures = await on.stop(`asked for by ${request.socket.remoteAddress ?? "somebody who has gone"}`);
+  if (failures.length === 0) plain(response, 200, "stopped");
+  else plain(response, 502, `${failures.join("; ")}.`);
 }
 
 const isSameSite = (origin: string, host: string | undefined): boolean => {
