@@ -33,6 +33,11 @@ export function answerControl(daemon: Daemon, requestShutdown: () => void): Cont
 
 function answer({ success, message }: Outcome) {
   if (!success)
-    throw new CerebellumError("DEVICE_REFUSED", message, "Remove the cause that it names, then ask again");
+    // The robots' own errors end with a full stop already.
+    throw new CerebellumError(
+      "DEVICE_REFUSED",
+      message.replace(/\.$/, ""),
+      "Remove the cause that it names, then ask again",
+    );
   return { ok: true as const, message };
 }
