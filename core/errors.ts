@@ -29,6 +29,7 @@ export type ErrorCode =
   | "TIMED_OUT"
   | "LAB_REFUSED"
   | "RECORDING_FAILED"
+  | "EPISODE_INVALID"
   | "CHECK_FAILED";
 
 export class CerebellumError extends Error {

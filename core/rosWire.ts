@@ -191,6 +191,14 @@ export class CdrWriter {
     bytes.writeUInt32LE(value);
     return this.raw(bytes);
   }
+  /** The numbers of a sequence, without its count. */
+  float64s(values: Float64Array): this {
+    if (values.length === 0) return this;
+    this.#align(8);
+    const bytes = Buffer.alloc(8 * values.length);
+    for (let i = 0; i < values.length; i++) bytes.writeDoubleLE(values[i]!, 8 * i);
+    return this.raw(bytes);
+  }
   text(value: string): this {
     const encoded = Buffer.from(`${value}\0`, "utf8");
     return this.u32(encoded.length).raw(encoded);

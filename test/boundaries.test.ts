@@ -11,8 +11,12 @@ const RULES: readonly (readonly [from: string, mayImport: readonly string[] | "a
   ["drivers/xarm7/protocol/", ["core/", "drivers/xarm7/protocol/"]],
   ["drivers/xarm7/", ["core/", "drivers/contract.ts", "drivers/xarm7/"]],
   ["policies/", ["core/", "policies/"]],
+  ["episodes/", ["core/", "episodes/"]],
   ["calibration/", ["core/", "kinematics/", "calibration/"]],
-  ["runtime/", ["core/", "kinematics/", "drivers/contract.ts", "policies/", "calibration/", "runtime/"]],
+  [
+    "runtime/",
+    ["core/", "kinematics/", "drivers/contract.ts", "policies/", "episodes/", "calibration/", "runtime/"],
+  ],
   ["lab/", ["core/", "kinematics/", "drivers/contract.ts", "drivers/xarm7/protocol/", "lab/"]],
   ["console/", ["core/", "console/"]],
   ["launch/", "anything"],

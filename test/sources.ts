@@ -15,6 +15,7 @@ const FOLDERS = [
   "kinematics",
   "drivers",
   "policies",
+  "episodes",
   "calibration",
   "runtime",
   "launch",

@@ -5,7 +5,7 @@ import { McapStreamReader } from "@mcap/core";
 import { describe, expect, it } from "vitest";
 import { asEpochNs } from "../../core/clock.js";
 import { writeString } from "../../core/rosWire.js";
-import { rosDefinition } from "./definitions.js";
+import { rosDefinition } from "../../episodes/definitions.js";
 import { EpisodeWriter } from "./episodeWriter.js";
 
 const folder = mkdtempSync(join(tmpdir(), "episode-"));

@@ -122,11 +122,14 @@ export class FakeServo implements ServoClient {
       velocityRadPerS: new Float64Array(7).fill(0.25),
       effortNm: new Float64Array(7).fill(3),
       requestedRad: this.positionRad,
+      limitedRad: this.positionRad.map((value) => value + 0.001),
       sentRad: this.positionRad.map((value) => value + 0.001),
       reasons: 0,
       commandSeq: 0,
       commandWireNs: 0n as MonotonicNs,
+      gripperCommandM: Number.NaN,
       gripperOpeningM: this.gripperOpeningM,
+      deviceTimeUs: 0,
       deviceErrorCode: 0,
     };
   }

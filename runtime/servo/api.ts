@@ -71,14 +71,20 @@ export interface ServoSnapshot {
   readonly effortNm: Float64Array;
   /** Newest accepted command's target; equals `sentRad` while holding. */
   readonly requestedRad: Float64Array;
-  /** What went to the device in this tick. */
+  /** What the limiter let through in this tick. */
+  readonly limitedRad: Float64Array;
+  /** Newest setpoint that left for the device: `limitedRad`, unless the device took none in this tick. */
   readonly sentRad: Float64Array;
   readonly reasons: number;
   /** `seq` of the newest command that took effect and when its first frame left for the device; 0 when none. */
   readonly commandSeq: number;
   readonly commandWireNs: MonotonicNs;
+  /** Newest gripper opening that was asked for [m]; NaN when none was. */
+  readonly gripperCommandM: number;
   /** Opening between the finger pads [m]; NaN without a gripper. */
   readonly gripperOpeningM: number;
+  /** The device's own clock in the report of the state above [µs]; 0 when it has none. */
+  readonly deviceTimeUs: number;
   readonly deviceErrorCode: number;
 }
 

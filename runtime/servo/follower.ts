@@ -58,6 +58,11 @@ export class Follower {
     return this.#motion.sentRad;
   }
 
+  /** What the limiter let through in the newest tick. */
+  get limitedRad(): Float64Array {
+    return this.#motion.limitedRad;
+  }
+
   get doubts(): number {
     return this.#doubts;
   }

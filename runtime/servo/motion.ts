@@ -16,6 +16,8 @@ const SLOWER_PASSES = 2;
 const UNSENT_TICKS_TO_REST = 5;
 
 export class Motion {
+  /** Newest setpoint that `next` gave [rad]. */
+  readonly limitedRad: Float64Array;
   /** Newest setpoint that left for the device [rad], and its finite differences. */
   readonly sentRad: Float64Array;
   readonly velocityRadPerS: Float64Array;
@@ -27,7 +29,6 @@ export class Motion {
   readonly #limiter: Limiter;
   readonly #periodS: number;
   readonly #goalRad: Float64Array;
-  readonly #outRad: Float64Array;
   #goalReasons = 0;
   #cutReasons = 0;
   #unsentTicks = 0;
@@ -43,7 +44,7 @@ export class Motion {
     this.velocityRadPerS = new Float64Array(joints);
     this.accelerationRadPerS2 = new Float64Array(joints);
     this.#goalRad = new Float64Array(joints);
-    this.#outRad = new Float64Array(joints);
+    this.limitedRad = new Float64Array(joints);
   }
 
   get atRest(): boolean {
@@ -63,6 +64,7 @@ export class Motion {
   startAt(positionRad: Float64Array): void {
     this.#interpolator.reset(positionRad);
     this.#limiter.startAt(positionRad);
+    this.limitedRad.set(positionRad);
     this.sentRad.set(positionRad);
     this.velocityRadPerS.fill(0);
     this.accelerationRadPerS2.fill(0);
@@ -104,24 +106,24 @@ export class Motion {
       this.velocityRadPerS,
       this.accelerationRadPerS2,
       nextRad,
-      this.#outRad,
+      this.limitedRad,
     );
     this.reasons = reasons | this.#cutReasons;
-    return this.#outRad;
+    return this.limitedRad;
   }
 
   /** The setpoint of `next` left for the device. */
   accept(): void {
     this.#unsentTicks = 0;
     if (this.#cutReasons === 0) this.#interpolator.commit();
-    else this.#interpolator.commitInstead(this.#outRad);
+    else this.#interpolator.commitInstead(this.limitedRad);
     for (let joint = 0; joint < this.sentRad.length; joint++) {
-      const velocity = (this.#outRad[joint]! - this.sentRad[joint]!) / this.#periodS;
+      const velocity = (this.limitedRad[joint]! - this.sentRad[joint]!) / this.#periodS;
       // A step that had to be cut says nothing about the acceleration from which the next one starts.
       this.accelerationRadPerS2[joint] =
         this.#cutReasons === 0 ? (velocity - this.velocityRadPerS[joint]!) / this.#periodS : 0;
       this.velocityRadPerS[joint] = velocity;
-      this.sentRad[joint] = this.#outRad[joint]!;
+      this.sentRad[joint] = this.limitedRad[joint]!;
     }
   }
 

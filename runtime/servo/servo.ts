@@ -221,7 +221,10 @@ export class Servo implements LinkHandler {
     if (!this.#commander.isHeldBy(peer)) this.#events.refuse("noLease", what, this.#nowMs());
     else if (epoch !== this.#epoch) this.#events.refuse("wrongEpoch", what, this.#nowMs());
     else if (!(openingM >= 0 && openingM < 1)) this.#events.refuse("notFinite", what, this.#nowMs());
-    else this.#driver.setGripper(openingM);
+    else {
+      this.#snapshot.gripperCommandM = openingM;
+      this.#driver.setGripper(openingM);
+    }
   }
 
   async enable(): Promise<void> {
@@ -320,6 +323,7 @@ export class Servo implements LinkHandler {
     snapshot.epoch = this.#epoch;
     snapshot.commander = this.#commander.name;
     snapshot.sentRad.set(streams(this.#state) ? this.#follower.sentRad : snapshot.positionRad);
+    snapshot.limitedRad.set(streams(this.#state) ? this.#follower.limitedRad : snapshot.positionRad);
     snapshot.requestedRad.set(pursued.isLive ? pursued.positionRad : snapshot.sentRad);
     snapshot.reasons = reasons;
     snapshot.commandSeq = this.#follower.commandSeq;

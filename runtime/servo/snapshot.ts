@@ -33,6 +33,7 @@ export function createSnapshot(jointCount: number): MutableSnapshot {
     velocityRadPerS: zeros(),
     effortNm: zeros(),
     requestedRad: zeros(),
+    limitedRad: zeros(),
     sentRad: zeros(),
     reasons: 0,
     commandSeq: 0,
@@ -40,7 +41,9 @@ export function createSnapshot(jointCount: number): MutableSnapshot {
     get commandWireNs(): MonotonicNs {
       return msToMonotonicNs(this.commandWireMs);
     },
+    gripperCommandM: Number.NaN,
     gripperOpeningM: Number.NaN,
+    deviceTimeUs: 0,
     deviceErrorCode: 0,
   };
 }
@@ -53,5 +56,6 @@ export function takeDeviceState(snapshot: MutableSnapshot, device: ArmState): vo
   snapshot.velocityRadPerS.set(device.velocityRadPerS);
   snapshot.effortNm.set(device.effortNm);
   snapshot.gripperOpeningM = device.gripper?.openingM ?? Number.NaN;
+  snapshot.deviceTimeUs = device.deviceTimeUs;
   snapshot.deviceErrorCode = device.errorCode;
 }

@@ -10,7 +10,7 @@ import { REASON_BITS, SERVO_STATES, type ServoInfo, type ServoRole, type ServoSt
 import { TRIGGER_NAMES } from "../triggers.js";
 import { choice, type Field, f64, flag, json, monotonicNs, text, u16, u32, vector } from "./fields.js";
 
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 /** Largest value of a frame's length word. */
 export const FRAME_BYTES_MAX = 65_536;
 /** Length word, version and type. */
@@ -156,11 +156,14 @@ export const MESSAGES = {
     velocityRadPerS: vector,
     effortNm: vector,
     requestedRad: vector,
+    limitedRad: vector,
     sentRad: vector,
     reasons: u32,
     commandSeq: u32,
     commandWireNs: monotonicNs,
+    gripperCommandM: f64,
     gripperOpeningM: f64,
+    deviceTimeUs: f64,
     deviceErrorCode: u32,
   }),
   event: message(67, "servo", {

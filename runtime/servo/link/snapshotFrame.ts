@@ -7,7 +7,7 @@ import { SERVO_STATES } from "../api.js";
 import type { MutableSnapshot } from "../snapshot.js";
 import { HEADER_BYTES, MESSAGES, NAME_BYTES_MAX, PROTOCOL_VERSION } from "./schema.js";
 
-/** Far above any arm's snapshot: five vectors of 32 numbers and a name. */
+/** Far above any arm's snapshot: six vectors of 32 numbers and a name. */
 const BYTES_MAX = 2048;
 const HALF = 2 ** 32;
 
@@ -34,11 +34,14 @@ export class SnapshotFrame {
     this.#vector(snapshot.velocityRadPerS);
     this.#vector(snapshot.effortNm);
     this.#vector(snapshot.requestedRad);
+    this.#vector(snapshot.limitedRad);
     this.#vector(snapshot.sentRad);
     this.#word(snapshot.reasons);
     this.#word(snapshot.commandSeq);
     this.#moment(snapshot.commandWireMs);
+    this.#number(snapshot.gripperCommandM);
     this.#number(snapshot.gripperOpeningM);
+    this.#number(snapshot.deviceTimeUs);
     this.#word(snapshot.deviceErrorCode);
     view.setUint32(0, this.#at - 4, true);
     view.setUint8(4, PROTOCOL_VERSION);

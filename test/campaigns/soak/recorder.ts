@@ -9,9 +9,9 @@ import sharp from "sharp";
 import { z } from "zod";
 import { sleepMs } from "../../../core/clock.js";
 import { readImage, writeCompressedImage } from "../../../core/rosWire.js";
+import { rosDefinition } from "../../../episodes/definitions.js";
 import { readChildConfig } from "../../../launch/child.js";
 import { systemClock } from "../../../launch/systemClock.js";
-import { rosDefinition } from "../../../runtime/recorder/definitions.js";
 import { EpisodeWriter } from "../../../runtime/recorder/episodeWriter.js";
 import { startRos } from "../../../runtime/ros/rosRuntime.js";
 

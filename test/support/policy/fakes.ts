@@ -65,11 +65,14 @@ export class FakeServo implements ServoClient {
       velocityRadPerS: Float64Array.from(this.velocityRadPerS),
       effortNm: new Float64Array(2),
       requestedRad: Float64Array.from(this.positionRad),
+      limitedRad: Float64Array.from(this.positionRad),
       sentRad: Float64Array.from(this.positionRad),
       reasons: 0,
       commandSeq: newest?.seq ?? 0,
       commandWireNs: (newest === undefined ? 0n : newest.atNs + 2_000_000n) as MonotonicNs,
+      gripperCommandM: Number.NaN,
       gripperOpeningM: this.gripperOpeningM,
+      deviceTimeUs: 0,
       deviceErrorCode: 0,
     };
   }

@@ -1,7 +1,7 @@
 /** Message definitions as MCAP's `ros2msg` encoding wants them: the type's own text, then each type it needs. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { CerebellumError } from "../../core/errors.js";
+import { CerebellumError } from "../core/errors.js";
 
 const SEPARATOR = "=".repeat(80);
 
