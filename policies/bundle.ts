@@ -15,6 +15,8 @@ const FILES_MAX = 1000;
 export interface Bundle {
   readonly directory: string;
   readonly manifest: PolicyManifest;
+  /** Of the manifest's file; it names the checksums of all others, so this one stands for the whole bundle. */
+  readonly manifestSha256: string;
   readonly goldens: Goldens;
   /** Size of every file but the manifest [bytes]. */
   readonly fileBytes: ReadonlyMap<string, number>;
@@ -28,11 +30,12 @@ export const bundleInvalid = (directory: string, happened: string, remedy = EXPO
 /** @throws BUNDLE_INVALID naming the file, what was found and what was expected */
 export async function loadBundle(directory: string): Promise<Bundle> {
   const manifest = await readJson(directory, MANIFEST_FILE, PolicyManifest);
+  const { sha256: manifestSha256 } = await checksum(join(directory, MANIFEST_FILE));
   const fileBytes = await checkFiles(directory, manifest);
   const goldens = await readJson(directory, manifest.goldens.file, Goldens);
   checkReferences(directory, manifest, goldens);
   checkLengths(directory, manifest, goldens);
-  return { directory, manifest, goldens, fileBytes };
+  return { directory, manifest, manifestSha256, goldens, fileBytes };
 }
 
 async function readJson<S extends z.ZodType>(

@@ -50,6 +50,9 @@ export const WorkerReady = z.strictObject({
   precision: z.enum(["fp32", "int8"]),
   rejected: z.array(z.strictObject({ precision: z.string(), reason: z.string() })),
   rateHz: z.number(),
+  /** Identity of the bundle, and of what computes it (policies/engine.ts): both belong into an episode. */
+  manifestSha256: z.string(),
+  engine: z.record(z.string(), z.string()),
   loadMs: z.number(),
 });
 export type WorkerReady = z.infer<typeof WorkerReady>;

@@ -133,7 +133,27 @@ describe("a policy step", () => {
     await pass(1);
     servo.publish();
     expect([...(servo.commands[0]!.positionRad as number[])]).toEqual([0.15, -0.01]);
-    expect(records[0]).toMatchObject({ clippedCount: 1, actionRad: [0.15, -0.01] });
+    expect(records[0]).toMatchObject({
+      clippedCount: 1,
+      outputRad: [0.5, -0.01],
+      actionRad: [0.15, -0.01],
+      gripperOpeningM: 0.08,
+    });
+  });
+
+  it("keeps what the actor answered to the last bit, though the actor uses its memory again", async () => {
+    const memory = new Float32Array(2);
+    let value = 0;
+    action = () => {
+      memory.fill((value += 0.013));
+      return memory as unknown as number[];
+    };
+    frames.push();
+    await start();
+    await period();
+    await period();
+    expect(records[0]!.outputRad).toEqual([Math.fround(0.013), Math.fround(0.013)]);
+    expect(records[1]!.outputRad).toEqual([Math.fround(0.026), Math.fround(0.026)]);
   });
 
   it("learns from the servo when its command left for the device", async () => {

@@ -149,14 +149,18 @@ export class PolicyRunner {
     if (snapshot.state !== "holding" && snapshot.state !== "following") {
       return { ...record, refusal: "servoNotReady" };
     }
-    const raw = await actor.act({ frame, positionRad, gripperOpeningM: snapshot.gripperOpeningM });
+    const { gripperOpeningM } = snapshot;
+    // Copied at once: an actor may give out the same memory at every step.
+    const outputRad = Array.from(await actor.act({ frame, positionRad, gripperOpeningM }));
     const actedNs = clock.nowNs();
-    const { actionRad, clippedCount } = this.#clip(raw, positionRad.length);
+    const { actionRad, clippedCount } = this.#clip(outputRad, positionRad.length);
     const targetRad = actionRad.map((value, joint) => positionRad[joint]! + value);
     const acted = {
       ...record,
       ...actor.parts,
       positionRad: [...positionRad],
+      gripperOpeningM,
+      outputRad,
       actionRad,
       targetRad,
       clippedCount,
@@ -188,13 +192,16 @@ export class PolicyRunner {
   }
 
   /** @throws POLICY_OUTPUT_INVALID when a value is not finite or one is missing */
-  #clip(raw: ArrayLike<number>, jointCount: number) {
+  #clip(outputRad: readonly number[], jointCount: number) {
     const { clipRad } = this.#options;
-    invariant(raw.length === jointCount, `action has ${raw.length} values for ${jointCount} joints`);
+    invariant(
+      outputRad.length === jointCount,
+      `action has ${outputRad.length} values for ${jointCount} joints`,
+    );
     const actionRad: number[] = [];
     let clippedCount = 0;
     for (let joint = 0; joint < jointCount; joint++) {
-      const value = raw[joint]!;
+      const value = outputRad[joint]!;
       if (!Number.isFinite(value)) {
         throw new CerebellumError(
           "POLICY_OUTPUT_INVALID",

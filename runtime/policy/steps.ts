@@ -30,8 +30,11 @@ export interface StepRecord {
   /** When the servo sent the first frame of this command to the device, and that moment since the image. */
   readonly commandWireNs?: MonotonicNs;
   readonly imageToWireMs?: number;
-  /** Measured at the image's time, the clipped action, and their sum [rad]; base to tool. */
+  /** What the actor was given beside the image: joints at the image's time [rad], base to tool; opening [m] or NaN. */
   readonly positionRad?: readonly number[];
+  readonly gripperOpeningM?: number;
+  /** The actor's answer to the last bit, the same clipped, and that added to the position [rad]. */
+  readonly outputRad?: readonly number[];
   readonly actionRad?: readonly number[];
   readonly targetRad?: readonly number[];
   /** Joints whose action was clipped. */

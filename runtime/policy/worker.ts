@@ -5,6 +5,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { type Clock, measureMapping, nsToMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
+import { engineIdentity } from "../../policies/engine.js";
 import { type OpenedPolicy, openPolicy } from "../../policies/verify.js";
 import type { ServoClient } from "../servo/api.js";
 import { PolicyActor } from "./actor.js";
@@ -44,6 +45,8 @@ export async function runPolicyWorker(workerData: unknown, parts: WorkerParts): 
       precision: variant.precision,
       rejected: [...opened.rejected],
       rateHz: manifest.rateHz,
+      manifestSha256: opened.bundle.manifestSha256,
+      engine: engineIdentity(variant.precision, setup.intraOpThreads),
       loadMs: nsToMs(clock.nowNs() - startNs),
     });
     await session.serve(port);

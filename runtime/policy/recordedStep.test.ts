@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import { asEpochNs, asMonotonicNs } from "../../core/clock.js";
+import { rosDefinition } from "../../episodes/definitions.js";
+import { POLICY_STEP, readPolicyStep, writePolicyStep } from "../../episodes/messages.js";
+import { rosCodec } from "../../episodes/rosCodec.js";
+import { toPolicyStep } from "./recordedStep.js";
+import type { StepRecord } from "./steps.js";
+import { UsedFrames } from "./usedFrames.js";
+
+const mapping = {
+  monotonicNs: asMonotonicNs(5_000_000_000n),
+  epochNs: asEpochNs(1_800_000_000_000_000_000n),
+};
+const origin = { policy: "reach-block", camera: "wrist" };
+const done: StepRecord = {
+  step: 3,
+  dueNs: asMonotonicNs(6_000_000_000n),
+  startNs: asMonotonicNs(6_000_100_000n),
+  startLatenessMs: 0.1,
+  skippedSteps: 1,
+  framesMissed: 0,
+  imageStampNs: asEpochNs(1_800_000_000_950_000_001n),
+  imageAgeMs: 50.1,
+  queueMs: 40,
+  preprocessMs: 4,
+  encodeMs: 20,
+  controlMs: 1,
+  sendMs: 0.2,
+  commandSeq: 17,
+  commandWireNs: asMonotonicNs(6_030_000_000n),
+  positionRad: [0.1, 0.2],
+  gripperOpeningM: 0.08,
+  outputRad: [Math.fround(0.3), -0.01],
+  actionRad: [0.15, -0.01],
+  targetRad: [0.25, 0.19],
+  clippedCount: 1,
+};
+
+describe("a step in an episode", () => {
+  it("has the episode's times and what the actor was given and answered, through the wire and back", () => {
+    const step = toPolicyStep(done, mapping, { ...origin, labelRad: [0.2, -0.02], phase: "reach" });
+    const prefixes = process.env.AMENT_PREFIX_PATH!.split(":");
+    const codec = rosCodec(POLICY_STEP, rosDefinition(POLICY_STEP, prefixes));
+    expect(readPolicyStep(codec.decode(codec.encode(writePolicyStep(step))))).toEqual(step);
+    expect(step).toMatchObject({
+      stampNs: 1_800_000_001_000_100_000n,
+      imageStampNs: 1_800_000_000_950_000_001n,
+      wireStampNs: 1_800_000_001_030_000_000n,
+      outputRad: Float64Array.of(Math.fround(0.3), -0.01),
+      actionRad: Float64Array.of(0.15, -0.01),
+      labelRad: Float64Array.of(0.2, -0.02),
+      gripperOpeningM: 0.08,
+      commandSeq: 17,
+      refusal: "",
+    });
+  });
+
+  it("that was refused says why, and is empty where it did not get", () => {
+    const { step, dueNs, startNs, startLatenessMs, skippedSteps, framesMissed } = done;
+    const refused = { step, dueNs, startNs, startLatenessMs, skippedSteps, framesMissed };
+    expect(toPolicyStep({ ...refused, refusal: "noFrame" }, mapping, origin)).toMatchObject({
+      refusal: "noFrame",
+      imageStampNs: 0n,
+      wireStampNs: 0n,
+      commandSeq: 0,
+      outputRad: new Float64Array(0),
+      labelRad: new Float64Array(0),
+      gripperOpeningM: Number.NaN,
+      encodeMs: Number.NaN,
+    });
+  });
+});
+
+describe("images that a policy has used", () => {
+  const used = (stamp: bigint) => ({ imageStampNs: asEpochNs(stamp), outputRad: Float64Array.of(1) });
+
+  it("are found by exactly their stamp, once, while they are among the newest", () => {
+    const frames = new UsedFrames(3);
+    const memory = new Uint8Array(2);
+    for (let stamp = 1; stamp <= 4; stamp++) frames.keep(asEpochNs(BigInt(stamp)), memory.fill(stamp));
+    expect(frames.take(used(3n))).toEqual(Uint8Array.of(3, 3));
+    expect(frames.take(used(3n))).toBeUndefined();
+    expect(frames.take(used(1n))).toBeUndefined();
+    expect(frames.missedCount).toBe(2);
+    frames.keep(asEpochNs(5n), Uint8Array.of(9));
+    expect(frames.take(used(5n))).toEqual(Uint8Array.of(9));
+  });
+
+  it("are not looked for when a step computed nothing", () => {
+    const frames = new UsedFrames(3);
+    expect(frames.take({ imageStampNs: asEpochNs(0n), outputRad: new Float64Array(0) })).toBeUndefined();
+    expect(frames.missedCount).toBe(0);
+  });
+});
