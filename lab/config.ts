@@ -20,6 +20,10 @@ export const LabConfig = z.strictObject({
       distractorsMax: z.int().min(0).max(5).default(2),
     })
     .prefault({}),
+  publishCameras: z
+    .boolean()
+    .default(true)
+    .describe("false when real cameras publish the cell's topics beside a simulated arm"),
   armSerial: z.string().default("XS1305LAB00001"),
   armVersion: z.string().default("7,7,XS1305,AC1304,v2.7.1").describe("Answer to the arm's version request"),
 });

@@ -48,7 +48,7 @@ export function labConfigOf(cell: CellConfig, controlSocket: string, logLevel: s
     })),
     controlSocket,
     flangeFrame: "link7",
-    ros: true,
+    ros: cell.lab.publishCameras,
     nodeName: "cerebellum_lab",
     logLevel,
   };
