@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { repositoryRootUrl } from "../core/entry.js";
 import { CerebellumError, errorText } from "../core/errors.js";
+import { declareEpisodes } from "./commands/episodes/commands.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -202,6 +203,8 @@ function buildProgram(): Command {
         logLevel: logLevel(),
       }),
     );
+
+  declareEpisodes(program);
 
   program
     .command("conformance")

@@ -1,0 +1,320 @@
+/**
+ * A set: the episodes of one task in one folder, with what was decided about them later. Listing reads each file's two
+ * records only. Nothing here ever writes into an episode.
+ */
+import type { Dirent } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import type { EpochNs } from "../core/clock.js";
+import { CerebellumError, errorText } from "../core/errors.js";
+import { appendEdit, type Edits, readEdits, resolveEdits, strayEdits } from "./edits.js";
+import { EpisodeReader } from "./episodeReader.js";
+import {
+  ACTIVE_SUFFIX,
+  type EpisodeEnd,
+  type EpisodeStart,
+  episodeNumber,
+  type Outcome,
+  type QualityFlag,
+} from "./format.js";
+
+/** Kept part, epoch nanoseconds of log time; null = from the start, to the end. */
+export interface Trim {
+  readonly fromNs: bigint | null;
+  readonly toNs: bigint | null;
+}
+
+/** A finished episode as it stands after all edits. */
+export interface FinishedEpisode {
+  readonly state: "finished";
+  readonly name: string;
+  readonly number: number;
+  readonly folder: string;
+  readonly start: EpisodeStart;
+  readonly end: EpisodeEnd;
+  readonly outcome: Outcome;
+  readonly note: string;
+  /** Undefined when all of it is kept. */
+  readonly trim: Trim | undefined;
+  readonly dropped: boolean;
+  readonly flags: readonly QualityFlag[];
+  /** As recorded, before trims. */
+  readonly durationS: number;
+  readonly bytes: number;
+}
+
+/** `active`: being written, or left by a crash. `broken`: finished by its name, but it cannot be used. */
+export interface UnusableEpisode {
+  readonly state: "active" | "broken";
+  readonly name: string;
+  readonly number: number;
+  readonly folder: string;
+  readonly trouble: string;
+  readonly bytes: number;
+}
+
+export type EpisodeEntry = FinishedEpisode | UnusableEpisode;
+
+export interface SetListing {
+  /** By number. */
+  readonly entries: readonly EpisodeEntry[];
+  /** Of the edits log: torn lines, unknown kinds, edits of other episodes. */
+  readonly remarks: readonly string[];
+}
+
+/** Who makes an edit, and when. */
+export interface EditStamp {
+  readonly atNs: EpochNs;
+  readonly by: string;
+}
+
+/** Everything that takes a number: finished, `.active`, and whatever else a repair or a person has left. */
+const TAKEN = /^(episode-\d{6,9})(\..+)?$/;
+const NUMBER_MAX = 999_999_999;
+const OPEN_AT_ONCE = 8;
+
+export class EpisodeSet {
+  private constructor(readonly folder: string) {}
+
+  /** A folder that is not there yet is an empty set: recording makes it. */
+  static async open(folder: string): Promise<EpisodeSet> {
+    return new EpisodeSet(resolve(folder));
+  }
+
+  /** The folder's name. */
+  get task(): string {
+    return basename(this.folder);
+  }
+
+  /**
+   * One above every number of the set: of episodes finished, broken, active or set aside, and of any that the edits log
+   * knows. Who loses a race to a name sees its folder exist, and asks again.
+   * @throws CerebellumError FILE_UNREADABLE, RECORDING_FAILED when all numbers are used
+   */
+  async nextNumber(): Promise<number> {
+    const [folders, { edits }] = await Promise.all([this.#folders(), readEdits(this.folder)]);
+    const names = [...folders.map(({ name }) => TAKEN.exec(name)![1]!), ...edits.map((edit) => edit.episode)];
+    const last = names.reduce((most, name) => Math.max(most, episodeNumber(name)!), 0);
+    if (last < NUMBER_MAX) return last + 1;
+    throw new CerebellumError(
+      "RECORDING_FAILED",
+      `${this.folder} has an episode with number ${last}, the last there is`,
+      "Record under another task name",
+    );
+  }
+
+  /** @throws CerebellumError FILE_UNREADABLE for the set as a whole; an episode's own trouble is in its entry */
+  async list(): Promise<SetListing> {
+    const [folders, edits] = await Promise.all([this.#folders(), readEdits(this.folder)]);
+    const entries: EpisodeEntry[] = [];
+    for (let from = 0; from < folders.length; from += OPEN_AT_ONCE)
+      entries.push(
+        ...(await Promise.all(
+          folders.slice(from, from + OPEN_AT_ONCE).map(({ name }) => this.#entry(name, edits)),
+        )),
+      );
+    entries.sort((a, b) => a.number - b.number || (a.folder < b.folder ? -1 : 1));
+    const checked = markCopies(entries);
+    const uuids = new Map(
+      checked.map((entry) => [entry.name, entry.state === "finished" ? entry.start.uuid : undefined]),
+    );
+    return {
+      entries: checked,
+      remarks: [
+        ...edits.troubles.map(({ line, text }) => `line ${line} of the edits log ${text}`),
+        ...strayEdits(edits.edits, uuids).map((text) => `${text}; ignored`),
+      ],
+    };
+  }
+
+  /** All entries, by number. @throws CerebellumError FILE_UNREADABLE */
+  async episodes(): Promise<readonly EpisodeEntry[]> {
+    return (await this.list()).entries;
+  }
+
+  /**
+   * A finished episode.
+   * @param which its name or number, or "last": the one with the highest number
+   * @throws CerebellumError EPISODE_INVALID when there is none, or it cannot be used
+   */
+  async episode(which: string | number): Promise<FinishedEpisode> {
+    const entries = await this.episodes();
+    const isMeant =
+      which === "last"
+        ? ({ state }: EpisodeEntry) => state === "finished"
+        : ({ name, number }: EpisodeEntry) => name === which || number === which;
+    const meant = entries.filter(isMeant);
+    const found = meant.findLast(({ state }) => state === "finished") ?? meant.at(-1);
+    if (found?.state === "finished") return found;
+    if (found !== undefined) throw unusable(found);
+    throw new CerebellumError(
+      "EPISODE_INVALID",
+      `${this.folder} has no ${which === "last" ? "finished episode" : `episode ${which}`}; ${numbers(entries)}`,
+      "`./cerebellum episodes list` shows what is there",
+    );
+  }
+
+  /** @throws CerebellumError EPISODE_INVALID, RECORDING_FAILED; like the two that follow */
+  async label(
+    which: string | number,
+    label: { outcome: Outcome; note: string },
+    stamp: EditStamp,
+  ): Promise<FinishedEpisode> {
+    const episode = await this.episode(which);
+    await appendEdit(this.folder, { ...edit(episode, stamp), kind: "label", ...label });
+    return { ...episode, ...label };
+  }
+
+  /** @param trim see `trimOf`; both null takes an earlier trim back */
+  async trim(which: string | number, trim: Trim, stamp: EditStamp): Promise<FinishedEpisode> {
+    const episode = await this.episode(which);
+    checkTrim(episode, trim);
+    const text = (ns: bigint | null) => (ns === null ? null : String(ns));
+    await appendEdit(this.folder, {
+      ...edit(episode, stamp),
+      kind: "trim",
+      fromNs: text(trim.fromNs),
+      toNs: text(trim.toNs),
+    });
+    return { ...episode, trim: trim.fromNs === null && trim.toNs === null ? undefined : trim };
+  }
+
+  /** Leaves it out of exports and training, or takes it in again. The file stays. */
+  async drop(
+    which: string | number,
+    drop: { dropped: boolean; note: string },
+    stamp: EditStamp,
+  ): Promise<FinishedEpisode> {
+    const episode = await this.episode(which);
+    await appendEdit(this.folder, { ...edit(episode, stamp), kind: "drop", ...drop });
+    return { ...episode, dropped: drop.dropped };
+  }
+
+  async #folders(): Promise<Dirent[]> {
+    try {
+      const found = await readdir(this.folder, { withFileTypes: true });
+      return found.filter(({ name }) => TAKEN.test(name));
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw new CerebellumError(
+        "FILE_UNREADABLE",
+        `The set ${this.folder} cannot be read: ${errorText(cause)}`,
+        "Name a folder that holds episodes of one task and that this user may read",
+        cause,
+      );
+    }
+  }
+
+  async #entry(folderName: string, { edits }: Edits): Promise<EpisodeEntry> {
+    const [, name, ending] = TAKEN.exec(folderName)!;
+    const folder = join(this.folder, folderName);
+    const base = { name: name!, number: episodeNumber(name!)!, folder };
+    const bytes = await stat(join(folder, `${name}.mcap`)).then(
+      ({ size }) => size,
+      () => 0,
+    );
+    if (ending === ACTIVE_SUFFIX)
+      return { ...base, state: "active", trouble: "is being written, or was left by a crash", bytes };
+    if (ending !== undefined)
+      return { ...base, state: "broken", trouble: `was set aside as "${ending.slice(1)}"`, bytes };
+    try {
+      const { start, end } = await readRecords(folder);
+      if (start.name !== name)
+        return {
+          ...base,
+          state: "broken",
+          trouble: `holds ${start.name} of task ${start.task}: a copy, or renamed`,
+          bytes,
+        };
+      const { label, trim, drop } = resolveEdits(edits, name, start.uuid);
+      return {
+        ...base,
+        state: "finished",
+        start,
+        end,
+        outcome: label?.outcome ?? end.outcome,
+        note: label?.note ?? end.note,
+        trim: trim === undefined || (trim.fromNs === null && trim.toNs === null) ? undefined : trim,
+        dropped: drop?.dropped ?? false,
+        flags: end.flags,
+        durationS: Number(BigInt(end.endedNs) - BigInt(start.startedNs)) / 1e9,
+        bytes,
+      };
+    } catch (cause) {
+      const trouble = cause instanceof CerebellumError ? cause.happened : errorText(cause);
+      return { ...base, state: "broken", trouble, bytes };
+    }
+  }
+}
+
+/**
+ * A kept part given in seconds from the episode's start, undefined = no cut at this end.
+ * @throws CerebellumError EPISODE_INVALID when it is not inside the episode or keeps nothing
+ */
+export function trimOf(
+  episode: FinishedEpisode,
+  cut: { fromS?: number | undefined; toS?: number | undefined },
+): Trim {
+  const atNs = (seconds: number | undefined) =>
+    seconds === undefined ? null : BigInt(episode.start.startedNs) + BigInt(Math.round(seconds * 1e9));
+  const trim = { fromNs: atNs(cut.fromS), toNs: atNs(cut.toS) };
+  checkTrim(episode, trim);
+  return trim;
+}
+
+function checkTrim({ name, start, end, durationS }: FinishedEpisode, { fromNs, toNs }: Trim): void {
+  const startNs = BigInt(start.startedNs);
+  const from = fromNs ?? startNs;
+  const to = toNs ?? BigInt(end.endedNs);
+  if (from >= startNs && from < to && to <= BigInt(end.endedNs)) return;
+  const inS = (ns: bigint) => (Number(ns - startNs) / 1e9).toFixed(3);
+  throw new CerebellumError(
+    "EPISODE_INVALID",
+    `Keeping ${name} from ${inS(from)} s to ${inS(to)} s is not possible; it lasts ${durationS.toFixed(3)} s`,
+    "Give seconds from its start, the first before the second, both inside the episode",
+  );
+}
+
+const edit = ({ name, start }: FinishedEpisode, { atNs, by }: EditStamp) => ({
+  schema: "cerebellum/edit@1" as const,
+  atNs: String(atNs),
+  episode: name,
+  uuid: start.uuid,
+  by,
+});
+
+async function readRecords(folder: string): Promise<{ start: EpisodeStart; end: EpisodeEnd }> {
+  const reader = await EpisodeReader.open(folder);
+  await reader.close();
+  return reader;
+}
+
+/** Two folders with one uuid are one episode: only the first counts, or it would be trained on twice. */
+function markCopies(entries: readonly EpisodeEntry[]): EpisodeEntry[] {
+  const first = new Map<string, string>();
+  return entries.map((entry) => {
+    if (entry.state !== "finished") return entry;
+    const original = first.get(entry.start.uuid);
+    if (original === undefined) {
+      first.set(entry.start.uuid, entry.name);
+      return entry;
+    }
+    const { name, number, folder, bytes } = entry;
+    return { name, number, folder, bytes, state: "broken", trouble: `is a copy of ${original}` };
+  });
+}
+
+export const unusable = ({ folder, state, trouble }: UnusableEpisode) =>
+  new CerebellumError(
+    "EPISODE_INVALID",
+    `${folder} ${trouble}`,
+    state === "active"
+      ? "Stop the recording, or run `./cerebellum episodes repair` on its set"
+      : "`./cerebellum episodes verify` shows what is wrong with it",
+  );
+
+function numbers(entries: readonly EpisodeEntry[]): string {
+  const [first, last] = [entries[0], entries.at(-1)];
+  if (first === undefined || last === undefined) return "it is empty";
+  return `it has ${entries.length}: ${first.name} to ${last.name}`;
+}
