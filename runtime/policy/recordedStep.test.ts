@@ -5,7 +5,6 @@ import { POLICY_STEP, readPolicyStep, writePolicyStep } from "../../episodes/mes
 import { rosCodec } from "../../episodes/rosCodec.js";
 import { toPolicyStep } from "./recordedStep.js";
 import type { StepRecord } from "./steps.js";
-import { UsedFrames } from "./usedFrames.js";
 
 const mapping = {
   monotonicNs: asMonotonicNs(5_000_000_000n),
@@ -68,27 +67,5 @@ describe("a step in an episode", () => {
       gripperOpeningM: Number.NaN,
       encodeMs: Number.NaN,
     });
-  });
-});
-
-describe("images that a policy has used", () => {
-  const used = (stamp: bigint) => ({ imageStampNs: asEpochNs(stamp), outputRad: Float64Array.of(1) });
-
-  it("are found by exactly their stamp, once, while they are among the newest", () => {
-    const frames = new UsedFrames(3);
-    const memory = new Uint8Array(2);
-    for (let stamp = 1; stamp <= 4; stamp++) frames.keep(asEpochNs(BigInt(stamp)), memory.fill(stamp));
-    expect(frames.take(used(3n))).toEqual(Uint8Array.of(3, 3));
-    expect(frames.take(used(3n))).toBeUndefined();
-    expect(frames.take(used(1n))).toBeUndefined();
-    expect(frames.missedCount).toBe(2);
-    frames.keep(asEpochNs(5n), Uint8Array.of(9));
-    expect(frames.take(used(5n))).toEqual(Uint8Array.of(9));
-  });
-
-  it("are not looked for when a step computed nothing", () => {
-    const frames = new UsedFrames(3);
-    expect(frames.take({ imageStampNs: asEpochNs(0n), outputRad: new Float64Array(0) })).toBeUndefined();
-    expect(frames.missedCount).toBe(0);
   });
 });

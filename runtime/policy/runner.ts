@@ -12,10 +12,11 @@ import {
   nsToMs,
   toMonotonicNs,
 } from "../../core/clock.js";
-import { CerebellumError, invariant } from "../../core/errors.js";
+import { CerebellumError } from "../../core/errors.js";
 import type { Lease, ServoClient, ServoSnapshot } from "../servo/api.js";
 import type { Actor } from "./actor.js";
 import { type ApproachPlan, approachPose } from "./approach.js";
+import { boundAction } from "./boundAction.js";
 import { untilClockStep } from "./clockStep.js";
 import { FrameGate } from "./frameGate.js";
 import type { Frame, FrameSource } from "./frameSlots.js";
@@ -153,23 +154,20 @@ export class PolicyRunner {
     // Copied at once: an actor may give out the same memory at every step.
     const outputRad = Array.from(await actor.act({ frame, positionRad, gripperOpeningM }));
     const actedNs = clock.nowNs();
-    const { actionRad, clippedCount } = this.#clip(outputRad, positionRad.length);
-    const targetRad = actionRad.map((value, joint) => positionRad[joint]! + value);
+    const bounded = boundAction(outputRad, positionRad, this.#options.clipRad, servo.info.limits.jointNames);
     const acted = {
       ...record,
       ...actor.parts,
       positionRad: [...positionRad],
       gripperOpeningM,
       outputRad,
-      actionRad,
-      targetRad,
-      clippedCount,
+      ...bounded,
     };
     const expiresNs = addNs(startNs, msToNs(this.#options.expiryMs));
     const refusal = this.#refusalBeforeSending(ended, actedNs, expiresNs);
     if (refusal !== undefined) return { ...acted, refusal };
     const inputAgeMs = nsToMs(clock.nowNs() - imageNs);
-    const commandSeq = lease.command({ positionRad: targetRad, expiresNs, inputAgeMs });
+    const commandSeq = lease.command({ positionRad: bounded.targetRad, expiresNs, inputAgeMs });
     return { ...acted, commandSeq, sendMs: nsToMs(clock.nowNs() - actedNs) };
   }
 
@@ -189,31 +187,6 @@ export class PolicyRunner {
   ): StepRefusal | undefined {
     if (ended.aborted || this.#options.cancelled?.() === true) return "cancelled";
     return nowNs >= expiresNs ? "expired" : undefined;
-  }
-
-  /** @throws POLICY_OUTPUT_INVALID when a value is not finite or one is missing */
-  #clip(outputRad: readonly number[], jointCount: number) {
-    const { clipRad } = this.#options;
-    invariant(
-      outputRad.length === jointCount,
-      `action has ${outputRad.length} values for ${jointCount} joints`,
-    );
-    const actionRad: number[] = [];
-    let clippedCount = 0;
-    for (let joint = 0; joint < jointCount; joint++) {
-      const value = outputRad[joint]!;
-      if (!Number.isFinite(value)) {
-        throw new CerebellumError(
-          "POLICY_OUTPUT_INVALID",
-          `Action of ${this.#options.servo.info.limits.jointNames[joint]} is ${value}`,
-          "The policy is stopped; run `./cerebellum policy verify` on its bundle",
-        );
-      }
-      const clipped = Math.min(clipRad, Math.max(-clipRad, value));
-      if (clipped !== value) clippedCount++;
-      actionRad.push(clipped);
-    }
-    return { actionRad, clippedCount };
   }
 
   #noteWire(snapshot: ServoSnapshot): void {

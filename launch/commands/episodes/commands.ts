@@ -24,4 +24,14 @@ export function declareEpisodes(program: Command): void {
     .action(async (folder: string | undefined, options: { json?: string }) =>
       (await import("./list.js")).listEpisodes(folder ?? shared().recordings, options),
     );
+
+  episodes
+    .command("recompute")
+    .description("compute a recorded policy's steps anew and compare them to the last bit; nothing moves")
+    .argument("<episode>")
+    .option("--bundle <folder>", "policy bundle in place of the one that ran")
+    .addOption(json())
+    .action(async (episode: string, options: { bundle?: string; json?: string }) =>
+      (await import("./recompute.js")).recomputeEpisode(episode, shared().recordings, options),
+    );
 }

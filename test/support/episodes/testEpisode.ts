@@ -27,6 +27,7 @@ import {
   POLICY_STEP,
   POLICY_STEP_TOPIC,
   type PolicyStep,
+  policyInputTopic,
   SERVO_TICK,
   type ServoTick,
   servoEventTopic,
@@ -51,6 +52,14 @@ export interface TestEpisodeOptions {
   readonly policyRateHz?: number;
   readonly outcome?: Outcome;
   readonly flags?: EpisodeEnd["flags"];
+  /** In place of the values that its record has otherwise. */
+  readonly start?: Partial<EpisodeStart>;
+  /** Of frame `index`, packed rgb8, in place of `testPixels`. */
+  readonly pixels?: (index: number) => Uint8Array;
+  /** Changes a policy step before it is written. */
+  readonly step?: (step: PolicyStep, frameIndex: number) => PolicyStep | Promise<PolicyStep>;
+  /** Keeps the images that the policy used once more as PNG. */
+  readonly policyInputs?: boolean;
   /** Changes a message's times or leaves it out (undefined), to injure an episode. */
   readonly disturb?: (message: TestMessage) => TestMessage | undefined;
 }
@@ -134,6 +143,9 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
     outcome = "success",
     flags = [],
     disturb = (message) => message,
+    pixels: pixelsOf = (index) => testPixels(widthPx, heightPx, index),
+    step: changeStep = (step) => step,
+    policyInputs = false,
   } = options;
   const imageType = storage === "raw" ? "sensor_msgs/msg/Image" : "sensor_msgs/msg/CompressedImage";
   const topics: RecordedTopic[] = [
@@ -148,6 +160,15 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
     { topic: servoEventTopic(ROBOT), type: EVENT, source: "servo" },
     { topic: POLICY_STEP_TOPIC, type: POLICY_STEP, source: "policy", rateHz: policyRateHz },
     { topic: CLOCK_TOPIC, type: CLOCK_MAPPING, source: "recorder" },
+    ...(policyInputs
+      ? [
+          {
+            topic: policyInputTopic(cameras[0]!),
+            type: "sensor_msgs/msg/CompressedImage",
+            source: "policy" as const,
+          },
+        ]
+      : []),
   ];
   const clock = writeMapping({ monotonicNs: TEST_MONOTONIC_NS, epochNs: TEST_START_NS });
   const start: EpisodeStart = {
@@ -192,6 +213,7 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
     software: { cerebellum: "test" },
     context: { seed: 7 },
     strict: false,
+    ...options.start,
   };
   const types = [...new Set(topics.map(({ type }) => type))];
   const definitions = new Map(types.map((type) => [type, rosDefinition(type, prefixes())]));
@@ -213,7 +235,6 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
   for (const message of messages.sort((a, b) => Number(a.logNs - b.logNs))) {
     const kept = disturb(message);
     if (kept === undefined) continue;
-    await episode.ready();
     episode.write(kept.topic, kept.publishNs, kept.logNs, kept.bytes);
     const counter = counters[kept.topic]!;
     counters[kept.topic] = {
@@ -254,7 +275,7 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
       for (let index = 0; index < seconds * cameraRateHz; index++) {
         const offsetNs = at(index, cameraRateHz);
         const stampNs = asEpochNs(TEST_START_NS + offsetNs);
-        const bytes = await imageBytes(`${camera}_color_optical_frame`, stampNs, index);
+        const bytes = await imageBytes(`${camera}_color_optical_frame`, stampNs, index, storage);
         push(imageTopicOf(camera, storage), offsetNs, CAMERA_DELAY_NS, bytes);
       }
     for (let index = 0; index < seconds * 100; index++) {
@@ -279,8 +300,12 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
         POLICY_STEP_TOPIC,
         stepNs,
         30_000_000n,
-        encode(POLICY_STEP, writePolicyStep(testStep(step, imageNs, stepNs))),
+        encode(POLICY_STEP, writePolicyStep(await changeStep(testStep(step, imageNs, stepNs), frame))),
       );
+      if (!policyInputs) continue;
+      const stampNs = asEpochNs(TEST_START_NS + imageNs);
+      const bytes = await imageBytes(`${cameras[0]}_color_optical_frame`, stampNs, frame, "png");
+      push(policyInputTopic(cameras[0]!), imageNs, stepNs - imageNs + 40_000_000n, bytes);
     }
     push(
       servoEventTopic(ROBOT),
@@ -315,9 +340,14 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
     return found;
   }
 
-  async function imageBytes(frameId: string, stampNs: EpochNs, index: number): Promise<Uint8Array> {
-    const pixels = testPixels(widthPx, heightPx, index);
-    if (storage === "raw") {
+  async function imageBytes(
+    frameId: string,
+    stampNs: EpochNs,
+    index: number,
+    as: ImageStorage,
+  ): Promise<Uint8Array> {
+    const pixels = pixelsOf(index);
+    if (as === "raw") {
       const message = new ImageMessage(frameId, widthPx, heightPx, "rgb8", 3 * widthPx);
       message.stamp(stampNs);
       message.pixels.set(pixels);
@@ -325,10 +355,10 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
     }
     const picture = sharp(pixels, { raw: { width: widthPx, height: heightPx, channels: 3 } });
     const packed =
-      storage === "jpeg"
+      as === "jpeg"
         ? picture.jpeg({ quality: 92, chromaSubsampling: "4:4:4" })
         : picture.png({ compressionLevel: 1 });
-    return writeCompressedImage(stampNs, frameId, storage, await packed.toBuffer());
+    return writeCompressedImage(stampNs, frameId, as, await packed.toBuffer());
   }
 
   function testTick(index: number, offsetNs: bigint): ServoTick {
