@@ -1,12 +1,10 @@
 /**
  * Writes one episode: its folder has the ending `.active` while it is written; finishing syncs and renames it, so that
- * an episode's folder without the ending is always whole.
+ * an episode's folder without the ending is always whole. What a crash leaves is for `repair.ts`.
  */
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { McapWriter } from "@mcap/core";
-import type { EpochNs } from "../core/clock.js";
-import { CerebellumError, errorText, invariant } from "../core/errors.js";
+import { dirname, join } from "node:path";
+import type { Clock, EpochNs } from "../core/clock.js";
+import { type CerebellumError, invariant } from "../core/errors.js";
 import {
   ACTIVE_SUFFIX,
   END_RECORD,
@@ -15,6 +13,12 @@ import {
   START_RECORD,
   toRecord,
 } from "./format.js";
+import { channelMetadata } from "./metadataYaml.js";
+import { recordingFailed } from "./write/failure.js";
+import { giveName, refuseExisting, writeBagMetadata } from "./write/finish.js";
+import { codeOf, type EpisodeHandle, type EpisodeIo, nodeIo } from "./write/io.js";
+import { type EpisodeLock, takeLock } from "./write/lock.js";
+import { McapStream } from "./write/stream.js";
 
 export interface EpisodeTopic {
   readonly topic: string;
@@ -24,137 +28,200 @@ export interface EpisodeTopic {
   readonly definition: string;
 }
 
-const CHUNK_BYTES = 1024 * 1024;
+export interface EpisodeFileOptions {
+  /** Without one, chunks close by size alone and nothing is synced before the end: for imports and tests. */
+  readonly clock?: Clock;
+  readonly io?: EpisodeIo;
+  /** Longest time that a message waits before it goes to the disk [ms]. */
+  readonly flushMs?: number;
+  /** Time between two syncs [ms]. */
+  readonly syncMs?: number;
+  /** Most that may wait for the disk [bytes]; `write` refuses what would exceed it. */
+  readonly backlogBytesMax?: number;
+}
+
+/** With the time that a write takes, a killed process loses less than 0.3 s. */
+const FLUSH_MS = 200;
+/** With the time that a sync takes, a power cut loses little more than a second. */
+const SYNC_MS = 800;
+const BACKLOG_BYTES_MAX = 128 * 1024 * 1024;
+/** No message of a robot cell is larger; what reads an episode need not believe in larger ones. */
+export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
 export class EpisodeFile {
-  readonly #writer: McapWriter;
   readonly #channels = new Map<string, { id: number; count: number }>();
-  /** Writes must not overlap: each waits for the one before it. */
-  #tail: Promise<void> = Promise.resolve();
   #failure: CerebellumError | undefined;
+  #ended = false;
 
   private constructor(
     /** Where the finished episode will be. */
     readonly folder: string,
-    private readonly handle: Awaited<ReturnType<typeof open>>,
-  ) {
-    let position = 0n;
-    this.#writer = new McapWriter({
-      writable: {
-        position: () => position,
-        write: async (bytes: Uint8Array) => {
-          await this.handle.write(bytes);
-          position += BigInt(bytes.length);
-        },
-      },
-      chunkSize: CHUNK_BYTES,
-    });
-  }
+    private readonly name: string,
+    private readonly io: EpisodeIo,
+    private readonly lock: EpisodeLock,
+    private readonly handle: EpisodeHandle,
+    private readonly stream: McapStream,
+  ) {}
 
   /**
-   * @param set folder of the episode's set
+   * The episode's start record is on the disk when this resolves.
+   * @param set folder of the episode's set; made when it is not there
    * @throws CerebellumError RECORDING_FAILED when it cannot be made, or is there already
    */
   static async create(
     set: string,
     start: EpisodeStart,
     topics: readonly EpisodeTopic[],
+    options: EpisodeFileOptions = {},
   ): Promise<EpisodeFile> {
+    const { io = nodeIo } = options;
     const folder = join(set, start.name);
+    const active = `${folder}${ACTIVE_SUFFIX}`;
+    let lock: EpisodeLock | undefined;
+    let handle: EpisodeHandle | undefined;
     try {
-      await mkdir(set, { recursive: true });
-      await mkdir(`${folder}${ACTIVE_SUFFIX}`);
-      const episode = new EpisodeFile(
-        folder,
-        await open(join(`${folder}${ACTIVE_SUFFIX}`, `${start.name}.mcap`), "wx"),
-      );
-      await episode.#writer.start({ profile: "ros2", library: "cerebellum" });
-      await episode.#writer.addMetadata({ name: START_RECORD, metadata: toRecord(start) });
-      for (const topic of topics) await episode.#register(topic);
+      if (await io.makeFolders(set)) await io.syncFolder(dirname(set));
+      await refuseExisting(io, folder);
+      await io.makeFolder(active);
+      lock = await takeLock(await io.identity(active));
+      if (lock === undefined) throw new Error("another process has taken it for repair");
+      handle = await io.open(join(active, `${start.name}.mcap`), "create");
+      const stream = new McapStream(handle, {
+        clock: options.clock,
+        flushMs: options.flushMs ?? FLUSH_MS,
+        syncMs: options.syncMs ?? SYNC_MS,
+        backlogBytesMax: options.backlogBytesMax ?? BACKLOG_BYTES_MAX,
+      });
+      const episode = new EpisodeFile(folder, start.name, io, lock, handle, stream);
+      stream.metadata(START_RECORD, toRecord(start));
+      episode.#declare(topics);
+      await stream.synced();
+      if (stream.failure) throw stream.failure.cause;
+      for (const path of [active, set]) await io.syncFolder(path);
+      stream.start();
       return episode;
     } catch (cause) {
-      throw failed(folder, cause);
+      await handle?.close().catch(() => {});
+      // Nothing was recorded yet. Only what was made here goes, and only if the disk still lets it.
+      if (lock !== undefined) await removePart(io, active, start.name).catch(() => {});
+      await lock?.release();
+      throw recordingFailed(folder, "cannot be begun", cause);
     }
   }
 
+  /** Why it cannot be written any more. What is written so far can be repaired. */
   get failure(): CerebellumError | undefined {
+    const { failure } = this.stream;
+    if (failure) this.#failure ??= recordingFailed(this.folder, "cannot be written", failure.cause);
     return this.#failure;
   }
 
+  /** What the disk has not taken yet. */
+  get backlogBytes(): number {
+    return this.stream.backlogBytes;
+  }
+
+  /** What the disk has taken. */
+  get bytesWritten(): number {
+    return this.stream.writtenBytes;
+  }
+
   /**
-   * Queues one message; the bytes are taken before it returns. A failure shows in `failure` and at `finish`.
+   * Takes one message; its bytes are copied before this returns.
    * @param publishNs when it was captured or made
    * @param logNs when it was received, on the episode's clock
+   * @returns false when it is dropped: the backlog is full (`ready` waits until it is not), the message exceeds
+   * MESSAGE_BYTES_MAX, or there is a `failure`
    */
-  write(topic: string, publishNs: EpochNs, logNs: EpochNs, cdr: Uint8Array): void {
+  write(topic: string, publishNs: EpochNs, logNs: EpochNs, cdr: Uint8Array): boolean {
     const channel = this.#channels.get(topic);
     invariant(channel !== undefined, `topic ${topic} was declared`);
-    const sequence = channel.count++;
-    const data = cdr.slice();
-    this.#append(async () =>
-      this.#writer.addMessage({
+    invariant(!this.#ended, "nothing is written to an episode that has ended");
+    const isTaken =
+      cdr.length <= MESSAGE_BYTES_MAX &&
+      this.stream.message({
         channelId: channel.id,
-        sequence,
-        publishTime: publishNs,
+        sequence: channel.count,
         logTime: logNs,
-        data,
-      }),
-    );
+        publishTime: publishNs,
+        data: cdr,
+      });
+    if (isTaken) channel.count++;
+    return isTaken;
   }
 
-  /** Closes, syncs and gives the episode its final name. @throws CerebellumError RECORDING_FAILED; the part stays */
+  /** For whoever can wait, such as an import: resolves when the disk has caught up, or there is a `failure`. */
+  ready(): Promise<void> {
+    return this.stream.drained(BACKLOG_BYTES_MAX / 8);
+  }
+
+  /**
+   * Closes, syncs and gives the episode its final name.
+   * @throws CerebellumError RECORDING_FAILED; the part stays for repair
+   */
   async finish(end: EpisodeEnd): Promise<void> {
-    this.#append(() => this.#writer.addMetadata({ name: END_RECORD, metadata: toRecord(end) }));
-    this.#append(() => this.#writer.end());
-    await this.#tail;
-    await this.handle.sync().catch((cause) => this.#fail(cause));
-    await this.handle.close();
-    if (this.#failure) throw this.#failure;
-    await rename(`${this.folder}${ACTIVE_SUFFIX}`, this.folder);
+    const active = this.#end();
+    try {
+      this.stream.metadata(END_RECORD, toRecord(end));
+      await this.stream.end();
+      if (this.stream.failure) throw this.stream.failure.cause;
+      await this.handle.sync();
+      await writeBagMetadata(this.io, active, this.name, this.stream.contents);
+      await giveName(this.io, active, this.folder);
+    } catch (cause) {
+      this.#failure ??= recordingFailed(this.folder, "cannot be finished", cause);
+      throw this.#failure;
+    } finally {
+      await this.#release();
+    }
   }
 
-  /** Removes everything of it. */
+  /** Removes everything of it. @throws CerebellumError RECORDING_FAILED when something stays */
   async discard(): Promise<void> {
-    await this.#tail;
-    await this.handle.close();
-    await rm(`${this.folder}${ACTIVE_SUFFIX}`, { force: true, recursive: true });
+    const active = this.#end();
+    await this.stream.stop();
+    try {
+      await removePart(this.io, active, this.name);
+    } catch (cause) {
+      throw recordingFailed(this.folder, "cannot be discarded", cause);
+    } finally {
+      await this.#release();
+    }
   }
 
-  async #register({ topic, type, definition }: EpisodeTopic): Promise<void> {
-    const schemaId = await this.#writer.registerSchema({
-      name: type,
-      encoding: "ros2msg",
-      data: Buffer.from(definition, "utf8"),
-    });
-    const id = await this.#writer.registerChannel({
-      schemaId,
-      topic,
-      messageEncoding: "cdr",
-      metadata: new Map(),
-    });
-    this.#channels.set(topic, { id, count: 0 });
+  #end(): string {
+    invariant(!this.#ended, "an episode ends once");
+    this.#ended = true;
+    return `${this.folder}${ACTIVE_SUFFIX}`;
   }
 
-  #append(work: () => Promise<unknown>): void {
-    this.#tail = this.#tail.then(async () => {
-      if (this.#failure) return;
-      try {
-        await work();
-      } catch (cause) {
-        this.#fail(cause);
+  async #release(): Promise<void> {
+    // Everything that had to reach the disk was synced before; nothing is left that closing could lose.
+    await this.handle.close().catch(() => {});
+    await this.lock.release();
+  }
+
+  #declare(topics: readonly EpisodeTopic[]): void {
+    const schemaIds = new Map<string, number>();
+    for (const { topic, type, definition } of topics) {
+      let schemaId = schemaIds.get(type);
+      if (schemaId === undefined) {
+        schemaId = schemaIds.size + 1;
+        schemaIds.set(type, schemaId);
+        const data = Buffer.from(definition, "utf8");
+        this.stream.schema({ id: schemaId, name: type, encoding: "ros2msg", data });
       }
-    });
-  }
-
-  #fail(cause: unknown): void {
-    this.#failure ??= failed(this.folder, cause);
+      const id = this.#channels.size + 1;
+      this.#channels.set(topic, { id, count: 0 });
+      this.stream.channel({ id, schemaId, topic, messageEncoding: "cdr", metadata: channelMetadata() });
+    }
   }
 }
 
-const failed = (folder: string, cause: unknown) =>
-  new CerebellumError(
-    "RECORDING_FAILED",
-    `Episode ${folder} cannot be written: ${errorText(cause)}`,
-    "Check the folder, its permissions and the free disk space",
-    cause,
-  );
+/** The file first: what is left by a crash between the two is an empty folder, which repair removes. */
+async function removePart(io: EpisodeIo, active: string, name: string): Promise<void> {
+  await io.removeFile(join(active, `${name}.mcap`)).catch((cause: unknown) => {
+    if (codeOf(cause) !== "ENOENT") throw cause;
+  });
+  await io.removeFolder(active);
+}

@@ -235,6 +235,7 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
   for (const message of messages.sort((a, b) => Number(a.logNs - b.logNs))) {
     const kept = disturb(message);
     if (kept === undefined) continue;
+    await episode.ready();
     episode.write(kept.topic, kept.publishNs, kept.logNs, kept.bytes);
     const counter = counters[kept.topic]!;
     counters[kept.topic] = {

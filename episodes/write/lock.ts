@@ -1,0 +1,25 @@
+/**
+ * Whoever writes or repairs an episode holds its lock: an abstract Unix socket named for the folder's device and inode,
+ * which the kernel frees when its owner dies, however it dies. It needs no file and no permission, so it works between
+ * users; it does not reach into another network namespace (a container with a network of its own).
+ */
+import { createServer } from "node:net";
+import { codeOf } from "./io.js";
+
+export interface EpisodeLock {
+  release(): Promise<void>;
+}
+
+/** @returns undefined when another holds it. @param identity of the episode's folder, from `EpisodeIo.identity` */
+export function takeLock(identity: string): Promise<EpisodeLock | undefined> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once("error", (cause) =>
+      codeOf(cause) === "EADDRINUSE" ? resolve(undefined) : reject(cause as Error),
+    );
+    server.listen(`\0cerebellum-episode-${identity}`, () => {
+      server.unref();
+      resolve({ release: () => new Promise((done) => server.close(() => done())) });
+    });
+  });
+}
