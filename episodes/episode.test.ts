@@ -33,7 +33,7 @@ describe("an episode", () => {
       if (message.topic === servoTickTopic("arm")) {
         const tick = readServoTick(episode.decode(message));
         expect([...tick.positionRad]).toEqual([
-          ...testPositionRad(Number(tick.stampNs - TEST_START_NS) / 1e9),
+          ...testPositionRad(Number(tick.stateStampNs - TEST_START_NS) / 1e9),
         ]);
         ticks++;
       } else if (message.topic === POLICY_STEP_TOPIC) {

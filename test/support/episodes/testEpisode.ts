@@ -364,8 +364,9 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
 
   function testTick(index: number, offsetNs: bigint): ServoTick {
     const atS = Number(offsetNs) / 1e9;
-    const positionRad = testPositionRad(atS);
-    const before = testPositionRad(atS - 0.001);
+    const stateS = Number(offsetNs - STATE_DELAY_NS) / 1e9;
+    const positionRad = testPositionRad(stateS);
+    const before = testPositionRad(stateS - 0.001);
     return {
       stampNs: asEpochNs(TEST_START_NS + offsetNs),
       tick: 1000 + index,
@@ -384,7 +385,7 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
       velocityRadPerS: positionRad.map((value, joint) => (value - before[joint]!) / 0.001),
       effortNm: new Float64Array(7).fill(1.5),
       gripperCommandM: testGripperM(atS),
-      gripperOpeningM: testGripperM(atS),
+      gripperOpeningM: testGripperM(stateS),
       deviceErrorCode: 0,
     };
   }
