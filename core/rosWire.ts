@@ -117,6 +117,27 @@ export const readImage = (bytes: Uint8Array): Parsed<ImageView> =>
     return { stampNs, frameId, widthPx, heightPx, encoding, stepBytes, data };
   });
 
+/** The size that a sensor_msgs/msg/CameraInfo declares. */
+export const readCameraInfoSize = (
+  bytes: Uint8Array,
+): Parsed<{ readonly widthPx: number; readonly heightPx: number }> =>
+  parse(bytes, "CameraInfo", (cursor) => {
+    cursor.stamp();
+    cursor.string();
+    const heightPx = cursor.u32();
+    return { heightPx, widthPx: cursor.u32() };
+  });
+
+/** The time that a message begins with, as those with a std_msgs/Header do; undefined when it is none. */
+export function readLeadingStamp(bytes: Uint8Array): EpochNs | undefined {
+  const parsed = parse(bytes, "stamp", (cursor) => ({ sec: cursor.i32(), nanosec: cursor.u32() }));
+  if (!parsed.ok) return undefined;
+  const { sec, nanosec } = parsed.value;
+  return sec < 0 || nanosec > 999_999_999 || (sec === 0 && nanosec === 0)
+    ? undefined
+    : fromRosTime(sec, nanosec);
+}
+
 /** sensor_msgs/msg/JointState. */
 export const readJointState = (bytes: Uint8Array): Parsed<JointStateView> =>
   parse(bytes, "JointState", (cursor) => {

@@ -4,6 +4,7 @@ import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { repositoryRootUrl } from "../core/entry.js";
 import { CerebellumError, errorText } from "../core/errors.js";
 import { declareEpisodes } from "./commands/episodes/commands.js";
+import { declareRecord } from "./commands/recordCommands.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -117,6 +118,8 @@ function buildProgram(): Command {
         (await import("./commands/daemon.js")).simple(request, options),
       );
   }
+
+  declareRecord(program, cellOption, json);
 
   program
     .command("service")

@@ -10,7 +10,7 @@ import { CerebellumError } from "../../core/errors.js";
 import { CellConfig } from "./schema.js";
 
 /**
- * The cell as checked, its bundle folder made absolute.
+ * The cell as checked, the folders of its bundle and of its recordings made absolute.
  * @throws CerebellumError FILE_UNREADABLE or CONFIG_INVALID, naming line, path, what was found and what was expected
  */
 export function loadCell(file: string): CellConfig {
@@ -26,9 +26,13 @@ export function loadCell(file: string): CellConfig {
     );
   }
   const cell = parseCell(text, file);
-  if (cell.policy === undefined) return cell;
-  const bundle = resolve(fileURLToPath(repositoryRootUrl()), cell.policy.bundle);
-  return { ...cell, policy: { ...cell.policy, bundle } };
+  const absolute = (path: string) => resolve(fileURLToPath(repositoryRootUrl()), path);
+  const { policy, recorder } = cell;
+  return {
+    ...cell,
+    ...(policy === undefined ? {} : { policy: { ...policy, bundle: absolute(policy.bundle) } }),
+    recorder: recorder === "off" ? recorder : { ...recorder, folder: absolute(recorder.folder) },
+  };
 }
 
 export function parseCell(text: string, file: string): CellConfig {
@@ -72,6 +76,16 @@ function describeIssue(
     const line = lineOf(path);
     return `${line === undefined ? "" : `line ${line}: `}${path.map(String).join(".") || "(file)"}`;
   };
+  if (issue.code === "invalid_union") {
+    // What is an object is meant as the form that has keys; its own issues say what is wrong with it.
+    const [forms, value] = [issue.errors, valueAt(root, issue.path)];
+    const inner = typeof value === "object" && value !== null ? forms.find(isAboutKeys) : undefined;
+    if (inner !== undefined) {
+      return inner.flatMap((one) =>
+        describeIssue({ ...one, path: [...issue.path, ...one.path] }, root, lineOf),
+      );
+    }
+  }
   if (issue.code === "unrecognized_keys") {
     const valid = keysAt(issue.path);
     return issue.keys.map((key) => {
@@ -79,15 +93,19 @@ function describeIssue(
       return `${where([...issue.path, key])}: unknown key${near ? `; did you mean "${near}"?` : ""} (valid: ${valid.join(", ")})`;
     });
   }
-  const found = issue.path.reduce<unknown>(
-    (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
-    root,
-  );
+  const found = valueAt(root, issue.path);
   const shown = found === undefined ? "missing" : JSON.stringify(found);
   return [
     `${where(issue.path)}: ${issue.message}; found ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}`,
   ];
 }
+
+const valueAt = (root: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], root);
+
+/** An object's form fails at its keys or below them; any other form fails as a whole. */
+const isAboutKeys = (issues: readonly z.core.$ZodIssue[]): boolean =>
+  issues.every(({ code, path }) => code === "unrecognized_keys" || path.length > 0);
 
 export function nearest(word: string, valid: readonly string[]): string | undefined {
   const ranked = valid
@@ -100,16 +118,19 @@ export function nearest(word: string, valid: readonly string[]): string | undefi
 function keysAt(path: readonly PropertyKey[]): string[] {
   let node: JsonSchema | undefined = cellJsonSchema();
   for (const key of path) {
+    node = node?.anyOf?.find(({ properties }) => properties !== undefined) ?? node;
     node =
       node?.properties?.[String(key)] ??
       (typeof node?.additionalProperties === "object" ? node.additionalProperties : undefined);
   }
+  node = node?.anyOf?.find(({ properties }) => properties !== undefined) ?? node;
   return Object.keys(node?.properties ?? {});
 }
 
 interface JsonSchema {
   properties?: Record<string, JsonSchema>;
   additionalProperties?: JsonSchema | boolean;
+  anyOf?: JsonSchema[];
 }
 
 /** JSON Schema for editors; `launch/cells/cell.schema.json` is this text, and a test holds it to it. */

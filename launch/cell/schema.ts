@@ -3,6 +3,7 @@ import { z } from "zod";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
 import { LabConfig } from "../../lab/config.js";
 import { CameraConfig, PolicyConfig } from "../../runtime/policy/config.js";
+import { RecorderConfig } from "../../runtime/recorder/config.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
 import { EstopConfig } from "../estop/config.js";
 
@@ -24,6 +25,10 @@ export const CellConfig = z
     robots: z.record(Name, RobotConfig).describe("One servo process each; the key is the ROS namespace"),
     cameras: z.record(Name, CameraConfig).default({}),
     policy: PolicyConfig.optional(),
+    recorder: z
+      .union([z.literal("off"), RecorderConfig])
+      .default(() => RecorderConfig.parse({}))
+      .describe("Recording of episodes; off = this cell never records"),
     ros: z
       .strictObject({
         domainId: z.int().min(0).max(232).optional().describe("ROS_DOMAIN_ID; the environment's when absent"),

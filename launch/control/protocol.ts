@@ -1,5 +1,6 @@
 /** What other shells ask of a running daemon through its Unix socket: one JSON object a line, one answer a line. */
 import { z } from "zod";
+import { LabelRequest, StartRequest, StopRequest } from "../../runtime/recorder/messages.js";
 
 export const ControlRequest = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("status") }),
@@ -12,6 +13,11 @@ export const ControlRequest = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("reset") }),
   z.strictObject({ do: z.literal("startPolicy"), bundle: z.string().optional() }),
   z.strictObject({ do: z.literal("stopPolicy") }),
+  z.strictObject({ do: z.literal("startRecording"), request: StartRequest.extend({ task: z.string() }) }),
+  z.strictObject({ do: z.literal("stopRecording"), request: StopRequest }),
+  z.strictObject({ do: z.literal("discardRecording") }),
+  z.strictObject({ do: z.literal("labelEpisode"), request: LabelRequest }),
+  z.strictObject({ do: z.literal("recorderStatus") }),
   z.strictObject({ do: z.literal("shutdown") }),
 ]);
 export type ControlRequest = z.infer<typeof ControlRequest>;

@@ -4,6 +4,7 @@ import { CerebellumError } from "../../core/errors.js";
 import type { Outcome } from "../../runtime/supervisor.js";
 import type { ControlHandler } from "../control/server.js";
 import type { Daemon } from "./daemon.js";
+import { answerRecorder } from "./recorderRequests.js";
 import { describeStatus, readStatus } from "./status.js";
 
 export function answerControl(daemon: Daemon, requestShutdown: () => void): ControlHandler {
@@ -24,6 +25,12 @@ export function answerControl(daemon: Daemon, requestShutdown: () => void): Cont
         return answer(await supervisor.startPolicy(request.bundle));
       case "stopPolicy":
         return answer(await supervisor.stopPolicy());
+      case "startRecording":
+      case "stopRecording":
+      case "discardRecording":
+      case "labelEpisode":
+      case "recorderStatus":
+        return answerRecorder(daemon.recorder, request);
       case "shutdown":
         requestShutdown();
         return { ok: true, message: "the daemon ends; the arm is left holding" };

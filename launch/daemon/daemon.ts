@@ -16,7 +16,11 @@ import {
 import { entryUrl } from "../../core/entry.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
+import type { EpisodeStart } from "../../episodes/format.js";
 import { PolicyHost } from "../../runtime/policy/host.js";
+import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
+import { manifestSha256 } from "../../runtime/recorder/begin.js";
+import type { RecorderHost } from "../../runtime/recorder/host.js";
 import type { CameraSubscription } from "../../runtime/ros/cameraSubscription.js";
 import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
@@ -33,6 +37,8 @@ import { SystemdNotifier } from "../systemd/notifier.js";
 import { answerControl } from "./controlHandler.js";
 import { type LabProcess, startLabProcess } from "./labProcess.js";
 import { endFormerChildren, noteEndedInOrder, noteRunning, pidFileOf, unfinishedRun } from "./lastRun.js";
+import { recorderItem } from "./recorderRequests.js";
+import { startRecorder } from "./recorderSide.js";
 import { RESTART_RULES } from "./restartPolicy.js";
 import { type RosSide, startRosSide } from "./rosSide.js";
 import { ServoKeeper } from "./servoKeeper.js";
@@ -84,6 +90,8 @@ export class Daemon {
   #rosSide: RosSide | undefined;
   #policy: PolicyHost | undefined;
   #bundle: string | undefined;
+  #bundleRecord: EpisodeStart["bundle"] = null;
+  #recorder: RecorderHost | undefined;
   #failure: CerebellumError | undefined;
   #isReady = false;
   #estop: EstopHost | undefined;
@@ -109,8 +117,12 @@ export class Daemon {
       robots: this.#keepers,
       policy: () => this.#policy,
       loadPolicy: (bundle) => this.#openPolicy(bundle),
-      whyNotEnable: () => this.#estop?.whyNotEnable(),
-      watchers: () => [...(this.#estop?.diagnostics() ?? []), ...logFileItem(options.logFile)],
+      whyNotEnable: () => this.#estop?.whyNotEnable() ?? this.#whyNotRecorder(),
+      watchers: () => [
+        ...(this.#estop?.diagnostics() ?? []),
+        ...recorderItem(this.#recorder),
+        ...logFileItem(options.logFile),
+      ],
     });
   }
 
@@ -132,6 +144,11 @@ export class Daemon {
 
   get policy(): PolicyHost | undefined {
     return this.#policy;
+  }
+
+  /** Undefined in a cell that never records. */
+  get recorder(): RecorderHost | undefined {
+    return this.#recorder;
   }
 
   get ros(): RosRuntime {
@@ -215,6 +232,15 @@ export class Daemon {
       const keeper = await ServoKeeper.start(start, latched);
       this.#keepers.set(robot, keeper);
     }
+    this.#recorder = await startRecorder({
+      cell,
+      clock,
+      log,
+      servoSocket: (robot) => this.#run.servoSocket(robot),
+      bundle: () => this.#bundleRecord,
+      onFailed: (text) => this.#onRecorderFailed(text),
+    });
+    this.#undo.push(() => this.#recorder?.close());
     await this.#serveMetrics();
     await this.#listenForStops();
     const policyOpened = this.#options.policy ? this.#openPolicy(this.#options.bundle) : Promise.resolve();
@@ -230,6 +256,7 @@ export class Daemon {
       servo: (robot) => this.keeper(robot).commander,
       onFrame: (camera, image, receivedNs, bytes) => this.#takeFrame(camera, image, receivedNs, bytes),
       onShutdown: () => this.shutdownRequested.abort(),
+      recorder: this.#recorder,
     });
     this.#rosSide = rosSide;
     this.#undo.push(() => {
@@ -288,6 +315,19 @@ export class Daemon {
     this.#undo.push(() => estop.close());
   }
 
+  /** Only where the cell wants it so does a failed recorder stop robots. */
+  #onRecorderFailed(text: string): void {
+    if (this.cell.recorder === "off" || !this.cell.recorder.required) return;
+    void this.supervisor.stop(2, `the recorder is required: ${text}`);
+  }
+
+  #whyNotRecorder(): string | undefined {
+    if (this.cell.recorder === "off" || !this.cell.recorder.required) return undefined;
+    const { state, message } = this.#recorder?.status() ?? { state: "down", message: "" };
+    if (state !== "down" && state !== "preparing") return undefined;
+    return `Nothing is enabled: the cell requires a recorder, and it is ${state}${message && `: ${message}`}`;
+  }
+
   async #onLabGone(lab: LabProcess): Promise<void> {
     await sleepMs(this.clock, RESTART_RULES.lab.delayMs);
     this.fail(
@@ -325,6 +365,7 @@ export class Daemon {
     }
     const former = this.#policy;
     this.#policy = undefined;
+    this.#bundleRecord = null;
     await former?.close();
     this.#bundle = bundle ?? this.#bundle;
     const camera = cell.cameras[config.camera]!;
@@ -352,7 +393,15 @@ export class Daemon {
       throw thrown;
     }
     this.#policy = host;
-    host.onStep((record) => this.#rosSide?.publishPolicy(host.status(), record));
+    const bundleFolder = this.#bundle === undefined ? config.bundle : resolve(this.#bundle);
+    const { policy = "", task = "" } = host.status().bundle ?? {};
+    this.#bundleRecord = { name: policy, task, manifestSha256: await manifestSha256(bundleFolder) };
+    host.onStep((record) => {
+      this.#rosSide?.publishPolicy(host.status(), record);
+      const mapping = this.#recorder?.mapping;
+      if (mapping !== undefined)
+        this.#recorder?.policyStep(toPolicyStep(record, mapping, { policy, camera: config.camera }));
+    });
     host.onPhase((status) => this.#rosSide?.publishPolicy(status));
     const loaded = host.status().bundle;
     log.info(
@@ -380,7 +429,10 @@ export class Daemon {
       sleepMs(this.clock, POLICY_STOP_MS_MAX, stopped.signal),
     ]);
     stopped.abort();
+    // Its end takes the disk's time; the arm's hold does not wait for it.
+    const recorded = this.#recorder?.finishForEnd();
     await Promise.all([...this.#keepers.values()].map((keeper) => attempt("servo", () => keeper.close())));
+    await recorded;
     await attempt("policy", async () => this.#policy?.close());
     for (const undo of this.#undo.splice(0).reverse()) await attempt("part", undo);
     this.#notifier?.close();

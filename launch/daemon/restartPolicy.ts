@@ -39,6 +39,14 @@ export const RESTART_RULES = {
     ...NEVER,
     remedy: "`./cerebellum policy start` loads the bundle into a fresh worker",
   },
+  recorderWorker: {
+    effect:
+      "The running episode ends where it was; the thread is started again and repairs it. Robots go on, unless the cell has `recorder.required`",
+    restartsMax: 3,
+    withinS: 60,
+    delayMs: 300,
+    remedy: "`./cerebellum record status` shows what was repaired; start the next episode",
+  },
   estopWorker: {
     effect:
       "Without its stop sources the cell may not move: the daemon stops the robots and ends with exit code 1",

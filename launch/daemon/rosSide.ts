@@ -1,15 +1,23 @@
 /** All of a cell that ROS sees: the daemon's node, one set of topics for each robot, the cameras' subscriptions. */
 import type { Logger } from "pino";
 import type { Clock, MonotonicNs } from "../../core/clock.js";
+import type { CerebellumError } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
+import type { RecorderHost } from "../../runtime/recorder/host.js";
 import { type ArmNode, startArmNode } from "../../runtime/ros/armNode.js";
-import { type CameraSubscription, subscribeCamera } from "../../runtime/ros/cameraSubscription.js";
+import {
+  type CameraSubscription,
+  type RawTap,
+  subscribeCamera,
+} from "../../runtime/ros/cameraSubscription.js";
 import { type DaemonNode, startDaemonNode } from "../../runtime/ros/daemonNode.js";
+import { subscribeTopics, tapPublishers } from "../../runtime/ros/rawTopics.js";
 import type { RosRuntime } from "../../runtime/ros/rosRuntime.js";
 import { policyStatusPublisher, publishServoState } from "../../runtime/ros/statusTopics.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
 import type { Supervisor } from "../../runtime/supervisor.js";
 import type { CellConfig } from "../cell/schema.js";
+import { subscribedTopics, tappedTopics } from "./recorderSide.js";
 
 export interface RosSideOptions {
   readonly ros: RosRuntime;
@@ -20,6 +28,8 @@ export interface RosSideOptions {
   readonly servo: (robot: string) => ServoClient;
   readonly onFrame: (camera: string, image: ImageView, receivedNs: MonotonicNs, bytes: Uint8Array) => void;
   readonly onShutdown: () => void;
+  /** Absent in a cell that never records. */
+  readonly recorder: RecorderHost | undefined;
 }
 
 export interface RosSide {
@@ -57,6 +67,8 @@ export function startRosSide(options: RosSideOptions): RosSide {
     cameras.set(name, subscription);
     undo.push(() => subscription.close());
   }
+  if (options.recorder !== undefined && cell.recorder !== "off")
+    undo.push(subscribeTopics(daemonNode.node, subscribedTopics(cell.recorder), clock, tapOf(options)));
   return {
     daemonNode,
     cameras,
@@ -69,7 +81,7 @@ export function startRosSide(options: RosSideOptions): RosSide {
 
 function startArm(robot: string, { node, lifecycle }: DaemonNode, options: RosSideOptions): ArmNode {
   const { cell, clock, log } = options;
-  return startArmNode(node, {
+  return startArmNode(tapPublishers(node, tappedTopics(cell), clock, tapOf(options)), {
     robot,
     client: options.servo(robot),
     clock,
@@ -89,13 +101,18 @@ function startArm(robot: string, { node, lifecycle }: DaemonNode, options: RosSi
 
 function subscribe(name: string, { node }: DaemonNode, options: RosSideOptions): CameraSubscription {
   const { cell, clock, log, onFrame } = options;
-  return subscribeCamera(node, {
+  const camera = {
     name,
     config: cell.cameras[name]!,
     clock,
     ageMsMax: cell.policy?.frameAgeMsMax ?? Number.POSITIVE_INFINITY,
-    onFrame: (image, receivedNs, bytes) => onFrame(name, image, receivedNs, bytes),
-    onTrouble: (trouble) =>
+    onFrame: (image: ImageView, receivedNs: MonotonicNs, bytes: Uint8Array) =>
+      onFrame(name, image, receivedNs, bytes),
+    onTrouble: (trouble: CerebellumError) =>
       log.warn({ event: "cameraTrouble", camera: name, code: trouble.code }, trouble.message),
-  });
+  };
+  return subscribeCamera(node, camera, tapOf(options));
 }
+
+const tapOf = ({ recorder }: RosSideOptions): RawTap =>
+  recorder === undefined ? () => {} : (topic, receivedNs, cdr) => recorder.write(topic, receivedNs, cdr);

@@ -132,7 +132,7 @@ describe("arm node", () => {
   it("describes itself once, with the fixed frames of gripper and camera", () => {
     const { node } = start();
     const [description] = node.on("/arm/robot_description");
-    expect((description!.message as { data: string }).data).toContain('<robot name="arm">');
+    expect(String(description!.message)).toContain('<robot name="arm">');
     const fixed = readTransforms(node.on("/tf_static")[0]!.message as Buffer);
     expect(fixed.map(({ parent, child }) => `${parent} > ${child}`)).toEqual([
       "link7 > gripper_base",

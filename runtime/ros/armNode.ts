@@ -3,6 +3,7 @@
  * Topics lie below `/<robot>`. Renames and restamps; decides nothing but how often to publish.
  */
 import { type Clock, type MonotonicNs, measureMapping, NS_PER_S, toEpochNs } from "../../core/clock.js";
+import { writeString } from "../../core/rosWire.js";
 import { compose, type Pose, quatFromRpy } from "../../kinematics/pose.js";
 import { type CameraMount, fixedFrames, urdf } from "../../kinematics/urdf.js";
 import { XARM7_JOINT_NAMES, XARM7_JOINTS } from "../../kinematics/xarm7.js";
@@ -39,7 +40,7 @@ export function startArmNode(node: RosNode, options: ArmNodeOptions): ArmNode {
   const description = { robotName: robot, gripper: options.gripper, cameras: options.cameras, framePrefix };
   node
     .publisher("std_msgs/msg/String", `/${robot}/robot_description`, "latched")
-    .publish({ data: urdf(description) });
+    .publish(writeString(urdf(description)));
   const still = fixedTransforms(description);
   still.stamp(clock.epochNs());
   node.publisher("tf2_msgs/msg/TFMessage", "/tf_static", "latched").publish(still.bytes);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { asEpochNs, msToNs } from "../../core/clock.js";
 import type { CerebellumError } from "../../core/errors.js";
-import { ImageMessage, type ImageView } from "../../core/rosWire.js";
+import { CdrWriter, ImageMessage, type ImageView } from "../../core/rosWire.js";
 import { SimClock } from "../../core/simClock.js";
 import { CameraConfig } from "../policy/config.js";
 import { CameraStream } from "./cameraStream.js";
@@ -174,7 +174,9 @@ describe("camera subscription", () => {
     const node = new FakeNode();
     const subscription = subscribeCamera(node, options);
     node.listeners.get("/camera/wrist/color/image_raw")!(image(clock));
-    node.listeners.get("/camera/wrist/color/camera_info")!({ width: 64, height: 48 });
+    node.listeners.get("/camera/wrist/color/camera_info")!(
+      new CdrWriter().stamp(clock.epochNs()).text("wrist").u32(48).u32(64).finish(),
+    );
     expect(frames).toHaveLength(1);
     await clock.advance(2000);
     expect(troubles.map((trouble) => trouble.code)).toEqual(["CAMERA_MISSING"]);

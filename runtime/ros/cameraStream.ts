@@ -5,6 +5,7 @@
 import { type Clock, type EpochNs, type MonotonicNs, NS_PER_S, nsToMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import { type ImageView, readImage } from "../../core/rosWire.js";
+import { GapEstimate } from "../gapEstimate.js";
 import type { CameraConfig } from "../policy/config.js";
 import type { DiagnosticItem } from "../supervisor.js";
 
@@ -39,9 +40,6 @@ const RATE_WINDOW_NS = 3n * NS_PER_S;
 const SILENCE_NS = NS_PER_S;
 /** Below this share of the nominal rate the transport is the usual cause. */
 const SLOW_SHARE = 0.5;
-/** A gap that is longer than one period by this many periods, after carrying, means a lost frame. */
-const LOST_SURPLUS = 0.75;
-const SURPLUS_KEPT = 0.8;
 /** Every 37th byte: prime, so that every column and colour is met. */
 const HASH_STRIDE_BYTES = 37;
 /** A camera host whose clock runs ahead by more than this makes ages meaningless. */
@@ -62,7 +60,7 @@ export class CameraStream {
   readonly #agesMs: number[] = [];
   #newestStampNs = 0n as EpochNs;
   #newestHash = -1;
-  #surplusPeriods = 0;
+  readonly #gaps: GapEstimate;
   /** When the newest frame came, and when the newest that was passed on. */
   #newestNs: MonotonicNs | undefined;
   #freshNs: MonotonicNs | undefined;
@@ -72,12 +70,12 @@ export class CameraStream {
   constructor(options: CameraStreamOptions) {
     this.#options = options;
     this.#startedNs = options.clock.nowNs();
+    this.#gaps = new GapEstimate(options.config.rateHz);
   }
 
   /** One sensor_msgs/Image as CDR bytes. */
-  accept(bytes: Uint8Array): void {
+  accept(bytes: Uint8Array, receivedNs = this.#options.clock.nowNs()): void {
     const { clock, config, onFrame, ageMsMax } = this.#options;
-    const receivedNs = clock.nowNs();
     const parsed = readImage(bytes);
     if (!parsed.ok) {
       this.counters.corruptCount++;
@@ -102,7 +100,7 @@ export class CameraStream {
       this.counters.repeatedCount++;
       return;
     }
-    this.counters.lostCount += this.#framesBetween(image.stampNs);
+    this.counters.lostCount += this.#gaps.next(image.stampNs);
     this.#newestStampNs = image.stampNs;
     this.#newestHash = hash;
     if (ageMs > ageMsMax) this.counters.lateCount++;
@@ -184,16 +182,6 @@ export class CameraStream {
       };
     }
     return { ...base, level: "ok", message: `${rateHz.toFixed(1)} Hz` };
-  }
-
-  /** A late frame followed by a short gap is jitter, not loss: the surplus of a gap is carried over and fades. */
-  #framesBetween(stampNs: EpochNs): number {
-    if (this.#newestStampNs === 0n) return 0;
-    const periods = (Number(stampNs - this.#newestStampNs) * this.#options.config.rateHz) / 1e9;
-    const surplus = Math.max(-0.5, SURPLUS_KEPT * this.#surplusPeriods + periods - 1);
-    const lost = surplus < LOST_SURPLUS ? 0 : Math.max(1, Math.round(surplus));
-    this.#surplusPeriods = surplus - lost;
-    return lost;
   }
 
   #mismatchRemedy(): string {

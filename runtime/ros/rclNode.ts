@@ -67,6 +67,12 @@ const QOS_NUMBERS: Record<
   latched: [1, 1, 1, 1],
 };
 
+/**
+ * Raw subscriptions want every message, also those that came while this thread was busy, and the latched ones of
+ * several publishers. A subscription's depth is its own: it plays no part in matching.
+ */
+const RAW_DEPTH: Record<RosQos, number> = { sensor: 10, reliable: 100, latched: 64 };
+
 /** rcl_interfaces/msg/ParameterType. */
 const PARAMETER_TYPES = {
   boolean: { one: 1, many: 6 },
@@ -134,7 +140,7 @@ export class RclNode implements RosNode {
     const subscription = this.#native.createSubscription(
       type,
       topic,
-      { qos: this.#qos(qos), isRaw: true },
+      { qos: this.#qos(qos, RAW_DEPTH[qos]), isRaw: true },
       contained((bytes) => listener(bytes as Uint8Array)),
     );
     return () => this.#native.destroySubscription(subscription);
@@ -162,7 +168,8 @@ export class RclNode implements RosNode {
     this.#native.destroy();
   }
 
-  #qos(qos: RosQos): object {
-    return new this.#rcl.QoS(...QOS_NUMBERS[qos]);
+  #qos(qos: RosQos, ownDepth?: number): object {
+    const [history, depth, reliability, durability] = QOS_NUMBERS[qos];
+    return new this.#rcl.QoS(history, ownDepth ?? depth, reliability, durability);
   }
 }

@@ -1,0 +1,135 @@
+/** The recorder of a cell: which topics it hears, from whom, and what it knows about the cell. */
+import type { Logger } from "pino";
+import type { Clock } from "../../core/clock.js";
+import { entryUrl } from "../../core/entry.js";
+import type { EpisodeStart } from "../../episodes/format.js";
+import { POLICY_STEP, POLICY_STEP_TOPIC } from "../../episodes/messages.js";
+import type { RecorderConfig } from "../../runtime/recorder/config.js";
+import { RecorderHost } from "../../runtime/recorder/host.js";
+import type { RecorderInput } from "../../runtime/recorder/messages.js";
+import { imageTopicOf, infoTopicOf } from "../../runtime/ros/cameraSubscription.js";
+import type { RawTopic } from "../../runtime/ros/rawTopics.js";
+import type { CellConfig } from "../cell/schema.js";
+import { softwareIdentity } from "../software.js";
+import { RESTART_RULES, RestartBudget } from "./restartPolicy.js";
+
+export interface RecorderSideOptions {
+  readonly cell: CellConfig;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly servoSocket: (robot: string) => string;
+  readonly bundle: () => EpisodeStart["bundle"];
+  readonly onFailed: (text: string) => void;
+}
+
+const MIB = 2 ** 20;
+
+/** Undefined for a cell that never records. */
+export async function startRecorder(options: RecorderSideOptions): Promise<RecorderHost | undefined> {
+  const { cell, clock, log, servoSocket, bundle, onFailed } = options;
+  const config = cell.recorder;
+  if (config === "off") return undefined;
+  const robots = Object.keys(cell.robots);
+  const budget = new RestartBudget(RESTART_RULES.recorderWorker);
+  const host = new RecorderHost({
+    entry: entryUrl("../processes/recorderWorker.js", import.meta.url),
+    clock,
+    ringBytes: config.queueMiB * MIB,
+    strict: config.strict,
+    restart: { delayMs: RESTART_RULES.recorderWorker.delayMs, take: () => budget.take(clock.nowNs()) },
+    bundle,
+    onFailed,
+    log: (level, event, text) => log[level]({ event }, text),
+    setup: {
+      inputs: recorderInputs(cell, config),
+      folder: config.folder,
+      images: config.images,
+      jpegQuality: config.jpegQuality,
+      diskFreeBytesMin: config.diskFreeMiBMin * MIB,
+      episodeMsMax: config.episodeMinutesMax * 60_000,
+      sockets: Object.fromEntries(robots.map((robot) => [robot, servoSocket(robot)])),
+      cameras: Object.fromEntries(
+        Object.entries(cell.cameras).map(([name, { widthPx, heightPx, rateHz, fovYDeg, mount }]) => [
+          name,
+          {
+            widthPx,
+            heightPx,
+            rateHz,
+            fovYDeg,
+            mount: {
+              robot: mount.robot,
+              positionM: [...mount.positionM],
+              quatXyzw: [...mount.quatXyzw],
+            },
+          },
+        ]),
+      ),
+      imageTopics: Object.fromEntries(
+        Object.entries(cell.cameras).map(([name, { topic }]) => [name, imageTopicOf(topic)]),
+      ),
+      policyCameras: cell.policy === undefined ? [] : [cell.policy.camera],
+      prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),
+      cell: JSON.parse(JSON.stringify(cell)) as EpisodeStart["cell"],
+      calibration: {},
+      software: await softwareIdentity(),
+    },
+  });
+  host.launch();
+  return host;
+}
+
+const JOINT_STATE = "sensor_msgs/msg/JointState";
+const TRANSFORMS = "tf2_msgs/msg/TFMessage";
+
+/** What this process publishes for a robot, and the recorder takes where it is made. */
+const publishedTopics = (robot: string, rateHz: number) => [
+  { topic: `/${robot}/joint_states`, type: JOINT_STATE, rateHz, latched: false },
+  { topic: `/${robot}/joint_command`, type: JOINT_STATE, rateHz, latched: false },
+  { topic: `/${robot}/robot_description`, type: "std_msgs/msg/String", latched: true },
+];
+
+export const tappedTopics = (cell: CellConfig): ReadonlySet<string> =>
+  new Set(Object.keys(cell.robots).flatMap((robot) => publishedTopics(robot, 1).map(({ topic }) => topic)));
+
+/** What other nodes publish and only the recorder wants. */
+export function subscribedTopics(config: RecorderConfig): readonly RawTopic[] {
+  return [
+    { topic: "/tf", type: TRANSFORMS, qos: "reliable" },
+    { topic: "/tf_static", type: TRANSFORMS, qos: "latched" },
+    ...config.topics.map(({ topic, type, qos }) => ({ topic, type, qos })),
+  ];
+}
+
+export function recorderInputs(cell: CellConfig, config: RecorderConfig): RecorderInput[] {
+  const ros = { source: "ros", latched: false, countsGaps: false } as const;
+  return [
+    ...Object.values(cell.cameras).flatMap(({ topic, rateHz }): RecorderInput[] => [
+      { ...ros, topic: imageTopicOf(topic), type: "sensor_msgs/msg/Image", rateHz, countsGaps: true },
+      { ...ros, topic: infoTopicOf(topic), type: "sensor_msgs/msg/CameraInfo", rateHz },
+    ]),
+    ...Object.entries(cell.robots).flatMap(([robot, { servo }]) =>
+      publishedTopics(robot, Math.min(cell.ros.jointStateRateHz, servo.rateHz)).map((one) => ({
+        ...ros,
+        ...one,
+      })),
+    ),
+    ...subscribedTopics({ ...config, topics: [] }).map(({ topic, type, qos }) => ({
+      ...ros,
+      topic,
+      type,
+      latched: qos === "latched",
+    })),
+    ...config.topics.map(
+      ({ topic, type, qos, rateHz, latencyMs }): RecorderInput => ({
+        ...ros,
+        topic,
+        type,
+        latched: qos === "latched",
+        countsGaps: rateHz !== undefined,
+        ...(rateHz === undefined ? {} : { rateHz }),
+        ...(latencyMs === undefined ? {} : { latencyMs }),
+      }),
+    ),
+    { topic: POLICY_STEP_TOPIC, type: POLICY_STEP, source: "policy", latched: false, countsGaps: false },
+  ];
+}
