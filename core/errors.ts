@@ -30,6 +30,7 @@ export type ErrorCode =
   | "LAB_REFUSED"
   | "RECORDING_FAILED"
   | "EPISODE_INVALID"
+  | "BAG_INVALID"
   | "CHECK_FAILED";
 
 export class CerebellumError extends Error {

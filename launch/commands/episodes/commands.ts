@@ -1,5 +1,6 @@
 /** Declares `episodes ...`: sets and episodes, their labels, checks, pictures and exports. */
 import { type Command, Option } from "commander";
+import { OUTCOMES, type Outcome } from "../../../episodes/format.js";
 import { recordingsFolder } from "../../recordings.js";
 
 const json = () => new Option("--json <file>", "also write the result as JSON; - for standard output");
@@ -34,4 +35,33 @@ export function declareEpisodes(program: Command): void {
     .action(async (episode: string, options: { bundle?: string; json?: string }) =>
       (await import("./recompute.js")).recomputeEpisode(episode, shared().recordings, options),
     );
+
+  episodes
+    .command("import")
+    .description("make an episode of another recorder's rosbag2 bag: a folder, a .mcap or a .db3 file")
+    .argument("<bag>")
+    .requiredOption("--task <task>", "set that it joins, under the next number")
+    .option("--into <folder>", "recordings folder, in place of --recordings")
+    .option("--map <from=to...>", "new names of topics")
+    .option("--robot <name>", "whose joint states come on a topic that does not say so", "arm")
+    .addOption(new Option("--outcome <outcome>").choices([...OUTCOMES]).default("unlabelled"))
+    .option("--note <text>", "kept with it", "")
+    .addOption(json())
+    .action(async (bag: string, options: ImportOptions) =>
+      (await import("./import.js")).importCommand(bag, {
+        ...options,
+        into: options.into ?? shared().recordings,
+        map: options.map ?? [],
+      }),
+    );
+}
+
+interface ImportOptions {
+  readonly task: string;
+  readonly into?: string;
+  readonly map?: string[];
+  readonly robot: string;
+  readonly outcome: Outcome;
+  readonly note: string;
+  readonly json?: string;
 }
