@@ -56,6 +56,7 @@ export const RecordedRobot = z.strictObject({
   positionMaxRad: Numbers,
   velocityMaxRadPerS: Numbers,
 });
+export type RecordedRobot = z.infer<typeof RecordedRobot>;
 
 export const RecordedCamera = z.strictObject({
   /** Topic of its images in this file. */

@@ -20,23 +20,7 @@ export const SERVO_STATES = [
 ] as const;
 export type ServoStateName = (typeof SERVO_STATES)[number];
 
-/** Why a tick's sent position differs from the requested one; bits of `ServoSnapshot.reasons`. */
-export const REASON_BITS = {
-  velocity: 1 << 0,
-  acceleration: 1 << 1,
-  jerk: 1 << 2,
-  positionLimit: 1 << 3,
-  toolSpeed: 1 << 4,
-  workspace: 1 << 5,
-  tablePlane: 1 << 6,
-  commandExpired: 1 << 7,
-  stateStale: 1 << 8,
-  leaseLost: 1 << 9,
-  deviceNotReady: 1 << 10,
-  selfCollision: 1 << 11,
-  commandMalformed: 1 << 12,
-} as const;
-export type ReasonName = keyof typeof REASON_BITS;
+export { REASON_BITS, type ReasonName } from "../../core/reasons.js";
 
 export type ServoRole = "observer" | "commander" | "supervisor";
 

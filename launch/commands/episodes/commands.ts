@@ -1,9 +1,25 @@
 /** Declares `episodes ...`: sets and episodes, their labels, checks, pictures and exports. */
-import { type Command, Option } from "commander";
+import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { OUTCOMES, type Outcome } from "../../../episodes/format.js";
 import { recordingsFolder } from "../../recordings.js";
 
 const json = () => new Option("--json <file>", "also write the result as JSON; - for standard output");
+
+const episodeArgument = () => new Argument("<episode>", "path, TASK/12 or TASK/last");
+
+const seconds = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0) {
+    throw new InvalidArgumentError("must be seconds from the episode's start");
+  }
+  return value;
+};
+const frameCount = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 120)
+    throw new InvalidArgumentError("must be a whole number from 1 to 120");
+  return value;
+};
 
 /** Of `episodes` itself; subcommands get it as their second argument's `recordings`. */
 interface Shared {
@@ -25,6 +41,65 @@ export function declareEpisodes(program: Command): void {
     .action(async (folder: string | undefined, options: { json?: string }) =>
       (await import("./list.js")).listEpisodes(folder ?? shared().recordings, options),
     );
+
+  episodes
+    .command("show")
+    .description("all about one: summary, quality, and pictures of what was seen and done")
+    .addArgument(episodeArgument())
+    .option("--out <folder>", "where the pictures go; by default pictures/ in its set")
+    .option("--frames <n>", "moments on the contact sheet; by default as many as fit a page", frameCount)
+    .option("--no-pictures", "only the summary")
+    .addOption(json())
+    .action(
+      async (episode: string, options: { out?: string; frames?: number; pictures: boolean; json?: string }) =>
+        (await import("./show.js")).showEpisode(episode, shared().recordings, options),
+    );
+
+  episodes
+    .command("label")
+    .description("say how it went; the last word counts")
+    .addArgument(episodeArgument())
+    .addArgument(new Argument("<outcome>").choices(OUTCOMES))
+    .option("--note <text>", "why", "")
+    .addOption(json())
+    .action(async (episode: string, outcome: Outcome, options: { note: string; json?: string }) =>
+      (await import("./edit.js")).labelEpisode(episode, shared().recordings, { ...options, outcome }),
+    );
+
+  episodes
+    .command("trim")
+    .description("say which part counts; the rest stays in the file")
+    .addArgument(episodeArgument())
+    .option("--from <seconds>", "from here on, counted from its start", seconds)
+    .option("--to <seconds>", "up to here", seconds)
+    .addOption(new Option("--clear", "keep all of it again").conflicts(["from", "to"]))
+    .addOption(json())
+    .action(
+      async (
+        episode: string,
+        options: { from?: number; to?: number; clear?: boolean; json?: string },
+        command: Command,
+      ) => {
+        if (options.from === undefined && options.to === undefined && !options.clear)
+          command.error("error: give --from, --to or --clear");
+        await (await import("./edit.js")).trimEpisode(episode, shared().recordings, options);
+      },
+    );
+
+  for (const [name, dropped, description] of [
+    ["drop", true, "leave it out of exports and training; the file stays"],
+    ["keep", false, "take a dropped one in again"],
+  ] as const) {
+    episodes
+      .command(name)
+      .description(description)
+      .addArgument(episodeArgument())
+      .option("--note <text>", "why", "")
+      .addOption(json())
+      .action(async (episode: string, options: { note: string; json?: string }) =>
+        (await import("./edit.js")).dropEpisode(episode, shared().recordings, { ...options, dropped }),
+      );
+  }
 
   episodes
     .command("recompute")

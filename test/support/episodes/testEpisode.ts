@@ -60,6 +60,10 @@ export interface TestEpisodeOptions {
   readonly step?: (step: PolicyStep, frameIndex: number) => PolicyStep | Promise<PolicyStep>;
   /** Keeps the images that the policy used once more as PNG. */
   readonly policyInputs?: boolean;
+  /** Changes a servo tick before it is written, at a time of the episode [s]. */
+  readonly tick?: (tick: ServoTick, atS: number) => ServoTick;
+  /** Besides the one of the lease. */
+  readonly events?: readonly { readonly atS: number; readonly kind: string; readonly text: string }[];
   /** Changes a message's times or leaves it out (undefined), to injure an episode. */
   readonly disturb?: (message: TestMessage) => TestMessage | undefined;
 }
@@ -142,6 +146,8 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
     policyRateHz = 5,
     outcome = "success",
     flags = [],
+    tick: changeTick = (tick) => tick,
+    events = [],
     disturb = (message) => message,
     pixels: pixelsOf = (index) => testPixels(widthPx, heightPx, index),
     step: changeStep = (step) => step,
@@ -290,7 +296,7 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
         servoTickTopic(ROBOT),
         offsetNs,
         0n,
-        encode(SERVO_TICK, writeServoTick(testTick(index, offsetNs))),
+        encode(SERVO_TICK, writeServoTick(changeTick(testTick(index, offsetNs), Number(offsetNs) / 1e9))),
       );
     }
     for (let step = 0; step < seconds * policyRateHz; step++) {
@@ -308,21 +314,12 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
       const bytes = await imageBytes(`${cameras[0]}_color_optical_frame`, stampNs, frame, "png");
       push(policyInputTopic(cameras[0]!), imageNs, stepNs - imageNs + 40_000_000n, bytes);
     }
-    push(
-      servoEventTopic(ROBOT),
-      1_000_000n,
-      0n,
-      encode(
-        EVENT,
-        writeEvent({
-          stampNs: asEpochNs(TEST_START_NS + 1_000_000n),
-          source: `servo: ${ROBOT}`,
-          kind: "lease",
-          trigger: "",
-          text: "lease to test",
-        }),
-      ),
-    );
+    for (const { atS, kind, text } of [{ atS: 0.001, kind: "lease", text: "lease to test" }, ...events]) {
+      const offsetNs = BigInt(Math.round(atS * 1e9));
+      const stampNs = asEpochNs(TEST_START_NS + offsetNs);
+      const event = { stampNs, source: `servo: ${ROBOT}`, kind, trigger: "", text };
+      push(servoEventTopic(ROBOT), offsetNs, 0n, encode(EVENT, writeEvent(event)));
+    }
     for (let second = 0; second < seconds; second++) {
       const offsetNs = BigInt(second) * NS_PER_S;
       push(
