@@ -213,7 +213,7 @@ export class EpisodeFile {
       }
       const id = this.#channels.size + 1;
       this.#channels.set(topic, { id, count: 0 });
-      this.stream.channel({ id, schemaId, topic, messageEncoding: "cdr", metadata: channelMetadata() });
+      this.stream.channel({ id, schemaId, topic, messageEncoding: "cdr", metadata: channelMetadata(topic) });
     }
   }
 }

@@ -52,11 +52,21 @@ describe("the bag metadata of an episode", () => {
       readFileSync(join(folder, "metadata.yaml"), "utf8"),
     ) as {
       rosbag2_bagfile_information: {
-        topics_with_message_count: { topic_metadata: { offered_qos_profiles: unknown } }[];
+        topics_with_message_count: { topic_metadata: { name: string; offered_qos_profiles: unknown } }[];
       };
     };
-    const inChannel: unknown = parse(channelMetadata().get(QOS_KEY)!);
-    for (const { topic_metadata } of bag.topics_with_message_count)
+    for (const { topic_metadata } of bag.topics_with_message_count) {
+      const inChannel: unknown = parse(channelMetadata(topic_metadata.name).get(QOS_KEY)!);
       expect(topic_metadata.offered_qos_profiles).toEqual(inChannel);
+    }
+  });
+
+  it("offers latched topics to whoever comes later", () => {
+    const durability = (topic: string) =>
+      (parse(channelMetadata(topic).get(QOS_KEY)!) as { durability: string }[])[0]!.durability;
+    expect(["/tf_static", "/arm/robot_description"].map(durability)).toEqual(
+      Array(2).fill("transient_local"),
+    );
+    expect(["/tf", "/arm/joint_states"].map(durability)).toEqual(Array(2).fill("volatile"));
   });
 });

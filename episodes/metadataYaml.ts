@@ -25,13 +25,15 @@ export const QOS_KEY = "offered_qos_profiles";
 
 /** As rosbag2 writes "no limit". */
 const FOREVER = { sec: 9223372036, nsec: 854775807 };
+/** Topics whose newest message is for whoever comes later, by the customs of ROS: RViz asks for them in no other way. */
+const LATCHED = /(^|\/)(tf_static|robot_description)$/;
 /** Reliable publishers serve every kind of subscription, so `ros2 bag play` reaches all of them. */
-const OFFERED_QOS = [
+const offeredQos = (topic: string) => [
   {
     history: "keep_last",
     depth: 10,
     reliability: "reliable",
-    durability: "volatile",
+    durability: LATCHED.test(topic) ? "transient_local" : "volatile",
     deadline: FOREVER,
     lifespan: FOREVER,
     liveliness: "automatic",
@@ -41,8 +43,9 @@ const OFFERED_QOS = [
 ];
 const YAML = { aliasDuplicateObjects: false, lineWidth: 0 } as const;
 
-/** Metadata of each channel in the MCAP file. */
-export const channelMetadata = (): Map<string, string> => new Map([[QOS_KEY, stringify(OFFERED_QOS, YAML)]]);
+/** Metadata of a topic's channel in the MCAP file. */
+export const channelMetadata = (topic: string): Map<string, string> =>
+  new Map([[QOS_KEY, stringify(offeredQos(topic), YAML)]]);
 
 export function metadataYaml({ file, topics, startNs, endNs }: BagContents): string {
   const count = topics.reduce((sum, { count }) => sum + count, 0);
@@ -61,7 +64,7 @@ export function metadataYaml({ file, topics, startNs, endNs }: BagContents): str
             name: topic,
             type,
             serialization_format: "cdr",
-            offered_qos_profiles: OFFERED_QOS,
+            offered_qos_profiles: offeredQos(topic),
             type_description_hash: "",
           },
           message_count: count,
