@@ -18,6 +18,7 @@ import { recordingFailed } from "./write/failure.js";
 import { giveName, refuseExisting, writeBagMetadata } from "./write/finish.js";
 import { codeOf, type EpisodeHandle, type EpisodeIo, nodeIo } from "./write/io.js";
 import { type EpisodeLock, takeLock } from "./write/lock.js";
+import { MESSAGE_BYTES_MAX } from "./write/records.js";
 import { McapStream } from "./write/stream.js";
 
 export interface EpisodeTopic {
@@ -45,8 +46,6 @@ const FLUSH_MS = 200;
 /** With the time that a sync takes, a power cut loses little more than a second. */
 const SYNC_MS = 800;
 const BACKLOG_BYTES_MAX = 128 * 1024 * 1024;
-/** No message of a robot cell is larger; what reads an episode need not believe in larger ones. */
-export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
 export class EpisodeFile {
   readonly #channels = new Map<string, { id: number; count: number }>();

@@ -15,6 +15,17 @@ export const CHUNK_HEAD_BYTES = 40;
 /** From the specification: ours to use, skipped by every reader. A damaged stretch of a file becomes such a record. */
 export const LEFT_OUT_OPCODE = 0x80;
 
+/** No message of a robot cell is larger; what reads an episode need not believe in larger ones. */
+export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Turns `bytes` of a file (9 at least), of which only these first 9 are replaced, into one record that readers skip. */
+export function leftOutHead(bytes: number): Uint8Array {
+  const head = Buffer.alloc(RECORD_HEAD_BYTES);
+  head.writeUInt8(LEFT_OUT_OPCODE, 0);
+  head.writeBigUInt64LE(BigInt(bytes - RECORD_HEAD_BYTES), 1);
+  return head;
+}
+
 /** Everything that the end of a file repeats about what came before. */
 export interface FileContents {
   readonly schemas: McapTypes.Schema[];
