@@ -19,17 +19,21 @@ from cerebellum_trainer import VERSION
 from cerebellum_trainer.bundle import PolicyDescription, write_bundle
 from cerebellum_trainer.clone import CloneConfig, clone, held_out_error
 from cerebellum_trainer.controller import ControllerConfig
-from cerebellum_trainer.dataset import Dataset, Labels, load_dataset
-from cerebellum_trainer.episodes import read_episodes
+from cerebellum_trainer.dataset import Dataset, read_dataset
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encoder_sha256, training_tokens
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.mae import MaeConfig, open_corpus, pretrain, reconstruction_sheet
 from cerebellum_trainer.relight import Relighting
 from cerebellum_trainer.runs import file_sha256, thinned, write_run
+from cerebellum_trainer.samples import Reading
 from cerebellum_trainer.vit import VisionTransformer, VitConfig, load_encoder, save_encoder
 
 WORK = Path(".cerebellum/training")
+ACTIONS = {
+    "label": "the teacher's clean command of each step",
+    "sent": "what was sent one period after the image, minus the position measured at its time",
+}
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,11 @@ class Clone:
     """Trains the controller on recorded episodes and writes the policy bundle."""
 
     episodes: Path
-    """Folder of .mcap files."""
+    """Folder of a set: it holds episode-000001, episode-000002 and so on."""
     encoder: Path = WORK / "encoder" / "encoder.safetensors"
     out: Path = Path("policies/bundles/reach-block")
     task: str = "reach-block"
-    labels: Labels = "command"
+    reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)
     controller: ControllerConfig = field(default_factory=ControllerConfig)
     recipe: CloneConfig = field(default_factory=CloneConfig)
     relighting: Relighting = field(default_factory=Relighting)
@@ -72,7 +76,9 @@ class Report:
     encoder: Path = WORK / "encoder" / "encoder.safetensors"
     out: Path = WORK / "report.json"
     task: str = "reach-block"
-    labels: Labels = "command"
+    reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)
+    rate_hz: float = 5.0
+    """Of the policy; actions "sent" are derived at it."""
     held_out: int = 8
     """Last episodes that are kept from training."""
     recipe: CloneConfig = field(default_factory=CloneConfig)
@@ -88,6 +94,7 @@ class ReachBlock:
 
     episodes: Path
     corpus: Path
+    reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)
     out: Path = Path("policies/bundles/reach-block")
     work: Path = WORK
     seed: int = 0
@@ -129,7 +136,14 @@ def run_clone(config: Clone) -> Path:
     torch.set_num_threads(config.threads)
     encoder, pretraining = load_encoder(config.encoder)
     preprocessing = Preprocessing(size_px=encoder.config.image_px)
-    dataset = load_dataset(read_episodes(config.episodes, config.task), preprocessing, config.labels)
+    dataset = read_dataset(
+        config.episodes,
+        config.task,
+        config.reading,
+        preprocessing,
+        config.policy.rate_hz,
+        config.recipe.still_rad,
+    )
     print(f"{dataset.episodes} episodes, {len(dataset.images)} frames", flush=True)
     tokens = training_tokens(
         encoder,
@@ -154,7 +168,7 @@ def run_clone(config: Clone) -> Path:
         "trainingError": held_out_error(controller, tokens[0], dataset.state, dataset.action, dataset.hold),
     }
     notes = (
-        f"Cloned from {config.labels} labels, seed {config.seed}, {config.recipe.epochs} epochs, "
+        f"Cloned from {ACTIONS[config.reading.actions]}, seed {config.seed}, {config.recipe.epochs} epochs, "
         f"feature noise {config.recipe.feature_noise}; "
         f"encoder {encoder_sha256(encoder)[:12]} ({pretraining})."
     )
@@ -179,7 +193,9 @@ def run_report(config: Report) -> dict:
     torch.manual_seed(config.seed)
     untrained = VisionTransformer(trained.config).eval().requires_grad_(False)
     preprocessing = Preprocessing(size_px=trained.config.image_px)
-    data = load_dataset(read_episodes(config.episodes, config.task), preprocessing, config.labels)
+    data = read_dataset(
+        config.episodes, config.task, config.reading, preprocessing, config.rate_hz, config.recipe.still_rad
+    )
     if not 0 < config.held_out < data.episodes:
         raise TrainerError(
             "DATASET_SMALL",
@@ -229,6 +245,7 @@ def run_reach_block(config: ReachBlock) -> Path:
         Clone(
             config.episodes,
             encoder=encoder,
+            reading=config.reading,
             out=config.out,
             features=config.work / "features",
             seed=config.seed,
@@ -257,7 +274,6 @@ def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) 
     how = (
         _describe_pretraining(pretrain_record) if pretrain_record.exists() else "no record beside the encoder"
     )
-    labels = "clean command" if config.labels == "command" else "executed delta"
     lines = [
         f"# {config.policy.name}",
         "",
@@ -265,7 +281,7 @@ def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) 
         "",
         f"- Demonstrations: {dataset.episodes} successful episodes, {len(dataset.images)} frames "
         f"({results['holdFrames']} of them standing still at the block); data set `{dataset.sha256}`.",
-        f"- Labels: the expert's {labels}.",
+        f"- Actions: {ACTIONS[config.reading.actions]}.",
         f"- Encoder: frozen, pre-training {pretraining}, feature {config.controller.feature}.",
         f"- Pre-training: {how}.",
         f"- Controller: {config.recipe.epochs} epochs, batch {config.recipe.batch}, feature noise "
@@ -274,7 +290,8 @@ def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) 
         f"{results['lossLast']:.4f} (squared deviations of the action).",
         f"- Made by cerebellum-trainer {VERSION}, torch {torch.__version__}.",
         "",
-        "To make it again: `./cerebellum train reach-block --episodes FOLDER --corpus FILE`.",
+        "To make it again: `./cerebellum train reach-block --episodes FOLDER --corpus FILE "
+        f"--actions {config.reading.actions}`.",
         "",
     ]
     return "\n".join(lines)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from cerebellum_trainer.episodes import Camera, Episode, dataset_sha256
+from cerebellum_trainer.episodes import Episode, select_episodes
 from cerebellum_trainer.errors import TrainerError
-from cerebellum_trainer.images import Preprocessing, decode_image, preprocess
-
-Labels = Literal["command", "executed"]
+from cerebellum_trainer.images import Preprocessing, preprocess
+from cerebellum_trainer.records import Camera
+from cerebellum_trainer.samples import Reading, Sample, read_samples, samples_sha256
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ class Dataset:
 
 
 def load_dataset(
-    episodes: Iterable[Episode], preprocessing: Preprocessing, labels: Labels = "command", goldens: int = 3
+    episodes: Iterable[tuple[Episode, list[Sample]]],
+    camera_name: str,
+    preprocessing: Preprocessing,
+    goldens: int = 3,
 ) -> Dataset:
     """Decodes and preprocesses every frame once.
 
-    `labels`: "command" clones the expert's clean delta, "executed" the delta that was really sent.
     Goldens are the middle frames of the first `goldens` episodes, as (frame index, (height, width, 3) uint8).
     Raises: TrainerError EPISODES_MISSING if there are none, CAMERA_CHANGED if they disagree about the camera.
     """
@@ -54,28 +57,31 @@ def load_dataset(
     golden_frames: list[tuple[int, np.ndarray]] = []
     files: list[tuple[str, str]] = []
     camera: Camera | None = None
-    for number, episode in enumerate(episodes):
-        if camera is not None and episode.camera != camera:
+    for number, (episode, samples) in enumerate(episodes):
+        pose = episode.camera(camera_name).pose
+        if camera is not None and pose != camera:
             raise TrainerError(
                 "CAMERA_CHANGED",
-                f"{episode.path.name} was recorded with another camera mount than {files[0][0]}",
+                f"{episode.name} was recorded with another camera mount than {files[0][0]}",
                 "Train on recordings of one camera mount",
             )
-        camera = episode.camera
-        files.append((episode.path.name, episode.sha256))
-        starts.append(episode.steps[0].position_rad)
-        for place, step in enumerate(episode.steps):
-            image = decode_image(step.image, preprocessing)
-            if number < goldens and place == len(episode.steps) // 2:
+        camera = pose
+        files.append((episode.name, samples_sha256(episode.sha256(), samples)))
+        starts.append(samples[0].position_rad)
+        for place, sample in enumerate(samples):
+            image = sample.image.pixels(preprocessing)
+            if number < goldens and place == len(samples) // 2:
                 golden_frames.append((len(images), image))
             images.append(preprocess(image, preprocessing))
-            state.append(step.position_rad)
-            action.append(step.action_rad if labels == "command" else step.executed_rad)
+            state.append(sample.position_rad)
+            action.append(sample.action_rad)
             index.append(number)
-            hold.append(step.phase == "hold")
+            hold.append(sample.hold)
     if camera is None:
         raise TrainerError(
-            "EPISODES_MISSING", "No successful episode of this task was found", "Record demonstrations first"
+            "EPISODES_MISSING",
+            "No episode is left to train on",
+            "Record demonstrations, or label those that succeeded",
         )
     return Dataset(
         images=torch.stack(images),
@@ -88,3 +94,20 @@ def load_dataset(
         camera=camera,
         sha256=dataset_sha256(files),
     )
+
+
+def read_dataset(
+    folder: Path, task: str, reading: Reading, preprocessing: Preprocessing, rate_hz: float, still_rad: float
+) -> Dataset:
+    """The whole way from a set's folder, telling on the way what is left out."""
+    selection = select_episodes(folder, task, reading.include_flagged)
+    for remark in selection.remarks:
+        print(f"left out: {remark}", flush=True)
+    read = ((episode, read_samples(episode, reading, rate_hz, still_rad)) for episode in selection.episodes)
+    return load_dataset(read, reading.camera, preprocessing)
+
+
+def dataset_sha256(episodes: list[tuple[str, str]]) -> str:
+    """One hash for a set of (name, sha256), whatever the order."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(episodes))
+    return hashlib.sha256(lines.encode()).hexdigest()

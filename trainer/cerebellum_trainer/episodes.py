@@ -1,200 +1,221 @@
-"""Demonstrations: one MCAP file an episode, as the daemon records them (ROS 2 profile, CDR).
+"""Recorded episodes: which of a set are trained on, and their messages. Layout: episodes/format.ts.
 
-    /camera/wrist/color/image_raw/compressed  sensor_msgs/msg/CompressedImage  header.stamp = capture
-    /arm/joint_states                         sensor_msgs/msg/JointState       joint1..joint7 and the gripper
-    /demonstration/step                       std_msgs/msg/String              JSON, see `Step`
-    metadata record "episode"                 task, seed, outcome, cameraMount (JSON), ...
+    <set>/episode-000012/episode-000012.mcap   one finished episode
+    <set>/edits.jsonl                          labels, trims and drops that came later
 
-A step is paired with the image of exactly its `imageStampNs`; nothing is matched by nearness.
+A file that is cut or damaged is refused by name; nothing is repaired silently.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import re
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, BinaryIO
 
-import numpy as np
 from mcap.exceptions import McapError
 from mcap.reader import NonSeekingReader
+from mcap.records import Channel as McapChannel
+from mcap.records import Message as McapMessage
+from mcap.records import Schema as McapSchema
+from zstandard import ZstdError
 
-from cerebellum_trainer import cdr
 from cerebellum_trainer.errors import TrainerError
+from cerebellum_trainer.records import (
+    END_RECORD,
+    START_RECORD,
+    Decisions,
+    RecordedCamera,
+    Records,
+    decisions,
+    incomplete,
+    parse_records,
+    read_edits,
+)
+from cerebellum_trainer.rosmsg import MessageType
 
-IMAGE_TOPIC = "/camera/wrist/color/image_raw/compressed"
-JOINT_TOPIC = "/arm/joint_states"
-STEP_TOPIC = "/demonstration/step"
 JOINTS = tuple(f"joint{number}" for number in range(1, 8))
-PHASES = ("reach", "hold")
-# A step's joints against the nearest joint state: more is a wrong clock or a wrong joint order. Room for
-# about 1 rad/s over the 100 ms that may lie between a frame and the nearest report.
-POSITION_AGREEMENT_RAD = 0.1
-JOINT_STATE_AGE_MAX_NS = 100_000_000
+NAME = re.compile(r"episode-\d{6,9}")
+# What the MCAP library and its decompressors raise on bytes that are no such file.
+UNREADABLE = (McapError, OSError, EOFError, ValueError, LookupError, RuntimeError, struct.error, ZstdError)
 
 
 @dataclass(frozen=True)
-class Step:
-    """One decision of the expert. Joint vectors (7,) float64, base to tool: positions [rad], actions [rad a
-    step].
-
-    `action_rad` is the clean command, `executed_rad` what was really commanded (with exploration noise).
-    """
-
-    image_stamp_ns: int
-    step_ns: int
-    phase: str
-    position_rad: np.ndarray
-    action_rad: np.ndarray
-    executed_rad: np.ndarray
-    image: bytes
-
-
-@dataclass(frozen=True)
-class Camera:
-    """Camera of a recording: pose of its optical frame in the flange frame, position [m], quaternion xyzw."""
-
-    position_m: tuple[float, float, float]
-    quat_xyzw: tuple[float, float, float, float]
-    fov_y_deg: float
+class Message:
+    topic: str
+    # When it was received, and when it was captured or made [epoch ns].
+    log_ns: int
+    stamp_ns: int
+    values: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Episode:
+    """A finished episode as it stands after all edits."""
+
     path: Path
-    sha256: str
-    metadata: dict[str, str]
-    camera: Camera
-    steps: list[Step]
+    records: Records
+    decisions: Decisions = field(default_factory=Decisions)
+
+    @property
+    def name(self) -> str:
+        return self.records.name
+
+    @property
+    def outcome(self) -> str:
+        return self.decisions.outcome or self.records.outcome
+
+    def keeps(self, log_ns: int) -> bool:
+        """Is a message of this log time inside the kept part?"""
+        from_ns, to_ns = self.decisions.from_ns, self.decisions.to_ns
+        return (from_ns is None or log_ns >= from_ns) and (to_ns is None or log_ns <= to_ns)
+
+    def camera(self, name: str) -> RecordedCamera:
+        """Raises: TrainerError CAMERA_MISSING, with the cameras that there are."""
+        found = self.records.cameras.get(name)
+        if found is not None:
+            return found
+        there = ", ".join(self.records.cameras) or "none"
+        raise TrainerError(
+            "CAMERA_MISSING",
+            f"{self.name} has no camera {name} (it has {there})",
+            "Name another one with --camera",
+        )
+
+    def joint_order(self, robot: str) -> list[int]:
+        """Places of the policy's joints in the robot's vectors. Raises: TrainerError EPISODE_INCOMPLETE."""
+        names = self.records.joint_names.get(robot, ())
+        if not set(JOINTS) <= set(names):
+            raise incomplete(self.name, f"has joints {names} for robot {robot}, not {JOINTS}")
+        return [names.index(joint) for joint in JOINTS]
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        with self.path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
+
+    def messages(self, *topics: str) -> Iterator[Message]:
+        """Decoded messages of these topics, in the order of the file.
+
+        Raises: TrainerError EPISODE_UNREADABLE, CDR_CORRUPT, DEFINITION_UNUSABLE, naming the file.
+        """
+        types: dict[int, MessageType] = {}
+        with refusing(self.path), self.path.open("rb") as stream:
+            for schema, channel, message in messages_in(stream, topics):
+                if schema is None or schema.encoding != "ros2msg" or channel.message_encoding != "cdr":
+                    raise incomplete(
+                        self.name, f"has {channel.topic} in another encoding than ros2msg and cdr"
+                    )
+                kind = types.get(schema.id)
+                if kind is None:
+                    kind = types[schema.id] = MessageType(schema.name, schema.data.decode("utf-8"))
+                values = kind.decode(message.data)
+                yield Message(channel.topic, message.log_time, message.publish_time, values)
+
+    def stamps(self, topic: str) -> list[int]:
+        """Stamps of the messages within the kept part, in the order of the file, without decoding any."""
+        with refusing(self.path), self.path.open("rb") as stream:
+            return [
+                message.publish_time
+                for _, _, message in messages_in(stream, (topic,))
+                if self.keeps(message.log_time)
+            ]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Episodes to train on, and for people what was left out and why."""
+
+    episodes: list[Episode]
+    remarks: list[str]
+
+
+def select_episodes(folder: Path, task: str, include_flagged: bool = False) -> Selection:
+    """Finished episodes of `task` that are labelled a success and neither dropped nor flagged.
+
+    Raises: TrainerError EPISODES_MISSING if `folder` is no set, EPISODE_UNREADABLE, EPISODE_FORM or
+        EPISODE_INCOMPLETE, naming the file.
+    """
+    chosen: list[Episode] = []
+    seen: dict[str, str] = {}
+    edits, remarks = read_edits(folder)
+    for path in list_episodes(folder):
+        records = read_records(path)
+        episode = Episode(path, records, decisions(edits, records.name, records.uuid))
+        why = why_not(episode, task, include_flagged)
+        if path.parent.name != records.name:
+            why = f"holds {records.name}: a copy, or renamed"
+        elif records.uuid in seen:
+            why = f"is a copy of {seen[records.uuid]}"
+        seen.setdefault(records.uuid, records.name)
+        if why is None:
+            chosen.append(episode)
+        else:
+            remarks.append(f"{path.parent.name} {why}")
+    remarks += [f"{path.name} is not finished" for path in sorted(folder.glob("episode-*.active"))]
+    return Selection(chosen, remarks)
 
 
 def list_episodes(folder: Path) -> list[Path]:
     """Every finished recording in `folder`, by name. Raises: TrainerError EPISODES_MISSING if none."""
-    paths = sorted(folder.glob("*.mcap"))
+    paths = sorted(
+        path for path in folder.glob("episode-*/episode-*.mcap") if NAME.fullmatch(path.parent.name)
+    )
     if not paths:
-        raise TrainerError("EPISODES_MISSING", f"{folder} holds no .mcap file", "Record demonstrations first")
+        raise TrainerError(
+            "EPISODES_MISSING",
+            f"{folder} holds no finished episode (episode-*/episode-*.mcap)",
+            "Name the folder of a set, one level above its episodes",
+        )
     return paths
 
 
-def read_episodes(folder: Path, task: str) -> Iterator[Episode]:
-    """Successful episodes of `task`, one at a time: images are large. Others are skipped.
+def why_not(episode: Episode, task: str, include_flagged: bool) -> str | None:
+    records = episode.records
+    if records.task != task:
+        return f"is of task {records.task}"
+    if episode.decisions.dropped:
+        return "was dropped"
+    if episode.outcome != "success":
+        return f"is a {episode.outcome}" if episode.outcome == "failure" else "has no label"
+    if records.flags and not include_flagged:
+        return f"is flagged ({records.flags[0]})"
+    return None
 
-    Raises: TrainerError EPISODE_UNREADABLE or EPISODE_INCOMPLETE, naming the file.
-    """
-    for path in list_episodes(folder):
-        episode = read_episode(path)
-        if episode.metadata.get("task") == task and episode.metadata.get("outcome") == "success":
-            yield episode
+
+def read_records(path: Path) -> Records:
+    with refusing(path), path.open("rb") as stream:
+        metadata = NonSeekingReader(stream, validate_crcs=True).iter_metadata()
+        found = {record.name: record.metadata for record in metadata}
+        return parse_records(path.name, found.get(START_RECORD), found.get(END_RECORD))
 
 
-def read_episode(path: Path) -> Episode:
-    """Reads and checks one file; a step without its image, or at odds with the joint states, is refused."""
-    images: dict[int, bytes] = {}
-    joints: list[cdr.JointState] = []
-    raw_steps: list[str] = []
+def messages_in(
+    stream: BinaryIO, topics: tuple[str, ...]
+) -> Iterator[tuple[McapSchema | None, McapChannel, McapMessage]]:
+    """From one end to the other: only so is every byte held against the file's checksums."""
+    reader = NonSeekingReader(stream, validate_crcs=True)
+    return reader.iter_messages(topics=topics, log_time_order=False)
+
+
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Turns whatever goes wrong inside into a refusal that names the file."""
     try:
-        with path.open("rb") as stream:
-            reader = NonSeekingReader(stream)
-            for _, channel, message in reader.iter_messages(topics=[IMAGE_TOPIC, JOINT_TOPIC, STEP_TOPIC]):
-                if channel.topic == IMAGE_TOPIC:
-                    image = cdr.read_compressed_image(message.data)
-                    images[image.stamp_ns] = image.data
-                elif channel.topic == JOINT_TOPIC:
-                    joints.append(cdr.read_joint_state(message.data))
-                else:
-                    raw_steps.append(cdr.read_string(message.data))
-            metadata = read_metadata(path)
-    except (McapError, OSError, EOFError) as error:
-        raise _refused("EPISODE_UNREADABLE", path, f"is no whole MCAP file: {error}") from error
+        yield
     except TrainerError as error:
-        raise _refused(error.code, path, f"is damaged: {error.happened}") from error
-    if not raw_steps:
-        raise _refused("EPISODE_INCOMPLETE", path, f"has no message on {STEP_TOPIC}")
-    steps = [parse_step(path, raw, images) for raw in raw_steps]
-    check_joint_states(path, steps, joints)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Episode(path, digest, metadata, parse_camera(path, metadata), steps)
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """The record named "episode"."""
-    with path.open("rb") as stream:
-        for record in NonSeekingReader(stream).iter_metadata():
-            if record.name == "episode":
-                return dict(record.metadata)
-    raise _refused("EPISODE_INCOMPLETE", path, 'has no metadata record "episode"')
-
-
-def parse_step(path: Path, raw: str, images: dict[int, bytes]) -> Step:
-    try:
-        found = json.loads(raw)
-        image_stamp_ns = int(found["imageStampNs"])
-        vectors = [_joint_vector(found[key]) for key in ("positionRad", "actionRad", "executedRad")]
-        step_ns, phase = int(found["stepNs"]), found["phase"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _refused(
-            "EPISODE_INCOMPLETE", path, f"has a malformed step ({error!r}): {raw[:120]}"
+        if path.stem in error.happened:
+            raise
+        raise TrainerError(error.code, f"{path.name} is damaged: {error.happened}", error.remedy) from error
+    except UNREADABLE as error:
+        raise TrainerError(
+            "EPISODE_UNREADABLE",
+            f"{path.name} is no whole MCAP file: {error!r}",
+            "Run `./cerebellum episodes repair` on its set, or move this episode away",
         ) from error
-    if phase not in PHASES:
-        raise _refused("EPISODE_INCOMPLETE", path, f'has a step of phase "{phase}", not one of {PHASES}')
-    if image_stamp_ns not in images:
-        raise _refused("EPISODE_INCOMPLETE", path, f"lacks the image of {image_stamp_ns} ns that a step used")
-    return Step(image_stamp_ns, step_ns, phase, *vectors, image=images[image_stamp_ns])
-
-
-def parse_camera(path: Path, metadata: dict[str, str]) -> Camera:
-    """Metadata `cameraMount`: JSON with positionM and quatXyzw (optical in flange frame) and fovYDeg."""
-    try:
-        mount = json.loads(metadata["cameraMount"])
-        position = tuple(float(value) for value in mount["positionM"])
-        quat = tuple(float(value) for value in mount["quatXyzw"])
-        fov_y_deg = float(mount["fovYDeg"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise _refused(
-            "EPISODE_INCOMPLETE", path, f'has no usable "cameraMount" in its metadata ({error!r})'
-        ) from error
-    if len(position) != 3 or len(quat) != 4 or abs(np.linalg.norm(quat) - 1) > 1e-3:
-        raise _refused("EPISODE_INCOMPLETE", path, f"has a camera mount that is no pose: {mount}")
-    return Camera(position, quat, fov_y_deg)
-
-
-def check_joint_states(path: Path, steps: list[Step], joints: list[cdr.JointState]) -> None:
-    """Each step's position must be what the arm reported then: catches a wrong clock, order or unit."""
-    if not joints:
-        raise _refused("EPISODE_INCOMPLETE", path, f"has no message on {JOINT_TOPIC}")
-    order = [joints[0].names.index(name) for name in JOINTS if name in joints[0].names]
-    if len(order) != len(JOINTS):
-        raise _refused("EPISODE_INCOMPLETE", path, f"has joints {joints[0].names}, not {JOINTS}")
-    stamps = np.array([joint.stamp_ns for joint in joints], dtype=np.int64)
-    for step in steps:
-        nearest = int(np.abs(stamps - step.image_stamp_ns).argmin())
-        age_ns = abs(int(stamps[nearest]) - step.image_stamp_ns)
-        if age_ns > JOINT_STATE_AGE_MAX_NS:
-            raise _refused(
-                "EPISODE_INCOMPLETE", path, f"has no joint state within {age_ns / 1e6:.0f} ms of a step"
-            )
-        off_rad = float(np.abs(joints[nearest].position[order] - step.position_rad).max())
-        if off_rad > POSITION_AGREEMENT_RAD:
-            raise _refused(
-                "EPISODE_INCONSISTENT",
-                path,
-                f"has a step {off_rad:.3f} rad off the joint state then (limit {POSITION_AGREEMENT_RAD})",
-            )
-
-
-def dataset_sha256(episodes: list[tuple[str, str]]) -> str:
-    """One hash for a set of (file name, sha256), whatever the order."""
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(episodes))
-    return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def _joint_vector(values: list[float]) -> np.ndarray:
-    vector = np.asarray(values, dtype=np.float64)
-    if vector.shape != (len(JOINTS),) or not np.isfinite(vector).all():
-        raise ValueError(f"{values} is not {len(JOINTS)} finite numbers")
-    return vector
-
-
-def _refused(code: str, path: Path, what: str) -> TrainerError:
-    return TrainerError(code, f"{path.name} {what}", "Leave this episode out or record it again")

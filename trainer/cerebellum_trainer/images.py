@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -91,6 +91,38 @@ def preprocess(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
     return normalise(resized.permute(0, 2, 3, 1), preprocessing)[0]
 
 
+@dataclass(frozen=True)
+class StoredImage:
+    """An image as an episode keeps it: JPEG or PNG bytes, or packed pixels with their sizes."""
+
+    data: bytes
+    # Of raw pixels: width, height, bytes a row, encoding. None for JPEG and PNG.
+    raw: tuple[int, int, int, str] | None = None
+
+    @staticmethod
+    def of(message: dict[str, Any]) -> StoredImage:
+        """Of a decoded sensor_msgs CompressedImage or Image."""
+        if "format" in message:
+            return StoredImage(message["data"])
+        raw = (message["width"], message["height"], message["step"], message["encoding"])
+        return StoredImage(message["data"], raw)
+
+    def pixels(self, preprocessing: Preprocessing) -> np.ndarray:
+        """(height, width, 3) uint8 RGB. Raises: TrainerError IMAGE_UNREADABLE, IMAGE_SIZE."""
+        if self.raw is None:
+            return decode_image(self.data, preprocessing)
+        width, height, step, encoding = self.raw
+        if encoding not in ("rgb8", "bgr8") or step < 3 * width or len(self.data) != step * height:
+            raise TrainerError(
+                "IMAGE_UNREADABLE",
+                f"An image is {encoding}, {width}x{height}, rows of {step} bytes, {len(self.data)} in all",
+                "Record rgb8 or bgr8 images",
+            )
+        rows = np.frombuffer(self.data, np.uint8).reshape(height, step)[:, : 3 * width]
+        image = rows.reshape(height, width, 3)
+        return sized(np.ascontiguousarray(image if encoding == "rgb8" else image[..., ::-1]), preprocessing)
+
+
 def decode_image(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
     """JPEG or PNG bytes -> (height, width, 3) uint8 RGB.
 
@@ -103,6 +135,10 @@ def decode_image(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
         raise TrainerError(
             "IMAGE_UNREADABLE", f"An image of {len(data)} bytes does not decode", "Leave the episode out"
         ) from error
+    return sized(image, preprocessing)
+
+
+def sized(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     expected = (preprocessing.height_px, preprocessing.width_px)
     if image.shape[:2] != expected:
         raise TrainerError(

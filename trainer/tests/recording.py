@@ -1,55 +1,170 @@
-"""Writes small recordings as the daemon does. CDR is built by hand, so the reader has no accomplice."""
+"""Writes small episodes as the daemon does. CDR is built by hand, so the reader has no accomplice."""
 
 from __future__ import annotations
 
 import io
 import json
 import struct
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from mcap.writer import Writer
 from PIL import Image
 
-from cerebellum_trainer.episodes import IMAGE_TOPIC, JOINT_TOPIC, JOINTS, STEP_TOPIC
+from cerebellum_trainer.episodes import JOINTS
 
 START_NS = 1_700_000_000_123_456_789
+STEP_NS = 200_000_000
+TICK_NS = 20_000_000
+# What was sent runs this far from what was measured at the same time.
+SENT_OFF_RAD = 0.01
+IMAGE_TOPIC = "/camera/wrist/color/image_raw/compressed"
+INPUT_TOPIC = "/cerebellum/policy_input/wrist/compressed"
+TICK_TOPIC = "/arm/servo_tick"
+STEP_TOPIC = "/cerebellum/policy_step"
 CAMERA = {
+    "imageTopic": IMAGE_TOPIC,
+    "storage": "png",
+    "widthPx": 640,
+    "heightPx": 480,
+    "rateHz": 30,
     "fovYDeg": 42,
-    "positionM": [0.075, 0, 0.025],
-    "quatXyzw": [-0.0739128, -0.0739128, 0.7032332, 0.7032332],
+    "mount": {
+        "robot": "arm",
+        "positionM": [0.075, 0, 0.025],
+        "quatXyzw": [-0.0739128, -0.0739128, 0.7032332, 0.7032332],
+    },
+}
+TIME = "int32 sec\nuint32 nanosec\n"
+HEADER = "# Standard metadata\nbuiltin_interfaces/Time stamp\n\nstring frame_id\n"
+LINE = "=" * 80
+COMPRESSED_IMAGE = f"""std_msgs/Header header # Its stamp is the time of capture
+string format
+uint8[] data
+{LINE}
+MSG: std_msgs/Header
+{HEADER}
+{LINE}
+MSG: builtin_interfaces/Time
+{TIME}"""
+MESSAGES = Path(__file__).parents[2] / "launch/interfaces/cerebellum_msgs/msg"
+
+
+def own_definition(name: str) -> str:
+    text = (MESSAGES / f"{name}.msg").read_text(encoding="utf-8")
+    return f"{text}\n{LINE}\nMSG: builtin_interfaces/Time\n{TIME}"
+
+
+TYPES = {
+    IMAGE_TOPIC: ("sensor_msgs/msg/CompressedImage", COMPRESSED_IMAGE),
+    INPUT_TOPIC: ("sensor_msgs/msg/CompressedImage", COMPRESSED_IMAGE),
+    TICK_TOPIC: ("cerebellum_msgs/msg/ServoTick", own_definition("ServoTick")),
+    STEP_TOPIC: ("cerebellum_msgs/msg/PolicyStep", own_definition("PolicyStep")),
 }
 
 
-def pad(data: bytes, align: int) -> bytes:
-    return data + b"\0" * (-len(data) % align)
+class Cdr:
+    """Little-endian plain CDR, by hand."""
+
+    def __init__(self) -> None:
+        self._body = b""
+
+    def pack(self, code: str, value: float) -> Cdr:
+        data = struct.pack(f"<{code}", value)
+        self._body += b"\0" * (-len(self._body) % len(data)) + data
+        return self
+
+    def u32(self, *values: int) -> Cdr:
+        for value in values:
+            self.pack("I", value)
+        return self
+
+    def u64(self, *values: int) -> Cdr:
+        for value in values:
+            self.pack("Q", value)
+        return self
+
+    def time(self, stamp_ns: int) -> Cdr:
+        return self.pack("i", stamp_ns // 10**9).u32(stamp_ns % 10**9)
+
+    def text(self, value: str) -> Cdr:
+        raw = value.encode() + b"\0"
+        self.u32(len(raw))
+        self._body += raw
+        return self
+
+    def data(self, value: bytes) -> Cdr:
+        self.u32(len(value))
+        self._body += value
+        return self
+
+    def float64s(self, *values: float) -> Cdr:
+        for value in values:
+            self.pack("d", value)
+        return self
+
+    def vectors(self, *vectors: list[float] | np.ndarray) -> Cdr:
+        for vector in vectors:
+            self.u32(len(vector)).float64s(*vector)
+        return self
+
+    def message(self) -> bytes:
+        return b"\0\1\0\0" + self._body
 
 
-def string(data: bytes, text: str) -> bytes:
-    raw = text.encode() + b"\0"
-    return pad(data, 4) + struct.pack("<I", len(raw)) + raw
+def compressed_image(stamp_ns: int, data: bytes, encoding: str = "png") -> bytes:
+    return Cdr().time(stamp_ns).text("camera").text(encoding).data(data).message()
 
 
-def header(stamp_ns: int, frame: str) -> bytes:
-    return string(struct.pack("<iI", stamp_ns // 10**9, stamp_ns % 10**9), frame)
+def servo_tick(
+    stamp_ns: int, state_ns: int, sent: np.ndarray, position: np.ndarray, state: str = "following"
+) -> bytes:
+    nothing = np.zeros(7)
+    return (
+        Cdr()
+        .time(stamp_ns)
+        .u64(17)
+        .text(state)
+        .u32(3)
+        .text("test")
+        .u32(5, 0)
+        .time(state_ns)
+        .u64(18, 19)
+        .vectors(sent, sent, sent, position, nothing, nothing)
+        .float64s(np.nan, 0.08)
+        .u32(0)
+        .message()
+    )
 
 
-def compressed_image(stamp_ns: int, data: bytes, encoding: str = "jpeg") -> bytes:
-    body = string(header(stamp_ns, "camera"), encoding)
-    return b"\0\1\0\0" + pad(body, 4) + struct.pack("<I", len(data)) + data
-
-
-def joint_state(stamp_ns: int, names: list[str], position: list[float]) -> bytes:
-    body = pad(header(stamp_ns, ""), 4) + struct.pack("<I", len(names))
-    for name in names:
-        body = string(body, name)
-    body = pad(body, 4) + struct.pack("<I", len(position))
-    body = pad(body, 8) + struct.pack(f"<{len(position)}d", *position) if position else body
-    return b"\0\1\0\0" + pad(body, 4) + struct.pack("<II", 0, 0)
-
-
-def string_message(text: str) -> bytes:
-    return b"\0\1\0\0" + string(b"", text)
+def policy_step(
+    stamp_ns: int,
+    image_ns: int,
+    position: np.ndarray,
+    label: np.ndarray,
+    phase: str,
+    refusal: str = "",
+    camera: str = "wrist",
+) -> bytes:
+    return (
+        Cdr()
+        .time(stamp_ns)
+        .text("expert")
+        .u32(1, 0)
+        .text(refusal)
+        .text(camera)
+        .time(image_ns)
+        .vectors(position)
+        .float64s(0.08)
+        .vectors(label + 0.01, label + 0.01, position + label + 0.01, label)
+        .text(phase)
+        .u32(4)
+        .time(stamp_ns + 1)
+        .float64s(0.1, 40, np.nan, np.nan, np.nan, 0.2)
+        .message()
+    )
 
 
 def picture(block_x: float, block_y: float, brightness: int, size: tuple[int, int] = (640, 480)) -> bytes:
@@ -62,62 +177,114 @@ def picture(block_x: float, block_y: float, brightness: int, size: tuple[int, in
     return stream.getvalue()
 
 
+class Plan:
+    """What happens in an episode: at step k joints are at `position[k]`, on a straight line in between."""
+
+    def __init__(self, seed: int, steps: int, holds: int) -> None:
+        generator = np.random.default_rng(seed)
+        self.hold = np.arange(steps) >= steps - holds
+        self.position = np.cumsum(generator.normal(0, 0.03, (steps + 2, 7)), axis=0)
+        self.position[max(0, steps - holds) :] = self.position[max(0, steps - holds)]
+        self.block = np.where(self.hold[:, None], 0.5, generator.uniform(0.1, 0.9, (steps, 2)))
+        # A linear function of where the square is, so that it can be learnt.
+        x, y = self.block.T - 0.5
+        self.label = 0.1 * np.stack([x, y, 0 * x, y - x, 0 * x, x, 0 * x], axis=1)
+
+    def position_at(self, at_ns: int) -> np.ndarray:
+        at = max(0.0, (at_ns - START_NS) / STEP_NS)
+        before = min(int(at), len(self.position) - 2)
+        share = min(1.0, at - before)
+        return (1 - share) * self.position[before] + share * self.position[before + 1]
+
+
 def write_episode(
-    path: Path,
-    seed: int,
+    folder: Path,
+    number: int = 1,
+    seed: int = 1,
     steps: int = 14,
     holds: int = 4,
-    metadata: dict[str, str] | None = None,
-    leave_out_image: int | None = None,
+    start: dict[str, str] | None = None,
+    end: dict[str, str] | None = None,
+    records: tuple[str, ...] = ("episode", "episode_end"),
     position_offset_rad: float = 0.0,
-    step_text: str | None = None,
-) -> None:
-    """An episode whose action is a linear function of where the square is, so that it can be learnt."""
-    generator = np.random.default_rng(seed)
+    joint_names: tuple[str, ...] = JOINTS,
+    rename: dict[str, str] | None = None,
+    change: Callable[[str, int, bytes], bytes | None] = lambda _topic, _stamp_ns, data: data,
+) -> Path:
+    """`change` sees each message by topic and stamp, and may injure it or take it away; `rename` moves all
+    messages of a topic to another one. Returns the file.
+    """
+    name = f"episode-{number:06d}"
+    path = folder / name / f"{name}.mcap"
+    path.parent.mkdir(parents=True)
+    plan = Plan(seed, steps, holds)
+    order = [JOINTS.index(joint) for joint in joint_names if joint in JOINTS]
     with path.open("wb") as stream:
         writer = Writer(stream)
         writer.start(profile="ros2", library="test")
-        topics = {
-            IMAGE_TOPIC: "sensor_msgs/msg/CompressedImage",
-            JOINT_TOPIC: "sensor_msgs/msg/JointState",
-            STEP_TOPIC: "std_msgs/msg/String",
-        }
+        if "episode" in records:
+            writer.add_metadata("episode", {**start_record(name, seed, joint_names), **(start or {})})
         channels = {}
-        for topic, kind in topics.items():
-            schema = writer.register_schema(name=kind, encoding="ros2msg", data=b"")
+        for topic, (kind, definition) in TYPES.items():
+            schema = writer.register_schema(name=kind, encoding="ros2msg", data=definition.encode())
             channels[topic] = writer.register_channel(topic=topic, message_encoding="cdr", schema_id=schema)
 
-        def add(topic: str, stamp_ns: int, data: bytes) -> None:
-            writer.add_message(channels[topic], log_time=stamp_ns, data=data, publish_time=stamp_ns)
+        def add(topic: str, stamp_ns: int, delay_ns: int, data: bytes) -> None:
+            topic = (rename or {}).get(topic, topic)
+            kept = change(topic, stamp_ns, data)
+            if kept is not None:
+                writer.add_message(channels[topic], stamp_ns + delay_ns, kept, publish_time=stamp_ns)
 
+        for stamp_ns in range(START_NS - STEP_NS, START_NS + (steps + 1) * STEP_NS + 1, TICK_NS):
+            state_ns = stamp_ns - TICK_NS
+            sent = plan.position_at(stamp_ns) + SENT_OFF_RAD
+            tick = servo_tick(stamp_ns, state_ns, sent[order], plan.position_at(state_ns)[order])
+            add(TICK_TOPIC, stamp_ns, 0, tick)
         for index in range(steps):
-            stamp_ns = START_NS + index * 200_000_000
-            position = generator.normal(0, 0.3, 7)
-            hold = index >= steps - holds
-            x, y = (0.5, 0.5) if hold else generator.uniform(0.1, 0.9, 2)
-            action = np.zeros(7) if hold else np.array([x - 0.5, y - 0.5, 0, y - x, 0, x - 0.5, 0]) * 0.1
-            add(JOINT_TOPIC, stamp_ns + 3_000_000, joint_state(stamp_ns + 3_000_000, *_reported(position)))
-            if index != leave_out_image:
-                add(IMAGE_TOPIC, stamp_ns, compressed_image(stamp_ns, picture(x, y, 90 + seed % 40)))
-            step = {
-                "imageStampNs": str(stamp_ns),
-                "positionRad": (position + position_offset_rad).tolist(),
-                "actionRad": action.tolist(),
-                "executedRad": (action + 0.01).tolist(),
-                "stepNs": str(stamp_ns + 66_000_000),
-                "phase": "hold" if hold else "reach",
-            }
-            add(STEP_TOPIC, stamp_ns + 66_000_000, string_message(step_text or json.dumps(step)))
-        default = {
-            "task": "reach-block",
-            "outcome": "success",
-            "cameraMount": json.dumps(CAMERA),
-            "seed": str(seed),
-        }
-        writer.add_metadata("episode", {**default, **(metadata or {})})
+            stamp_ns = START_NS + index * STEP_NS
+            data = picture(*plan.block[index], 90 + seed % 40)
+            add(IMAGE_TOPIC, stamp_ns, 12_000_000, compressed_image(stamp_ns, data))
+            position = plan.position[index] + position_offset_rad
+            phase = "hold" if plan.hold[index] else "reach"
+            step = policy_step(
+                stamp_ns + 66_000_000, stamp_ns, position[order], plan.label[index][order], phase
+            )
+            add(STEP_TOPIC, stamp_ns + 66_000_000, 30_000_000, step)
+        if "episode_end" in records:
+            writer.add_metadata("episode_end", {**end_record(), **(end or {})})
         writer.finish()
+    return path
 
 
-def _reported(position: np.ndarray) -> tuple[list[str], list[float]]:
-    """The gripper comes first, so that a reader which trusts the order is caught."""
-    return ["drive_joint", *JOINTS], [0.4, *position.tolist()]
+def start_record(name: str, seed: int, joint_names: tuple[str, ...]) -> dict[str, str]:
+    clock = json.dumps({"monotonicNs": "5000000000", "epochNs": str(START_NS)})
+    return {
+        "schema": "cerebellum/episode@1",
+        "uuid": str(uuid.UUID(int=(0x4 << 76) | (0x8 << 60) | seed)),
+        "task": "reach-block",
+        "name": name,
+        "kind": "demonstration",
+        "note": "",
+        "startedNs": str(START_NS),
+        "clock": clock,
+        "robots": json.dumps({"arm": {"jointNames": joint_names}}),
+        "cameras": json.dumps({"wrist": CAMERA}),
+        "context": json.dumps({"seed": seed}),
+    }
+
+
+def end_record() -> dict[str, str]:
+    return {"endedNs": str(START_NS + 10**10), "endedBecause": "stopped", "outcome": "success", "flags": "[]"}
+
+
+def write_edits(folder: Path, *edits: dict | str) -> None:
+    """Edits as lines of the set's log; a text is written as it is."""
+    with (folder / "edits.jsonl").open("a", encoding="utf-8") as stream:
+        for edit in edits:
+            stream.write(edit if isinstance(edit, str) else json.dumps(edit, separators=(",", ":")) + "\n")
+
+
+def edit(number: int, seed: int, kind: str, **fields: object) -> dict:
+    record = start_record(f"episode-{number:06d}", seed, JOINTS)
+    base = {"schema": "cerebellum/edit@1", "atNs": str(START_NS), "by": "test", "note": ""}
+    return {**base, "episode": record["name"], "uuid": record["uuid"], "kind": kind, **fields}

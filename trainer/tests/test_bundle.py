@@ -27,9 +27,8 @@ RECIPE = CloneConfig(epochs=4, batch=32)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, small_encoder: VisionTransformer) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    (folder / "episodes").mkdir()
     for seed in range(6):
-        write_episode(folder / "episodes" / f"{seed}.mcap", seed=seed)
+        write_episode(folder / "episodes", 1 + seed, seed=seed)
     save_encoder(small_encoder, folder / "encoder.safetensors", "mae")
     run_clone(
         Clone(

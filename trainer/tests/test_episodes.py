@@ -1,93 +1,197 @@
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from recording import CAMERA, START_NS, write_episode
+from recording import CAMERA, START_NS, STEP_NS, edit, write_edits, write_episode
 
-from cerebellum_trainer.dataset import load_dataset
-from cerebellum_trainer.episodes import dataset_sha256, read_episode, read_episodes
+from cerebellum_trainer.episodes import read_records, select_episodes
 from cerebellum_trainer.errors import TrainerError
-from cerebellum_trainer.images import Preprocessing, decode_image, preprocess
+
+FLAGS = json.dumps([{"code": "gap", "topic": "/camera/wrist", "text": "nothing for 1.2 s"}])
+
+
+def names(folder: Path, **options: bool) -> list[str]:
+    return [episode.name[-3:] for episode in select_episodes(folder, "reach-block", **options).episodes]
+
+
+def remarks(folder: Path) -> str:
+    return "\n".join(select_episodes(folder, "reach-block").remarks)
 
 
 def refused(path: Path) -> TrainerError:
     with pytest.raises(TrainerError) as caught:
-        read_episode(path)
-    assert path.name in str(caught.value)
+        select_episodes(path.parents[1], "reach-block")
+    assert path.stem in str(caught.value)
     return caught.value
 
 
-def test_steps_carry_their_own_image_and_vectors(tmp_path: Path) -> None:
-    write_episode(tmp_path / "a.mcap", seed=1)
-    episode = read_episode(tmp_path / "a.mcap")
-    assert len(episode.steps) == 14
-    assert [step.phase for step in episode.steps].count("hold") == 4
-    assert episode.steps[2].image_stamp_ns == START_NS + 400_000_000
-    np.testing.assert_allclose(episode.steps[2].executed_rad - episode.steps[2].action_rad, 0.01)
-    assert episode.camera.fov_y_deg == 42
-    assert episode.camera.position_m == tuple(CAMERA["positionM"])
+def test_only_successes_of_the_task_are_used_and_the_rest_is_named(tmp_path: Path) -> None:
+    write_episode(tmp_path, 1, seed=1)
+    write_episode(tmp_path, 2, seed=2, end={"outcome": "failure"})
+    write_episode(tmp_path, 3, seed=3, end={"outcome": "unlabelled"})
+    write_episode(tmp_path, 4, seed=4, start={"task": "another"})
+    write_episode(tmp_path, 5, seed=5, end={"flags": FLAGS})
+    (tmp_path / "episode-000006.active").mkdir()
+    (tmp_path / "notes").mkdir()
+    assert names(tmp_path) == ["001"]
+    assert names(tmp_path, include_flagged=True) == ["001", "005"]
+    assert remarks(tmp_path).split("\n") == [
+        "episode-000002 is a failure",
+        "episode-000003 has no label",
+        "episode-000004 is of task another",
+        "episode-000005 is flagged (gap /camera/wrist: nothing for 1.2 s)",
+        "episode-000006.active is not finished",
+    ]
+
+
+def test_later_labels_and_drops_count_the_last_one_of_each(tmp_path: Path) -> None:
+    write_episode(tmp_path, 1, seed=1)
+    write_episode(tmp_path, 2, seed=2, end={"outcome": "failure"})
+    write_episode(tmp_path, 3, seed=3)
+    write_edits(
+        tmp_path,
+        edit(1, 1, "label", outcome="failure"),
+        edit(2, 2, "label", outcome="success"),
+        edit(3, 3, "drop", dropped=True),
+    )
+    assert names(tmp_path) == ["002"]
+    write_edits(tmp_path, edit(3, 3, "drop", dropped=False), edit(1, 1, "label", outcome="success"))
+    assert names(tmp_path) == ["001", "002", "003"]
+
+
+def test_edits_of_another_recording_of_that_name_and_lines_that_mean_nothing_have_no_effect(
+    tmp_path: Path,
+) -> None:
+    write_episode(tmp_path, 1, seed=1)
+    torn = json.dumps(edit(1, 1, "drop", dropped=True))[:70]
+    write_edits(
+        tmp_path,
+        edit(1, 99, "drop", dropped=True),
+        edit(1, 1, "paint", colour="blue"),
+        edit(1, 1, "label", outcome="perhaps"),
+        edit(1, 1, "trim", fromNs="-5", toNs=None),
+        {**edit(1, 1, "drop", dropped=True), "schema": "cerebellum/edit@2"},
+        torn,
+        edit(1, 1, "label", outcome="failure"),
+        "\n[]\n",
+    )
+    assert names(tmp_path) == []
+    assert remarks(tmp_path).split("\n") == [
+        "line 2 of edits.jsonl is no edit that this program knows",
+        "line 3 of edits.jsonl is no edit that this program knows",
+        "line 4 of edits.jsonl is no edit that this program knows",
+        "line 5 of edits.jsonl is no edit that this program knows",
+        "line 6 of edits.jsonl is torn",
+        "line 8 of edits.jsonl is no edit that this program knows",
+        "episode-000001 is a failure",
+    ]
+
+
+def test_a_copy_is_not_trained_on_twice(tmp_path: Path) -> None:
+    path = write_episode(tmp_path, 1, seed=1)
+    shutil.copytree(path.parent, tmp_path / "episode-000007")
+    write_episode(tmp_path, 8, seed=1)
+    assert names(tmp_path) == ["001"]
+    assert "episode-000007 holds episode-000001: a copy, or renamed" in remarks(tmp_path)
+    assert "episode-000008 is a copy of episode-000001" in remarks(tmp_path)
+
+
+def test_records_say_how_the_camera_was_mounted(tmp_path: Path) -> None:
+    records = read_records(write_episode(tmp_path))
+    camera = records.cameras["wrist"]
+    assert (camera.robot, camera.pose.fov_y_deg) == ("arm", 42)
+    assert camera.pose.position_m == tuple(CAMERA["mount"]["positionM"])
 
 
 @pytest.mark.parametrize(
     ("changes", "code", "words"),
     [
-        ({"leave_out_image": 3}, "EPISODE_INCOMPLETE", "lacks the image"),
-        ({"position_offset_rad": 0.3}, "EPISODE_INCONSISTENT", "0.300 rad off"),
-        ({"metadata": {"cameraMount": "{}"}}, "EPISODE_INCOMPLETE", "cameraMount"),
-        ({"step_text": "{}"}, "EPISODE_INCOMPLETE", "malformed step"),
-        ({"steps": 0, "holds": 0}, "EPISODE_INCOMPLETE", "no message on"),
+        ({"records": ("episode",)}, "EPISODE_INCOMPLETE", 'no metadata record "episode_end"'),
+        ({"records": ("episode_end",)}, "EPISODE_INCOMPLETE", 'no metadata record "episode"'),
+        ({"start": {"schema": "cerebellum/episode@2"}}, "EPISODE_FORM", "cerebellum/episode@2"),
+        ({"start": {"cameras": "{"}}, "EPISODE_INCOMPLETE", "unusable metadata"),
+        ({"start": {"robots": "[]"}}, "EPISODE_INCOMPLETE", "unusable metadata"),
+        ({"end": {"flags": "[3]"}}, "EPISODE_INCOMPLETE", "unusable metadata"),
+        ({"end": {"outcome": "fine"}}, "EPISODE_INCOMPLETE", 'outcome "fine"'),
+        (
+            {"start": {"cameras": json.dumps({"wrist": {**CAMERA, "mount": {"robot": "arm"}}})}},
+            "EPISODE_INCOMPLETE",
+            "positionM",
+        ),
+        (
+            {
+                "start": {
+                    "cameras": json.dumps(
+                        {"wrist": {**CAMERA, "mount": {**CAMERA["mount"], "quatXyzw": [0, 0, 0, 2]}}}
+                    )
+                }
+            },
+            "EPISODE_INCOMPLETE",
+            "no pose",
+        ),
     ],
 )
-def test_bad_data_is_refused_by_name(tmp_path: Path, changes: dict, code: str, words: str) -> None:
-    write_episode(tmp_path / "bad.mcap", seed=1, **changes)
-    error = refused(tmp_path / "bad.mcap")
+def test_bad_records_are_refused_by_name(tmp_path: Path, changes: dict, code: str, words: str) -> None:
+    error = refused(write_episode(tmp_path, **changes))
     assert error.code == code
     assert words in error.happened
 
 
 def test_a_cut_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "cut.mcap"
-    write_episode(path, seed=1)
-    path.write_bytes(path.read_bytes()[:5000])
-    assert refused(path).code in ("EPISODE_UNREADABLE", "EPISODE_INCOMPLETE")
+    path = write_episode(tmp_path, steps=2, holds=0)
+    whole = path.read_bytes()
+    for size in [*range(0, 200, 7), *range(200, len(whole), len(whole) // 50), len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        assert refused(path).code in ("EPISODE_UNREADABLE", "EPISODE_INCOMPLETE")
 
 
-def test_only_successes_of_the_task_are_used(tmp_path: Path) -> None:
-    write_episode(tmp_path / "a.mcap", seed=1)
-    write_episode(tmp_path / "b.mcap", seed=2, metadata={"outcome": "failure"})
-    write_episode(tmp_path / "c.mcap", seed=3, metadata={"task": "another"})
-    write_episode(tmp_path / "d.mcap", seed=4)
-    assert [episode.path.name for episode in read_episodes(tmp_path, "reach-block")] == ["a.mcap", "d.mcap"]
-    with pytest.raises(TrainerError, match="No successful episode"):
-        load_dataset(read_episodes(tmp_path, "nothing"), Preprocessing())
+def test_damage_anywhere_is_refused_by_name_or_changes_nothing(tmp_path: Path) -> None:
+    path = write_episode(tmp_path, steps=2, holds=0)
+    whole = path.read_bytes()
+    generator = np.random.default_rng(5)
+    refusals: list[str] = []
+    reference = messages_of(path)
+    for place in generator.integers(len(whole), size=150):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
+        try:
+            found = messages_of(path)
+        except TrainerError as error:
+            refusals.append(str(error))
+            continue
+        assert found == reference
+    assert len(refusals) > 20
+    assert all(path.stem in refusal for refusal in refusals)
 
 
-def test_dataset_aligns_images_with_labels(tmp_path: Path) -> None:
-    for seed in (1, 2):
-        write_episode(tmp_path / f"{seed}.mcap", seed=seed)
-    preprocessing = Preprocessing()
-    data = load_dataset(read_episodes(tmp_path, "reach-block"), preprocessing)
-    assert data.images.shape == (28, 3, 112, 112)
-    assert data.episodes == 2
-    assert int(data.hold.sum()) == 8
-    step = read_episode(tmp_path / "2.mcap").steps[5]
-    np.testing.assert_allclose(data.action[19], step.action_rad, atol=1e-7)
-    np.testing.assert_allclose(
-        data.images[19], preprocess(decode_image(step.image, preprocessing), preprocessing)
-    )
-    executed = load_dataset(read_episodes(tmp_path, "reach-block"), preprocessing, labels="executed")
-    np.testing.assert_allclose(executed.action - data.action, 0.01, atol=1e-6)
+def messages_of(path: Path) -> list[tuple[str, int, str]]:
+    selection = select_episodes(path.parents[1], "reach-block")
+    return [
+        (message.topic, message.stamp_ns, repr(message.values))
+        for episode in selection.episodes
+        for message in episode.messages("/cerebellum/policy_step", "/arm/servo_tick")
+    ]
 
 
-def test_mixed_camera_mounts_are_refused(tmp_path: Path) -> None:
-    write_episode(tmp_path / "1.mcap", seed=1)
-    other = '{"fovYDeg": 69, "positionM": [0, 0, 0], "quatXyzw": [0, 0, 0, 1]}'
-    write_episode(tmp_path / "2.mcap", seed=2, metadata={"cameraMount": other})
+def test_a_folder_without_episodes_says_what_it_should_be(tmp_path: Path) -> None:
     with pytest.raises(TrainerError) as caught:
-        load_dataset(read_episodes(tmp_path, "reach-block"), Preprocessing())
-    assert caught.value.code == "CAMERA_CHANGED"
+        select_episodes(tmp_path, "reach-block")
+    assert caught.value.code == "EPISODES_MISSING"
+    assert "one level above" in caught.value.remedy
 
 
-def test_dataset_hash_ignores_order_and_sees_content() -> None:
-    assert dataset_sha256([("a", "1"), ("b", "2")]) == dataset_sha256([("b", "2"), ("a", "1")])
-    assert dataset_sha256([("a", "1"), ("b", "2")]) != dataset_sha256([("a", "1"), ("b", "3")])
+def test_trims_are_of_log_time(tmp_path: Path) -> None:
+    write_episode(tmp_path)
+    from_ns, to_ns = START_NS + 2 * STEP_NS, START_NS + 5 * STEP_NS
+    write_edits(tmp_path, edit(1, 1, "trim", fromNs=str(from_ns), toNs=None))
+    write_edits(tmp_path, edit(1, 1, "trim", fromNs=str(from_ns), toNs=str(to_ns)))
+    (episode,) = select_episodes(tmp_path, "reach-block").episodes
+    assert [episode.keeps(at) for at in (from_ns - 1, from_ns, to_ns, to_ns + 1)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    # Images are received 12 ms after their stamps: those of steps 2, 3 and 4 remain.
+    assert episode.stamps(CAMERA["imageTopic"]) == [START_NS + step * STEP_NS for step in (2, 3, 4)]

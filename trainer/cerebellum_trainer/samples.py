@@ -1,0 +1,259 @@
+"""What a policy is to learn from an episode: image, joint positions at its time, and an action. Two sources:
+
+label   A teacher's own answer in each recorded step (scripted experts): `label_rad` of
+        /cerebellum/policy_step. The step names its image by exact stamp; nothing is matched by nearness.
+sent    What the robot was really told, for whoever moved it (people above all): at the policy's rate,
+        action(t) = sent(t + one period) - measured(t), t being the image's stamp, both from the tick log.
+
+Why "sent" is right for a policy whose action is relative to the position measured at the image's time:
+docs/decisions/0018.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cerebellum_trainer.episodes import Episode
+from cerebellum_trainer.errors import TrainerError
+from cerebellum_trainer.images import StoredImage
+from cerebellum_trainer.records import RecordedCamera, incomplete
+
+Actions = Literal["label", "sent"]
+STEP_TOPIC = "/cerebellum/policy_step"
+# A step's joints against the tick log: more is a wrong clock or a wrong joint order. Room for about 1 rad/s
+# over the time that may lie between two reports of the arm.
+POSITION_AGREEMENT_RAD = 0.1
+# Ticks that the log may lack in a row, and the oldest measurement that an image is given.
+TICK_GAP_MAX_NS = 100_000_000
+# States of the servo in which what was sent is what somebody wanted.
+WILLING = ("following", "holding")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Joint vectors (7,) float64, base to tool: position [rad], action [rad a step].
+
+    `hold`: belongs to the still end of its episode.
+    """
+
+    image_stamp_ns: int
+    hold: bool
+    position_rad: np.ndarray
+    action_rad: np.ndarray
+    image: StoredImage
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How episodes become samples."""
+
+    actions: Actions = "label"
+    """label: what a scripted teacher wanted; sent: what was sent to the robot, whoever moved it."""
+    camera: str = "wrist"
+    include_flagged: bool = False
+    """Also train on episodes that the recorder has flagged."""
+
+
+@dataclass(frozen=True)
+class TickLog:
+    """n ticks of a robot. sent, position: (n, 7) [rad]; times [epoch ns], `state_ns` of the positions."""
+
+    stamp_ns: np.ndarray
+    state_ns: np.ndarray
+    sent_rad: np.ndarray
+    position_rad: np.ndarray
+    is_willing: np.ndarray
+
+    def position_at(self, at_ns: int) -> np.ndarray | None:
+        """Measured, interpolated; None without a report within `TICK_GAP_MAX_NS` on both sides."""
+        return interpolated(self.state_ns, self.position_rad, at_ns)
+
+    def sent_at(self, at_ns: int) -> np.ndarray | None:
+        """Newest setpoint that had left for the robot then."""
+        place = int(np.searchsorted(self.stamp_ns, at_ns, side="right")) - 1
+        if place < 0 or at_ns - int(self.stamp_ns[place]) > TICK_GAP_MAX_NS:
+            return None
+        sent = self.sent_rad[place]
+        return sent if np.isfinite(sent).all() else None
+
+    def was_willing(self, from_ns: int, to_ns: int) -> bool:
+        first, last = np.searchsorted(self.stamp_ns, [from_ns, to_ns])
+        return bool(self.is_willing[max(0, first - 1) : last + 1].all())
+
+
+def read_samples(episode: Episode, reading: Reading, rate_hz: float, still_rad: float) -> list[Sample]:
+    """`still_rad`: a "sent" sample whose largest action is smaller stands still; the last of them in a row
+    are a hold.
+
+    Raises: TrainerError EPISODE_INCOMPLETE or EPISODE_INCONSISTENT, naming the file, or what reading raises.
+    """
+    camera = episode.camera(reading.camera)
+    ticks = read_ticks(episode, camera.robot)
+    if reading.actions == "label":
+        return label_samples(episode, reading.camera, camera, ticks)
+    return sent_samples(episode, camera, ticks, rate_hz, still_rad)
+
+
+def label_samples(episode: Episode, camera_name: str, camera: RecordedCamera, ticks: TickLog) -> list[Sample]:
+    """One for each step that was commanded and has a label, in order."""
+    steps = []
+    for message in episode.messages(STEP_TOPIC):
+        step = message.values
+        has_label = len(step["label_rad"]) > 0 and step["camera"] == camera_name
+        if has_label and step["refusal"] == "" and episode.keeps(message.log_ns):
+            steps.append(step)
+    steps.sort(key=lambda step: step["stamp"])
+    if not steps:
+        raise TrainerError(
+            "EPISODE_INCOMPLETE",
+            f"{episode.name} has no step with a teacher's label for camera {camera_name}",
+            "Train on what was sent: --actions sent",
+        )
+    images = read_images(episode, camera_name, camera, {step["image_stamp"] for step in steps})
+    order = episode.joint_order(camera.robot)
+    samples = []
+    for step in steps:
+        stamp_ns = step["image_stamp"]
+        position = joint_vector(episode, step["position_rad"], order)
+        action = joint_vector(episode, step["label_rad"], order)
+        check_position(episode, position, ticks.position_at(stamp_ns))
+        if stamp_ns not in images:
+            raise incomplete(episode.name, f"lacks the image of {stamp_ns} ns that a step used")
+        samples.append(Sample(stamp_ns, step["phase"] == "hold", position, action, images[stamp_ns]))
+    return samples
+
+
+def sent_samples(
+    episode: Episode, camera: RecordedCamera, ticks: TickLog, rate_hz: float, still_rad: float
+) -> list[Sample]:
+    """One for each period in which the tick log tells what was sent; the others are left out."""
+    period_ns = round(1e9 / rate_hz)
+    found: list[tuple[int, np.ndarray, np.ndarray]] = []
+    left_out: Counter[str] = Counter()
+    for stamp_ns in on_grid(sorted(episode.stamps(camera.image_topic)), period_ns):
+        position, sent = ticks.position_at(stamp_ns), ticks.sent_at(stamp_ns + period_ns)
+        if position is None or sent is None:
+            left_out["without ticks"] += 1
+        elif not ticks.was_willing(stamp_ns, stamp_ns + period_ns):
+            left_out["while the servo neither followed nor held"] += 1
+        else:
+            found.append((stamp_ns, position, sent - position))
+    if not found:
+        why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "no image"
+        raise incomplete(episode.name, f"has no period in which image and ticks belong together ({why})")
+    images = read_images(episode, None, camera, {stamp_ns for stamp_ns, _, _ in found})
+    holds_from = still_end([action for _, _, action in found], still_rad)
+    return [
+        Sample(stamp_ns, place >= holds_from, position, action, images[stamp_ns])
+        for place, (stamp_ns, position, action) in enumerate(found)
+    ]
+
+
+def on_grid(stamps_ns: list[int], period_ns: int) -> list[int]:
+    """For each period from the first stamp on, the stamp nearest to it; none where images are missing."""
+    chosen: list[int] = []
+    if not stamps_ns:
+        return chosen
+    stamps = np.array(stamps_ns, dtype=np.int64)
+    for due_ns in range(stamps_ns[0], stamps_ns[-1] + period_ns // 2, period_ns):
+        nearest = stamps_ns[int(np.abs(stamps - due_ns).argmin())]
+        if abs(nearest - due_ns) < period_ns // 2 and (not chosen or nearest > chosen[-1]):
+            chosen.append(nearest)
+    return chosen
+
+
+def still_end(actions: list[np.ndarray], still_rad: float) -> int:
+    """Where the samples at the end begin that all stand still."""
+    place = len(actions)
+    while place > 0 and np.abs(actions[place - 1]).max() < still_rad:
+        place -= 1
+    return place
+
+
+def read_ticks(episode: Episode, robot: str) -> TickLog:
+    """The kept part of the tick log. Raises: TrainerError EPISODE_INCOMPLETE if it is empty."""
+    order = episode.joint_order(robot)
+    stamps, states, sent, positions, willing = [], [], [], [], []
+    for message in episode.messages(f"/{robot}/servo_tick"):
+        tick = message.values
+        measured, setpoint = tick["position_rad"], tick["sent_rad"]
+        if not episode.keeps(message.log_ns) or len(measured) <= max(order):
+            continue
+        stamps.append(tick["stamp"])
+        states.append(tick["state_stamp"])
+        positions.append(measured[order])
+        sent.append(setpoint[order] if len(setpoint) > max(order) else np.full(len(order), np.nan))
+        willing.append(tick["state"] in WILLING)
+    if not stamps:
+        raise incomplete(episode.name, f"has no message on /{robot}/servo_tick")
+    by_time = np.argsort(np.array(stamps, dtype=np.int64), kind="stable")
+    columns = (np.array(stamps, dtype=np.int64), np.array(states, dtype=np.int64), sent, positions, willing)
+    return TickLog(*(np.asarray(column)[by_time] for column in columns))
+
+
+def interpolated(times_ns: np.ndarray, values: np.ndarray, at_ns: int) -> np.ndarray | None:
+    after = int(np.searchsorted(times_ns, at_ns))
+    if after == len(times_ns) or (after == 0 and times_ns[0] != at_ns):
+        return None
+    before = after if times_ns[after] == at_ns else after - 1
+    span_ns = int(times_ns[after] - times_ns[before])
+    if span_ns > TICK_GAP_MAX_NS:
+        return None
+    share = 0.0 if span_ns == 0 else int(at_ns - times_ns[before]) / span_ns
+    found = (1 - share) * values[before] + share * values[after]
+    return found if np.isfinite(found).all() else None
+
+
+def read_images(
+    episode: Episode, camera_name: str | None, camera: RecordedCamera, stamps_ns: set[int]
+) -> dict[int, StoredImage]:
+    """Images of exactly these stamps: the camera's own, else those kept because a policy used them."""
+    topics = [camera.image_topic]
+    if camera_name is not None:
+        topics.append(f"/cerebellum/policy_input/{camera_name}/compressed")
+    found: dict[int, StoredImage] = {}
+    for topic in topics:
+        missing = stamps_ns - found.keys()
+        if not missing:
+            break
+        for message in episode.messages(topic):
+            stamp_ns = message.values["header"]["stamp"]
+            if stamp_ns in missing:
+                found[stamp_ns] = StoredImage.of(message.values)
+    return found
+
+
+def joint_vector(episode: Episode, values: np.ndarray, order: list[int]) -> np.ndarray:
+    if len(values) <= max(order) or not np.isfinite(values).all():
+        raise incomplete(
+            episode.name, f"has a step with {values} where {len(order)} finite numbers are expected"
+        )
+    return values[order]
+
+
+def check_position(episode: Episode, position: np.ndarray, measured: np.ndarray | None) -> None:
+    """A step's position must be what the arm reported then: catches a wrong clock, order or unit."""
+    if measured is None:
+        limit_ms = TICK_GAP_MAX_NS // 1_000_000
+        raise incomplete(episode.name, f"has no measured position within {limit_ms} ms of a step's image")
+    off_rad = float(np.abs(measured - position).max())
+    if off_rad > POSITION_AGREEMENT_RAD:
+        raise TrainerError(
+            "EPISODE_INCONSISTENT",
+            f"{episode.name} has a step {off_rad:.3f} rad off the tick log (limit {POSITION_AGREEMENT_RAD})",
+            "Leave this episode out or record it again",
+        )
+
+
+def samples_sha256(file_sha256: str, samples: list[Sample]) -> str:
+    """Of a file and of all that was derived from it: trims and the choice of actions change it."""
+    digest = hashlib.sha256(file_sha256.encode())
+    for sample in samples:
+        digest.update(f"{sample.image_stamp_ns} {sample.hold} ".encode())
+        digest.update(np.concatenate([sample.position_rad, sample.action_rad]).tobytes())
+    return digest.hexdigest()

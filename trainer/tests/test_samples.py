@@ -1,0 +1,263 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recording import (
+    CAMERA,
+    IMAGE_TOPIC,
+    INPUT_TOPIC,
+    SENT_OFF_RAD,
+    START_NS,
+    STEP_NS,
+    STEP_TOPIC,
+    TICK_NS,
+    TICK_TOPIC,
+    Plan,
+    compressed_image,
+    edit,
+    picture,
+    policy_step,
+    servo_tick,
+    write_edits,
+    write_episode,
+)
+
+from cerebellum_trainer.dataset import load_dataset, read_dataset
+from cerebellum_trainer.episodes import JOINTS, Episode, select_episodes
+from cerebellum_trainer.errors import TrainerError
+from cerebellum_trainer.images import Preprocessing, StoredImage, preprocess
+from cerebellum_trainer.samples import Actions, Reading, Sample, on_grid, read_samples
+
+RATE_HZ = 5.0
+STILL_RAD = 0.004
+PREPROCESSING = Preprocessing()
+
+
+def episode_of(folder: Path) -> Episode:
+    return select_episodes(folder, "reach-block", include_flagged=True).episodes[0]
+
+
+def samples_of(folder: Path, actions: Actions = "label") -> list[Sample]:
+    return read_samples(episode_of(folder), Reading(actions), RATE_HZ, STILL_RAD)
+
+
+def refused(folder: Path, actions: Actions = "label") -> TrainerError:
+    with pytest.raises(TrainerError) as caught:
+        samples_of(folder, actions)
+    assert "episode-000001" in str(caught.value)
+    return caught.value
+
+
+def without(topic: str, *steps: int):
+    """Takes the messages of a topic that belong to these steps away."""
+
+    def change(of: str, stamp_ns: int, data: bytes) -> bytes | None:
+        return None if of == topic and round((stamp_ns - START_NS) / STEP_NS) in steps else data
+
+    return change
+
+
+class TestLabels:
+    def test_samples_carry_their_own_image_and_the_teachers_clean_answer(self, tmp_path: Path) -> None:
+        write_episode(tmp_path, seed=1)
+        plan, samples = Plan(1, 14, 4), samples_of(tmp_path)
+        assert [sample.hold for sample in samples] == plan.hold.tolist()
+        assert samples[2].image_stamp_ns == START_NS + 2 * STEP_NS
+        np.testing.assert_array_equal([sample.action_rad for sample in samples], plan.label)
+        np.testing.assert_array_equal([sample.position_rad for sample in samples], plan.position[:14])
+        for place in (0, 13):
+            np.testing.assert_array_equal(
+                samples[place].image.pixels(PREPROCESSING),
+                StoredImage(picture(*plan.block[place], 91)).pixels(PREPROCESSING),
+            )
+
+    def test_joints_in_another_order_come_out_base_to_tool(self, tmp_path: Path) -> None:
+        write_episode(tmp_path, joint_names=JOINTS[::-1])
+        for actions in ("label", "sent"):
+            positions = [sample.position_rad for sample in samples_of(tmp_path, actions)]
+            np.testing.assert_allclose(positions, Plan(1, 14, 4).position[:14], atol=1e-9)
+
+    def test_steps_that_were_refused_or_of_another_camera_or_trimmed_away_teach_nothing(
+        self, tmp_path: Path
+    ) -> None:
+        nothing = np.zeros(7)
+
+        def change(topic: str, stamp_ns: int, data: bytes) -> bytes:
+            step = round((stamp_ns - START_NS) / STEP_NS)
+            if topic == STEP_TOPIC and step in (3, 4):
+                other = {"refusal": "expired"} if step == 3 else {"camera": "other"}
+                return policy_step(stamp_ns, stamp_ns - 66_000_000, nothing, nothing, "reach", **other)
+            return data
+
+        write_episode(tmp_path, change=change)
+        assert len(samples_of(tmp_path)) == 12
+        write_edits(tmp_path, edit(1, 1, "trim", fromNs=str(START_NS + STEP_NS), toNs=None))
+        assert [(s.image_stamp_ns - START_NS) // STEP_NS for s in samples_of(tmp_path)][:3] == [1, 2, 5]
+
+    def test_an_image_that_only_the_policys_own_copy_has_is_found_there(self, tmp_path: Path) -> None:
+        def change(topic: str, stamp_ns: int, data: bytes) -> bytes | None:
+            return None if (topic, stamp_ns) == (IMAGE_TOPIC, START_NS + STEP_NS) else data
+
+        path = write_episode(tmp_path / "a", change=change)
+        error = refused(path.parents[1])
+        assert (error.code, "lacks the image of" in error.happened) == ("EPISODE_INCOMPLETE", True)
+        moved = json.dumps({"wrist": {**CAMERA, "imageTopic": INPUT_TOPIC}})
+        write_episode(tmp_path / "b", start={"cameras": moved})
+        assert refused(tmp_path / "b").code == "EPISODE_INCOMPLETE"
+        cameras = json.dumps({"wrist": {**CAMERA, "imageTopic": "/nowhere"}})
+        image = compressed_image(START_NS, picture(0.5, 0.5, 100))
+        # Only step 0 is left, and its image is in the policy's copy alone.
+        write_episode(
+            tmp_path / "c",
+            steps=1,
+            holds=0,
+            start={"cameras": cameras},
+            rename={IMAGE_TOPIC: INPUT_TOPIC},
+            change=lambda topic, _stamp_ns, data: image if topic == INPUT_TOPIC else data,
+        )
+        assert len(samples_of(tmp_path / "c")) == 1
+
+    def test_an_episode_without_a_teacher_points_to_what_was_sent(self, tmp_path: Path) -> None:
+        write_episode(tmp_path, change=without(STEP_TOPIC, *range(15)))
+        error = refused(tmp_path)
+        assert (error.code, error.remedy) == (
+            "EPISODE_INCOMPLETE",
+            "Train on what was sent: --actions sent",
+        )
+        assert len(samples_of(tmp_path, "sent")) == 14
+
+    @pytest.mark.parametrize(
+        ("changes", "code", "words"),
+        [
+            ({"position_offset_rad": 0.3}, "EPISODE_INCONSISTENT", "0.300 rad off"),
+            ({"position_offset_rad": np.nan}, "EPISODE_INCOMPLETE", "7 finite numbers"),
+            (
+                {"change": without(TICK_TOPIC, 4, 5)},
+                "EPISODE_INCOMPLETE",
+                "no measured position within 100 ms",
+            ),
+            ({"change": without(TICK_TOPIC, *range(-1, 20))}, "EPISODE_INCOMPLETE", "no message on"),
+            ({"joint_names": JOINTS[:6]}, "EPISODE_INCOMPLETE", "has joints"),
+            ({"start": {"cameras": "{}"}}, "CAMERA_MISSING", "it has none"),
+        ],
+    )
+    def test_bad_data_is_refused_by_name(self, tmp_path: Path, changes: dict, code: str, words: str) -> None:
+        write_episode(tmp_path, **changes)
+        error = refused(tmp_path)
+        assert error.code == code
+        assert words in error.happened
+
+
+class TestSent:
+    def test_the_action_leads_to_where_the_robot_was_sent_one_period_later(self, tmp_path: Path) -> None:
+        write_episode(tmp_path, seed=3)
+        plan, samples = Plan(3, 14, 4), samples_of(tmp_path, "sent")
+        assert len(samples) == 14
+        expected = plan.position[1:15] + SENT_OFF_RAD - plan.position[:14]
+        np.testing.assert_allclose([sample.action_rad for sample in samples], expected, atol=1e-9)
+        np.testing.assert_allclose([s.position_rad for s in samples], plan.position[:14], atol=1e-9)
+
+    def test_it_needs_no_policy_step_and_follows_the_rate(self, tmp_path: Path) -> None:
+        write_episode(tmp_path, change=without(STEP_TOPIC, *range(15)))
+        episode, reading = episode_of(tmp_path), Reading("sent")
+        slow = read_samples(episode, reading, 2.5, STILL_RAD)
+        assert [(sample.image_stamp_ns - START_NS) // STEP_NS for sample in slow] == [0, 2, 4, 6, 8, 10, 12]
+        plan = Plan(1, 14, 4)
+        expected = plan.position[2:15:2] + SENT_OFF_RAD - plan.position[0:13:2]
+        np.testing.assert_allclose([sample.action_rad for sample in slow], expected, atol=1e-9)
+
+    def test_the_still_end_is_a_hold_and_a_pause_on_the_way_is_not(self, tmp_path: Path) -> None:
+        plan = Plan(1, 14, 4)
+        plan.position[5:7] = plan.position[4]
+
+        def change(topic: str, stamp_ns: int, data: bytes) -> bytes:
+            if topic != TICK_TOPIC:
+                return data
+            state_ns = stamp_ns - TICK_NS
+            return servo_tick(stamp_ns, state_ns, plan.position_at(stamp_ns), plan.position_at(state_ns))
+
+        write_episode(tmp_path, change=change)
+        samples = samples_of(tmp_path, "sent")
+        assert np.abs(samples[4].action_rad).max() < STILL_RAD
+        assert [sample.hold for sample in samples] == [False] * 10 + [True] * 4
+
+    def test_periods_with_missing_ticks_or_a_stop_are_left_out(self, tmp_path: Path) -> None:
+        def change(topic: str, stamp_ns: int, data: bytes) -> bytes | None:
+            step = (stamp_ns - START_NS) / STEP_NS
+            if topic == TICK_TOPIC and 3.05 < step < 3.95:
+                return None
+            if topic == TICK_TOPIC and 8.2 < step < 8.4:
+                return data.replace(b"following\0", b"stopping\0\0")
+            return data
+
+        write_episode(tmp_path, change=change)
+        left = [round((s.image_stamp_ns - START_NS) / STEP_NS) for s in samples_of(tmp_path, "sent")]
+        assert 8 not in left
+        assert {0, 1, 5, 6, 7, 9, 10} <= set(left)
+
+    def test_a_trim_ends_what_was_sent_as_well(self, tmp_path: Path) -> None:
+        write_episode(tmp_path)
+        to_ns = START_NS + 5 * STEP_NS
+        write_edits(tmp_path, edit(1, 1, "trim", fromNs=None, toNs=str(to_ns)))
+        left = [(s.image_stamp_ns - START_NS) // STEP_NS for s in samples_of(tmp_path, "sent")]
+        assert left == [0, 1, 2, 3, 4]
+
+    def test_an_episode_with_nothing_to_learn_is_refused(self, tmp_path: Path) -> None:
+        write_episode(tmp_path, change=without(IMAGE_TOPIC, *range(15)))
+        error = refused(tmp_path, "sent")
+        assert (error.code, "no image" in error.happened) == ("EPISODE_INCOMPLETE", True)
+
+
+def test_the_grid_takes_the_nearest_image_of_each_period_and_none_over_a_gap() -> None:
+    ms = 1_000_000
+    at_30_hz = [round(index * 1e9 / 30) for index in range(31)]
+    assert [round(stamp / ms) for stamp in on_grid(at_30_hz, 200 * ms)] == [0, 200, 400, 600, 800, 1000]
+    late = [0, 210 * ms, 390 * ms, 1000 * ms]
+    assert on_grid(late, 200 * ms) == late
+    assert on_grid([], 200 * ms) == []
+
+
+class TestDataset:
+    def test_images_stand_beside_their_actions(self, tmp_path: Path) -> None:
+        for number in (1, 2):
+            write_episode(tmp_path, number, seed=number)
+        data = read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL_RAD)
+        assert data.images.shape == (28, 3, 112, 112)
+        assert data.episodes == 2
+        assert int(data.hold.sum()) == 8
+        plan = Plan(2, 14, 4)
+        np.testing.assert_allclose(data.action[19], plan.label[5], atol=1e-7)
+        image = StoredImage(picture(*plan.block[5], 92)).pixels(PREPROCESSING)
+        np.testing.assert_allclose(data.images[19], preprocess(image, PREPROCESSING))
+
+    def test_its_hash_names_the_samples_and_not_only_the_files(self, tmp_path: Path) -> None:
+        write_episode(tmp_path)
+
+        def sha(reading: Reading) -> str:
+            return read_dataset(tmp_path, "reach-block", reading, PREPROCESSING, RATE_HZ, STILL_RAD).sha256
+
+        first = sha(Reading())
+        assert sha(Reading()) == first
+        assert sha(Reading("sent")) != first
+        write_edits(tmp_path, edit(1, 1, "trim", fromNs=str(START_NS + STEP_NS), toNs=None))
+        assert sha(Reading()) != first
+
+    def test_what_is_left_out_is_said(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        write_episode(tmp_path, 1, end={"outcome": "failure"})
+        with pytest.raises(TrainerError, match="No episode is left"):
+            read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL_RAD)
+        assert "left out: episode-000001 is a failure" in capsys.readouterr().out
+
+    def test_mixed_camera_mounts_are_refused(self, tmp_path: Path) -> None:
+        write_episode(tmp_path, 1, seed=1)
+        other = json.dumps({"wrist": {**CAMERA, "fovYDeg": 69}})
+        write_episode(tmp_path, 2, seed=2, start={"cameras": other})
+        with pytest.raises(TrainerError) as caught:
+            read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL_RAD)
+        assert caught.value.code == "CAMERA_CHANGED"
+
+    def test_no_episode_at_all_is_refused(self) -> None:
+        with pytest.raises(TrainerError) as caught:
+            load_dataset([], "wrist", PREPROCESSING)
+        assert caught.value.code == "EPISODES_MISSING"
