@@ -220,7 +220,7 @@ def write_episode(
     plan = Plan(seed, steps, holds)
     order = [JOINTS.index(joint) for joint in joint_names if joint in JOINTS]
     with path.open("wb") as stream:
-        writer = Writer(stream)
+        writer = Writer(stream, enable_data_crcs=True)
         writer.start(profile="ros2", library="test")
         if "episode" in records:
             writer.add_metadata("episode", {**start_record(name, seed, joint_names), **(start or {})})
