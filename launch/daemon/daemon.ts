@@ -19,7 +19,6 @@ import type { ImageView } from "../../core/rosWire.js";
 import type { EpisodeStart } from "../../episodes/format.js";
 import { PolicyHost } from "../../runtime/policy/host.js";
 import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
-import { manifestSha256 } from "../../runtime/recorder/begin.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
 import type { CameraSubscription } from "../../runtime/ros/cameraSubscription.js";
 import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
@@ -238,6 +237,7 @@ export class Daemon {
       log,
       servoSocket: (robot) => this.#run.servoSocket(robot),
       bundle: () => this.#bundleRecord,
+      engine: () => this.#policy?.status().bundle?.engine ?? {},
       onFailed: (text) => this.#onRecorderFailed(text),
     });
     this.#undo.push(() => this.#recorder?.close());
@@ -393,9 +393,8 @@ export class Daemon {
       throw thrown;
     }
     this.#policy = host;
-    const bundleFolder = this.#bundle === undefined ? config.bundle : resolve(this.#bundle);
-    const { policy = "", task = "" } = host.status().bundle ?? {};
-    this.#bundleRecord = { name: policy, task, manifestSha256: await manifestSha256(bundleFolder) };
+    const { policy = "", task = "", manifestSha256 = "" } = host.status().bundle ?? {};
+    this.#bundleRecord = { name: policy, task, manifestSha256 };
     host.onStep((record) => {
       this.#rosSide?.publishPolicy(host.status(), record);
       const mapping = this.#recorder?.mapping;

@@ -19,6 +19,7 @@ export interface RecorderSideOptions {
   readonly log: Logger;
   readonly servoSocket: (robot: string) => string;
   readonly bundle: () => EpisodeStart["bundle"];
+  readonly engine: () => EpisodeStart["software"];
   readonly onFailed: (text: string) => void;
 }
 
@@ -26,7 +27,7 @@ const MIB = 2 ** 20;
 
 /** Undefined for a cell that never records. */
 export async function startRecorder(options: RecorderSideOptions): Promise<RecorderHost | undefined> {
-  const { cell, clock, log, servoSocket, bundle, onFailed } = options;
+  const { cell, clock, log, servoSocket, bundle, engine, onFailed } = options;
   const config = cell.recorder;
   if (config === "off") return undefined;
   const robots = Object.keys(cell.robots);
@@ -38,6 +39,7 @@ export async function startRecorder(options: RecorderSideOptions): Promise<Recor
     strict: config.strict,
     restart: { delayMs: RESTART_RULES.recorderWorker.delayMs, take: () => budget.take(clock.nowNs()) },
     bundle,
+    engine,
     onFailed,
     log: (level, event, text) => log[level]({ event }, text),
     setup: {

@@ -1,6 +1,4 @@
 /** What an episode begins with: free disk, a number of its own, the servos' say, and the record of it all. */
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, type ClockMapping, measureMapping } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
@@ -55,7 +53,7 @@ export async function refuseWhenFull(
 /** Makes the episode's file. @throws CerebellumError RECORDING_FAILED, FILE_UNREADABLE, ROS_UNAVAILABLE */
 export async function beginEpisode(
   setup: RecorderSetup,
-  { request, bundle }: StartMessage,
+  { request, bundle, engine }: StartMessage,
   robots: ReadonlyMap<string, ServoInfo>,
   parts: BeginParts,
 ): Promise<Begun> {
@@ -87,7 +85,7 @@ export async function beginEpisode(
       cell: setup.cell,
       calibration: setup.calibration,
       bundle: bundleRecord,
-      software: setup.software,
+      software: { ...setup.software, ...engine },
       context: request.context,
       strict: request.strict,
     };
@@ -99,13 +97,6 @@ export async function beginEpisode(
       if (request.name !== undefined || !isTaken || attempt >= NUMBER_TRIES) throw thrown;
     }
   }
-}
-
-/** @returns sha256 of the bundle's manifest as it lies there, in hexadecimal */
-export async function manifestSha256(bundleFolder: string): Promise<string> {
-  return createHash("sha256")
-    .update(await readFile(join(bundleFolder, "policy.json")))
-    .digest("hex");
 }
 
 function recordedRobot({ device, rateHz, limits, identity }: ServoInfo): EpisodeStart["robots"][string] {

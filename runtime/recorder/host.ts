@@ -50,6 +50,8 @@ export interface RecorderHostOptions {
   };
   /** The policy that is loaded now. */
   readonly bundle: () => EpisodeStart["bundle"];
+  /** What computes that policy: software and processor, for a replay to the last bit. */
+  readonly engine: () => EpisodeStart["software"];
   readonly log: (level: "info" | "warn" | "error", event: string, text: string) => void;
   /** The thread has ended by itself, with what happens now. */
   readonly onFailed?: (text: string) => void;
@@ -202,7 +204,13 @@ export class RecorderHost {
     const started = new Promise((resolve, reject) => {
       this.#onStarted = { resolve, reject };
     });
-    this.#post({ kind: "start", request: { ...request, strict }, bundle: this.#options.bundle() });
+    const { bundle, engine } = this.#options;
+    this.#post({
+      kind: "start",
+      request: { ...request, strict },
+      bundle: bundle(),
+      engine: engine(),
+    });
     return (await this.#within(started, "start the episode")) as StartedEpisode;
   }
 

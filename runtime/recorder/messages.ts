@@ -82,6 +82,7 @@ export const ToRecorder = z.discriminatedUnion("kind", [
     kind: z.literal("start"),
     request: StartRequest.extend({ strict: z.boolean() }),
     bundle: EpisodeStart.shape.bundle,
+    engine: EpisodeStart.shape.software,
   }),
   z.strictObject({ kind: z.literal("label"), outcome: Outcome, note: z.string() }),
   z.strictObject({ kind: z.literal("stop"), because: EndCause, detail: z.string() }),
