@@ -1,9 +1,8 @@
 /** `episodes import`: another recorder's bag becomes an episode; prints each topic, imported or skipped and why. */
-import { readFileSync } from "node:fs";
-import { repositoryRootUrl } from "../../../core/entry.js";
 import { CerebellumError } from "../../../core/errors.js";
 import type { Outcome } from "../../../episodes/format.js";
 import { type ImportedTopic, importBag } from "../../../episodes/import/importBag.js";
+import { softwareIdentity } from "../../software.js";
 import { systemClock } from "../../systemClock.js";
 import { printer, writeJson } from "../output.js";
 import { formatBytes, formatSeconds, table } from "./text.js";
@@ -30,7 +29,7 @@ export async function importCommand(bag: string, options: ImportCommandOptions):
     note: options.note,
     renames: parseRenames(options.map),
     prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),
-    software: { cerebellum: version() },
+    software: await softwareIdentity(),
   });
   const seconds = Number(systemClock.nowNs() - startedNs) / 1e9;
   const print = printer(options.json);
@@ -75,7 +74,3 @@ export function parseRenames(words: readonly string[]): Map<string, string> {
   }
   return renames;
 }
-
-const version = (): string =>
-  (JSON.parse(readFileSync(new URL("package.json", repositoryRootUrl()), "utf8")) as { version: string })
-    .version;
