@@ -11,6 +11,11 @@ const WINDOWS_MAX = 1024;
 /** A step of the clock must hold for so long on both sides; a mere change of the path's delay for longer. */
 const STEP_HOLDS_MS = 2500;
 const SHIFT_HOLDS_MS = 10_000;
+/**
+ * The smallest of k windows lies above the fastest by about 1.44 scatter / k, exponentially: a change of 18 scatter / k
+ * is chance once in 300,000.
+ */
+const CHANCE = 18;
 
 export interface DelayWindow {
   /** Of the smallest delay: receive time since the track's first message, and the delay [ns]. */
@@ -33,6 +38,11 @@ export class DelayTrack {
   #windows: DelayWindow[] = [];
   #windowNs = WINDOW_MS * 1e6;
   #open: { index: number; atNs: number; delayNs: number; irregularNs: number } | undefined;
+
+  /** Length of a window now. */
+  get windowNs(): number {
+    return this.#windowNs;
+  }
 
   /** In order of `atNs`. @param irregularNs stamp interval minus the usual one */
   add(atNs: number, delayNs: number, irregularNs: number): void {
@@ -80,29 +90,36 @@ const join = (a: DelayWindow, b: DelayWindow): DelayWindow => ({
   irregularNs: Math.abs(a.irregularNs) >= Math.abs(b.irregularNs) ? a.irregularNs : b.irregularNs,
 });
 
+/** With more messages out of order than this, an interval between two in order of receipt says nothing. */
+export const OVERTAKEN_SHARE_MAX = 0.01;
+
 /**
  * Places where stamp minus receive time changed for good by more than `boundNs`. A network that stalls for a while is
- * none: its delays come back. Beside the bound, the windows' own scatter must be exceeded threefold.
+ * none: its delays come back. The windows' own scatter must be exceeded, too.
+ * @param isOrdered whether intervals between stamps can be trusted; not so where many messages are overtaken on the way
  */
-export function clockChanges(windows: readonly DelayWindow[], boundNs: number): ClockChange[] {
+export function clockChanges(
+  windows: readonly DelayWindow[],
+  boundNs: number,
+  { isOrdered = true } = {},
+): ClockChange[] {
   const differences = windows.slice(1).map((window, at) => Math.abs(window.delayNs - windows[at]!.delayNs));
   const scatterNs = differences.sort((a, b) => a - b)[differences.length >> 1] ?? 0;
-  const thresholdNs = Math.max(boundNs, 3 * scatterNs);
-  const levels = windows.map((_, at) => levelChangeNs(windows, at, STEP_HOLDS_MS * 1e6, 0));
+  const levelAt = (at: number, holdsMs: number, atLeastMs: number) => {
+    const { byNs, count } = levelChange(windows, at, holdsMs * 1e6, atLeastMs * 1e6);
+    return Math.abs(byNs) > Math.max(boundNs, (CHANCE * scatterNs) / count) ? byNs : 0;
+  };
+  const levels = windows.map((_, at) => levelAt(at, STEP_HOLDS_MS, 0));
   const changes: ClockChange[] = [];
   for (let from = 0, to = 0; from < levels.length; from = Math.max(to, from + 1)) {
     const sign = Math.sign(levels[from]!);
-    for (to = from; to < levels.length && levels[to]! * sign > thresholdNs; to++);
+    for (to = from; to < levels.length && levels[to]! * sign > 0; to++);
     if (to === from) continue;
     const at = edgeOf(levels, from, to, sign);
-    const isJump = windows
-      .slice(at - 1, at + 2)
-      .some(({ irregularNs }) => irregularNs * sign >= 0.5 * Math.abs(levels[at]!));
-    const byNs = isJump
-      ? levels[at]!
-      : levelChangeNs(windows, at, SHIFT_HOLDS_MS * 1e6, 0.8 * STEP_HOLDS_MS * 1e6);
-    if (Math.abs(byNs) > thresholdNs)
-      changes.push({ atNs: windows[at]!.atNs, byNs, kind: isJump ? "step" : "delay" });
+    const near = isOrdered ? windows.slice(at - 1, at + 2) : [];
+    const isJump = near.some(({ irregularNs }) => irregularNs * sign >= 0.5 * Math.abs(levels[at]!));
+    const byNs = isJump ? levels[at]! : levelAt(at, SHIFT_HOLDS_MS, 0.8 * STEP_HOLDS_MS);
+    if (byNs !== 0) changes.push({ atNs: windows[at]!.atNs, byNs, kind: isJump ? "step" : "delay" });
   }
   return changes;
 }
@@ -120,15 +137,15 @@ function edgeOf(levels: readonly number[], from: number, to: number, sign: numbe
 }
 
 /**
- * Smallest delay in `holdsNs` before window `at` minus the smallest in as much time from it on; 0 where a side has
- * fewer than two windows or is shorter than `atLeastNs`.
+ * Smallest delay in `holdsNs` before window `at` minus the smallest in as much time from it on, and the windows of the
+ * shorter side; 0 where a side has fewer than two or is shorter than `atLeastNs`.
  */
-function levelChangeNs(
+function levelChange(
   windows: readonly DelayWindow[],
   at: number,
   holdsNs: number,
   atLeastNs: number,
-): number {
+): { byNs: number; count: number } {
   const edgeNs = windows[at]!.atNs;
   let beforeNs = Number.POSITIVE_INFINITY;
   let afterNs = Number.POSITIVE_INFINITY;
@@ -138,12 +155,10 @@ function levelChangeNs(
     beforeNs = Math.min(beforeNs, windows[first - 1]!.delayNs);
   for (; last < windows.length && windows[last]!.atNs - edgeNs <= holdsNs; last++)
     afterNs = Math.min(afterNs, windows[last]!.delayNs);
+  const count = Math.min(at - first, last - at);
   const isEnough =
-    at - first >= 2 &&
-    last - at >= 2 &&
-    edgeNs - windows[first]!.atNs >= atLeastNs &&
-    windows[last - 1]!.atNs - edgeNs >= atLeastNs;
-  return isEnough ? beforeNs - afterNs : 0;
+    count >= 2 && edgeNs - windows[first]!.atNs >= atLeastNs && windows[last - 1]!.atNs - edgeNs >= atLeastNs;
+  return { byNs: isEnough ? beforeNs - afterNs : 0, count };
 }
 
 /** Drift of the stamps' clock against the host's between two changes, the longest such part. Undefined when too short. */

@@ -46,9 +46,15 @@ export function lowerHull(points: readonly Point[]): Point[] {
  */
 export function lowerEnvelope(points: readonly Point[], slopeMax: number): EnvelopeLine {
   const meanX = points.reduce((sum, { x }, index) => sum + (x - sum) / (index + 1), 0);
-  const hull = lowerHull(points);
-  let right = hull.findIndex(({ x }) => x >= meanX);
-  if (right < 1) right = Math.min(1, hull.length - 1);
+  return supportingLine(lowerHull(points), meanX, slopeMax);
+}
+
+/** The same for a hull and the mean of the points that it is of. */
+export function supportingLine(hull: readonly Point[], meanX: number, slopeMax: number): EnvelopeLine {
+  const right = Math.max(
+    1,
+    hull.findIndex(({ x }) => x >= meanX),
+  );
   const slope = hull.length < 2 ? 0 : slopeOf(hull[right - 1]!, hull[right]!);
   const bounded = Math.min(slopeMax, Math.max(-slopeMax, slope));
   const atMean = hull.reduce(
@@ -56,6 +62,22 @@ export function lowerEnvelope(points: readonly Point[], slopeMax: number): Envel
     Number.POSITIVE_INFINITY,
   );
   return { meanX, atMean, slope: bounded };
+}
+
+/** Slopes of the lines through (meanX, height), a height on or below the envelope, that no point of the hull is below. */
+export function feasibleSlopes(
+  hull: readonly Point[],
+  meanX: number,
+  height: number,
+  slopeMax: number,
+): { least: number; most: number } {
+  let least = -slopeMax;
+  let most = slopeMax;
+  for (const { x, y } of hull) {
+    if (x > meanX) most = Math.min(most, (y - height) / (x - meanX));
+    else if (x < meanX) least = Math.max(least, (y - height) / (x - meanX));
+  }
+  return { least: Math.min(least, slopeMax), most: Math.max(most, -slopeMax) };
 }
 
 const slopeOf = (a: Point, b: Point): number => (b.y - a.y) / (b.x - a.x);

@@ -32,7 +32,7 @@ export const QualityLimits = z.strictObject({
   hostDelayMsMax: z
     .number()
     .positive()
-    .default(1000)
+    .default(250)
     .describe("A smallest delay from stamp to receipt above this is not a delay but another clock"),
   futureMsMax: z
     .number()

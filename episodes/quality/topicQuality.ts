@@ -1,6 +1,12 @@
 /** Watches one topic of an episode: rates, gaps, repeats, freezes, order, delays, forms. Constant memory. */
 import type { RecordedTopic } from "../format.js";
-import { type ClockChange, clockChanges, DelayTrack, longestLine } from "./delayTrack.js";
+import {
+  type ClockChange,
+  clockChanges,
+  DelayTrack,
+  longestLine,
+  OVERTAKEN_SHARE_MAX,
+} from "./delayTrack.js";
 import {
   type HeadKind,
   headKind,
@@ -259,7 +265,8 @@ export class TopicWatch {
 
   #clock(track: DelayTrack, at: (ns: number) => number): TopicClock {
     const windows = track.windows();
-    const changes = clockChanges(windows, this.#limits.clockStepMsMax * 1e6);
+    const isOrdered = this.#backwards <= OVERTAKEN_SHARE_MAX * this.#count;
+    const changes = clockChanges(windows, this.#limits.clockStepMsMax * 1e6, { isOrdered });
     const line = longestLine(windows, changes);
     return {
       changes: changes.map(({ atNs, byNs, kind }) => ({ atS: at(atNs), byMs: byNs / 1e6, kind })),
