@@ -196,15 +196,20 @@ function buildProgram(): Command {
     .command("demonstrate")
     .description("record demonstrations of a scripted expert in the lab")
     .argument("<task>", "reach-block")
-    .argument("<folder>", "where the episodes go")
+    .argument("[folder]", "of sets, in place of the cell's; the episodes go into FOLDER/TASK")
     .addOption(cellOption())
-    .option("--episodes <n>", "demonstrations", positiveInteger, 80)
+    .option("--episodes <n>", "demonstrations; those that are there already count", positiveInteger, 80)
     .option("--seed <n>", "seed", seed, 1)
-    .action(async (task: string, folder: string, options: { cell: string; episodes: number; seed: number }) =>
-      (await import("./commands/demonstrate.js")).demonstrate(task, folder, {
-        ...options,
-        logLevel: logLevel(),
-      }),
+    .action(
+      async (
+        task: string,
+        folder: string | undefined,
+        options: { cell: string; episodes: number; seed: number },
+      ) =>
+        (await import("./commands/demonstrate.js")).demonstrate(task, folder, {
+          ...options,
+          logLevel: logLevel(),
+        }),
     );
 
   declareEpisodes(program);

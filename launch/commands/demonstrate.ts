@@ -1,25 +1,27 @@
 /**
  * `demonstrate reach-block`: the lab's scripted expert runs in the very loop that a policy runs in, through servo and
- * vendor's wire, and the daemon records what it subscribes to: wrist images, measured joints, joints as sent, and for
- * each step what the expert wanted.
+ * vendor's wire, and the daemon's recorder keeps what it always keeps; each step also says what the expert wanted.
  */
-import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import sharp from "sharp";
-import { type EpochNs, type MonotonicNs, NS_PER_S, toEpochNs } from "../../core/clock.js";
+import { type EpochNs, type MonotonicNs, NS_PER_S, sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
-import { type ImageView, writeCompressedImage, writeString } from "../../core/rosWire.js";
-import { rosDefinition } from "../../episodes/definitions.js";
+import type { ImageView } from "../../core/rosWire.js";
+import { type EpisodeEntry, EpisodeSet, type FinishedEpisode } from "../../episodes/episodeSet.js";
+import type { Outcome } from "../../episodes/format.js";
 import { ReachBlockExpert } from "../../lab/experts/reachBlock.js";
 import type { Actor, Observation } from "../../runtime/policy/actor.js";
 import { createFrameSlots, FrameReader, FrameWriter } from "../../runtime/policy/frameSlots.js";
+import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
 import { PolicyRunner } from "../../runtime/policy/runner.js";
 import type { StepRecord } from "../../runtime/policy/steps.js";
-import { EpisodeWriter } from "../../runtime/recorder/episodeWriter.js";
+import type { RecorderHost } from "../../runtime/recorder/host.js";
+import type { CellConfig } from "../cell/schema.js";
 import type { Daemon } from "../daemon/daemon.js";
 import { goTo } from "../tasks/trial.js";
 import { enableOrFail, withDaemon } from "./running.js";
 
+const TASK = "reach-block";
+const EXPERT = "expert";
 const RATE_HZ = 5;
 const EXPIRY_MS = 500;
 const CLIP_RAD = 0.25;
@@ -31,47 +33,59 @@ const HOLD_STEPS = 8;
 const STEPS_MAX = 60;
 /** Failures in a row that end the session. */
 const FAILURES_MAX = 3;
+/** Between two looks at a recorder that repairs what a crash has left. */
+const REPAIR_POLL_MS = 50;
 const SCENE_SETTLE_NS = NS_PER_S / 4n;
-const JPEG = { quality: 92, chromaSubsampling: "4:4:4" } as const;
-const STEP_TOPIC = "/demonstration/step";
 /** Scenes of demonstrations; trials and the pre-training corpus have others. */
 const SCENE_SEED = 2_000_000;
 
+export interface DemonstrateOptions {
+  readonly cell: string;
+  readonly episodes: number;
+  readonly seed: number;
+  readonly logLevel: string;
+}
+
+/** @param folder of sets, in place of the one that the cell records into */
 export async function demonstrate(
   task: string,
-  folder: string,
-  options: { cell: string; episodes: number; seed: number; logLevel: string },
+  folder: string | undefined,
+  options: DemonstrateOptions,
 ): Promise<void> {
-  if (task !== "reach-block") {
+  if (task !== TASK) {
     throw new CerebellumError(
       "CONFIG_INVALID",
-      `Task "${task}" has no scripted expert; expected reach-block`,
+      `Task "${task}" has no scripted expert; expected ${TASK}`,
       "Choose a task that has one",
     );
   }
-  await withDaemon({ cellFile: options.cell, logLevel: "warn", policy: false }, async (daemon, signal) => {
-    const lab = daemon.lab;
-    const policy = daemon.cell.policy;
-    if (lab === undefined || policy === undefined) {
+  const adjust = (cell: CellConfig) => recordingInto(cell, folder);
+  const run = { cellFile: options.cell, logLevel: "warn", policy: false, adjust };
+  await withDaemon(run, async (daemon, signal) => {
+    const { lab, recorder, cell } = daemon;
+    if (lab === undefined || cell.policy === undefined || recorder === undefined || cell.recorder === "off") {
       throw new CerebellumError(
         "LAB_REFUSED",
-        "Scripted demonstrations need a cell with `lab` and `policy`",
+        "Scripted demonstrations need a cell with `lab`, `policy` and a recorder",
         "Use launch/cells/xarm7-lab.yaml",
       );
     }
+    const set = join(cell.recorder.folder, TASK);
+    const already = seedsIn((await (await EpisodeSet.open(set)).episodes()).filter(isFinished));
     await enableOrFail(daemon);
+    while (recorder.status().state === "preparing" && !signal.aborted)
+      await sleepMs(daemon.clock, REPAIR_POLL_MS, signal);
     for (let index = 0, failures = 0; index < options.episodes && !signal.aborted; index++) {
       const seed = options.seed * 10_000 + index;
-      const file = join(resolve(folder), `episode-${String(seed).padStart(6, "0")}.mcap`);
-      const label = `${index + 1}/${options.episodes} ${file}`;
-      if (existsSync(file)) {
-        say(`${label}: already there`);
+      const label = `${index + 1}/${options.episodes} seed ${seed}`;
+      const there = already.get(seed);
+      if (there !== undefined) {
+        say(`${label}: already there, ${there}`);
         continue;
       }
       try {
-        const { outcome, steps, finalM } = await demonstrateOnce(daemon, seed, file, signal);
-        if (!signal.aborted)
-          say(`${label}: ${outcome}, ${steps} steps, ${(100 * finalM).toFixed(1)} cm at the end`);
+        const done = await demonstrateOnce(daemon, recorder, seed, signal);
+        if (done !== undefined) say(`${label}: ${done}`);
         failures = 0;
       } catch (thrown) {
         if (!(thrown instanceof CerebellumError) || signal.aborted || ++failures > FAILURES_MAX) throw thrown;
@@ -81,19 +95,61 @@ export async function demonstrate(
         index--;
       }
     }
+    say(`Episodes are in ${set}`);
   });
 }
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-/** Start pose, scene, recording. */
-async function demonstrateOnce(daemon: Daemon, seed: number, file: string, signal: AbortSignal) {
+function recordingInto(cell: CellConfig, folder: string | undefined): CellConfig {
+  if (folder === undefined || cell.recorder === "off") return cell;
+  return { ...cell, recorder: { ...cell.recorder, folder: resolve(folder) } };
+}
+
+const isFinished = (entry: EpisodeEntry): entry is FinishedEpisode => entry.state === "finished";
+
+/**
+ * Names of the demonstrations of a set by their seed: a repeated command goes on where the set ends. One without an
+ * outcome was cut off, and is done again.
+ */
+export const seedsIn = (
+  episodes: readonly Pick<FinishedEpisode, "name" | "start" | "outcome">[],
+): ReadonlyMap<number, string> =>
+  new Map(
+    episodes.flatMap(({ name, outcome, start: { kind, context } }) =>
+      kind === "demonstration" && outcome !== "unlabelled" && typeof context.seed === "number"
+        ? [[context.seed, name] as const]
+        : [],
+    ),
+  );
+
+/** Start pose, scene, recording. @returns what to say about it; undefined when it was interrupted */
+async function demonstrateOnce(daemon: Daemon, recorder: RecorderHost, seed: number, signal: AbortSignal) {
   const expert = new ReachBlockExpert(seed);
   const start = { positionRad: [...expert.spreadStartRad()], gripperOpeningM: GRIPPER_OPENING_M };
   await goTo(daemon, daemon.cell.policy!.robot, start, SPEED_SCALE, signal);
   await daemon.lab!.ask({ do: "scene", seed: SCENE_SEED + seed, light: "training" });
   await daemon.clock.sleepUntil((daemon.clock.nowNs() + SCENE_SETTLE_NS) as MonotonicNs, signal);
-  return recordOne(daemon, expert, file, seed, signal);
+  const { blockM } = (await daemon.lab!.ask({ do: "truth" })).truth!;
+  const { episode } = await recorder.start({
+    task: TASK,
+    kind: "demonstration",
+    note: "",
+    context: { seed, blockM: [...blockM], expert: "lab/experts/reachBlock" },
+  });
+  try {
+    const { outcome, steps, finalM } = await runExpert(daemon, recorder, expert, blockM, signal);
+    if (signal.aborted) {
+      await recorder.discard();
+      return undefined;
+    }
+    await recorder.stop({ outcome, note: "" });
+    return `${episode} ${outcome}, ${steps} steps, ${(100 * finalM).toFixed(1)} cm at the end`;
+  } catch (thrown) {
+    // It may have ended by itself: whatever is left of it has no outcome and is not trained on.
+    await recorder.discard().catch(() => {});
+    throw thrown;
+  }
 }
 
 /** The expert in the runner's loop; ends the run when it has held long enough. */
@@ -129,147 +185,54 @@ class ExpertActor implements Actor {
   }
 }
 
-async function recordOne(
+async function runExpert(
   daemon: Daemon,
+  recorder: RecorderHost,
   expert: ReachBlockExpert,
-  file: string,
-  seed: number,
+  blockM: readonly [number, number, number],
   signal: AbortSignal,
 ) {
-  const { clock, cell, lab } = daemon;
+  const { clock, cell } = daemon;
   const policy = cell.policy!;
   const camera = cell.cameras[policy.camera]!;
-  const truth = (await lab!.ask({ do: "truth" })).truth!;
   const finished = new AbortController();
-  const actor = new ExpertActor(expert, truth.blockM, () => finished.abort());
-  const recording = await Recording.start(daemon, file);
+  const actor = new ExpertActor(expert, blockM, () => finished.abort());
   const slots = createFrameSlots(camera);
   const writer = new FrameWriter(slots, camera);
   const takeFrame = (name: string, image: ImageView, receivedNs: MonotonicNs) => {
     if (name === policy.camera) writer.write(image.data, image.stepBytes, image.stampNs, receivedNs);
   };
   daemon.frameListeners.add(takeFrame);
-  const servo = await daemon.connectCommander(policy.robot, "expert");
+  const servo = await daemon.connectCommander(policy.robot, EXPERT);
   let steps = 0;
+  const onStep = (record: StepRecord) => {
+    const wanted = record.imageStampNs === undefined ? undefined : actor.wanted.get(record.imageStampNs);
+    const { mapping } = recorder;
+    if (mapping === undefined) return;
+    if (record.commandSeq !== undefined) steps++;
+    const origin = { policy: EXPERT, camera: policy.camera };
+    const label = wanted === undefined ? {} : { labelRad: wanted.cleanRad, phase: wanted.phase };
+    recorder.policyStep(toPolicyStep(record, mapping, { ...origin, ...label }));
+  };
   const runner = new PolicyRunner({
     clock,
     servo,
     frames: new FrameReader(slots, camera),
     actor,
     mapping: daemon.mapping,
-    name: "expert",
+    name: EXPERT,
     rateHz: RATE_HZ,
     expiryMs: EXPIRY_MS,
     clipRad: CLIP_RAD,
     frameAgeMsMax: policy.frameAgeMsMax,
-    onStep: (record) => {
-      const wanted = record.imageStampNs === undefined ? undefined : actor.wanted.get(record.imageStampNs);
-      if (record.commandSeq === undefined || wanted === undefined) return;
-      steps++;
-      recording.step(record, wanted);
-    },
+    onStep,
   });
   try {
     await runner.run(AbortSignal.any([signal, finished.signal]));
-  } catch (thrown) {
-    await recording.episode.discard();
-    throw thrown;
   } finally {
     daemon.frameListeners.delete(takeFrame);
     await servo.close();
-    recording.detach();
   }
-  const outcome = actor.arrived ? "success" : "failure";
-  if (signal.aborted) await recording.episode.discard();
-  else {
-    await recording.episode.finish({
-      task: "reach-block",
-      seed: String(seed),
-      outcome,
-      blockM: JSON.stringify(truth.blockM),
-      cell: JSON.stringify(cell),
-      cameraMount: JSON.stringify({ ...camera.mount, fovYDeg: camera.fovYDeg }),
-      clockMapping: JSON.stringify({
-        monotonicNs: String(daemon.mapping.monotonicNs),
-        epochNs: String(daemon.mapping.epochNs),
-      }),
-    });
-  }
+  const outcome: Outcome = actor.arrived ? "success" : "failure";
   return { outcome, steps, finalM: actor.finalM };
-}
-
-/** What one demonstration writes: subscriptions of the daemon's node, and the steps. */
-class Recording {
-  readonly #undo: (() => void)[] = [];
-  readonly #daemon: Daemon;
-
-  private constructor(
-    daemon: Daemon,
-    readonly episode: EpisodeWriter,
-  ) {
-    this.#daemon = daemon;
-  }
-
-  static async start(daemon: Daemon, file: string): Promise<Recording> {
-    const { robot, camera } = daemon.cell.policy!;
-    const imageTopic = `${daemon.cell.cameras[camera]!.topic}/color/image_raw/compressed`;
-    const topics = {
-      [imageTopic]: "sensor_msgs/msg/CompressedImage",
-      [`/${robot}/joint_states`]: "sensor_msgs/msg/JointState",
-      [`/${robot}/joint_command`]: "sensor_msgs/msg/JointState",
-      [STEP_TOPIC]: "std_msgs/msg/String",
-    };
-    const prefixes = (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== "");
-    const episode = await EpisodeWriter.create(
-      file,
-      Object.entries(topics).map(([topic, type]) => ({
-        topic,
-        type,
-        definition: rosDefinition(type, prefixes),
-      })),
-    );
-    const recording = new Recording(daemon, episode);
-    for (const [topic, type] of Object.entries(topics)) {
-      if (type === "sensor_msgs/msg/JointState") recording.#record(topic, type);
-    }
-    const takeImage = (name: string, image: ImageView, receivedNs: MonotonicNs) => {
-      if (name !== camera) return;
-      const { widthPx, heightPx, stampNs, frameId } = image;
-      const packed = sharp(image.data, { raw: { width: widthPx, height: heightPx, channels: 3 } })
-        .jpeg(JPEG)
-        .toBuffer()
-        .then((data) => writeCompressedImage(stampNs, frameId, "jpeg", data));
-      episode.writeLater(imageTopic, stampNs, toEpochNs(daemon.mapping, receivedNs), packed);
-    };
-    daemon.frameListeners.add(takeImage);
-    recording.#undo.push(() => daemon.frameListeners.delete(takeImage));
-    return recording;
-  }
-
-  step(record: StepRecord, wanted: { cleanRad: number[]; phase: string }): void {
-    const stampNs = toEpochNs(this.#daemon.mapping, record.startNs);
-    const text = JSON.stringify({
-      imageStampNs: String(record.imageStampNs),
-      positionRad: record.positionRad,
-      actionRad: wanted.cleanRad,
-      executedRad: record.actionRad,
-      stepNs: String(stampNs),
-      phase: wanted.phase,
-    });
-    this.episode.write(STEP_TOPIC, stampNs, stampNs, writeString(text));
-  }
-
-  detach(): void {
-    for (const undo of this.#undo.splice(0)) undo();
-  }
-
-  #record(topic: string, type: string): void {
-    const { clock } = this.#daemon;
-    this.#undo.push(
-      this.#daemon.rosNode.subscribeRaw(type, topic, "reliable", (bytes) => {
-        const nowNs = clock.epochNs();
-        this.episode.write(topic, nowNs, nowNs, bytes);
-      }),
-    );
-  }
 }

@@ -173,8 +173,11 @@ class RecorderSession {
   #newEpisode({ start, plan, mapping, file }: Begun, { request }: StartMessage): Episode {
     const { images, jpegQuality, policyCameras, imageTopics, inputs, episodeMsMax } = this.#setup;
     const inputOf = (camera: string) => inputs.findIndex(({ topic }) => topic === imageTopics[camera]);
+    // Where nothing is lost in an image, or no policy can be computed anew, none is kept twice.
     const usedInputs = new Map(
-      images === "raw" ? [] : policyCameras.map((camera) => [camera, inputOf(camera)] as const),
+      images !== "jpeg" || start.bundle === null
+        ? []
+        : policyCameras.map((camera) => [camera, inputOf(camera)] as const),
     );
     const stores = new Map<number, ImageStore>();
     for (const { input, image, topic } of plan.topics) {
