@@ -225,15 +225,28 @@ function buildProgram(): Command {
     );
   program
     .command("bench")
-    .description("measure: servo, stop, policy, encoder or camera")
-    .addArgument(new Argument("<what>").choices(["servo", "stop", "policy", "encoder", "camera"]))
+    .description("measure: servo, stop, policy, encoder, camera or recorder")
+    .addArgument(new Argument("<what>").choices(["servo", "stop", "policy", "encoder", "camera", "recorder"]))
     .addOption(cellOption())
     .option("--seconds <n>", "how long", positiveInteger, 30)
+    .addOption(
+      new Option("--images <form>", "recorder: how images are kept")
+        .choices(["raw", "jpeg", "png"])
+        .default("jpeg"),
+    )
     .option("--rounds <n>", "stop: rounds of each trigger, in place of --seconds", positiveInteger)
     .addOption(json())
     .action(
-      async (what: string, options: { cell: string; seconds: number; rounds?: number; json?: string }) =>
-        (await import("./commands/bench.js")).bench(what, { ...options, logLevel: logLevel() }),
+      async (
+        what: string,
+        options: {
+          cell: string;
+          seconds: number;
+          rounds?: number;
+          images: "raw" | "jpeg" | "png";
+          json?: string;
+        },
+      ) => (await import("./commands/bench.js")).bench(what, { ...options, logLevel: logLevel() }),
     );
   return program;
 }

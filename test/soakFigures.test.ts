@@ -1,8 +1,9 @@
 /** The soak's arithmetic and its gates. */
 import { describe, expect, it } from "vitest";
+import { latenessBetween } from "../launch/commands/statistics.js";
 import { LatenessHistogram } from "../runtime/servo/histogram.js";
 import { NO_STATISTICS } from "../runtime/servo/link/schema.js";
-import { brokenGates, latenessBetween, type SoakResult } from "./campaigns/soak/figures.js";
+import { brokenGates, type SoakResult } from "./campaigns/soak/figures.js";
 
 const statisticsOf = (histogram: LatenessHistogram) => ({
   ...NO_STATISTICS,

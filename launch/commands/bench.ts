@@ -1,6 +1,7 @@
 /** `bench`: measures a running cell or one part, prints the figures, and fails only where a count must be zero. */
 import { sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
+import type { ImageStorage } from "../../episodes/format.js";
 import { loadBundle } from "../../policies/bundle.js";
 import { goTo } from "../tasks/trial.js";
 import { collectSteps, describePolicyBench, summariseSteps } from "./benchPolicy.js";
@@ -12,6 +13,8 @@ export interface BenchOptions {
   readonly seconds: number;
   /** `stop` only: rounds of each trigger, in place of `seconds`. */
   readonly rounds?: number;
+  /** `recorder` only. */
+  readonly images: ImageStorage;
   readonly json?: string;
   readonly logLevel: string;
 }
@@ -22,6 +25,7 @@ export async function bench(what: string, options: BenchOptions): Promise<void> 
   } else if (what === "servo") await benchServoCommand(options);
   else if (what === "stop") await benchStopCommand(options);
   else if (what === "camera") await benchCamera(options);
+  else if (what === "recorder") await benchRecorderCommand(options);
   else await benchPolicy(options);
 }
 
@@ -41,6 +45,16 @@ async function benchStopCommand(options: BenchOptions): Promise<void> {
   for (const line of describeStopBench(result)) print(line);
   writeJson(options.json, result);
   requireStopGate(result);
+}
+
+async function benchRecorderCommand(options: BenchOptions): Promise<void> {
+  const { benchRecorder, describeRecorderBench, requireNothingLost } = await import("./benchRecorder.js");
+  const print = printer(options.json);
+  const { cell, seconds, images } = options;
+  const result = await benchRecorder({ cell, seconds, images, onProgress: print });
+  for (const line of describeRecorderBench(result)) print(line);
+  writeJson(options.json, result);
+  requireNothingLost(result);
 }
 
 /** Counts the wrist camera's frames while the policy runs, as in use. */

@@ -11,11 +11,12 @@ import { sleepMs } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
 import { Random } from "../../lab/world/random.js";
 import { enableOrFail, withDaemon } from "../../launch/commands/running.js";
+import { latenessBetween } from "../../launch/commands/statistics.js";
 import { countTicks, type Mark, Marker } from "../../launch/commands/tickGrid.js";
 import type { Daemon } from "../../launch/daemon/daemon.js";
 import { JsonChild } from "../../launch/rig/jsonChild.js";
 import { writeCell } from "../support/cell.js";
-import { brokenGates, describeSoak, latenessBetween, type SoakResult } from "./soak/figures.js";
+import { brokenGates, describeSoak, type SoakResult } from "./soak/figures.js";
 import { Watch } from "./soak/watch.js";
 
 const { values } = parseArgs({

@@ -1,19 +1,13 @@
 /** What a soak found, and whether it holds. */
+import type { Lateness } from "../../../launch/commands/statistics.js";
 import type { TickCount } from "../../../launch/commands/tickGrid.js";
-import type { ServoStatistics } from "../../../runtime/servo/api.js";
-import { percentileOfCounts } from "../../../runtime/servo/histogram.js";
 
 export const GATE = { p99Us: 1000, p999Us: 3000, rssMb: 120 } as const;
 
 export interface SoakResult extends TickCount {
   readonly rateHz: number;
   readonly realtimePriority: number;
-  readonly latenessUs: {
-    readonly p50: number;
-    readonly p99: number;
-    readonly p999: number;
-    readonly max: number;
-  };
+  readonly latenessUs: Lateness;
   readonly servoRssMb: { readonly first: number; readonly last: number; readonly max: number };
   readonly daemonHeapMb: { readonly first: number; readonly last: number };
   readonly cameras: Readonly<
@@ -28,17 +22,6 @@ export interface SoakResult extends TickCount {
   /** Ticks in states other than holding and following, and faults. */
   readonly unexpected: Readonly<Record<string, number>>;
   readonly policyRestarts: number;
-}
-
-/** Of the ticks between two moments, from the difference of their counts. */
-export function latenessBetween(before: ServoStatistics, after: ServoStatistics): SoakResult["latenessUs"] {
-  const counts = after.counts.map((count, bucket) => count - (before.counts[bucket] ?? 0));
-  // The largest is known since the start only; where it lies outside of what was added here, the bucket's edge is.
-  const last = counts.findLastIndex((count) => count > 0);
-  const edgeUs = after.bucketsUs[last] ?? 0;
-  const max = Math.min(after.latenessUs.max, edgeUs);
-  const at = (share: number) => percentileOfCounts(after.bucketsUs, counts, share, max);
-  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max };
 }
 
 /** Names of what does not hold; lateness is only judged where real-time priority is in force. */
