@@ -3,7 +3,7 @@
  * on standard input, then one line a second with what was published so far. Ends with its standard input.
  */
 import { z } from "zod";
-import { addNs, type MonotonicNs, msToNs, sleepMs } from "../../core/clock.js";
+import { addNs, type MonotonicNs, msToNs, sleepMs, toRosTime } from "../../core/clock.js";
 import { ImageMessage } from "../../core/rosWire.js";
 import { startRos } from "../../runtime/ros/rosRuntime.js";
 import { readChildConfig } from "../child.js";
@@ -48,6 +48,7 @@ async function publish(
   offsetMs: number,
 ): Promise<void> {
   const publisher = node.publisher("sensor_msgs/msg/Image", `${topic}/color/image_raw`, "sensor");
+  const info = node.publisher("sensor_msgs/msg/CameraInfo", `${topic}/color/camera_info`, "sensor");
   const message = new ImageMessage("camera_color_optical_frame", widthPx, heightPx, "rgb8", 3 * widthPx);
   const pictures = Array.from({ length: PICTURES }, (_, index) => picture(widthPx, heightPx, index));
   const startNs = addNs(systemClock.nowNs(), msToNs(offsetMs));
@@ -56,8 +57,11 @@ async function publish(
     await systemClock.sleepUntil(dueNs, ended.signal);
     if (ended.signal.aborted) return;
     message.pixels.set(pictures[frame % PICTURES]!);
-    message.stamp(systemClock.epochNs());
+    const stampNs = systemClock.epochNs();
+    message.stamp(stampNs);
     publisher.publish(message.bytes);
+    const header = { stamp: toRosTime(stampNs), frame_id: "camera_color_optical_frame" };
+    info.publish({ header, width: widthPx, height: heightPx });
     published[topic]!++;
   }
 }

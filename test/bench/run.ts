@@ -1,5 +1,5 @@
 /**
- * Every figure of the README's table, measured in one go on this machine: `npm run bench` (about 13 minutes), or only
+ * Every figure of the README's table, measured in one go on this machine: `npm run bench` (about half an hour), or only
  * some of it: `npm run bench -- servo start`. Results go to `.cerebellum/bench/<part>.json`. Machines are shared and
  * noisy, so figures pass or fail only against something that ran beside them: the servo's lateness must stay within a
  * fifth of its recorded ratio to a C loop's. `npm run bench -- servo --record` records it anew, on a quiet machine.
@@ -22,6 +22,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   servo: ["bench", "servo", "--seconds", "30"],
   policy: ["bench", "policy", "--seconds", "60"],
   camera: ["bench", "camera", "--seconds", "300"],
+  recorder: ["bench", "recorder", "--seconds", "600"],
   encoder: ["bench", "encoder", "--seconds", "60"],
   evaluate: ["evaluate", "reach-block"],
   evaluateChangedLight: ["evaluate", "reach-block", "--light", "changed"],

@@ -7,14 +7,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { sleepMs } from "../../core/clock.js";
-import { entryUrl } from "../../core/entry.js";
+import { type Clock, sleepMs } from "../../core/clock.js";
 import { Random } from "../../lab/world/random.js";
 import { enableOrFail, withDaemon } from "../../launch/commands/running.js";
 import { latenessBetween } from "../../launch/commands/statistics.js";
 import { countTicks, type Mark, Marker } from "../../launch/commands/tickGrid.js";
 import type { Daemon } from "../../launch/daemon/daemon.js";
-import { JsonChild } from "../../launch/rig/jsonChild.js";
+import type { RecorderHost } from "../../runtime/recorder/host.js";
 import { writeCell } from "../support/cell.js";
 import { brokenGates, describeSoak, type SoakResult } from "./soak/figures.js";
 import { Watch } from "./soak/watch.js";
@@ -41,6 +40,7 @@ const cellFile = await writeCell(folder, (cell) => {
   const wrist = cell.cameras.wrist as { mount: object };
   const rateHz = Number(values["second-camera-hz"]);
   const mount = { ...wrist.mount, ...SECOND_CAMERA };
+  cell.recorder = { folder: join(folder, "recordings") };
   cell.cameras.second = { ...wrist, rateHz, topic: "/camera/second", mount };
   if (values["no-fifo"]) cell.robots.arm!.servo.realtimePriority = 0;
 });
@@ -52,7 +52,7 @@ try {
 
 async function soak(daemon: Daemon, signal: AbortSignal): Promise<void> {
   const servo = await daemon.connectCommander("arm", "soak");
-  const recorder = await startRecorder(daemon);
+  const recorder = new Recording(daemon);
   const watch = new Watch(daemon, servo);
   await enableOrFail(daemon);
   const running = keepRunning(daemon, watch, signal);
@@ -66,7 +66,7 @@ async function soak(daemon: Daemon, signal: AbortSignal): Promise<void> {
     await sleepMs(daemon.clock, MINUTE_MS, signal);
     const so = latenessBetween(first.statistics, (await servo.statistics()) as Mark["statistics"]);
     console.log(
-      `minute ${minute}: lateness p99 ${so.p99.toFixed(0)} us, p99.9 ${so.p999.toFixed(0)} us, max ${so.max.toFixed(0)} us; servo ${watch.rssMb.at(-1)?.toFixed(0)} MB; policy ${watch.steps} steps, ${watch.commands} commands; recorder ${recorder.counts.frames ?? 0} frames, ${recorder.counts.dropped ?? 0} dropped; triggers ${JSON.stringify(watch.triggers)}, unexpected ${JSON.stringify(watch.unexpected)}`,
+      `minute ${minute}: lateness p99 ${so.p99.toFixed(0)} us, p99.9 ${so.p999.toFixed(0)} us, max ${so.max.toFixed(0)} us; servo ${watch.rssMb.at(-1)?.toFixed(0)} MB; policy ${watch.steps} steps, ${watch.commands} commands; recorder ${recorder.counts.written} messages, ${recorder.counts.dropped} dropped; triggers ${JSON.stringify(watch.triggers)}, unexpected ${JSON.stringify(watch.unexpected)}`,
     );
   }
   const last = await marked(marker);
@@ -79,8 +79,7 @@ async function soak(daemon: Daemon, signal: AbortSignal): Promise<void> {
     recorder: recorder.counts,
   };
   watch.stop();
-  recorder.child.closeInput();
-  await recorder.child.exited;
+  await recorder.stop();
   await sampling;
   await daemon.policy?.stop();
   watch.ended = true;
@@ -126,20 +125,39 @@ async function keepRunning(daemon: Daemon, watch: Watch, signal: AbortSignal): P
   }
 }
 
-async function startRecorder(daemon: Daemon) {
-  const child = new JsonChild("recorder", entryUrl("./soak/recorder.js", import.meta.url));
-  const cameras = Object.values(daemon.cell.cameras);
-  child.tell({
-    folder,
-    cameras: cameras.map(({ topic }) => topic),
-    joints: ["/arm/joint_states", "/arm/joint_command"],
-    periodMs: Object.fromEntries(cameras.map(({ topic, rateHz }) => [topic, 1000 / rateHz])),
-    episodeS: 60,
-  });
-  const recorder = { child, counts: {} as Record<string, number> };
-  recorder.counts = (await child.read()) as Record<string, number>;
-  void (async () => {
-    for (;;) recorder.counts = (await child.read()) as Record<string, number>;
-  })().catch(() => {});
-  return recorder;
+/** Records with the daemon's own recorder, a minute an episode; finished ones are not kept: a soak must not fill a disk. */
+class Recording {
+  readonly counts: Record<string, number> = { episodes: 0, written: 0, dropped: 0, lostBefore: 0, flags: 0 };
+  readonly #recorder: RecorderHost;
+  readonly #clock: Clock;
+  readonly #ended = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor({ recorder, clock }: Daemon) {
+    if (recorder === undefined) throw new Error("the soak's cell has a recorder");
+    this.#recorder = recorder;
+    this.#clock = clock;
+    this.#running = this.#record();
+  }
+
+  async stop(): Promise<void> {
+    this.#ended.abort();
+    await this.#running;
+  }
+
+  async #record(): Promise<void> {
+    while (!this.#ended.signal.aborted) {
+      const { folder } = await this.#recorder.start({ task: "soak", kind: "other", note: "", context: {} });
+      await sleepMs(this.#clock, MINUTE_MS, this.#ended.signal);
+      const { topics, flags } = await this.#recorder.stop({ outcome: "unlabelled", note: "" });
+      for (const counters of Object.values(topics)) {
+        this.counts.written! += counters.written;
+        this.counts.dropped! += counters.received - counters.written;
+        this.counts.lostBefore! += counters.lostBefore;
+      }
+      this.counts.episodes!++;
+      this.counts.flags! += flags.length;
+      rmSync(folder, { force: true, recursive: true });
+    }
+  }
 }

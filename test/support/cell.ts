@@ -22,6 +22,7 @@ export interface CellDraft {
   cameras: Record<string, Record<string, unknown>>;
   policy?: Record<string, unknown>;
   lab?: Record<string, unknown>;
+  recorder?: Record<string, unknown> | "off";
   estop?: Record<string, unknown>;
   log?: Record<string, unknown>;
 }
