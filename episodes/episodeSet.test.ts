@@ -99,9 +99,9 @@ describe("a set", () => {
         "broken",
         expect.stringMatching(/cerebellum\/episode@7.*reads cerebellum\/episode@1|CRC|crc/),
       ],
-      ["episode-000004", "active", expect.stringMatching(/being written, or was left by a crash/)],
+      ["episode-000004", "active", "was left by a crash and waits for repair"],
       ["episode-000006", "broken", "holds episode-000001 of task test-task: a copy, or renamed"],
-      ["episode-000009", "broken", 'was set aside as "unrepairable"'],
+      ["episode-000009", "aside", 'was set aside as "unrepairable"'],
     ]);
     expect(await broken.nextNumber()).toBe(10);
     expect((await selectEpisodes(broken, { outcome: "any", includeFlagged: true })).episodes).toEqual([]);

@@ -17,6 +17,8 @@ import {
   type Outcome,
   type QualityFlag,
 } from "./format.js";
+import { nodeIo } from "./write/io.js";
+import { isLockHeld } from "./write/lock.js";
 
 /** Kept part, epoch nanoseconds of log time; null = from the start, to the end. */
 export interface Trim {
@@ -43,9 +45,12 @@ export interface FinishedEpisode {
   readonly bytes: number;
 }
 
-/** `active`: being written, or left by a crash. `broken`: finished by its name, but it cannot be used. */
+/**
+ * `active`: being written, or left by a crash. `aside`: a repair or a person has put it aside. `broken`: finished by its
+ * name, but it cannot be used.
+ */
 export interface UnusableEpisode {
-  readonly state: "active" | "broken";
+  readonly state: "active" | "aside" | "broken";
   readonly name: string;
   readonly number: number;
   readonly folder: string;
@@ -214,9 +219,9 @@ export class EpisodeSet {
       () => 0,
     );
     if (ending === ACTIVE_SUFFIX)
-      return { ...base, state: "active", trouble: "is being written, or was left by a crash", bytes };
+      return { ...base, state: "active", trouble: await activeTrouble(folder), bytes };
     if (ending !== undefined)
-      return { ...base, state: "broken", trouble: `was set aside as "${ending.slice(1)}"`, bytes };
+      return { ...base, state: "aside", trouble: `was set aside as "${ending.slice(1)}"`, bytes };
     try {
       const { start, end } = await readRecords(folder);
       if (start.name !== name)
@@ -288,6 +293,13 @@ async function readRecords(folder: string): Promise<{ start: EpisodeStart; end: 
   await reader.close();
   return reader;
 }
+
+const activeTrouble = async (folder: string): Promise<string> => {
+  const identity = await nodeIo.identity(folder).catch(() => undefined);
+  return identity !== undefined && (await isLockHeld(identity))
+    ? "is being written"
+    : "was left by a crash and waits for repair";
+};
 
 /** Two folders with one uuid are one episode: only the first counts, or it would be trained on twice. */
 function markCopies(entries: readonly EpisodeEntry[]): EpisodeEntry[] {

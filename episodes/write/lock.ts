@@ -3,7 +3,7 @@
  * which the kernel frees when its owner dies, however it dies. It needs no file and no permission, so it works between
  * users; it does not reach into another network namespace (a container with a network of its own).
  */
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { codeOf } from "./io.js";
 
 export interface EpisodeLock {
@@ -21,5 +21,17 @@ export function takeLock(identity: string): Promise<EpisodeLock | undefined> {
       server.unref();
       resolve({ release: () => new Promise((done) => server.close(() => done())) });
     });
+  });
+}
+
+/** Does anybody hold it? Asks without taking it, so nobody who wants it is turned away meanwhile. */
+export function isLockHeld(identity: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(`\0cerebellum-episode-${identity}`);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
   });
 }

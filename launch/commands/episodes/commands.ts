@@ -39,7 +39,10 @@ export function declareEpisodes(program: Command): void {
     .argument("[folder]", "a recordings folder or one set in it")
     .addOption(json())
     .action(async (folder: string | undefined, options: { json?: string }) =>
-      (await import("./list.js")).listEpisodes(folder ?? shared().recordings, options),
+      (await import("./list.js")).listEpisodes(folder ?? shared().recordings, {
+        ...options,
+        isDefault: folder === undefined,
+      }),
     );
 
   episodes
@@ -100,6 +103,25 @@ export function declareEpisodes(program: Command): void {
         (await import("./edit.js")).dropEpisode(episode, shared().recordings, { ...options, dropped }),
       );
   }
+
+  episodes
+    .command("verify")
+    .description("check every byte, and that each is as good as it says; fails when anything does not hold")
+    .argument("[paths...]", "episodes, sets or recordings folders; by default everything")
+    .option("--no-quality", "only the bytes, not what each topic brought")
+    .addOption(json())
+    .action(async (paths: string[], options: { quality: boolean; json?: string }) =>
+      (await import("./verify.js")).verifyEpisodes(paths, shared().recordings, options),
+    );
+
+  episodes
+    .command("repair")
+    .description("finish what a crash left; the daemon does it by itself when it starts")
+    .argument("[folder]", "a recordings folder or one set in it")
+    .addOption(json())
+    .action(async (folder: string | undefined, options: { json?: string }) =>
+      (await import("./repair.js")).repairEpisodes(folder ?? shared().recordings, options),
+    );
 
   episodes
     .command("recompute")

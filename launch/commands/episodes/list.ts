@@ -1,13 +1,19 @@
 /** `episodes list`: what is in a recordings folder or a set, one line an episode. */
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import type { EpisodeEntry, SetListing, Trim } from "../../../episodes/episodeSet.js";
 import { findSets } from "../../../episodes/recordings.js";
 import { printer, writeJson } from "../output.js";
 import { formatBytes, formatSeconds, table } from "./text.js";
 
-export async function listEpisodes(folder: string, options: { json?: string }): Promise<void> {
+/** @param isDefault nothing may have been recorded yet: then the folder need not be there */
+export async function listEpisodes(
+  folder: string,
+  options: { json?: string; isDefault?: boolean },
+): Promise<void> {
   const print = printer(options.json);
-  const { sets, others } = await findSets(folder);
+  const { sets, others } =
+    options.isDefault && !existsSync(folder) ? { sets: [], others: [] } : await findSets(folder);
   const listings: { task: string; folder: string; listing: SetListing }[] = [];
   for (const set of sets) {
     const listing = await set.list();
@@ -77,8 +83,10 @@ function totals(entries: readonly EpisodeEntry[], folder: string): string {
     `${count("unlabelled")} unlabelled`,
     `${finished.filter(({ dropped }) => dropped).length} dropped`,
     `${finished.filter(({ flags }) => flags.length > 0).length} flagged`,
-    `${entries.filter(({ state }) => state === "active").length} active`,
-    `${entries.filter(({ state }) => state === "broken").length} broken`,
+    ...(["active", "aside", "broken"] as const)
+      .map((wanted) => ({ wanted, count: entries.filter(({ state }) => state === wanted).length }))
+      .filter(({ count }) => count > 0)
+      .map(({ wanted, count }) => `${count} ${wanted}`),
     formatSeconds(seconds),
     formatBytes(bytes),
   ];
