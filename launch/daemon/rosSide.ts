@@ -12,6 +12,7 @@ import {
 } from "../../runtime/ros/cameraSubscription.js";
 import { type DaemonNode, startDaemonNode } from "../../runtime/ros/daemonNode.js";
 import { subscribeTopics, tapPublishers } from "../../runtime/ros/rawTopics.js";
+import { offerRecorder } from "../../runtime/ros/recorderNode.js";
 import type { RosRuntime } from "../../runtime/ros/rosRuntime.js";
 import { policyStatusPublisher, publishServoState } from "../../runtime/ros/statusTopics.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
@@ -67,8 +68,17 @@ export function startRosSide(options: RosSideOptions): RosSide {
     cameras.set(name, subscription);
     undo.push(() => subscription.close());
   }
-  if (options.recorder !== undefined && cell.recorder !== "off")
-    undo.push(subscribeTopics(daemonNode.node, subscribedTopics(cell.recorder), clock, tapOf(options)));
+  if (options.recorder !== undefined && cell.recorder !== "off") {
+    const { recorder } = options;
+    undo.push(
+      subscribeTopics(daemonNode.node, subscribedTopics(cell.recorder), clock, tapOf(options)),
+      offerRecorder(daemonNode.node, {
+        clock,
+        recorder,
+        isActive: () => daemonNode.lifecycle() === "active",
+      }),
+    );
+  }
   return {
     daemonNode,
     cameras,

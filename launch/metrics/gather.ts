@@ -25,5 +25,6 @@ export async function gatherFigures(daemon: Daemon): Promise<CellFigures> {
     upS: Number(clock.nowNs() - mapping.monotonicNs) / 1e9,
     robots: Object.fromEntries(robots),
     policy: daemon.policy?.status(),
+    recorder: daemon.recorder?.status(),
   };
 }

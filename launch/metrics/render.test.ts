@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { StepCounters } from "../../runtime/policy/steps.js";
+import type { RecorderStatus } from "../../runtime/recorder/host.js";
 import { LATENESS_EDGES_US, LatenessHistogram } from "../../runtime/servo/histogram.js";
 import { NO_STATISTICS } from "../../runtime/servo/link/schema.js";
 import { createSnapshot } from "../../runtime/servo/snapshot.js";
@@ -62,7 +63,52 @@ function figures(): CellFigures {
   };
 }
 
+const RECORDER: RecorderStatus = {
+  state: "recording",
+  task: "reach",
+  episode: "episode-000007",
+  folder: "",
+  seconds: 12.5,
+  bytes: 3e6,
+  messages: 4000,
+  dropped: 2,
+  lostBefore: 1,
+  topics: {
+    "/camera/wrist/color/image_raw": {
+      received: 102,
+      written: 100,
+      bytes: 1,
+      lostBefore: 1,
+      droppedQueue: 2,
+      droppedEncode: 0,
+      droppedDisk: 0,
+    },
+  },
+  diskFreeBytes: 5e9,
+  queueBytes: 1024,
+  message: "",
+  lastEnded: undefined,
+  repairs: [],
+  restarts: 1,
+};
+
 describe("metrics", () => {
+  it("shows the recorder's newest episode, and each loss with its place; nothing in a cell without one", async () => {
+    expect(await renderMetrics(figures())).not.toContain("cerebellum_recorder");
+    const lines = (await renderMetrics({ ...figures(), recorder: RECORDER })).split("\n");
+    for (const line of [
+      'cerebellum_recorder_state{state="recording"} 1',
+      'cerebellum_recorder_state{state="idle"} 0',
+      "cerebellum_recorder_episode_seconds 12.5",
+      "cerebellum_recorder_episode_bytes 3000000",
+      'cerebellum_recorder_episode_lost_messages{topic="/camera/wrist/color/image_raw",place="before"} 1',
+      'cerebellum_recorder_episode_lost_messages{topic="/camera/wrist/color/image_raw",place="queue"} 2',
+      "cerebellum_recorder_queue_bytes 1024",
+      "cerebellum_recorder_restarts_total 1",
+    ])
+      expect(lines).toContain(line);
+  });
+
   it("names every figure with its unit and labels", async () => {
     const lines = (await renderMetrics(figures())).split("\n");
     for (const line of [

@@ -5,6 +5,8 @@
  */
 import { Counter, Gauge, type Metric, Registry } from "prom-client";
 import type { PolicyStatus } from "../../runtime/policy/host.js";
+import type { RecorderStatus } from "../../runtime/recorder/host.js";
+import { LIFE_STATES } from "../../runtime/recorder/life.js";
 import { SERVO_STATES, type ServoSnapshot, type ServoStatistics } from "../../runtime/servo/api.js";
 import { countBelow } from "../../runtime/servo/histogram.js";
 
@@ -22,6 +24,8 @@ export interface CellFigures {
   readonly upS: number;
   readonly robots: Readonly<Record<string, RobotFigures>>;
   readonly policy: PolicyStatus | undefined;
+  /** Absent in a cell that never records. */
+  readonly recorder?: RecorderStatus | undefined;
 }
 
 /** Upper edges of the lateness histogram [us]: 1, 2.5 and 5 of each decade are edges of the servo's own buckets. */
@@ -105,6 +109,7 @@ function familiesOf(figures: CellFigures): Family[] {
     ...servoFamilies(robotsWith(figures, ({ statistics }) => statistics)),
     ...snapshotFamilies(figures),
     ...policyFamilies(figures.policy),
+    ...recorderFamilies(figures.recorder),
   ];
 }
 
@@ -304,3 +309,48 @@ function policyFamilies(policy: PolicyStatus | undefined): Family[] {
     ),
   ];
 }
+
+/** Of the running episode, or of the newest that ended. */
+function recorderFamilies(recorder: RecorderStatus | undefined): Family[] {
+  if (recorder === undefined) return [];
+  const lost = Object.entries(recorder.topics).flatMap(([topic, counters]) =>
+    LOSS_PLACES.map(({ field, place }): Value => [counters[field], { topic, place }]),
+  );
+  return [
+    gauge(
+      "cerebellum_recorder_state",
+      "1 for the state that the recorder is in",
+      ["state"],
+      LIFE_STATES.map((state) => [recorder.state === state ? 1 : 0, { state }]),
+    ),
+    gauge("cerebellum_recorder_episode_seconds", "Length of the newest episode", [], [[recorder.seconds]]),
+    gauge("cerebellum_recorder_episode_bytes", "Its size on the disk", [], [[recorder.bytes]]),
+    gauge("cerebellum_recorder_episode_messages", "Messages in it", [], [[recorder.messages]]),
+    gauge(
+      "cerebellum_recorder_episode_lost_messages",
+      "Messages that are not in it, by the place where they were lost",
+      ["topic", "place"],
+      lost,
+    ),
+    gauge(
+      "cerebellum_recorder_queue_bytes",
+      "Waiting between subscriptions and recorder",
+      [],
+      [[recorder.queueBytes]],
+    ),
+    gauge("cerebellum_recorder_disk_free_bytes", "For recordings", [], [[recorder.diskFreeBytes]]),
+    counter(
+      "cerebellum_recorder_restarts_total",
+      "Recorder threads started again",
+      [],
+      [[recorder.restarts]],
+    ),
+  ];
+}
+
+const LOSS_PLACES = [
+  { field: "lostBefore", place: "before" },
+  { field: "droppedQueue", place: "queue" },
+  { field: "droppedEncode", place: "compression" },
+  { field: "droppedDisk", place: "disk" },
+] as const;

@@ -39,6 +39,7 @@ import {
   writeEvent,
   writeServoTick,
 } from "../../episodes/messages.js";
+import { EpisodeQuality } from "../../episodes/quality/episodeQuality.js";
 import type { RosMessage } from "../../episodes/rosCodec.js";
 import { clockStepMs } from "../policy/clockStep.js";
 import type { ServoEvent, ServoSnapshot } from "../servo/api.js";
@@ -83,6 +84,7 @@ export class Episode {
   readonly #channels = new Map<string, Channel>();
   readonly #byInput: { readonly channel: Channel; readonly planned: PlannedTopic }[] = [];
   readonly #flags = new Map<string, QualityFlag>();
+  readonly #quality: EpisodeQuality;
   readonly #encoding = new Set<Promise<void>>();
   #reading: ClockMapping;
   #readNs: MonotonicNs;
@@ -92,6 +94,7 @@ export class Episode {
 
   constructor(parts: EpisodeParts) {
     this.#parts = parts;
+    this.#quality = new EpisodeQuality(parts.plan.topics.map(({ topic }) => topic));
     this.#reading = parts.mapping;
     this.#readNs = parts.mapping.monotonicNs;
     for (const planned of parts.plan.topics) {
@@ -233,8 +236,12 @@ export class Episode {
     this.#writeClock(clock);
     this.#isOpen = false;
     const topics = this.#counters();
+    const endedNs = toEpochNs(this.#parts.mapping, clock.monotonicNs);
+    const range = { startedNs: this.#parts.mapping.epochNs, endedNs };
+    for (const { code, topic, text } of this.#quality.finish(topics, range).flags)
+      this.flag(code, topic, text);
     const end: EpisodeEnd = {
-      endedNs: String(toEpochNs(this.#parts.mapping, clock.monotonicNs)),
+      endedNs: String(endedNs),
       endedBecause: because,
       detail,
       outcome: this.#outcome,
@@ -284,8 +291,13 @@ export class Episode {
   }
 
   #write(channel: Channel, publishNs: EpochNs, logNs: EpochNs, cdr: Uint8Array): void {
-    if (this.#parts.file.write(channel.topic.topic, publishNs, logNs, cdr)) channel.written(cdr.length);
-    else channel.notTaken();
+    const { topic } = channel.topic;
+    if (!this.#parts.file.write(topic, publishNs, logNs, cdr)) {
+      channel.notTaken();
+      return;
+    }
+    channel.written(cdr.length);
+    this.#quality.observe(topic, publishNs, logNs, cdr);
   }
 
   /** Writes when it is made, behind everything of its topic that came before. */

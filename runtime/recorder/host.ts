@@ -358,6 +358,7 @@ export class RecorderHost {
       case "trouble":
         this.#message = message.text;
         this.#options.log("warn", "recorderTrouble", message.text);
+        this.#tell();
     }
   }
 
