@@ -5,6 +5,8 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../../core/errors.js";
+import { repairAll } from "../../episodes/repair.js";
+import { toldRepairs } from "../../runtime/recorder/repaired.js";
 import { runRecorderWorker } from "../../runtime/recorder/worker.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
 import { systemClock } from "../systemClock.js";
@@ -27,5 +29,5 @@ await runRecorderWorker(workerData, {
     connectServo(socketPath, { role: "observer", name: "recorder", clock: systemClock }),
   freeBytes,
   uuid: randomUUID,
-  repair: async () => [],
+  repair: async (folder) => toldRepairs(await repairAll(folder, { clock: systemClock })),
 });

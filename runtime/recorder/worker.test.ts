@@ -166,6 +166,7 @@ describe("an episode from start to stop", () => {
         name: "episode-000001",
       },
       bundle: null,
+      engine: {},
     });
     expect((await rig.next("startFailed")).failure.code).toBe("RECORDING_FAILED");
     expect((await rig.start({ name: "episode-000041" })).episode).toBe("episode-000041");
@@ -439,6 +440,7 @@ describe("a start that cannot be", () => {
       kind: "start",
       request: { task: "test", kind: "other", note: "", context: {}, strict: false, ...request },
       bundle: null,
+      engine: {},
     });
     return (await rig.next("startFailed")).failure;
   };

@@ -133,6 +133,7 @@ export class RecorderRig {
         strict: request.strict ?? false,
       },
       bundle: null,
+      engine: {},
     });
     return this.next("started");
   }
