@@ -48,7 +48,7 @@ export async function judgeEpisode(
   }
   const handed = handedOf(entries, episode);
   const missing = handed.flatMap((times, stream) => times.slice(found.counts[stream]!));
-  const oldestNs = missing.reduce((oldest, atNs) => (atNs < oldest ? atNs : oldest), killNs);
+  const [oldestNs = killNs] = missing.filter((atNs) => atNs < killNs).sort((a, b) => Number(a - b));
   if (isFinished && missing.length > 0) say(`${missing.length} messages of a finished episode are missing`);
   for (const [stream, count] of found.counts.entries())
     if (count > handed[stream]!.length)

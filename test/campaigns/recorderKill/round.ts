@@ -51,8 +51,15 @@ const WAIT_MS_MAX = 20_000;
 /** A call that is never made, e.g. the eighth write of a short episode: then the kill comes from outside after all. */
 const AT_CALL_MS_MAX = 3000;
 
-/** @param set keeps episodes of earlier rounds, which must stay as they are */
-export async function runRound(set: string, plan: RecorderPlan): Promise<RecorderOutcome> {
+/**
+ * @param set keeps episodes of earlier rounds, which must stay as they are
+ * @param isForgiving on a busy machine: adds to the bound how long the process itself was held up
+ */
+export async function runRound(
+  set: string,
+  plan: RecorderPlan,
+  isForgiving: boolean,
+): Promise<RecorderOutcome> {
   const startMs = performance.now();
   const ledger = `${set}-${plan.round}.ledger`;
   writeFileSync(ledger, "");
@@ -88,7 +95,7 @@ export async function runRound(set: string, plan: RecorderPlan): Promise<Recorde
   }
   const boundMs = plan.ending === "powerCut" ? LOST_MS_MAX.powerCut : LOST_MS_MAX.kill;
   const heldUpMs = heldUp(entries, diedNs);
-  if (lostMs > boundMs) {
+  if (lostMs > boundMs + (isForgiving ? heldUpMs : 0)) {
     violations.push(
       `${lostMs.toFixed(0)} ms are lost, at most ${boundMs}; the process was held up for ${heldUpMs.toFixed(0)} ms`,
     );
@@ -188,7 +195,8 @@ const numbers = (entries: readonly Entry[], kind: Entry["kind"]): Set<number> =>
 
 function heldUp(entries: readonly Entry[], diedNs: bigint): number {
   const times = entries.filter(({ kind, atNs }) => kind === "handed" && atNs > diedNs - 1_000_000_000n);
-  let longestNs = 0n;
+  const last = times.at(-1);
+  let longestNs = last === undefined ? 0n : diedNs - last.atNs;
   for (let index = 1; index < times.length; index++) {
     const gapNs = times[index]!.atNs - times[index - 1]!.atNs;
     if (gapNs > longestNs && times[index]!.episode === times[index - 1]!.episode) longestNs = gapNs;
