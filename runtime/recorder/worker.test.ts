@@ -216,10 +216,12 @@ describe("an episode from start to stop", () => {
   });
 });
 
+const BUNDLE = { name: "test", task: "test", manifestSha256: "00" };
+
 describe("images", () => {
   it("are compressed in order, and those that a step used are kept without loss as well, once", async () => {
     const rig = await open({ setup: { images: "jpeg" } });
-    const { folder, mapping } = await rig.start();
+    const { folder, mapping } = await rig.start({}, BUNDLE);
     const stamps: bigint[] = [];
     for (let index = 0; index < 12; index++) {
       stamps.push(rig.clock.epochNs());
@@ -241,7 +243,7 @@ describe("images", () => {
 
   it("counts one that a step used and that was gone by then", async () => {
     const rig = await open({ setup: { images: "jpeg" } });
-    await rig.start();
+    await rig.start({}, BUNDLE);
     rig.write(POLICY_STEP_TOPIC, policyStep(rig.clock.epochNs(), 77n));
     expect((await rig.stop()).topics[policyInputTopic("wrist")]).toMatchObject({
       written: 0,

@@ -9,6 +9,7 @@ import { MessageChannel } from "node:worker_threads";
 import { asEpochNs } from "../../../core/clock.js";
 import { CdrWriter, ImageMessage } from "../../../core/rosWire.js";
 import { SimClock } from "../../../core/simClock.js";
+import type { EpisodeStart } from "../../../episodes/format.js";
 import { POLICY_STEP, POLICY_STEP_TOPIC } from "../../../episodes/messages.js";
 import type { BeginParts } from "../../../runtime/recorder/begin.js";
 import type {
@@ -121,7 +122,7 @@ export class RecorderRig {
   }
 
   /** Starts an episode; @returns when it records. */
-  async start(request: Partial<StartRequest> = {}) {
+  async start(request: Partial<StartRequest> = {}, bundle: EpisodeStart["bundle"] = null) {
     this.tell({
       kind: "start",
       request: {
@@ -132,7 +133,7 @@ export class RecorderRig {
         ...request,
         strict: request.strict ?? false,
       },
-      bundle: null,
+      bundle,
       engine: {},
     });
     return this.next("started");
