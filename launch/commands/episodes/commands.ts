@@ -124,6 +124,17 @@ export function declareEpisodes(program: Command): void {
     );
 
   episodes
+    .command("sync")
+    .description(
+      "for each policy step: image time, joints at that time, age of every input, time to the wire",
+    )
+    .argument("<episode>")
+    .addOption(json())
+    .action(async (episode: string, options: { json?: string }) =>
+      (await import("./sync.js")).syncEpisode(episode, shared().recordings, options),
+    );
+
+  episodes
     .command("recompute")
     .description("compute a recorded policy's steps anew and compare them to the last bit; nothing moves")
     .argument("<episode>")

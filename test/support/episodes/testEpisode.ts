@@ -64,6 +64,8 @@ export interface TestEpisodeOptions {
   readonly tick?: (tick: ServoTick, atS: number) => ServoTick;
   /** Besides the one of the lease. */
   readonly events?: readonly { readonly atS: number; readonly kind: string; readonly text: string }[];
+  /** Declared fixed delay between capture and stamp, by topic. */
+  readonly latencyMs?: Readonly<Record<string, number>>;
   /** Changes a message's times or leaves it out (undefined), to injure an episode. */
   readonly disturb?: (message: TestMessage) => TestMessage | undefined;
 }
@@ -146,6 +148,7 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
     policyRateHz = 5,
     outcome = "success",
     flags = [],
+    latencyMs = {},
     tick: changeTick = (tick) => tick,
     events = [],
     disturb = (message) => message,
@@ -154,7 +157,7 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
     policyInputs = false,
   } = options;
   const imageType = storage === "raw" ? "sensor_msgs/msg/Image" : "sensor_msgs/msg/CompressedImage";
-  const topics: RecordedTopic[] = [
+  const declared: RecordedTopic[] = [
     ...cameras.map((camera) => ({
       topic: imageTopicOf(camera, storage),
       type: imageType,
@@ -176,6 +179,9 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
         ]
       : []),
   ];
+  const topics = declared.map((topic) =>
+    topic.topic in latencyMs ? { ...topic, latencyMs: latencyMs[topic.topic]! } : topic,
+  );
   const clock = writeMapping({ monotonicNs: TEST_MONOTONIC_NS, epochNs: TEST_START_NS });
   const start: EpisodeStart = {
     schema: EPISODE_SCHEMA,
