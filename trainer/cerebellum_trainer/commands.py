@@ -22,6 +22,7 @@ from cerebellum_trainer.controller import ControllerConfig
 from cerebellum_trainer.dataset import Dataset, read_dataset
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encoder_sha256, training_tokens
+from cerebellum_trainer.frozen import encoder_of_bundle
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.mae import MaeConfig, open_corpus, pretrain, reconstruction_sheet
 from cerebellum_trainer.relight import Relighting
@@ -56,6 +57,7 @@ class Clone:
     episodes: Path
     """Folder of a set: it holds episode-000001, episode-000002 and so on."""
     encoder: Path = WORK / "encoder" / "encoder.safetensors"
+    """Frozen encoder: a file of the pretrain command, or the folder of a policy bundle."""
     out: Path = Path("policies/bundles/reach-block")
     task: str = "reach-block"
     reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)
@@ -134,7 +136,7 @@ def run_pretrain(config: Pretrain) -> Path:
 def run_clone(config: Clone) -> Path:
     """Returns the bundle's folder."""
     torch.set_num_threads(config.threads)
-    encoder, pretraining = load_encoder(config.encoder)
+    encoder, pretraining = open_encoder(config.encoder)
     preprocessing = Preprocessing(size_px=encoder.config.image_px)
     dataset = read_dataset(
         config.episodes,
@@ -189,7 +191,7 @@ def run_clone(config: Clone) -> Path:
 def run_report(config: Report) -> dict:
     """Returns the table that it prints."""
     torch.set_num_threads(config.threads)
-    trained, pretraining = load_encoder(config.encoder)
+    trained, pretraining = open_encoder(config.encoder)
     torch.manual_seed(config.seed)
     untrained = VisionTransformer(trained.config).eval().requires_grad_(False)
     preprocessing = Preprocessing(size_px=trained.config.image_px)
@@ -237,6 +239,10 @@ def run_report(config: Report) -> dict:
     return rows
 
 
+def open_encoder(path: Path) -> tuple[VisionTransformer, str]:
+    return encoder_of_bundle(path) if path.is_dir() else load_encoder(path)
+
+
 def run_reach_block(config: ReachBlock) -> Path:
     encoder = config.work / "encoder" / "encoder.safetensors"
     if not encoder.exists():
@@ -271,9 +277,12 @@ RUNNERS = {Pretrain: run_pretrain, Clone: run_clone, Report: run_report, ReachBl
 def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -> str:
     """The page `made.md`: how the bundle came about, for people."""
     pretrain_record = config.encoder.parent / "run.json"
-    how = (
-        _describe_pretraining(pretrain_record) if pretrain_record.exists() else "no record beside the encoder"
-    )
+    if config.encoder.is_dir():
+        how = f"that of bundle {config.encoder.name}, whose encoder this is"
+    elif pretrain_record.exists():
+        how = _describe_pretraining(pretrain_record)
+    else:
+        how = "no record beside the encoder"
     lines = [
         f"# {config.policy.name}",
         "",

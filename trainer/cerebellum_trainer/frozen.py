@@ -1,0 +1,90 @@
+"""The encoder of a policy bundle, back as a PyTorch module: new controllers are trained on the shipped one.
+
+The exporter keeps the names of all weights but the matrices of linear layers: those it stores transposed,
+under numbers, in the order of use. What comes out is compared with the file it came from.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from google.protobuf.message import DecodeError
+
+from cerebellum_trainer.errors import TrainerError
+from cerebellum_trainer.export import PARITY_MAX_ABS, open_session
+from cerebellum_trainer.runs import file_sha256
+from cerebellum_trainer.vit import VisionTransformer, VitConfig
+
+# Linear layers of a block in the order in which it uses them.
+LINEAR = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+PARITY_IMAGES = 2
+
+
+def encoder_of_bundle(folder: Path) -> tuple[VisionTransformer, str]:
+    """The frozen fp32 encoder in evaluation mode, and how it was pre-trained.
+
+    Raises: TrainerError ENCODER_UNREADABLE if the bundle is damaged, its encoder is none of ours, or the
+        module computes something else than the file.
+    """
+    try:
+        manifest = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
+        described = manifest["encoder"]["architecture"]
+        config = VitConfig(
+            heads=described["heads"],
+            image_px=manifest["image"]["resize"]["widthPx"],
+            patch_px=described["patchPx"],
+            width=described["width"],
+            depth=described["depth"],
+        )
+        name = next(v["encoderFile"] for v in manifest["variants"] if v["precision"] == "fp32")
+        file, pretraining = folder / name, manifest["encoder"]["pretraining"]
+        if file_sha256(file) != manifest["files"][name]:
+            raise unreadable(folder, f"{name} is not the file that the manifest names")
+        graph = onnx.load(file).graph
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, DecodeError) as error:
+        raise unreadable(folder, repr(error)) from error
+    encoder = VisionTransformer(config)
+    weights = {
+        entry.name: torch.from_numpy(onnx.numpy_helper.to_array(entry).copy()) for entry in graph.initializer
+    }
+    matrices = [
+        weights[node.input[1]] for node in graph.node if node.op_type == "MatMul" and node.input[1] in weights
+    ]
+    names = [f"blocks.{block}.{layer}.weight" for block in range(config.depth) for layer in LINEAR]
+    if len(matrices) != len(names):
+        raise unreadable(folder, f"it has {len(matrices)} linear layers where {len(names)} are expected")
+    weights |= {key: matrix.T for key, matrix in zip(names, matrices, strict=True)}
+    expected = encoder.state_dict()
+    wrong = [
+        key for key, value in expected.items() if key not in weights or weights[key].shape != value.shape
+    ]
+    if wrong:
+        raise unreadable(folder, f"it lacks {', '.join(wrong)}")
+    encoder.load_state_dict({key: weights[key].contiguous() for key in expected})
+    encoder.eval().requires_grad_(False)
+    check_parity(folder, encoder, file)
+    return encoder, pretraining
+
+
+@torch.no_grad()
+def check_parity(folder: Path, encoder: VisionTransformer, file: Path) -> None:
+    size = encoder.config.image_px
+    images = torch.randn(PARITY_IMAGES, 3, size, size, generator=torch.Generator().manual_seed(0))
+    session = open_session(file)
+    for image in images.split(1):
+        tokens = session.run(["tokens"], {"image": image.numpy()})[0]
+        worst = float(np.abs(tokens - encoder(image).numpy()).max())
+        if not worst <= PARITY_MAX_ABS:
+            raise unreadable(folder, f"its weights as read compute tokens that differ by {worst:.1e}")
+
+
+def unreadable(folder: Path, why: str) -> TrainerError:
+    return TrainerError(
+        "ENCODER_UNREADABLE",
+        f"The encoder of bundle {folder} cannot be used: {why}",
+        "Run `./cerebellum policy verify` on it, or name an encoder.safetensors",
+    )
