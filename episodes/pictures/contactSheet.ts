@@ -5,6 +5,7 @@ import { type Shown, thumbnail } from "./frames.js";
 import { describe, heading, type Picture, type Standing } from "./heading.js";
 import { WIDTH_PX } from "./panel.js";
 import { renderPng } from "./render.js";
+import { markText } from "./scale.js";
 import { COLOURS, document, element, fitText, rectangle, text } from "./svg.js";
 
 const COLUMNS = 6;
@@ -21,7 +22,9 @@ const NEAR_PERIODS = 3;
 const NEAR_S_MIN = 0.05;
 /** How far back the state of the task is looked for. */
 const PHASE_NS = 2_000_000_000n;
-const TICK_NS = 100_000_000n;
+const TICK_NS = 1_000_000_000n;
+/** What was captured at a moment may be received this much later. */
+const DELAY_NS = 500_000_000n;
 
 interface Moment {
   /** Epoch nanoseconds that it stands for. */
@@ -77,7 +80,7 @@ export async function contactSheet(
     }
     const startNs = BigInt(reader.start.startedNs);
     const seconds = Number((takenNs ?? moment.atNs) - startNs) / 1e9;
-    const time = `${seconds.toFixed(2)} s`;
+    const time = `${markText(seconds, 2)} s`;
     const below = moment.isCut ? "cut" : moment.below;
     parts.push(
       text(x, y + 12, time, { isBold: true, colour: moment.isCut ? COLOURS.muted : COLOURS.ink }),
@@ -143,10 +146,11 @@ async function stateAt(reader: EpisodeReader, atNs: bigint): Promise<string> {
   return parts.filter((part) => part !== "").join(" · ");
 }
 
+/** The newest that was made by then. */
 async function lastBefore(reader: EpisodeReader, topic: string, atNs: bigint, withinNs: bigint) {
   let last: EpisodeMessage | undefined;
-  for await (const message of reader.messages({ topics: [topic], fromNs: atNs - withinNs, toNs: atNs }))
-    last = message;
+  const range = { topics: [topic], fromNs: atNs - withinNs, toNs: atNs + DELAY_NS };
+  for await (const message of reader.messages(range)) if (message.publishNs <= atNs) last = message;
   return last;
 }
 
@@ -159,11 +163,12 @@ async function frameAt(
   heightPx: number,
 ): Promise<Frame> {
   let nearest: EpisodeMessage | undefined;
-  const distance = ({ logNs }: EpisodeMessage) => (logNs > atNs ? logNs - atNs : atNs - logNs);
-  const range = { topics: [topic], fromNs: atNs - toleranceNs, toNs: atNs + toleranceNs };
+  const distance = ({ publishNs }: EpisodeMessage) =>
+    publishNs > atNs ? publishNs - atNs : atNs - publishNs;
+  const range = { topics: [topic], fromNs: atNs - toleranceNs, toNs: atNs + toleranceNs + DELAY_NS };
   for await (const message of reader.messages(range))
     if (nearest === undefined || distance(message) < distance(nearest)) nearest = message;
-  if (nearest === undefined) return { shown: { kind: "missing" }, atNs };
+  if (nearest === undefined || distance(nearest) > toleranceNs) return { shown: { kind: "missing" }, atNs };
   const shown = await thumbnail(reader, nearest, Math.round(widthPx), Math.round(heightPx));
   return { shown, atNs: nearest.publishNs };
 }

@@ -26,6 +26,8 @@ import { Lane } from "./lane.js";
 import { Trace } from "./trace.js";
 
 const EVENTS_MAX = 400;
+/** A stamp further than this from the moment of receipt [s] is of something else: of a file, or of another clock. */
+const STAMP_S_MAX = 10;
 /** Longer than this many periods, a signal is interrupted. */
 const GAP_PERIODS = 2.5;
 const JOINT_STATE = "sensor_msgs/msg/JointState";
@@ -133,7 +135,13 @@ class Gathering {
       };
       this.#topics.set(topic, times);
     }
-    const atS = this.#seconds(logNs);
+    const receivedS = this.#seconds(logNs);
+    const stampedS = this.#seconds(publishNs);
+    // Stamps tell when something was there, however late it came; a topic without them is judged by receipt.
+    const atS = Math.max(
+      times.lastS ?? 0,
+      Math.abs(receivedS - stampedS) > STAMP_S_MAX ? receivedS : stampedS,
+    );
     const sinceS = atS - (times.lastS ?? 0);
     const periodS = times.nominalRateHz === undefined ? undefined : 1 / times.nominalRateHz;
     if (periodS === undefined) times.presence.mark("seen", atS, atS);
@@ -141,7 +149,7 @@ class Gathering {
       times.presence.mark(sinceS > GAP_PERIODS * periodS ? "gap" : "seen", times.lastS ?? 0, atS);
       times.longestGapS = Math.max(times.longestGapS, sinceS);
     }
-    times.delayMs.add(atS, Number(logNs - publishNs) / 1e6);
+    times.delayMs.add(receivedS, Number(logNs - publishNs) / 1e6);
     times.lastS = atS;
     times.count++;
   }

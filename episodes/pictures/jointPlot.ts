@@ -39,7 +39,13 @@ export function drawJoints(
   sheet.legend([
     ...streams.map((stream) => ({ name: stream, ...STREAM_STYLES[stream] })),
     ...(hasBands
-      ? [{ name: "the limiter changed what was requested", colour: COLOURS.vermillion, isBand: true }]
+      ? [
+          {
+            name: "sent is not what was requested, for the reasons below",
+            colour: COLOURS.vermillion,
+            isBand: true,
+          },
+        ]
       : []),
   ]);
   const overlay = overlayOf(reader, gathered, standing, joints);

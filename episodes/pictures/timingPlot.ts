@@ -84,7 +84,7 @@ function drawPanel(
   panel: Omit<Panel, "strokes">,
   strokes: readonly Named[],
 ): void {
-  sheet.legend(strokes);
+  sheet.legend(strokes.filter(({ trace }) => trace.range !== undefined));
   sheet.y -= 12;
   sheet.panel({ ...panel, strokes }, overlay);
   sheet.y += SPACE_PX;
