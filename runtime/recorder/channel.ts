@@ -86,7 +86,7 @@ export class Channel {
       received: this.#written + this.#pending + droppedQueue + droppedEncode + droppedDisk,
       written: this.#written,
       bytes: this.#bytes,
-      // The same loss may be told by the middleware and show as a gap.
+      // The same loss may be told and show as a gap.
       lostBefore: Math.max(this.#toldLost, this.#estimatedLost),
       droppedQueue,
       droppedEncode,

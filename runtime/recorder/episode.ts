@@ -167,10 +167,6 @@ export class Episode {
     this.#channels.get(servoTickTopic(robot))!.lost(count);
   }
 
-  inputLost(input: number, count: number): void {
-    this.#byInput[input]?.channel.lost(count);
-  }
-
   /** Writes what happened to the recorder or to a topic into the episode, and tells it. */
   event(kind: string, text: string): void {
     const event: RecordedEvent = {
@@ -334,6 +330,7 @@ export class Episode {
   /** The image that a policy's step has used, as it was, once for each step. */
   #keepPolicyInput(logNs: EpochNs, cdr: Uint8Array): void {
     const { plan, policyCameras, stores } = this.#parts;
+    if (policyCameras.size === 0) return;
     // Its own memory: a decoder of texts refuses shared bytes.
     const step = readPolicyStep(plan.codec(POLICY_STEP).decode(cdr.slice()));
     const input = policyCameras.get(step.camera);

@@ -186,12 +186,6 @@ export class RecorderHost {
     this.write(POLICY_STEP_TOPIC, this.#options.clock.nowNs(), cdr);
   }
 
-  /** The middleware has told that so many messages of a topic never came. */
-  lost(topic: string, count: number): void {
-    const input = this.#inputs.get(topic);
-    if (input !== undefined && this.#life.state === "recording") this.#post({ kind: "lost", input, count });
-  }
-
   /**
    * Resolves when messages are being recorded.
    * @throws CerebellumError CONFIG_INVALID for a request that cannot be meant, ALREADY_RUNNING, NOT_RUNNING,

@@ -93,8 +93,6 @@ export const ToRecorder = z.discriminatedUnion("kind", [
     request: LabelRequest.required(),
     by: z.string(),
   }),
-  /** The middleware has lost so many messages of an input, as it told the subscription. */
-  z.strictObject({ kind: z.literal("lost"), input: z.int(), count: z.int() }),
   z.strictObject({ kind: z.literal("close") }),
 ]);
 export type ToRecorder = z.infer<typeof ToRecorder>;

@@ -363,18 +363,23 @@ describe("trouble during an episode", () => {
     await rig.stop();
   });
 
-  it("ticks that were lost, and losses that the middleware tells, end a strict episode", async () => {
-    for (const lose of [
-      (rig: RecorderRig) => [1, 5].map((tick) => rig.servo.tickAt(tick)),
-      (rig: RecorderRig) => rig.tell({ kind: "lost", input: 0, count: 2 }),
-    ]) {
-      const rig = await open();
-      await rig.start({ strict: true });
-      lose(rig);
-      await realMs(5);
-      await rig.pass(600);
-      expect((await rig.next("ended")).ended).toMatchObject({ because: "lost" });
-    }
+  it.each([
+    ["ticks that did not come", (rig: RecorderRig) => [1, 5].map((tick) => rig.servo.tickAt(tick))],
+    [
+      "images that did not come",
+      async (rig: RecorderRig) => {
+        rig.write(IMAGE, rig.image());
+        await rig.pass(150);
+        rig.write(IMAGE, rig.image());
+      },
+    ],
+  ] as const)("%s end a strict episode", async (_name, lose) => {
+    const rig = await open();
+    await rig.start({ strict: true });
+    await lose(rig);
+    await realMs(5);
+    await rig.pass(600);
+    expect((await rig.next("ended")).ended).toMatchObject({ because: "lost" });
   });
 
   it("a disk that fills up ends it in order before it is full", async () => {

@@ -113,9 +113,6 @@ class RecorderSession {
       case "label":
         running?.episode.label(message.outcome, message.note);
         return;
-      case "lost":
-        running?.episode.inputLost(message.input, message.count);
-        return;
       case "stop":
         // Without one, it has ended by itself a moment ago and said so.
         if (running !== undefined) await this.#end(running, message.because, message.detail);
