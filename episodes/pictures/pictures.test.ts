@@ -19,6 +19,7 @@ import { contactSheet } from "./contactSheet.js";
 import { thumbnail } from "./frames.js";
 import { gather } from "./gather.js";
 import { drawJoints } from "./jointPlot.js";
+import { Moments } from "./moments.js";
 import { drawPlots, PLOT_COLUMNS } from "./plots.js";
 import { renderPng } from "./render.js";
 import { COLOURS, document, element, escapeXml, text } from "./svg.js";
@@ -136,14 +137,24 @@ describe("plots", () => {
     expect((await drawPlots(empty, gathered, STANDING)).map(({ fileName }) => fileName)).toEqual([
       "timing.png",
     ]);
-    expect(await contactSheet(empty, STANDING)).toBeUndefined();
+    expect(await contactSheet(empty, STANDING, new Moments(empty))).toBeUndefined();
     await empty.close();
   });
 });
 
 describe("the contact sheet", () => {
   it("shows every camera at even moments, and where an image is missing", async () => {
-    const sheet = await contactSheet(reader, STANDING, 6);
+    const seen = new Moments(reader, 6);
+    for await (const message of reader.messages()) seen.take(message);
+    expect(seen.moments().map(({ state }) => state)).toEqual([
+      "gripper 70 mm",
+      "reach · gripper 68 mm",
+      "reach · gripper 61 mm",
+      "hold · gripper 51 mm",
+      "hold · gripper 39 mm",
+      "hold · gripper 28 mm",
+    ]);
+    const sheet = await contactSheet(reader, STANDING, seen);
     const { data, width } = await pixelsOf(sheet!.png);
     // Columns of 1400 px: a label of 96 px and a margin of 16 px, then six cells with 8 px between.
     const cellPx = (1400 - 112 - 16 - 8 * 5) / 6;

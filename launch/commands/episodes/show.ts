@@ -8,6 +8,7 @@ import { contactSheet } from "../../../episodes/pictures/contactSheet.js";
 import { gather } from "../../../episodes/pictures/gather.js";
 import type { Gathered } from "../../../episodes/pictures/gathered.js";
 import type { Picture } from "../../../episodes/pictures/heading.js";
+import { Moments } from "../../../episodes/pictures/moments.js";
 import { drawPlots, PLOT_COLUMNS } from "../../../episodes/pictures/plots.js";
 import { EpisodeQuality, type QualityResult } from "../../../episodes/quality/episodeQuality.js";
 import { findEpisode } from "../../../episodes/recordings.js";
@@ -27,9 +28,9 @@ export async function showEpisode(words: string, recordings: string, options: Sh
   const episode = await findEpisode(words, recordings);
   const reader = await EpisodeReader.open(episode.folder);
   try {
-    const { gathered, quality } = await study(reader);
+    const { gathered, quality, seen } = await study(reader, options.frames);
     for (const line of summaryLines(episode, reader, gathered, quality)) print(line);
-    const files = options.pictures ? await writePictures(reader, episode, gathered, options) : [];
+    const files = options.pictures ? await writePictures(reader, episode, gathered, seen, options.out) : [];
     for (const file of files) print(`picture     ${file}`);
     writeJson(options.json, {
       ...entryJson(episode),
@@ -64,14 +65,22 @@ export async function showEpisode(words: string, recordings: string, options: Sh
   }
 }
 
+interface Study {
+  readonly gathered: Gathered;
+  readonly quality: QualityResult;
+  readonly seen: Moments;
+}
+
 /** Quality and everything that is drawn, in the same pass. */
-async function study(reader: EpisodeReader): Promise<{ gathered: Gathered; quality: QualityResult }> {
+async function study(reader: EpisodeReader, frames: number | undefined): Promise<Study> {
   const measuring = new EpisodeQuality(reader.start.topics);
-  const gathered = await gather(reader, PLOT_COLUMNS, ({ topic, publishNs, logNs, data }) =>
-    measuring.observe(topic, publishNs, logNs, data),
-  );
+  const seen = new Moments(reader, frames);
+  const gathered = await gather(reader, PLOT_COLUMNS, (message) => {
+    measuring.observe(message.topic, message.publishNs, message.logNs, message.data);
+    seen.take(message);
+  });
   const range = { startedNs: BigInt(reader.start.startedNs), endedNs: BigInt(reader.end.endedNs) };
-  return { gathered, quality: measuring.finish(reader.end.topics, range) };
+  return { gathered, quality: measuring.finish(reader.end.topics, range), seen };
 }
 
 /** Beside the episode, never in it: an episode's folder is not touched again. */
@@ -79,19 +88,19 @@ async function writePictures(
   reader: EpisodeReader,
   episode: FinishedEpisode,
   gathered: Gathered,
-  { out, frames }: ShowOptions,
+  seen: Moments,
+  out = join(episode.folder, "..", "pictures", episode.name),
 ): Promise<string[]> {
-  const folder = out ?? join(episode.folder, "..", "pictures", episode.name);
-  const sheet = await contactSheet(reader, episode, frames);
+  const sheet = await contactSheet(reader, episode, seen);
   const pictures: Picture[] = [
     ...(sheet === undefined ? [] : [sheet]),
     ...(await drawPlots(reader, gathered, episode)),
   ];
   try {
-    await mkdir(folder, { recursive: true });
+    await mkdir(out, { recursive: true });
     const files: string[] = [];
     for (const { fileName, png } of pictures) {
-      const file = join(folder, fileName);
+      const file = join(out, fileName);
       await writeFile(file, png);
       files.push(file);
     }
@@ -99,7 +108,7 @@ async function writePictures(
   } catch (cause) {
     throw new CerebellumError(
       "FILE_UNREADABLE",
-      `The pictures cannot be written to ${folder}: ${errorText(cause)}`,
+      `The pictures cannot be written to ${out}: ${errorText(cause)}`,
       "Name another folder with --out, or leave them out with --no-pictures",
       cause,
     );
