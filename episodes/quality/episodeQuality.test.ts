@@ -11,9 +11,20 @@ import {
   type TestMessage,
   writeTestEpisode,
 } from "../../test/support/episodes/testEpisode.js";
+import { rosDefinition } from "../definitions.js";
 import { EpisodeReader } from "../episodeReader.js";
 import type { QualityFlag } from "../format.js";
-import { servoTickTopic } from "../messages.js";
+import {
+  POLICY_STEP,
+  POLICY_STEP_TOPIC,
+  readPolicyStep,
+  readServoTick,
+  SERVO_TICK,
+  servoTickTopic,
+  writePolicyStep,
+  writeServoTick,
+} from "../messages.js";
+import { rosCodec } from "../rosCodec.js";
 import { EpisodeQuality, type QualityResult } from "./episodeQuality.js";
 import { measureQuality } from "./measure.js";
 
@@ -275,6 +286,53 @@ describe("quality of pictures", () => {
     expect(flags).toEqual([
       { code: "damaged", topic: WRIST, text: "6 message(s) are not what their type says, expected none" },
     ]);
+  });
+});
+
+describe("quality of policy steps", () => {
+  const staleFrom = (refusal: string) => ({
+    disturb: (message: TestMessage) => {
+      if (message.topic !== POLICY_STEP_TOPIC || atMs(message) < 1000) return message;
+      const step = readPolicyStep(steps.decode(message.bytes));
+      const old = { ...step, refusal, imageStampNs: asEpochNs(step.imageStampNs - 200_000_000n) };
+      return { ...message, bytes: steps.encode(writePolicyStep(old)) };
+    },
+  });
+  const prefixes = (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== "");
+  const steps = rosCodec(POLICY_STEP, rosDefinition(POLICY_STEP, prefixes));
+  const ticks = rosCodec(SERVO_TICK, rosDefinition(SERVO_TICK, prefixes));
+
+  it("flags a command from an old image, but not a step that refused one", async () => {
+    const { flags } = await measured(staleFrom(""));
+    expect(flags).toEqual([
+      {
+        code: "age",
+        topic: POLICY_STEP_TOPIC,
+        text: "image too old at 5 policy step(s), up to 217.0 ms, expected at most 150 ms",
+      },
+    ]);
+    expect((await measured(staleFrom("staleFrame"))).flags).toEqual([]);
+  });
+
+  it("flags commands given while no new device report came", async () => {
+    const { flags } = await measured({
+      disturb: (message) => (message.topic === TICKS && atMs(message) > 1300 ? stuck(message) : message),
+    });
+    function stuck(message: TestMessage): TestMessage {
+      const tick = readServoTick(ticks.decode(message.bytes));
+      const old = {
+        ...tick,
+        stateSequence: 825,
+        deviceTimeUs: 78_300_000,
+        stateStampNs: asEpochNs(TEST_START_NS + 1_298_000_000n),
+      };
+      return { ...message, bytes: ticks.encode(writeServoTick(old)) };
+    }
+    expect(codes(flags, TICKS)).toEqual(["frozen", "age"]);
+    expect(flags[0]!.text).toMatch(/the same device report for 0\.\d\d s from 1\.30 s on/);
+    expect(flags[1]!.text).toMatch(
+      /state too old at 3 policy step\(s\), up to 519\.0 ms, expected at most 50 ms/,
+    );
   });
 });
 

@@ -5,14 +5,14 @@
 import { CerebellumError } from "../../core/errors.js";
 import type { QualityFlag, RecordedTopic, TopicCounters } from "../format.js";
 import { judge } from "./flags.js";
-import { readStampNs, readStepImageNs } from "./heads.js";
+import { readStampNs, readStepHead } from "./heads.js";
 import { DEFAULT_LIMITS, QualityLimits } from "./limits.js";
 import { Spread } from "./spread.js";
 import { type AgesAtSteps, StateAgeWatch } from "./stateAge.js";
 import { type TopicQuality, TopicWatch } from "./topicQuality.js";
 
 export interface MeasuredTopic extends TopicQuality {
-  /** Of ServoTick: age of the state at policy steps. Of PolicyStep: age of its images. */
+  /** At policy steps that gave a command. Of ServoTick: age of the state. Of PolicyStep: age of the image. */
   readonly agesAtSteps: AgesAtSteps | null;
   /** Lost before the subscription, in the queue, in compression, on the way to disk; null when not counted. */
   readonly lost: number | null;
@@ -96,9 +96,12 @@ export class EpisodeQuality {
   }
 
   #step(topic: string, stampNs: bigint, bytes: Uint8Array): void {
+    const head = readStepHead(bytes);
+    // A step that was refused used nothing: refusing is what an old input should lead to.
+    if (head === undefined || head.isRefused) return;
     for (const state of this.#states.values()) state.step(stampNs);
     const images = this.#images.get(topic)!;
-    const imageNs = readStepImageNs(bytes) ?? 0n;
+    const imageNs = head.imageStampNs;
     if (imageNs === 0n) {
       images.missing++;
       return;

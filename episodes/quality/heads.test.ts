@@ -9,7 +9,7 @@ import {
   readCompressedHead,
   readImageHead,
   readStampNs,
-  readStepImageNs,
+  readStepHead,
   readTickHead,
   sampledHash,
 } from "./heads.js";
@@ -45,7 +45,7 @@ const readers = [
   readImageHead,
   readCompressedHead,
   readTickHead,
-  readStepImageNs,
+  readStepHead,
   readClockOffsetNs,
 ];
 
@@ -62,10 +62,13 @@ describe("heads of messages", () => {
   });
 
   it("finds a step's image, a stamp, a clock's offset", () => {
-    const step = new CdrWriter().stamp(STAMP_NS).text("reach").u32(7).u32(0).text("").text("wrist");
-    expect(readStepImageNs(step.stamp(asEpochNs(STAMP_NS - 30_000_000n)).finish())).toBe(
-      STAMP_NS - 30_000_000n,
-    );
+    for (const refusal of ["", "staleFrame"]) {
+      const step = new CdrWriter().stamp(STAMP_NS).text("reach").u32(7).u32(0).text(refusal).text("wrist");
+      expect(readStepHead(step.stamp(asEpochNs(STAMP_NS - 30_000_000n)).finish())).toEqual({
+        isRefused: refusal !== "",
+        imageStampNs: STAMP_NS - 30_000_000n,
+      });
+    }
     expect(readStampNs(new CdrWriter().stamp(STAMP_NS).finish())).toBe(STAMP_NS);
     expect(readStampNs(new CdrWriter().stamp(asEpochNs(0n)).finish())).toBeUndefined();
     expect(readClockOffsetNs(new CdrWriter().raw(u64(5n)).raw(u64(105n)).finish())).toBe(100n);

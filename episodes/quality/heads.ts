@@ -161,13 +161,23 @@ export function readTickHead(bytes: Uint8Array): TickHead | undefined {
   };
 }
 
-/** Of a PolicyStep: the stamp of its image, 0 where it had none. */
-export function readStepImageNs(bytes: Uint8Array): bigint | undefined {
+export interface StepHead {
+  /** Whether it gave no command. */
+  readonly isRefused: boolean;
+  /** 0 where it had no image. */
+  readonly imageStampNs: bigint;
+}
+
+/** Of a PolicyStep, up to its image. */
+export function readStepHead(bytes: Uint8Array): StepHead | undefined {
   if (!isCdr(bytes)) return undefined;
   const walk = new Walk(bytes, STAMP_END);
   if (walk.run() === undefined || walk.u32() === undefined || walk.u32() === undefined) return undefined;
-  if (walk.run() === undefined || walk.run() === undefined) return undefined;
-  return walk.stampNs();
+  const refusal = walk.run();
+  if (refusal === undefined || walk.run() === undefined) return undefined;
+  const imageStampNs = walk.stampNs();
+  // An empty text is its terminating zero alone.
+  return imageStampNs === undefined ? undefined : { isRefused: refusal.length > 1, imageStampNs };
 }
 
 /** Of a ClockMapping: epoch minus monotonic [ns]. */
