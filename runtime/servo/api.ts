@@ -121,10 +121,32 @@ export interface TargetCommand {
   readonly inputAgeMs?: number;
 }
 
+/** Setpoints for consecutive ticks, up to 64 of them; numbers lie tick by tick, base to tool. */
+export interface SetpointStretch {
+  /** Place of the first one in its stream, counted from 0, which begins a stream. */
+  readonly firstIndex: number;
+  readonly jointCount: number;
+  /** Joint angles [rad]: what is sent, bit for bit, or not at all. */
+  readonly positionRad: ArrayLike<number>;
+  /** Acceleration at which the motion passes each of them [rad/s²], as `splineAccelerations` finds it. */
+  readonly accelerationRadPerS2: ArrayLike<number>;
+  /** What has not left by then is dropped, and the arm brakes to a hold. */
+  readonly expiresNs: MonotonicNs;
+  /** The stream ends with the last of these. */
+  readonly isLast: boolean;
+}
+
 export interface Lease {
   readonly epoch: number;
   /** Fire and forget; refusals come back as events and in the statistics. Returns the command's seq. */
   command(target: TargetCommand): number;
+  /**
+   * Appends setpoints to the servo's queue (1 s), of which one leaves in every tick. The first that does not continue
+   * the motion within the limits, a gap, or a queue that runs dry before its announced end makes the arm brake to a
+   * hold, and nothing of the stream runs any more. A command replaces a stream and the reverse.
+   * @returns seq of the first; `ServoSnapshot.commandSeq` follows the setpoints that have left
+   */
+  setpoints(stretch: SetpointStretch): number;
   /** Opening between the finger pads [m]. */
   gripper(openingM: number): void;
   release(): void;

@@ -1,5 +1,6 @@
 /** What a command must be before it may move anything. Ownership is judged before content. */
 import type { BodyOf } from "./link/schema.js";
+import { SETPOINTS_MAX, type SetpointQueue } from "./setpointQueue.js";
 
 export const REFUSALS = [
   "noLease",
@@ -11,6 +12,9 @@ export const REFUSALS = [
   "badScale",
   "expired",
   "expiryTooLong",
+  "streamGap",
+  "streamEnded",
+  "queueFull",
   "stateStale",
   "driverRefused",
 ] as const;
@@ -22,7 +26,12 @@ export const MALFORMED: ReadonlySet<Refusal> = new Set([
   "notFinite",
   "badScale",
   "expiryTooLong",
+  "streamGap",
+  "queueFull",
 ]);
+
+/** Sequence numbers have 32 bits on the wire. */
+const SEQ_MAX = 0xffff_ffff;
 
 export interface GateContext {
   readonly isHolder: boolean;
@@ -44,7 +53,37 @@ export function refusalOf(command: BodyOf<"command">, context: GateContext): Ref
   if (command.positionRad.length !== context.jointCount) return "wrongLength";
   if (!command.positionRad.every(Number.isFinite)) return "notFinite";
   if (!(command.speedScale > 0 && command.speedScale <= 1)) return "badScale";
-  const leftMs = Number(command.expiresNs) / 1e6 - context.nowMs;
+  return refusalOfTime(command.expiresNs, context);
+}
+
+/** The same for setpoints, which must continue the stream that is under way, or begin one. */
+export function refusalOfSetpoints(
+  batch: BodyOf<"setpoints">,
+  context: GateContext,
+  queue: SetpointQueue,
+): Refusal | undefined {
+  if (!context.isHolder) return "noLease";
+  if (batch.epoch !== context.epoch) return "wrongEpoch";
+  if (!context.follows) return "notFollowing";
+  const ticks = batch.positionRad.length / context.jointCount;
+  if (!Number.isInteger(ticks) || ticks < 1 || ticks > SETPOINTS_MAX) return "wrongLength";
+  if (batch.accelerationRadPerS2.length !== batch.positionRad.length) return "wrongLength";
+  if (!batch.positionRad.every(Number.isFinite)) return "notFinite";
+  if (!batch.accelerationRadPerS2.every(Number.isFinite)) return "notFinite";
+  if (batch.firstSeq <= context.lastSeq || batch.firstSeq + ticks - 1 > SEQ_MAX) return "outOfOrder";
+  if (batch.firstIndex !== 0) {
+    // What was still under way when its stream was dropped: expected, and never to run.
+    if (!queue.isLive) return "streamEnded";
+    if (queue.isWhole || batch.firstIndex !== queue.nextIndex) return "streamGap";
+    if (batch.firstSeq !== context.lastSeq + 1) return "streamGap";
+  }
+  const waiting = batch.firstIndex === 0 ? 0 : queue.count;
+  if (waiting + ticks > queue.capacity) return "queueFull";
+  return refusalOfTime(batch.expiresNs, context);
+}
+
+function refusalOfTime(expiresNs: bigint, context: GateContext): Refusal | undefined {
+  const leftMs = Number(expiresNs) / 1e6 - context.nowMs;
   if (!(leftMs > 0)) return "expired";
   if (leftMs > context.expiryMsMax) return "expiryTooLong";
   if (!context.stateIsFresh) return "stateStale";

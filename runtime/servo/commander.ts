@@ -1,11 +1,13 @@
 /**
  * Who may command, and what he asks for: the lease, a one-place mailbox between socket and tick, and the command that
- * the arm pursues. A newer command replaces an older one; nothing queues.
+ * the arm pursues. A newer command replaces an older one. Only setpoints queue, in `setpoints`; a command replaces
+ * their stream, and a stream that begins replaces the command.
  */
-import { type Refusal, refusalOf } from "./commandGate.js";
+import { type GateContext, type Refusal, refusalOf, refusalOfSetpoints } from "./commandGate.js";
 import type { ServoConfig } from "./config.js";
 import type { BodyOf } from "./link/schema.js";
 import type { Peer } from "./link/server.js";
+import { SetpointQueue } from "./setpointQueue.js";
 
 export interface LeaseHolder {
   readonly peer: Peer;
@@ -14,6 +16,9 @@ export interface LeaseHolder {
   readonly epoch: number;
   heardMs: number;
 }
+
+/** The servo when something is offered. */
+export type ServoMoment = Pick<GateContext, "epoch" | "follows" | "stateIsFresh" | "nowMs">;
 
 /** A command without allocation: fields are overwritten. */
 interface CommandSlot {
@@ -41,6 +46,7 @@ export class Commander {
   holder: LeaseHolder | undefined;
   /** The command that is pursued; not live after its expiry or any doubt. */
   readonly pursued: CommandSlot;
+  readonly setpoints: SetpointQueue;
   readonly #mailbox: CommandSlot;
   readonly #config: ServoConfig;
   #lastSeq = 0;
@@ -49,6 +55,7 @@ export class Commander {
     this.#config = config;
     this.pursued = emptySlot(jointCount);
     this.#mailbox = emptySlot(jointCount);
+    this.setpoints = new SetpointQueue(jointCount, config.rateHz);
   }
 
   get name(): string {
@@ -76,6 +83,7 @@ export class Commander {
   forgetCommands(): void {
     this.#mailbox.isLive = false;
     this.pursued.isLive = false;
+    this.setpoints.drop();
   }
 
   heard(peer: Peer, nowMs: number): void {
@@ -92,19 +100,10 @@ export class Commander {
   }
 
   /** Puts a command into the mailbox, or answers why not. */
-  offer(
-    peer: Peer,
-    command: BodyOf<"command">,
-    servo: { epoch: number; follows: boolean; stateIsFresh: boolean; nowMs: number },
-  ): Refusal | undefined {
-    const refusal = refusalOf(command, {
-      ...servo,
-      isHolder: this.isHeldBy(peer),
-      lastSeq: this.#lastSeq,
-      jointCount: this.pursued.positionRad.length,
-      expiryMsMax: this.#config.commandExpiryMsMax,
-    });
+  offer(peer: Peer, command: BodyOf<"command">, servo: ServoMoment): Refusal | undefined {
+    const refusal = refusalOf(command, this.#contextOf(peer, servo));
     if (refusal !== undefined) return refusal;
+    this.setpoints.drop();
     this.#lastSeq = command.seq;
     const mailbox = this.#mailbox;
     mailbox.isLive = true;
@@ -115,6 +114,30 @@ export class Commander {
     mailbox.speedScale = command.speedScale;
     mailbox.positionRad.set(command.positionRad);
     return undefined;
+  }
+
+  /** Appends setpoints to their stream, or begins one, or answers why not. */
+  offerSetpoints(peer: Peer, batch: BodyOf<"setpoints">, servo: ServoMoment): Refusal | undefined {
+    const context = this.#contextOf(peer, servo);
+    const refusal = refusalOfSetpoints(batch, context, this.setpoints);
+    if (refusal !== undefined) return refusal;
+    if (batch.firstIndex === 0) {
+      this.forgetCommands();
+      this.setpoints.begin();
+    }
+    this.#lastSeq = batch.firstSeq + batch.positionRad.length / context.jointCount - 1;
+    this.setpoints.append(batch, Number(batch.stampNs) / 1e6, Number(batch.expiresNs) / 1e6);
+    return undefined;
+  }
+
+  #contextOf(peer: Peer, servo: ServoMoment): GateContext {
+    return {
+      ...servo,
+      isHolder: this.isHeldBy(peer),
+      lastSeq: this.#lastSeq,
+      jointCount: this.pursued.positionRad.length,
+      expiryMsMax: this.#config.commandExpiryMsMax,
+    };
   }
 
   /** Moves the mailbox's command into `pursued`; false when there is none. */

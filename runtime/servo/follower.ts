@@ -1,6 +1,6 @@
 /**
- * One tick of an enabled arm: watchdogs, then the newest command, then one setpoint for the driver. Whatever is in
- * doubt makes the motion brake to a hold; what lasts makes the servo stop.
+ * One tick of an enabled arm: watchdogs, then the newest command or the next setpoint of a stream, then one setpoint
+ * for the driver. Whatever is in doubt makes the motion brake to a hold; what lasts makes the servo stop.
  */
 import type { Clock } from "../../core/clock.js";
 import type { ArmDriver } from "../../drivers/contract.js";
@@ -10,6 +10,7 @@ import type { Commander } from "./commander.js";
 import type { ServoConfig } from "./config.js";
 import type { EventDesk } from "./events.js";
 import { limitsInForce } from "./limits.js";
+import { reasonNames } from "./link/schema.js";
 import type { Tick } from "./loop.js";
 import { Motion } from "./motion.js";
 import { passesCommands } from "./states.js";
@@ -44,6 +45,8 @@ export class Follower {
   #doubts = 0;
   #lateTicks = 0;
   #unsentSinceMs = Number.NaN;
+  /** The newest tick was asked to send a setpoint of a stream. */
+  #wasStreamed = false;
 
   constructor(parts: FollowerParts) {
     this.#parts = parts;
@@ -63,6 +66,13 @@ export class Follower {
     return this.#motion.limitedRad;
   }
 
+  /** What the newest tick was asked for; undefined when nobody asks for anything. */
+  get requestedRad(): Float64Array | undefined {
+    const { setpoints, pursued } = this.#parts.commander;
+    if (this.#wasStreamed) return setpoints.positionRad;
+    return pursued.isLive ? pursued.positionRad : undefined;
+  }
+
   get doubts(): number {
     return this.#doubts;
   }
@@ -78,6 +88,7 @@ export class Follower {
     this.#doubts = 0;
     this.#lateTicks = 0;
     this.#unsentSinceMs = Number.NaN;
+    this.#wasStreamed = false;
   }
 
   startLease(): void {
@@ -110,9 +121,10 @@ export class Follower {
 
   /** How old everything is that this tick rests on. */
   readAges(nowMs: number, ages: InputAges): void {
-    const { pursued } = this.#parts.commander;
+    const { pursued, setpoints } = this.#parts.commander;
     ages.stateMs = this.stateAgeMs(nowMs);
     ages.commandMs = pursued.isLive ? nowMs - pursued.stampMs : Number.NaN;
+    if (this.#wasStreamed) ages.commandMs = nowMs - setpoints.stampMs;
     ages.inputMs = ages.commandMs + pursued.inputAgeMs;
     ages.supervisorMs = this.#parts.supervisorSilentMs(nowMs);
     ages.commanderMs = this.#parts.commander.silentMs(nowMs);
@@ -129,6 +141,7 @@ export class Follower {
     else if (commander.holder !== undefined && supervisorSilentMs(nowMs) > config.supervisorSilenceMsMax)
       endLease("supervisorSilent", `no supervisor was heard for ${config.supervisorSilenceMsMax} ms`);
     this.#watchExpiry(nowMs);
+    this.#watchSetpoints(nowMs);
   }
 
   #watchDevice(nowMs: number): void {
@@ -165,6 +178,17 @@ export class Follower {
     this.#doubts |= REASON_BITS.commandExpired;
   }
 
+  #watchSetpoints(nowMs: number): void {
+    const { setpoints } = this.#parts.commander;
+    if (!setpoints.isLive) return;
+    if (setpoints.count === 0)
+      this.#tellTrigger("setpointsRanDry", `no setpoint ${setpoints.nextIndex} in time: hold`);
+    else if (nowMs >= setpoints.dueExpiresMs)
+      this.#tellTrigger("commandExpired", `${setpoints.count} setpoints expired in the queue: hold`);
+    else return;
+    this.hold(REASON_BITS.commandExpired);
+  }
+
   #onLate(skipped: number, cause: string | undefined, nowMs: number, state: ServoStateName): void {
     this.#motion.skip(skipped);
     this.#lateTicks += skipped;
@@ -195,15 +219,20 @@ export class Follower {
   #send(tick: Tick, state: ServoStateName): number {
     const { driver, commander, clock, events, config } = this.#parts;
     const { nowMs } = tick;
-    const setpointRad = this.#motion.next();
+    const setpointRad = this.#next(state);
     const beforeMs = clock.nowMs();
     const outcome = driver.command(setpointRad);
     tick.sendMs = clock.nowMs() - beforeMs;
     if (outcome === "sent") {
       this.#motion.accept();
       this.#unsentSinceMs = Number.NaN;
-      if (commander.pursued.isLive && commander.pursued.seq !== this.commandSeq) {
-        this.commandSeq = commander.pursued.seq;
+      const { pursued, setpoints } = commander;
+      if (this.#motion.isStreamed) {
+        this.commandSeq = setpoints.seq;
+        this.commandWireMs = clock.nowMs();
+        setpoints.take();
+      } else if (pursued.isLive && pursued.seq !== this.commandSeq) {
+        this.commandSeq = pursued.seq;
         this.commandWireMs = clock.nowMs();
       }
       return this.#motion.reasons;
@@ -218,6 +247,21 @@ export class Follower {
       this.#parts.stop(trigger, `no setpoint left for ${Math.round(unsentMs)} ms (${outcome})`);
     }
     return this.#motion.reasons | REASON_BITS.deviceNotReady;
+  }
+
+  /** The tick's setpoint: of the stream, of the way to the target, or of braking. */
+  #next(state: ServoStateName): Float64Array {
+    const { setpoints } = this.#parts.commander;
+    this.#wasStreamed = setpoints.isLive && passesCommands(state);
+    if (!this.#wasStreamed) return this.#motion.next();
+    setpoints.load();
+    this.#doubts = 0;
+    const setpointRad = this.#motion.nextSetpoint(setpoints.positionRad, setpoints.accelerationRadPerS2);
+    if (this.#motion.isStreamed) return setpointRad;
+    const { reasons } = this.#motion;
+    this.#tellTrigger("setpointRejected", `setpoint ${setpoints.index}: ${reasonNames(reasons).join(", ")}: hold`);
+    this.hold(reasons);
+    return setpointRad;
   }
 
   #createMotion(): Motion {

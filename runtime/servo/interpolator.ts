@@ -11,6 +11,7 @@
  * after construction.
  */
 import { invariant } from "../../core/errors.js";
+import { REASON_BITS } from "./api.js";
 import {
   Axis,
   brakingDistance,
@@ -33,6 +34,13 @@ const SPEED_SHARE_MIN = 0.02;
 const REST_TOLERANCE_RAD = 1e-4;
 /** A governor's cap is lifted by this factor a tick. */
 const GOVERNOR_RELEASE = 1.02;
+
+/** A setpoint from outside lies so near to where its acceleration leads [rad]: rounding, and nothing that an arm feels. */
+const SETPOINT_TOLERANCE_RAD = 2e-10;
+/** Share of a limit that rounding may add to such a setpoint. */
+const SETPOINT_SLACK = 1e-3;
+/** Two ticks that end with accelerations this near end within 3e-10 rad. */
+const SAME_ACCELERATION_RAD_PER_S2 = 1e-4;
 
 export interface MotionLimits {
   readonly velocityMaxRadPerS: readonly number[];
@@ -173,6 +181,48 @@ export class Interpolator {
       axis.seekVelocity();
       this.#take(joint, false);
     }
+  }
+
+  /**
+   * Plans a tick that ends in a given setpoint with a given acceleration: bit for bit in this position, or not at all.
+   * Position and acceleration together say the whole motion of the tick, so they must agree with where the tick starts;
+   * then jerk, acceleration and velocity are judged, and the velocity that is reached while the acceleration ends.
+   * @returns 0, or reason bits, the plan then being void
+   */
+  planSetpoint(positionRad: Float64Array, accelerationRadPerS2: Float64Array): number {
+    const T = this.#periodS;
+    const { velocityMaxRadPerS, accelerationMaxRadPerS2, jerkMaxRadPerS3 } = this.#limits;
+    let reasons = 0;
+    for (let joint = 0; joint < this.positionRad.length; joint++) {
+      const axis = this.#axis;
+      axis.next = accelerationRadPerS2[joint]!;
+      this.#take(joint, false);
+      // Written so that not-a-number is no excuse.
+      if (!(Math.abs(this.nextRad[joint]! - positionRad[joint]!) <= SETPOINT_TOLERANCE_RAD))
+        reasons |= REASON_BITS.jerk;
+      const jerk = Math.abs(axis.next - this.accelerationRadPerS2[joint]!) / T;
+      if (!(jerk <= jerkMaxRadPerS3[joint]! * (1 + SETPOINT_SLACK))) reasons |= REASON_BITS.jerk;
+      if (!(Math.abs(axis.next) <= accelerationMaxRadPerS2[joint]! * (1 + SETPOINT_SLACK)))
+        reasons |= REASON_BITS.acceleration;
+      const speed = Math.max(
+        Math.abs(this.nextVelocityRadPerS[joint]!),
+        Math.abs(this.leadsToRadPerS[joint]!),
+      );
+      if (!(speed <= velocityMaxRadPerS[joint]! * (1 + SETPOINT_SLACK))) reasons |= REASON_BITS.velocity;
+      this.nextRad[joint] = positionRad[joint]!;
+    }
+    return reasons;
+  }
+
+  /** Whether the plan comes to this setpoint, as good as; from rest, only the very same place is. */
+  isPlanned(positionRad: Float64Array, accelerationRadPerS2: Float64Array): boolean {
+    const isAtRest = this.atRest;
+    for (let joint = 0; joint < this.positionRad.length; joint++) {
+      if (isAtRest && positionRad[joint] !== this.nextRad[joint]) return false;
+      const apart = Math.abs(accelerationRadPerS2[joint]! - this.nextAccelerationRadPerS2[joint]!);
+      if (!(apart <= SAME_ACCELERATION_RAD_PER_S2)) return false;
+    }
+    return true;
   }
 
   /** The planned state becomes the present one. */

@@ -31,6 +31,7 @@ export class Motion {
   readonly #goalRad: Float64Array;
   #goalReasons = 0;
   #cutReasons = 0;
+  #isStreamed = false;
   #unsentTicks = 0;
 
   constructor(limits: LimiterLimits, body: MovingBody, periodS: number) {
@@ -54,6 +55,11 @@ export class Motion {
   /** Why the last `next` was cut on its way out; plans are made so that this never happens. */
   get cutReasons(): number {
     return this.#cutReasons;
+  }
+
+  /** The last setpoint given is the one that a stream asked for, bit for bit. */
+  get isStreamed(): boolean {
+    return this.#isStreamed;
   }
 
   get follows(): boolean {
@@ -88,6 +94,7 @@ export class Motion {
   next(): Float64Array {
     const { nextRad, leadsToRadPerS } = this.#interpolator;
     let reasons = this.#goalReasons;
+    this.#isStreamed = false;
     this.#interpolator.plan();
     if (this.#interpolator.follows) {
       for (let pass = 0; pass < SLOWER_PASSES; pass++) {
@@ -101,15 +108,46 @@ export class Motion {
         reasons |= rejected;
       }
     }
+    this.#check(reasons);
+    return this.limitedRad;
+  }
+
+  /**
+   * The next setpoint when a stream asks for one: that very setpoint (`isStreamed`), or else the next one of braking to
+   * rest; `reasons` then say why. It passes under the rules that planned motion obeys: it continues what was sent,
+   * within velocity, acceleration and jerk; from it, braking to rest is judged good; and the last check has nothing to
+   * cut. A tick that only brakes as the servo would needs no judged way of its own: it is on one already.
+   * @param positionRad, accelerationRadPerS2 at the end of the tick, one per joint
+   */
+  nextSetpoint(positionRad: Float64Array, accelerationRadPerS2: Float64Array): Float64Array {
+    const plan = this.#interpolator;
+    this.hold();
+    plan.planBrake();
+    const brakes = plan.isPlanned(positionRad, accelerationRadPerS2);
+    let rejected = plan.planSetpoint(positionRad, accelerationRadPerS2);
+    if (rejected === 0 && !brakes) rejected = this.#limiter.reject(plan);
+    if (rejected === 0) {
+      rejected = this.#check(0);
+      this.#isStreamed = rejected === 0;
+      if (this.#isStreamed) return this.limitedRad;
+    }
+    this.#isStreamed = false;
+    plan.planBrake();
+    this.#check(rejected);
+    return this.limitedRad;
+  }
+
+  /** The last check of the plan. @param reasons why the plan differs from what was asked for */
+  #check(reasons: number): number {
     this.#cutReasons = this.#limiter.check(
       this.sentRad,
       this.velocityRadPerS,
       this.accelerationRadPerS2,
-      nextRad,
+      this.#interpolator.nextRad,
       this.limitedRad,
     );
     this.reasons = reasons | this.#cutReasons;
-    return this.limitedRad;
+    return this.#cutReasons;
   }
 
   /** The setpoint of `next` left for the device. */

@@ -12,7 +12,7 @@ import { CerebellumError } from "../../core/errors.js";
 import type { ArmDriver, Fault, StopCategory } from "../../drivers/contract.js";
 import { REASON_BITS, type ServoInfo, type ServoStateName, type ServoStatistics } from "./api.js";
 import type { BlackBox, InputAges } from "./blackBox.js";
-import { Commander } from "./commander.js";
+import { Commander, type ServoMoment } from "./commander.js";
 import { MALFORMED } from "./commandGate.js";
 import type { ServoConfig } from "./config.js";
 import { DeviceSession, isLinkLoss } from "./device.js";
@@ -205,15 +205,32 @@ export class Servo implements LinkHandler {
   /** Judges a command and leaves it for the next tick. */
   command(peer: Peer, command: BodyOf<"command">): void {
     const nowMs = this.#nowMs();
-    const refusal = this.#commander.offer(peer, command, {
+    const refusal = this.#commander.offer(peer, command, this.#moment(nowMs));
+    if (refusal === undefined) return;
+    this.#events.refuse(refusal, `command ${command.seq} of ${peer.name}`, nowMs);
+    if (MALFORMED.has(refusal)) this.#follower.hold(REASON_BITS.commandMalformed);
+  }
+
+  /**
+   * Judges setpoints and queues them for the ticks to come. A stream with anything missing is not to be trusted: whatever
+   * its commander sends that cannot be queued ends it, and the arm brakes to a hold.
+   */
+  setpoints(peer: Peer, batch: BodyOf<"setpoints">): void {
+    const nowMs = this.#nowMs();
+    const refusal = this.#commander.offerSetpoints(peer, batch, this.#moment(nowMs));
+    if (refusal === undefined) return;
+    this.#events.refuse(refusal, `setpoints from ${batch.firstIndex} on of ${peer.name}`, nowMs);
+    if (refusal !== "streamEnded" && this.#commander.isHeldBy(peer))
+      this.#follower.hold(REASON_BITS.commandMalformed);
+  }
+
+  #moment(nowMs: number): ServoMoment {
+    return {
       epoch: this.#epoch,
       follows: passesCommands(this.#state),
       stateIsFresh: this.#follower.stateAgeMs(nowMs) <= this.#options.config.stateAgeMsMax,
       nowMs,
-    });
-    if (refusal === undefined) return;
-    this.#events.refuse(refusal, `command ${command.seq} of ${peer.name}`, nowMs);
-    if (MALFORMED.has(refusal)) this.#follower.hold(REASON_BITS.commandMalformed);
+    };
   }
 
   gripper(peer: Peer, epoch: number, openingM: number): void {
@@ -315,7 +332,6 @@ export class Servo implements LinkHandler {
   #publish(index: number, reasons: number): void {
     const snapshot = this.#snapshot;
     const { blackBox } = this.#options;
-    const { pursued } = this.#commander;
     takeDeviceState(snapshot, this.#driver.state());
     snapshot.tick = index;
     snapshot.tickMs = this.#options.clock.nowMs();
@@ -324,7 +340,8 @@ export class Servo implements LinkHandler {
     snapshot.commander = this.#commander.name;
     snapshot.sentRad.set(streams(this.#state) ? this.#follower.sentRad : snapshot.positionRad);
     snapshot.limitedRad.set(streams(this.#state) ? this.#follower.limitedRad : snapshot.positionRad);
-    snapshot.requestedRad.set(pursued.isLive ? pursued.positionRad : snapshot.sentRad);
+    const requestedRad = streams(this.#state) ? this.#follower.requestedRad : undefined;
+    snapshot.requestedRad.set(requestedRad ?? snapshot.sentRad);
     snapshot.reasons = reasons;
     snapshot.commandSeq = this.#follower.commandSeq;
     snapshot.commandWireMs = this.#follower.commandWireMs;

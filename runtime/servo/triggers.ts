@@ -30,6 +30,16 @@ export const TRIGGERS = {
     remedy:
       "Mend the commander: its numbers are not to be trusted. The arm follows again with the next good command",
   },
+  setpointRejected: {
+    response: "hold",
+    cause: "A setpoint of a stream does not continue the motion within the limits, or leaves no way to rest",
+    remedy: "See its reasons. The stream is over: go to its start again, or replay it slower",
+  },
+  setpointsRanDry: {
+    response: "hold",
+    cause: "No setpoint was there for the tick, and the stream's end was not announced",
+    remedy: "The commander is too slow: see this computer's load. The stream is over: begin it again",
+  },
   deviceStateOld: {
     response: "hold",
     cause: "The device's joint state is older than `servo.stateAgeMsMax`",

@@ -133,23 +133,29 @@ export function text(bytesMax: number): Field<string> {
   };
 }
 
-/** Numbers with their count in one byte. Values may be anything; the count is bounded. */
-export const vector: Field<Float64Array> = {
+/** Numbers after their count. Values may be anything; the count is bounded. */
+const counted = (count: Field<number>, lengthMax: number): Field<Float64Array> => ({
   write: (writer, values) => {
-    invariant(values.length <= VECTOR_LENGTH_MAX, `vector has at most ${VECTOR_LENGTH_MAX} numbers`);
-    u8.write(writer, values.length);
+    invariant(values.length <= lengthMax, `vector has at most ${lengthMax} numbers`);
+    count.write(writer, values.length);
     for (let i = 0; i < values.length; i++) f64.write(writer, values[i]!);
   },
   read: (reader) => {
-    const count = u8.read(reader);
-    if (count > VECTOR_LENGTH_MAX) reader.fail(`vector of ${count} numbers (limit ${VECTOR_LENGTH_MAX})`);
-    const at = reader.take(8 * count);
+    const length = count.read(reader);
+    if (length > lengthMax) reader.fail(`vector of ${length} numbers (limit ${lengthMax})`);
+    const at = reader.take(8 * length);
     if (at < 0) return EMPTY_VECTOR;
-    const values = new Float64Array(count);
-    for (let i = 0; i < count; i++) values[i] = reader.bytes.readDoubleLE(at + 8 * i);
+    const values = new Float64Array(length);
+    for (let i = 0; i < length; i++) values[i] = reader.bytes.readDoubleLE(at + 8 * i);
     return values;
   },
-};
+});
+
+/** One number per joint, with their count in one byte. */
+export const vector = counted(u8, VECTOR_LENGTH_MAX);
+
+/** One number per joint for each of up to `rowsMax` ticks, tick by tick, with the count of all in two bytes. */
+export const vectors = (rowsMax: number): Field<Float64Array> => counted(u16, rowsMax * VECTOR_LENGTH_MAX);
 
 /** Nested, rarely sent things as JSON, parsed by their schema when read; `fallback` stands in after a failure. */
 export function json<T>(schema: z.ZodType<T>, fallback: T, bytesMax = 32_768): Field<T> {

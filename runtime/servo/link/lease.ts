@@ -1,7 +1,7 @@
 /** A client's end of one lease. Commands are stamped and numbered here; after `lost` nothing more is written. */
 import type { Clock } from "../../../core/clock.js";
 import { CerebellumError } from "../../../core/errors.js";
-import type { Lease, TargetCommand } from "../api.js";
+import type { Lease, SetpointStretch, TargetCommand } from "../api.js";
 import { encode } from "./codec.js";
 
 export class SocketLease implements Lease {
@@ -33,6 +33,29 @@ export class SocketLease implements Lease {
       encode("command", { epoch: this.epoch, seq, stampNs, expiresNs, speedScale, inputAgeMs, positionRad }),
     );
     return seq;
+  }
+
+  setpoints(stretch: SetpointStretch): number {
+    const firstSeq = this.#seq + 1;
+    const { firstIndex, expiresNs, isLast, jointCount } = stretch;
+    this.#seq += stretch.positionRad.length / jointCount;
+    if (this.lost.aborted) return firstSeq;
+    const positionRad = Float64Array.from(stretch.positionRad);
+    const accelerationRadPerS2 = Float64Array.from(stretch.accelerationRadPerS2);
+    const stampNs = this.#clock.nowNs();
+    this.#write(
+      encode("setpoints", {
+        epoch: this.epoch,
+        firstIndex,
+        firstSeq,
+        stampNs,
+        expiresNs,
+        isLast,
+        positionRad,
+        accelerationRadPerS2,
+      }),
+    );
+    return firstSeq;
   }
 
   gripper(openingM: number): void {

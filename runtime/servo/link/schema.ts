@@ -7,10 +7,11 @@
  */
 import { z } from "zod";
 import { REASON_BITS, SERVO_STATES, type ServoInfo, type ServoRole, type ServoStatistics } from "../api.js";
+import { SETPOINTS_MAX } from "../setpointQueue.js";
 import { TRIGGER_NAMES } from "../triggers.js";
-import { choice, type Field, f64, flag, json, monotonicNs, text, u16, u32, vector } from "./fields.js";
+import { choice, type Field, f64, flag, json, monotonicNs, text, u16, u32, vector, vectors } from "./fields.js";
 
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 /** Largest value of a frame's length word. */
 export const FRAME_BYTES_MAX = 65_536;
 /** Length word, version and type. */
@@ -141,6 +142,17 @@ export const MESSAGES = {
   reset: message(9, "client", { requestId: u32 }),
   statisticsRequest: message(10, "client", { requestId: u32 }),
   leaseRevoke: message(11, "client", { requestId: u32, reason: sentence }),
+  /** Setpoints for the ticks to come, appended to a queue; see `SetpointBatch`. */
+  setpoints: message(12, "client", {
+    epoch: u32,
+    firstIndex: u32,
+    firstSeq: u32,
+    stampNs: monotonicNs,
+    expiresNs: monotonicNs,
+    isLast: flag,
+    positionRad: vectors(SETPOINTS_MAX),
+    accelerationRadPerS2: vectors(SETPOINTS_MAX),
+  }),
 
   /** Answer to hello; sent again whenever the device's identity or limits became known. */
   info: message(65, "servo", { info: json(Info, NO_INFO) }),

@@ -34,6 +34,7 @@ export interface LinkHandler {
   acquireLease(peer: Peer, leaseName: string): { readonly epoch: number; readonly silenceMsMax: number };
   releaseLease(peer: Peer, epoch: number): void;
   command(peer: Peer, command: BodyOf<"command">): void;
+  setpoints(peer: Peer, batch: BodyOf<"setpoints">): void;
   gripper(peer: Peer, epoch: number, openingM: number): void;
   enable(): Promise<void>;
   /** @param by who asks */
@@ -210,6 +211,9 @@ export class LinkServer {
         break;
       case "command":
         this.#handler.command(peer, message);
+        break;
+      case "setpoints":
+        this.#handler.setpoints(peer, message);
         break;
       case "gripper":
         this.#handler.gripper(peer, message.epoch, message.openingM);
