@@ -40,6 +40,7 @@ async function serveServo(robot: string, stop: LinkHandler["stop"]): Promise<voi
     releaseLease: refuse,
     revokeLease: refuse,
     command: refuse,
+    setpoints: refuse,
     gripper: refuse,
     enable: refuse,
     reset: refuse,

@@ -156,6 +156,7 @@ export class FakeServo implements ServoClient {
         if (!this.stuck) this.positionRad = copy.positionRad;
         return this.commands.length;
       },
+      setpoints: () => this.commands.length + 1,
       gripper: () => {},
       release: () => {
         this.commander = "";

@@ -53,17 +53,16 @@ export class EventDesk {
     this.#send({ atNs: this.#clock.nowNs(), kind: "fault", text, fault });
   }
 
-  refuse(reason: Refusal, what: string, nowMs: number): void {
+  /** @param trigger what the refusal sets off */
+  refuse(
+    reason: Refusal,
+    what: string,
+    nowMs: number,
+    trigger: TriggerName | undefined = MALFORMED.has(reason) ? "commandMalformed" : undefined,
+  ): void {
     this.refused[reason]++;
-    if (MALFORMED.has(reason)) this.triggers.commandMalformed++;
-    this.#tellPaced(
-      "refused",
-      reason,
-      what,
-      1,
-      nowMs,
-      MALFORMED.has(reason) ? "commandMalformed" : undefined,
-    );
+    if (trigger !== undefined) this.triggers[trigger]++;
+    this.#tellPaced("refused", reason, what, 1, nowMs, trigger);
   }
 
   overrun(missedTicks: number, cause: string | undefined, nowMs: number): void {

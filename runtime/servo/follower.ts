@@ -259,7 +259,10 @@ export class Follower {
     const setpointRad = this.#motion.nextSetpoint(setpoints.positionRad, setpoints.accelerationRadPerS2);
     if (this.#motion.isStreamed) return setpointRad;
     const { reasons } = this.#motion;
-    this.#tellTrigger("setpointRejected", `setpoint ${setpoints.index}: ${reasonNames(reasons).join(", ")}: hold`);
+    this.#tellTrigger(
+      "setpointRejected",
+      `setpoint ${setpoints.index}: ${reasonNames(reasons).join(", ")}: hold`,
+    );
     this.hold(reasons);
     return setpointRad;
   }

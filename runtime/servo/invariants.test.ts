@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { StopCategory } from "../../drivers/contract.js";
 import type { ServoSnapshot, ServoStateName } from "./api.js";
+import { splineAccelerations } from "./splineAccelerations.js";
 import { passesCommands, streams } from "./states.js";
 import { HOME, PERIOD_MS, peerOf, ServoBench, SUPERVISOR } from "./testing.js";
 
@@ -15,6 +16,8 @@ const LATCHED: readonly ServoStateName[] = ["stopped", "faulted"];
 const SLACK = 1.002;
 /** Only ever asked for by somebody who may not. */
 const FORBIDDEN = HOME.map((value) => value - 0.123);
+
+const SPOILT_STREAMS = ["", "", "", "", "jump", "far", "fast", "open", "gap", "notANumber"] as const;
 
 type Action =
   | { readonly do: "connect" | "enable" | "reset" | "revoke" | "warn" | "staleEpoch" | "ghost" }
@@ -27,6 +30,14 @@ type Action =
       readonly validMs: number;
     }
   | { readonly do: "malformed"; readonly peer: number; readonly kind: number }
+  | {
+      readonly do: "stream";
+      readonly peer: number;
+      readonly ticks: number;
+      readonly validMs: number;
+      readonly spoilt: (typeof SPOILT_STREAMS)[number];
+    }
+  | { readonly do: "staleStream" | "ghostStream" }
   | { readonly do: "stop"; readonly category: StopCategory }
   | { readonly do: "fault"; readonly kind: "device" | "link" }
   | { readonly do: "supervisor" | "reports" | "deviceFails"; readonly on: boolean }
@@ -68,6 +79,16 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       joint: fc.integer({ min: 0, max: 6 }),
       byRad: fc.double({ min: -0.8, max: 0.8, noNaN: true }),
       validMs: fc.integer({ min: -10, max: 900 }),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant("stream" as const),
+      peer,
+      ticks: fc.integer({ min: 1, max: 200 }),
+      validMs: fc.integer({ min: -10, max: 900 }),
+      spoilt: fc.constantFrom(...SPOILT_STREAMS),
     }),
   },
   {
@@ -119,6 +140,8 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       { do: "warn" },
       { do: "staleEpoch" },
       { do: "ghost" },
+      { do: "staleStream" },
+      { do: "ghostStream" },
       { do: "supervisorGone" },
       { do: "moveByHand" },
     ),
@@ -188,6 +211,15 @@ class Rig {
         this.bench.command(peerOf(action.peer), this.#epoch, spoilt[action.kind]!);
         break;
       }
+      case "stream":
+        this.#stream(action.peer, action.ticks, action.validMs, action.spoilt);
+        break;
+      case "staleStream":
+        this.bench.setpoints(peerOf(1), Math.max(0, this.#epoch - 1), standing(FORBIDDEN));
+        break;
+      case "ghostStream":
+        this.bench.setpoints(peerOf(7), this.#epoch, standing(FORBIDDEN));
+        break;
       case "staleEpoch":
         this.bench.command(peerOf(1), Math.max(0, this.#epoch - 1), FORBIDDEN);
         break;
@@ -225,6 +257,22 @@ class Rig {
     await this.bench.run(PERIOD_MS);
   }
 
+  /** A row of setpoints from where the arm is, there and back, or something that must not pass. */
+  #stream(peerId: number, ticks: number, validMs: number, spoilt: (typeof SPOILT_STREAMS)[number]): void {
+    const { servo, snapshots } = this.bench;
+    const last = snapshots.at(-1);
+    const fromRad = last === undefined ? HOME : [...last.sentRad];
+    const row = setpointRow(fromRad, ticks, spoilt);
+    const isHolder = last?.commander === peerOf(peerId).name && last.epoch === this.#epoch;
+    if (isHolder && servo.epoch === this.#epoch && validMs > 0) {
+      const setpoints = this.authorised.get(this.#epoch) ?? new Map<string, number>();
+      for (let tick = 0; tick < ticks; tick++)
+        setpoints.set(row.positionRad.slice(7 * tick, 7 * tick + 7).join(), this.bench.nowMs + validMs);
+      this.authorised.set(this.#epoch, setpoints);
+    }
+    this.bench.setpoints(peerOf(peerId), this.#epoch, { ...row, validMs });
+  }
+
   async settle(): Promise<void> {
     await this.bench.run(20 * PERIOD_MS);
   }
@@ -245,6 +293,31 @@ class Rig {
   #later(work: Promise<unknown>): void {
     work.catch(() => {});
   }
+}
+
+const standing = (positionRad: readonly number[]) => ({
+  positionRad,
+  accelerationRadPerS2: Array(7).fill(0),
+});
+
+/** A good way of so many ticks that begins and ends at rest, until it is spoilt. */
+function setpointRow(fromRad: readonly number[], ticks: number, spoilt: (typeof SPOILT_STREAMS)[number]) {
+  const wayRad = Math.min(0.2, 4e-6 * ticks ** 3) * (spoilt === "fast" ? 30 : 1);
+  const positionRad = Array.from({ length: ticks * 7 }, (_, i) => {
+    const share = ticks === 1 ? 0 : Math.floor(i / 7) / (ticks - 1);
+    const way = share ** 3 * (10 - 15 * share + 6 * share * share);
+    return fromRad[i % 7]! + wayRad * way + (spoilt === "far" ? 0.5 : 0);
+  });
+  const accelerationRadPerS2 = splineAccelerations(positionRad, 7, PERIOD_MS / 1000);
+  const middle = 7 * Math.floor(ticks / 2);
+  if (spoilt === "jump") positionRad[middle]! += 0.01;
+  if (spoilt === "notANumber") positionRad[middle] = Number.NaN;
+  return {
+    positionRad,
+    accelerationRadPerS2,
+    firstIndex: spoilt === "gap" ? 3 : 0,
+    isLast: spoilt !== "open",
+  };
 }
 
 const speedOf = (one: readonly number[], other: readonly number[]) =>

@@ -16,6 +16,8 @@
 export const PLANNED_JERK_SHARE = 0.9;
 export const PLANNED_ACCELERATION_SHARE = 0.95;
 
+/** Two last steps may ask for so much more than the jerk's step; what is missing at their end is mended afterwards. */
+const EDGE_SHARE = 1e-5;
 const SEARCH_STEPS = 40;
 /** Slower and weaker than this is rest [rad/s, rad/s²]. */
 const REST_VELOCITY = 1e-9;
@@ -136,7 +138,9 @@ export class Axis {
     const last = (velocityGoal - velocity) / periodS - acceleration / 2;
     const step = jerkMax * periodS;
     let y = last;
-    if (Math.abs(last) > step || Math.abs(last - acceleration) > step) {
+    // Motion at full jerk comes to exactly this edge, where rounding must not decide: a replay of it would go another way.
+    const edge = step * (1 + EDGE_SHARE);
+    if (Math.abs(last) > edge || Math.abs(last - acceleration) > edge) {
       // Solves v' + y |y| / (2 j) = goal for y.
       const missing = velocityGoal - velocity - (acceleration * periodS) / 2;
       const j = jerkMax * PLANNED_JERK_SHARE;

@@ -28,6 +28,8 @@ const LOOK_TICKS_MAX = 4;
 const FREE_M = 1e-3;
 /** Of the tool's speed limit, for what happens between two looks. */
 const PLANNED_TOOL_SPEED_SHARE = 0.97;
+/** Of the same limit, in each tick of braking after a tick that was not planned here: all but rounding. */
+const FOREIGN_TOOL_SPEED_SHARE = 0.9999;
 
 export class Limiter {
   /** What `toolIsTooFast` has found: the share (at most 1) of the speeds that keeps the tool below its limit. */
@@ -42,6 +44,7 @@ export class Limiter {
   readonly #stepRad: Float64Array;
   readonly #toolStepMaxM: number;
   readonly #toolM = new Float64Array(3);
+  #toolMoveM = Number.NaN;
 
   constructor(limits: LimiterLimits, zones: Zones, periodS: number) {
     this.#limits = limits;
@@ -74,8 +77,12 @@ export class Limiter {
     return speed > most;
   }
 
-  /** 0 when the planned tick and braking to rest after it keep every limit and zone, else reason bits. */
-  reject(plan: Interpolator): number {
+  /**
+   * 0 when the planned tick and braking to rest after it keep every limit and zone, else reason bits.
+   * @param isForeign nobody here has planned that tick, so nothing has kept the tool well below its speed limit: braking
+   *   is looked at for it in every tick
+   */
+  reject(plan: Interpolator, isForeign = false): number {
     const brake = this.#brake;
     const { positionRad: nowRad, nextRad } = plan;
     brake.follow(nextRad, plan.nextVelocityRadPerS, plan.nextAccelerationRadPerS2);
@@ -93,6 +100,8 @@ export class Limiter {
       const step = Math.max(brake.stepMaxRad[joint]!, Math.abs(nextRad[joint]! - now));
       fastestM += step * body.toolReachM[joint]!;
     }
+    if (isForeign && fastestM > this.#toolStepMaxM && this.#toolOutrunsLimit(nowRad))
+      return REASON_BITS.toolSpeed;
     this.#zones.startWay();
     // Two parts that move towards each other each move so far at most.
     this.#zones.look(nowRad);
@@ -213,17 +222,36 @@ export class Limiter {
     return isMotion ? reasons | this.#checkZones(lastRad, outRad) : reasons;
   }
 
+  /** Whether `check` would cut any tick of the way that was just followed for the tool's speed. */
+  #toolOutrunsLimit(nowRad: Float64Array): boolean {
+    const { atRad, ticks } = this.#brake;
+    const mostM = this.#limits.toolSpeedMaxMPerS * this.#periodS * FOREIGN_TOOL_SPEED_SHARE;
+    this.#zones.body.update(nowRad);
+    for (let tick = 0; tick <= ticks; tick++) {
+      this.#measureToolMove(atRad[tick]!);
+      if (!(this.#toolMoveM <= mostM)) return true;
+    }
+    return false;
+  }
+
+  /** Moves the body on, and finds by how much that moves the tool point, as `#toolMoveM`. */
+  #measureToolMove(toRad: Float64Array): void {
+    const { body } = this.#zones;
+    this.#toolM.set(body.toolM);
+    body.update(toRad);
+    const x = body.toolM[0]! - this.#toolM[0]!;
+    const y = body.toolM[1]! - this.#toolM[1]!;
+    const z = body.toolM[2]! - this.#toolM[2]!;
+    this.#toolMoveM = Math.sqrt(x * x + y * y + z * z);
+  }
+
   /** Shortens the step for the tool's speed; takes it back altogether when it leads (further) into a zone. */
   #checkZones(lastRad: Float64Array, outRad: Float64Array): number {
     const { body } = this.#zones;
     let reasons = 0;
     body.update(lastRad);
-    this.#toolM.set(body.toolM);
-    body.update(outRad);
-    const x = body.toolM[0]! - this.#toolM[0]!;
-    const y = body.toolM[1]! - this.#toolM[1]!;
-    const z = body.toolM[2]! - this.#toolM[2]!;
-    const movedM = Math.sqrt(x * x + y * y + z * z);
+    this.#measureToolMove(outRad);
+    const movedM = this.#toolMoveM;
     const mostM = this.#limits.toolSpeedMaxMPerS * this.#periodS;
     if (movedM > mostM) {
       const share = mostM / movedM;

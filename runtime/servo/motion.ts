@@ -125,7 +125,7 @@ export class Motion {
     plan.planBrake();
     const brakes = plan.isPlanned(positionRad, accelerationRadPerS2);
     let rejected = plan.planSetpoint(positionRad, accelerationRadPerS2);
-    if (rejected === 0 && !brakes) rejected = this.#limiter.reject(plan);
+    if (rejected === 0 && !brakes) rejected = this.#limiter.reject(plan, true);
     if (rejected === 0) {
       rejected = this.#check(0);
       this.#isStreamed = rejected === 0;

@@ -219,9 +219,12 @@ export class Servo implements LinkHandler {
     const nowMs = this.#nowMs();
     const refusal = this.#commander.offerSetpoints(peer, batch, this.#moment(nowMs));
     if (refusal === undefined) return;
-    this.#events.refuse(refusal, `setpoints from ${batch.firstIndex} on of ${peer.name}`, nowMs);
-    if (refusal !== "streamEnded" && this.#commander.isHeldBy(peer))
-      this.#follower.hold(REASON_BITS.commandMalformed);
+    // A stranger ends nobody's stream, and what comes after the end of one is only late.
+    const isFollowed = this.#commander.isHeldBy(peer) && refusal !== "streamEnded";
+    const trigger = refusal === "expired" ? "commandExpired" : "commandMalformed";
+    const what = `setpoints from ${batch.firstIndex} on of ${peer.name}`;
+    this.#events.refuse(refusal, what, nowMs, isFollowed && refusal !== "stateStale" ? trigger : undefined);
+    if (isFollowed) this.#follower.hold(REASON_BITS[trigger]);
   }
 
   #moment(nowMs: number): ServoMoment {

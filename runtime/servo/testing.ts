@@ -3,11 +3,12 @@ import type { ArmLimits, DeviceIdentity } from "../../core/arm.js";
 import { addNs, msToNs, nsToMs } from "../../core/clock.js";
 import { SimClock } from "../../core/simClock.js";
 import type { ArmDriver, ArmDriverCounters, ArmState, Fault, StopCategory } from "../../drivers/contract.js";
-import type { ServoEvent, ServoSnapshot } from "./api.js";
+import type { ServoEvent, ServoSnapshot, SetpointStretch } from "./api.js";
 import { ServoConfig } from "./config.js";
 import type { ServoOutput } from "./events.js";
 import type { Peer } from "./link/server.js";
 import { Servo, type ServoOptions } from "./servo.js";
+import { SETPOINTS_MAX } from "./setpointQueue.js";
 import type { MovingBody } from "./zones.js";
 
 const JOINTS = 7;
@@ -240,6 +241,34 @@ export class ServoBench {
     const { epoch } = this.servo.acquireLease(peer, peer.name);
     this.#seq = 0;
     return epoch;
+  }
+
+  /** Hands setpoints over in messages of up to 64, tick by tick from `firstIndex` of their stream. */
+  setpoints(
+    peer: Peer,
+    epoch: number,
+    stretch: Pick<SetpointStretch, "positionRad" | "accelerationRadPerS2"> &
+      Partial<Pick<SetpointStretch, "firstIndex" | "isLast">> & { readonly validMs?: number },
+  ): void {
+    const { firstIndex = 0, isLast = true, validMs = 900 } = stretch;
+    const positionRad = Array.from(stretch.positionRad);
+    const accelerationRadPerS2 = Array.from(stretch.accelerationRadPerS2);
+    this.servo.heard(peer);
+    const stampNs = this.clock.nowNs();
+    for (let at = 0; at < positionRad.length; at += SETPOINTS_MAX * JOINTS) {
+      const end = at + SETPOINTS_MAX * JOINTS;
+      this.servo.setpoints(peer, {
+        epoch,
+        firstIndex: firstIndex + at / JOINTS,
+        firstSeq: this.#seq + 1,
+        stampNs,
+        expiresNs: addNs(stampNs, msToNs(validMs)),
+        isLast: isLast && end >= positionRad.length,
+        positionRad: Float64Array.from(positionRad.slice(at, end)),
+        accelerationRadPerS2: Float64Array.from(accelerationRadPerS2.slice(at, end)),
+      });
+      this.#seq += Math.ceil((Math.min(end, positionRad.length) - at) / JOINTS);
+    }
   }
 
   command(peer: Peer, epoch: number, positionRad: ArrayLike<number>, validMs = 500, speedScale = 1): void {

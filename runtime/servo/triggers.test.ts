@@ -22,6 +22,11 @@ async function moving(): Promise<Moving> {
   await bench.run(200);
   return { bench, epoch, blackBox };
 }
+const standing = (positionRad: ArrayLike<number>) => ({
+  positionRad,
+  accelerationRadPerS2: Array(7).fill(0),
+});
+
 /** Lets time pass while the commander goes on asking for the same target. */
 async function keepAsking({ bench, epoch }: Moving, ms: number): Promise<void> {
   for (let passedMs = 0; passedMs < ms; passedMs += 40) {
@@ -33,6 +38,12 @@ async function keepAsking({ bench, epoch }: Moving, ms: number): Promise<void> {
 const FIRE: Record<TriggerName, (moving: Moving) => Promise<void> | void> = {
   commandExpired: ({ bench }) => bench.run(900),
   commandMalformed: ({ bench, epoch }) => bench.command(policy, epoch, Array(7).fill(Number.NaN)),
+  setpointRejected: ({ bench, epoch }) => bench.setpoints(policy, epoch, standing(AWAY)),
+  setpointsRanDry: async ({ bench, epoch }) => {
+    bench.command(policy, epoch, AWAY, 900);
+    await bench.run(880);
+    bench.setpoints(policy, epoch, { ...standing(bench.last.sentRad), isLast: false });
+  },
   deviceStateOld: async ({ bench }) => {
     bench.driver.reports = false;
     await bench.run(bench.config.stateAgeMsMax + PERIOD_MS);

@@ -15,6 +15,16 @@ const command: BodyOf<"command"> = {
   inputAgeMs: 42,
   positionRad: Float64Array.of(0.1, -0.2, 0.3, Number.NaN, Number.POSITIVE_INFINITY, 0, 1),
 };
+const setpoints: BodyOf<"setpoints"> = {
+  epoch: 3,
+  firstIndex: 128,
+  firstSeq: 140,
+  stampNs: asMonotonicNs(123_456_789_012_345_678n),
+  expiresNs: asMonotonicNs(123_456_789_512_345_678n),
+  isLast: true,
+  positionRad: Float64Array.from({ length: 64 * 7 }, (_, i) => Math.sin(i)),
+  accelerationRadPerS2: Float64Array.from({ length: 64 * 7 }, (_, i) => (i === 5 ? Number.NaN : -i / 7)),
+};
 const snapshot: MutableSnapshot = Object.assign(createSnapshot(7), {
   tick: 2 ** 40 + 1,
   tickMs: 9_007_199_254.740992,
@@ -49,6 +59,7 @@ const FRAMES = [
   encode("hello", { role: "commander", name: "policy", snapshotEveryTicks: 1 }),
   encode("heartbeat", {}),
   encode("command", command),
+  encode("setpoints", setpoints),
   encode("stop", { requestId: 9, category: 1, reason: "operator" }),
   encode("snapshot", snapshot),
   encode("event", { atNs: asMonotonicNs(1n), kind: "fault", text: "C31", trigger: "deviceFault", fault }),
@@ -98,6 +109,24 @@ describe("codec", () => {
     expect(bytes[46]).toBe(7);
     expect(bytes.readDoubleLE(47)).toBe(0.1);
     expect(bytes.length).toBe(47 + 7 * 8);
+  });
+
+  it("gives setpoints back bit for bit, and refuses more than a message may hold", () => {
+    const bytes = encode("setpoints", setpoints);
+    expect(bytes.length).toBe(6 + 4 + 4 + 4 + 8 + 8 + 1 + 2 * (2 + 64 * 7 * 8));
+    expect(decodeFromClient(bytes)).toEqual({
+      kind: "frame",
+      usedBytes: bytes.length,
+      message: { type: "setpoints", ...setpoints },
+    });
+    const most = new Float64Array(64 * 32);
+    const largest = encode("setpoints", { ...setpoints, positionRad: most, accelerationRadPerS2: most });
+    expect(largest.length).toBeLessThan(FRAME_BYTES_MAX);
+    expect(decodeFromClient(largest).kind).toBe("frame");
+    bytes.writeUInt16LE(64 * 32 + 1, 35);
+    const decoded = decodeFromClient(bytes);
+    expect(decoded.kind === "corrupt" && decoded.reason).toMatch(/vector of 2049/);
+    expect(() => encode("setpoints", { ...setpoints, positionRad: new Float64Array(2049) })).toThrow(/2048/);
   });
 
   it("cuts text that is too long when it writes", () => {

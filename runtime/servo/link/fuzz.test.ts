@@ -95,6 +95,12 @@ class Judge {
         if (this.#refusals() !== before) return;
         this.#judgeAccepted(peer, command.epoch, command.positionRad);
       },
+      setpoints: (peer, batch) => {
+        const before = this.#refusals();
+        servo.setpoints(peer, batch);
+        if (this.#refusals() !== before) return;
+        this.#judgeAccepted(peer, batch.epoch, batch.positionRad);
+      },
     };
   }
 

@@ -47,6 +47,7 @@ const snapshotAt = (tick: number, atMs: number, positionRad: number): MutableSna
 class Recorder implements LinkHandler {
   readonly heardOf: string[] = [];
   readonly commands: BodyOf<"command">[] = [];
+  readonly setpointBatches: BodyOf<"setpoints">[] = [];
   readonly calls: string[] = [];
   refuse: CerebellumError | undefined;
   info = () => INFO;
@@ -60,6 +61,7 @@ class Recorder implements LinkHandler {
   };
   releaseLease = (_peer: Peer, epoch: number) => void this.calls.push(`release ${epoch}`);
   command = (_peer: Peer, command: BodyOf<"command">) => void this.commands.push(command);
+  setpoints = (_peer: Peer, batch: BodyOf<"setpoints">) => void this.setpointBatches.push(batch);
   gripper = (_peer: Peer, _epoch: number, openingM: number) => void this.calls.push(`gripper ${openingM}`);
   enable = async () => void this.calls.push("enable");
   reset = async () => {
@@ -120,6 +122,37 @@ describe("servo link", () => {
     );
     await commander.close();
     await until(() => handler.calls.includes("gone policy"));
+  });
+
+  it("carries setpoints, and numbers them among the commands", async () => {
+    const commander = await connectServo(path, { role: "commander", name: "replay", clock });
+    const lease = await commander.acquireLease("replay");
+    const expiresNs = asMonotonicNs(clock.nowNs() + 500_000_000n);
+    const stretch = (firstIndex: number, ticks: number, isLast: boolean) => ({
+      firstIndex,
+      jointCount: 7,
+      positionRad: Array.from({ length: 7 * ticks }, (_, i) => firstIndex + i / 3),
+      accelerationRadPerS2: Array.from({ length: 7 * ticks }, (_, i) => -i),
+      expiresNs,
+      isLast,
+    });
+    expect(lease.command({ positionRad: seven(0.1), expiresNs })).toBe(1);
+    expect(lease.setpoints(stretch(0, 64, false))).toBe(2);
+    expect(lease.setpoints(stretch(64, 3, true))).toBe(66);
+    expect(lease.command({ positionRad: seven(0.1), expiresNs })).toBe(69);
+    await commander.statistics();
+    expect(handler.commands.map(({ seq }) => seq)).toEqual([1, 69]);
+    expect(handler.setpointBatches).toMatchObject([
+      { epoch: 4, firstIndex: 0, firstSeq: 2, isLast: false, expiresNs, stampNs: clock.nowNs() },
+      { epoch: 4, firstIndex: 64, firstSeq: 66, isLast: true },
+    ]);
+    const { positionRad, accelerationRadPerS2 } = handler.setpointBatches[1]!;
+    expect([...positionRad]).toEqual(stretch(64, 3, true).positionRad);
+    expect([...accelerationRadPerS2]).toEqual(stretch(64, 3, true).accelerationRadPerS2);
+    lease.release();
+    lease.setpoints(stretch(0, 1, true));
+    await commander.statistics();
+    expect(handler.setpointBatches).toHaveLength(2);
   });
 
   it("gives refusals back with code and remedy", async () => {

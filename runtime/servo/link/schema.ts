@@ -9,7 +9,19 @@ import { z } from "zod";
 import { REASON_BITS, SERVO_STATES, type ServoInfo, type ServoRole, type ServoStatistics } from "../api.js";
 import { SETPOINTS_MAX } from "../setpointQueue.js";
 import { TRIGGER_NAMES } from "../triggers.js";
-import { choice, type Field, f64, flag, json, monotonicNs, text, u16, u32, vector, vectors } from "./fields.js";
+import {
+  choice,
+  type Field,
+  f64,
+  flag,
+  json,
+  monotonicNs,
+  text,
+  u16,
+  u32,
+  vector,
+  vectors,
+} from "./fields.js";
 
 export const PROTOCOL_VERSION = 4;
 /** Largest value of a frame's length word. */

@@ -108,6 +108,7 @@ export class FakeServo implements ServoClient {
           this.positionRad = [...(target.positionRad as ArrayLike<number> & Iterable<number>)];
         return seq;
       },
+      setpoints: () => this.commands.length + 1,
       gripper: (openingM) => void this.openingsM.push(openingM),
       release: () => void this.releasedCount++,
       lost: this.leaseLost.signal,

@@ -75,6 +75,9 @@ export class SocketFakeServo implements LinkHandler {
   releaseLease = () => {
     this.#holder = undefined;
   };
+  setpoints = (): never => {
+    throw new Error("nobody streams here");
+  };
   command = (_peer: Peer, command: BodyOf<"command">) => {
     this.commands.push({ ...command, positionRad: Float64Array.from(command.positionRad) });
     this.#positionRad = Float64Array.from(command.positionRad);

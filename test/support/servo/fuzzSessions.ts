@@ -67,7 +67,8 @@ export class SessionFuzzer {
   #welcome(insight: Insight): Buffer {
     const random = this.#random;
     const choice = random.uniform();
-    if (choice < 0.45) return this.#count("command", this.#command(insight));
+    if (choice < 0.35) return this.#count("command", this.#command(insight));
+    if (choice < 0.45) return this.#count("setpoints", this.#setpoints(insight));
     if (choice < 0.55) return this.#count("mutated", this.#mutated(insight));
     if (choice < 0.5505)
       return this.#count(
@@ -170,6 +171,30 @@ export class SessionFuzzer {
       speedScale: isPlausible ? 1 : this.#number(),
       inputAgeMs: this.#number(),
       positionRad,
+    });
+  }
+
+  /** Half of them would begin a stream if they came from the holder of the lease. */
+  #setpoints({ nowNs, homeRad, ...insight }: Insight): Buffer {
+    const random = this.#random;
+    const isPlausible = random.uniform() < 0.5;
+    const ticks = random.below(65);
+    const numbers = isPlausible ? 7 * ticks : random.below(64 * 32);
+    const positionRad = Float64Array.from({ length: numbers }, (_, i) =>
+      isPlausible ? homeRad[i % 7]! : this.#number(),
+    );
+    const accelerationRadPerS2 = isPlausible
+      ? new Float64Array(numbers)
+      : Float64Array.from({ length: random.below(64 * 32) }, () => this.#number());
+    return encode("setpoints", {
+      epoch: this.#epoch({ ...insight }),
+      firstIndex: random.uniform() < 0.7 ? 0 : random.below(2 ** 31),
+      firstSeq: random.below(2 ** 31),
+      stampNs: nowNs,
+      expiresNs: asMonotonicNs(nowNs + (isPlausible ? 500_000_000n : BigInt(random.below(2 ** 31)))),
+      isLast: random.uniform() < 0.5,
+      positionRad,
+      accelerationRadPerS2,
     });
   }
 
