@@ -34,7 +34,7 @@ const FAR_M = 0.05;
 const FIRST_FRAME_THAT_TILTS = 2;
 const FACES = 6;
 /** Further away than this is free of a zone for good. */
-const CLEAR_M = 4e-4;
+export const CLEAR_M = 4e-4;
 /**
  * What a target, a look at a way of braking, and a setpoint may lose of the best distance [m]. Between two looks the way
  * can bend towards a zone by a tenth of a millimetre or two; only beyond that is a setpoint cut.
