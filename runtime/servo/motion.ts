@@ -13,7 +13,7 @@ import { type MovingBody, Zones } from "./zones.js";
 const TOOL_SPEED_SHARE = 0.9;
 const SLOWER_PASSES = 2;
 /** After so many setpoints that did not leave, the arm has come to rest at the last one that did. */
-const UNSENT_TICKS_TO_REST = 5;
+export const UNSENT_TICKS_TO_REST = 5;
 
 export class Motion {
   /** Newest setpoint that `next` gave [rad]. */
