@@ -14,7 +14,7 @@ import { Motion } from "../servo/motion.js";
 import { splineAccelerations } from "../servo/splineAccelerations.js";
 import { CLEAR_M, type MovingBody, Zones } from "../servo/zones.js";
 import { type SentRow, sentRow, unusable } from "./sentRow.js";
-import { retime } from "./timing.js";
+import { retime, type TimedRow } from "./timing.js";
 
 /** A robot's part of an episode, trims applied. */
 export interface RecordedMotion {
@@ -51,8 +51,17 @@ export interface ReplayPlan {
 /** Slower than this between two setpoints is rest [rad]. */
 const REST_STEP_RAD = 1e-9;
 export const SPEED_MIN = 0.02;
-/** Ramps that are tried where the row begins or ends in motion [s]. */
-const RAMPS_S = [0.3, 0.6, 1.2, 2.4, 4.8];
+/** What is tried in turn where the row begins or ends in motion: time of each ramp [s], and share of the speed. */
+const RAMPS = [
+  { rampS: 0.3, share: 1 },
+  { rampS: 0.6, share: 1 },
+  { rampS: 1.2, share: 1 },
+  { rampS: 1.2, share: 0.7 },
+  { rampS: 1.2, share: 0.5 },
+  { rampS: 2.4, share: 0.3 },
+  { rampS: 2.4, share: 0.15 },
+] as const;
+const NO_RAMP = [{ rampS: 0, share: 1 }] as const;
 
 /** @throws CerebellumError EPISODE_INVALID, DEVICE_MISMATCH, CONFIG_INVALID: nothing has moved then */
 export function planReplay(motion: RecordedMotion, target: ReplayTarget, speed: number): ReplayPlan {
@@ -60,25 +69,21 @@ export function planReplay(motion: RecordedMotion, target: ReplayTarget, speed: 
   const recordedPeriodS = 1 / motion.robot.rateHz;
   const row = movingPart(sentRow(motion.ticks, target.limits, recordedPeriodS));
   checkStart(row.positionRad.subarray(0, row.jointCount), target);
-  const remarks = [...row.remarks];
-  const isSameTime = speed === 1 && row.startsAtRest && row.endsAtRest;
-  if (!row.startsAtRest)
-    remarks.push("it begins in motion: its speed is ramped up, so it is not byte-identical");
-  if (!row.endsAtRest)
-    remarks.push("it ends in motion: its speed is ramped down, so it is not byte-identical");
+  const stretches = stretchesOf(row);
+  const isRamped = stretches.some(({ startsAtRest, endsAtRest }) => !startsAtRest || !endsAtRest);
+  const remarks = [...row.remarks, ...remarksOn(stretches)];
   if (speed !== 1) remarks.push(`it is played at ${speed} of its speed, so it is not byte-identical`);
-  const identity = () => Float64Array.from({ length: row.openingM.length }, (_, tick) => tick);
-  const attempts = isSameTime
-    ? [() => ({ positionRad: row.positionRad, at: identity() })]
-    : (row.startsAtRest && row.endsAtRest ? [0] : RAMPS_S).map((rampS) => () => {
-        const startRampS = row.startsAtRest ? 0 : rampS;
-        const endRampS = row.endsAtRest ? 0 : rampS;
-        const timing = { recordedPeriodS, periodS: 1 / target.rateHz, speed, startRampS, endRampS };
-        return retime(row.positionRad, row.jointCount, timing);
-      });
+  const isSameTime = speed === 1 && !isRamped;
   let refusal: Refusal | undefined;
-  for (const attempt of attempts) {
-    const { positionRad, at } = attempt();
+  for (const { rampS, share } of isRamped ? RAMPS : NO_RAMP) {
+    const timed = isSameTime
+      ? { positionRad: row.positionRad, at: Float64Array.from(row.openingM, (_, tick) => tick) }
+      : joined(
+          stretches.map((stretch) =>
+            retimed(row, stretch, { recordedPeriodS, target, speed: speed * share, rampS }),
+          ),
+        );
+    const { positionRad, at } = timed;
     const accelerationRadPerS2 = splineAccelerations(positionRad, row.jointCount, 1 / target.rateHz);
     refusal = refusalOf(positionRad, accelerationRadPerS2, target);
     if (refusal !== undefined) continue;
@@ -90,7 +95,8 @@ export function planReplay(motion: RecordedMotion, target: ReplayTarget, speed: 
       ticks: at.length,
       ...openingsOf(row.openingM, at),
       isExact: isSameTime && row.isWhole,
-      remarks,
+      remarks:
+        share === 1 ? remarks : [...remarks, `it is slowed down to ${share} of that, so that its ramps fit`],
     };
   }
   throw unusable(
@@ -156,12 +162,80 @@ function movingPart(row: SentRow): MovingRow {
   // One more step at rest on both sides, where there is one: the spline's ends then lie in it.
   const from = Math.max(0, first - 2);
   const to = Math.min(ticks, last + 2);
+  const standsAt = row.standsAt
+    .map((place) => place - from)
+    .filter((place) => place > 0 && place < to - from - 1);
   return {
     ...row,
+    standsAt,
     positionRad: positionRad.slice(from * jointCount, to * jointCount),
     openingM: openingM.slice(from, to),
     startsAtRest,
     endsAtRest,
+  };
+}
+
+/** Setpoints of a row that are one smooth motion, by their places, both included. */
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  readonly startsAtRest: boolean;
+  readonly endsAtRest: boolean;
+}
+
+/** Parts the row where the arm came to rest in the middle of a motion because nothing left for the device. */
+function stretchesOf(row: MovingRow): Stretch[] {
+  const { jointCount, positionRad } = row;
+  const stops = row.standsAt.filter((place) => {
+    for (let joint = 0; joint < jointCount; joint++) {
+      const i = place * jointCount + joint;
+      if (Math.abs(positionRad[i]! - positionRad[i - jointCount]!) > REST_STEP_RAD) return true;
+    }
+    return false;
+  });
+  const ends = [...stops, row.openingM.length - 1];
+  return ends.map((to, index) => ({
+    from: index === 0 ? 0 : ends[index - 1]!,
+    to,
+    startsAtRest: index > 0 || row.startsAtRest,
+    endsAtRest: index === ends.length - 1 && row.endsAtRest,
+  }));
+}
+
+function remarksOn(stretches: readonly Stretch[]): string[] {
+  const remarks: string[] = [];
+  if (!stretches[0]!.startsAtRest)
+    remarks.push("it begins in motion: its speed is ramped up, so it is not byte-identical");
+  if (!stretches.at(-1)!.endsAtRest)
+    remarks.push("it ends in motion: its speed is ramped down, so it is not byte-identical");
+  if (stretches.length > 1)
+    remarks.push(
+      `the arm came to rest ${stretches.length - 1} times in the middle of a motion because nothing left for the device: ` +
+        "its speed is ramped down there, so it is not byte-identical",
+    );
+  return remarks;
+}
+
+function retimed(
+  row: MovingRow,
+  { from, to, startsAtRest, endsAtRest }: Stretch,
+  timing: { recordedPeriodS: number; target: ReplayTarget; speed: number; rampS: number },
+): TimedRow {
+  const positionRad = row.positionRad.slice(from * row.jointCount, (to + 1) * row.jointCount);
+  const { positionRad: timed, at } = retime(positionRad, row.jointCount, {
+    recordedPeriodS: timing.recordedPeriodS,
+    periodS: 1 / timing.target.rateHz,
+    speed: timing.speed,
+    startRampS: startsAtRest ? 0 : timing.rampS,
+    endRampS: endsAtRest ? 0 : timing.rampS,
+  });
+  return { positionRad: timed, at: at.map((place) => place + from) };
+}
+
+function joined(rows: readonly TimedRow[]): TimedRow {
+  return {
+    positionRad: Float64Array.from(rows.flatMap(({ positionRad }) => [...positionRad])),
+    at: Float64Array.from(rows.flatMap(({ at }) => [...at])),
   };
 }
 

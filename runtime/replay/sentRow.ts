@@ -7,6 +7,7 @@ import { CerebellumError } from "../../core/errors.js";
 import type { ServoTick } from "../../episodes/messages.js";
 import { REASON_BITS } from "../servo/api.js";
 import type { LimiterLimits } from "../servo/limits.js";
+import { UNSENT_TICKS_TO_REST } from "../servo/motion.js";
 
 export interface SentRow {
   readonly jointCount: number;
@@ -14,6 +15,11 @@ export interface SentRow {
   readonly positionRad: Float64Array;
   /** Gripper opening that was asked for by then [m]; NaN before the first. */
   readonly openingM: Float64Array;
+  /**
+   * Places of setpoints at which the arm stood because nothing left for a while: motion may end abruptly there, and
+   * goes on from rest.
+   */
+  readonly standsAt: readonly number[];
   /** What is not as in the recording, and why. */
   readonly remarks: readonly string[];
   /** Every setpoint is one that was sent. */
@@ -36,7 +42,7 @@ export function sentRow(ticks: readonly ServoTick[], limits: LimiterLimits, peri
       throw unusable(`tick ${tick.tick} holds no setpoint of ${jointCount} joints`, "Replay another episode");
     const before = streamed[index - 1];
     if (before !== undefined) row.pass(tick.tick - before.tick - 1, streamed, index);
-    if ((tick.reasons & REASON_BITS.deviceNotReady) !== 0) row.untaken++;
+    if ((tick.reasons & REASON_BITS.deviceNotReady) !== 0) row.leaveOut();
     else row.push(tick.sentRad, tick.gripperCommandM);
   }
   return row.finish();
@@ -60,12 +66,15 @@ function streamedTicks(ticks: readonly ServoTick[]): readonly ServoTick[] {
 }
 
 class RowBuilder {
-  untaken = 0;
   readonly #jointCount: number;
   readonly #secondMaxRad: readonly number[];
   readonly #thirdMaxRad: readonly number[];
   readonly #positions: Float64Array[] = [];
   readonly #openings: number[] = [];
+  readonly #standsAt: number[] = [];
+  /** Ticks in a row in which nothing left. */
+  #unsent = 0;
+  #untaken = 0;
   #missed = 0;
   #filled = 0;
 
@@ -75,7 +84,16 @@ class RowBuilder {
     this.#thirdMaxRad = limits.jerkMaxRadPerS3.map((max) => max * periodS ** 3 * SMOOTH_SHARE);
   }
 
+  /** A tick that left nothing for the device. */
+  leaveOut(): void {
+    this.#untaken++;
+    this.#unsent++;
+  }
+
   push(sentRad: Float64Array, openingM: number): void {
+    if (this.#unsent >= UNSENT_TICKS_TO_REST && this.#positions.length > 0)
+      this.#standsAt.push(this.#positions.length - 1);
+    this.#unsent = 0;
     this.#positions.push(sentRad);
     this.#openings.push(openingM);
   }
@@ -85,8 +103,11 @@ class RowBuilder {
     if (missing === 0) return;
     const after = ticks.slice(index, index + 3).map(({ sentRad }) => sentRad);
     const before = this.#positions.slice(-3);
-    if (this.#isSmooth([...before, ...after], before.length)) {
+    const stood = before.slice(-1).flatMap((last) => [last, last, last]);
+    const mayStand = this.#unsent + missing >= UNSENT_TICKS_TO_REST;
+    if (this.#isSmooth(before, after) || (mayStand && this.#isSmooth(stood, after))) {
       this.#missed += missing;
+      this.#unsent += missing;
       return;
     }
     const where = `${missing} ticks are missing before tick ${ticks[index]!.tick}`;
@@ -102,7 +123,9 @@ class RowBuilder {
   }
 
   /** Whether setpoints follow each other as if no tick were missing between them. */
-  #isSmooth(positions: readonly Float64Array[], seam: number): boolean {
+  #isSmooth(before: readonly Float64Array[], after: readonly Float64Array[]): boolean {
+    const positions = [...before, ...after];
+    const seam = before.length;
     for (let joint = 0; joint < this.#jointCount; joint++) {
       const x = (i: number) => positions[i]![joint]!;
       for (let i = 2; i < positions.length; i++) {
@@ -124,9 +147,9 @@ class RowBuilder {
       remarks.push(
         `${this.#missed} ticks are not in it because nothing was sent in them, or the arm stood: the replay is so much shorter`,
       );
-    if (this.untaken > 0)
+    if (this.#untaken > 0)
       remarks.push(
-        `${this.untaken} ticks left nothing for the device, which was busy: they are not repeated`,
+        `${this.#untaken} ticks left nothing for the device, which was busy: they are not repeated`,
       );
     if (this.#filled > 0)
       remarks.push(`${this.#filled} ticks were not recorded and are filled in: they are not what was sent`);
@@ -137,6 +160,7 @@ class RowBuilder {
       jointCount: this.#jointCount,
       positionRad,
       openingM: Float64Array.from(this.#openings),
+      standsAt: this.#standsAt,
       remarks,
       isWhole: this.#filled === 0,
     };

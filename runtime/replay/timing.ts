@@ -21,8 +21,11 @@ export interface TimedRow {
   readonly at: Float64Array;
 }
 
-/** Setpoints that stand still before and after, so that the row begins and ends at rest. */
-const REST_TICKS = 2;
+/**
+ * Setpoints that stand still before and after. The spline through the new setpoints bends a little around the places
+ * where the old one's jerk changes, by a quarter of it in each tick away from there: at the ends nothing is left of that.
+ */
+const REST_TICKS = 16;
 
 /** @param positionRad at least two setpoints */
 export function retime(positionRad: Float64Array, jointCount: number, timing: Timing): TimedRow {
@@ -47,7 +50,11 @@ export function retime(positionRad: Float64Array, jointCount: number, timing: Ti
       const [a0, a1] = [accelerations[i]!, accelerations[i + jointCount]!];
       const velocity = (x1 - x0) / T - ((2 * a0 + a1) * T) / 6;
       out[index * jointCount + joint] =
-        place === from ? x0 : x0 + s * (velocity + s * (a0 / 2 + (s * (a1 - a0)) / (6 * T)));
+        place === from
+          ? x0
+          : place === from + 1
+            ? x1
+            : x0 + s * (velocity + s * (a0 / 2 + (s * (a1 - a0)) / (6 * T)));
     }
   }
   return { positionRad: out, at };

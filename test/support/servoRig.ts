@@ -1,5 +1,5 @@
 /** A real servo process for tests, in a folder of its own, with the clients that are connected to it. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { repositoryRootUrl } from "../../core/entry.js";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
 import type { EmulatorPorts } from "../../lab/xarm7/emulator.js";
+import { LAB_PRIORITY } from "../../launch/realtime.js";
 import { systemClock } from "../../launch/systemClock.js";
 import type { ServoClient, ServoRole, ServoStateName } from "../../runtime/servo/api.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
@@ -53,6 +54,13 @@ export class JsonProcess {
     this.process.stdin!.write(`${JSON.stringify(message)}\n`);
     return this.read();
   }
+}
+
+/** A controller keeps its own time, also where this machine is loaded; without permission it runs less evenly. */
+export function keepOwnTime({ process: { pid } }: JsonProcess): void {
+  try {
+    execFileSync("chrt", ["-R", "-f", "-p", String(LAB_PRIORITY), String(pid)], { stdio: "ignore" });
+  } catch {}
 }
 
 /** Rejects when `condition` is still false after `withinMs`. */
