@@ -31,6 +31,7 @@ export type ErrorCode =
   | "RECORDING_FAILED"
   | "EPISODE_INVALID"
   | "BAG_INVALID"
+  | "EXPORT_FAILED"
   | "CHECK_FAILED";
 
 export class CerebellumError extends Error {

@@ -21,12 +21,17 @@ import { decodePicture } from "../pixels.js";
 import { type Frame, type ResampleOptions, resampleEpisode } from "./resample.js";
 
 const set = mkdtempSync(join(tmpdir(), "resample-"));
-afterAll(() => rmSync(set, { recursive: true, force: true }));
+const readers: EpisodeReader[] = [];
+afterAll(async () => {
+  for (const reader of readers) await reader.close();
+  rmSync(set, { recursive: true, force: true });
+});
 let number = 0;
 
 async function resample(episode: TestEpisodeOptions, options: Partial<ResampleOptions> = {}) {
   const folder = await writeTestEpisode(set, { number: ++number, ...episode });
   const reader = await EpisodeReader.open(folder);
+  readers.push(reader);
   const resampled = await resampleEpisode(reader, { rateHz: 30, ...options });
   const frames: Frame[] = [];
   for await (const frame of resampled.frames()) frames.push(frame);
@@ -51,7 +56,6 @@ describe("an episode as frames at a fixed rate", () => {
     }
     expect(report.images.wrist).toMatchObject({ repeatedCount: 0, skippedCount: 0 });
     expect(report.images.wrist!.ageMs.max).toBeCloseTo(1000 / 30 / 4, 2);
-    await reader.close();
   });
 
   it("keeps exact multiples of the period as times", async () => {

@@ -2,6 +2,7 @@
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { OUTCOMES, type Outcome } from "../../../episodes/format.js";
 import { recordingsFolder } from "../../recordings.js";
+import { declareExports } from "./exportCommands.js";
 
 const json = () => new Option("--json <file>", "also write the result as JSON; - for standard output");
 
@@ -143,6 +144,8 @@ export function declareEpisodes(program: Command): void {
     .action(async (episode: string, options: { bundle?: string; json?: string }) =>
       (await import("./recompute.js")).recomputeEpisode(episode, shared().recordings, options),
     );
+
+  declareExports(episodes, () => shared().recordings);
 
   episodes
     .command("import")
