@@ -45,8 +45,9 @@ interface Watched extends ImageTopic {
 export class Moments {
   readonly count: number;
   readonly #watched: readonly Watched[];
-  readonly #startNs: bigint;
-  readonly #lengthNs: bigint;
+  /** The moments; at least one. */
+  readonly #timesNs: readonly bigint[];
+  readonly #spacingNs: number;
   /** Newest message that was made by each moment, by topic. */
   readonly #states = new Map<string, (EpisodeMessage | undefined)[]>();
 
@@ -56,9 +57,14 @@ export class Moments {
     count?: number,
   ) {
     const topics = imageTopics(reader);
-    this.count = count ?? COUNTS[topics.length] ?? COUNT_LEAST;
-    this.#startNs = BigInt(reader.start.startedNs);
-    this.#lengthNs = BigInt(reader.end.endedNs) - this.#startNs;
+    this.count = count ?? (COUNTS[topics.length] || COUNT_LEAST);
+    const startNs = BigInt(reader.start.startedNs);
+    const lengthNs = BigInt(reader.end.endedNs) - startNs;
+    const gaps = BigInt(Math.max(1, this.count - 1));
+    this.#timesNs = Array.from({ length: this.count }, (_, index) =>
+      this.count === 1 ? startNs + lengthNs / 2n : startNs + (lengthNs * BigInt(index)) / gaps,
+    );
+    this.#spacingNs = Math.max(1, Number(lengthNs / gaps));
     this.#watched = topics.map((topic) => ({ ...topic, nearest: Array(this.count).fill(undefined) }));
   }
 
@@ -74,28 +80,26 @@ export class Moments {
   }
 
   moments(): Moment[] {
-    return Array.from({ length: this.count }, (_, index) => ({
-      atNs: this.#atNs(index),
+    return this.#timesNs.map((atNs, index) => ({
+      atNs,
       images: this.#watched.map(({ nearest }) => nearest[index]),
       state: this.#stateAt(index),
     }));
   }
 
-  #atNs(index: number): bigint {
-    if (this.count === 1) return this.#startNs + this.#lengthNs / 2n;
-    return this.#startNs + (this.#lengthNs * BigInt(index)) / BigInt(this.count - 1);
-  }
-
   /** First moment at or after a time; `count` when there is none. */
   #indexFrom(ns: bigint): number {
-    let index = 0;
-    while (index < this.count && this.#atNs(index) < ns) index++;
+    let index = Math.ceil(Number(ns - this.#timesNs[0]!) / this.#spacingNs);
+    index = Math.min(this.count, Math.max(0, index));
+    // What was rounded on the way may be one place off.
+    while (index > 0 && this.#timesNs[index - 1]! >= ns) index--;
+    while (index < this.count && this.#timesNs[index]! < ns) index++;
     return index;
   }
 
   #image({ toleranceNs, nearest }: Watched, { logNs, sequence, publishNs }: EpisodeMessage): void {
     for (let index = this.#indexFrom(publishNs - toleranceNs); index < this.count; index++) {
-      const atNs = this.#atNs(index);
+      const atNs = this.#timesNs[index]!;
       if (atNs > publishNs + toleranceNs) return;
       const known = nearest[index];
       if (known === undefined || distance(publishNs, atNs) < distance(known.publishNs, atNs))
@@ -118,7 +122,7 @@ export class Moments {
     const newest = [...this.#states.values()]
       .map((states) => states.slice(0, index + 1).findLast((found) => found !== undefined))
       .filter((found) => found !== undefined)
-      .filter(({ publishNs }) => this.#atNs(index) - publishNs <= STATE_NS);
+      .filter(({ publishNs }) => this.#timesNs[index]! - publishNs <= STATE_NS);
     // What the task is about comes before what the hand does.
     const steps = newest.filter(({ type }) => type === POLICY_STEP);
     const ticks = newest.filter(({ type }) => type !== POLICY_STEP);
