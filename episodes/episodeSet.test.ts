@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   cpSync,
   mkdirSync,
@@ -13,11 +14,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { asEpochNs } from "../core/clock.js";
+import { SimClock } from "../core/simClock.js";
 import { TEST_START_NS, writeTestEpisode } from "../test/support/episodes/testEpisode.js";
 import { appendEdit } from "./edits.js";
+import { EpisodeFile } from "./episodeFile.js";
 import { EpisodeSet, trimOf } from "./episodeSet.js";
 import { EDITS_FILE, episodeName } from "./format.js";
 import { findEpisode, findSets } from "./recordings.js";
+import { repairSet } from "./repair.js";
 import { selectEpisodes } from "./selectEpisodes.js";
 
 const STAMP = { atNs: asEpochNs(9n), by: "test" };
@@ -130,6 +134,30 @@ describe("a set", () => {
     expect(await resumed.nextNumber()).toBe(41);
     mkdirSync(join(resumed.folder, "episode-999999999"));
     await expect(resumed.nextNumber()).rejects.toMatchObject({ code: "RECORDING_FAILED" });
+  });
+
+  it("resumes after a crash with the next number, also once the part is an episode", async () => {
+    const before = await copied("crashed", [1, 2]);
+    const living = await EpisodeSet.open(join(recordings, "living"));
+    const { start } = await before.episode(2);
+    const name = episodeName(3);
+    const writing = await EpisodeFile.create(living.folder, { ...start, name, uuid: randomUUID() }, []);
+    expect(await living.episodes()).toMatchObject([{ state: "active", trouble: "is being written" }]);
+    // What a crash leaves: the same files, and nobody who holds them.
+    cpSync(join(living.folder, `${name}.active`), join(before.folder, `${name}.active`), { recursive: true });
+    await writing.discard();
+
+    const resumed = await EpisodeSet.open(before.folder);
+    expect((await resumed.episodes()).at(-1)).toMatchObject({
+      name,
+      trouble: "was left by a crash and waits for repair",
+    });
+    expect(await resumed.nextNumber()).toBe(4);
+    await repairSet(resumed.folder, { clock: new SimClock() });
+    expect(await resumed.episode("last")).toMatchObject({ name, end: { endedBecause: "crashed" } });
+    expect(await resumed.nextNumber()).toBe(4);
+    expect(await living.episodes()).toEqual([]);
+    expect(await living.nextNumber()).toBe(1);
   });
 
   it("two folders of one recording count once", async () => {
