@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { asEpochNs } from "./clock.js";
-import { CdrWriter, ImageMessage, readImage, readJointState, writeCompressedImage } from "./rosWire.js";
+import {
+  CdrWriter,
+  ImageMessage,
+  readCameraInfoSize,
+  readImage,
+  readJointState,
+  readLeadingStamp,
+  writeCompressedImage,
+} from "./rosWire.js";
 
 /**
  * sensor_msgs/JointState as rmw_fastrtps writes it: stamp 1.000000002, frame "f", names a and b, positions 1 and 2,
@@ -37,6 +45,22 @@ describe("JointState bytes", () => {
       bad[bit >> 3]! ^= 1 << (bit & 7);
       expect(() => readJointState(bad)).not.toThrow();
     }
+  });
+});
+
+describe("the first bytes of a message", () => {
+  it("give its stamp, when they hold one that can be", () => {
+    expect(readLeadingStamp(JOINT_STATE)).toBe(1_000_000_002n);
+    const message = (sec: number, nanosec: number) => new CdrWriter().u32(sec).u32(nanosec).finish();
+    for (const none of [message(0, 0), message(2 ** 31, 0), message(1, 1_000_000_000), Buffer.alloc(11)])
+      expect(readLeadingStamp(none)).toBeUndefined();
+  });
+
+  it("of a CameraInfo give its size", () => {
+    const info = new CdrWriter().stamp(asEpochNs(1n)).text("wrist_optical").u32(480).u32(640).finish();
+    expect(readCameraInfoSize(info)).toEqual({ ok: true, value: { widthPx: 640, heightPx: 480 } });
+    for (let length = 0; length < info.length; length++)
+      expect(readCameraInfoSize(info.subarray(0, length)).ok, `${length} bytes`).toBe(false);
   });
 });
 

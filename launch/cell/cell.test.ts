@@ -72,6 +72,47 @@ describe("cell file", () => {
     );
   });
 
+  it("records unless told not to, into a folder of the repository", () => {
+    const cell = loadCell(labFile);
+    expect(cell.recorder).toMatchObject({ images: "jpeg", strict: false, required: false, topics: [] });
+    if (cell.recorder !== "off") expect(cell.recorder.folder).toMatch(/^\/.*\/recordings$/);
+    expect(parseCell(`${labText}\nrecorder: off\n`, "cell.yaml").recorder).toBe("off");
+    const silent = `${labText}\nrecorder: { folder: /data/episodes, images: raw }\n`;
+    expect(parseCell(silent, "cell.yaml").recorder).toMatchObject({
+      folder: "/data/episodes",
+      images: "raw",
+    });
+  });
+
+  it("says of the recorder's section what is wrong with which key, as of any other", () => {
+    expect(refusal(`${labText}\nrecorder:\n  jpegQualty: 90\n`)).toMatch(
+      /line \d+: recorder\.jpegQualty: unknown key; did you mean "jpegQuality"\?.*diskFreeMiBMin/,
+    );
+    expect(refusal(`${labText}\nrecorder:\n  jpegQuality: 900\n`)).toMatch(
+      /line \d+: recorder\.jpegQuality: .*found 900/,
+    );
+    expect(refusal(`${labText}\nrecorder: sometimes\n`)).toMatch(/line \d+: recorder: .*found "sometimes"/);
+  });
+
+  it.each([
+    "/tf",
+    "/arm/joint_states",
+    "/camera/wrist/color/image_raw",
+    "/camera/wrist/color/image_raw/compressed",
+    "/cerebellum/clock",
+  ])("refuses to record %s a second time", (topic) => {
+    const text = `${labText}\nrecorder: { topics: [{ topic: ${topic}, type: std_msgs/msg/String }] }\n`;
+    expect(refusal(text)).toMatch(/recorder\.topics\.0\.topic: is recorded already; found "\//);
+  });
+
+  it("refuses a topic that is named twice, and names and types that are none", () => {
+    const topics = (list: string) => `${labText}\nrecorder: { topics: [${list}] }\n`;
+    const one = "{ topic: /force, type: geometry_msgs/msg/Wrench }";
+    expect(refusal(topics(`${one}, ${one}`))).toMatch(/recorder\.topics\.1\.topic: is recorded already/);
+    expect(refusal(topics("{ topic: force, type: geometry_msgs/msg/Wrench }"))).toMatch(/absolute ROS topic/);
+    expect(refusal(topics("{ topic: /force, type: Wrench }"))).toMatch(/must be a message type such as/);
+  });
+
   it("names the line of broken YAML", () => {
     expect(refusal(`${labText}\nrobots: {`)).toMatch(/line \d+:/);
   });

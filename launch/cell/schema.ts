@@ -6,6 +6,7 @@ import { CameraConfig, PolicyConfig } from "../../runtime/policy/config.js";
 import { RecorderConfig } from "../../runtime/recorder/config.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
 import { EstopConfig } from "../estop/config.js";
+import { recordedTopics } from "./recordedTopics.js";
 
 const Name = z
   .string()
@@ -77,6 +78,18 @@ export const CellConfig = z
     if (cell.policy) {
       known(["policy", "robot"], "robot", cell.policy.robot, robots);
       known(["policy", "camera"], "camera", cell.policy.camera, Object.keys(cell.cameras));
+    }
+    if (cell.recorder !== "off") {
+      const taken = new Set(recordedTopics(cell));
+      for (const [index, { topic }] of cell.recorder.topics.entries()) {
+        if (taken.has(topic) || taken.has(`${topic}/compressed`))
+          context.addIssue({
+            code: "custom",
+            path: ["recorder", "topics", index, "topic"],
+            message: "is recorded already",
+          });
+        taken.add(topic);
+      }
     }
     const ports = new Map<string, string>();
     for (const [name, robot] of Object.entries(cell.robots)) {

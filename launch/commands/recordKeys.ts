@@ -147,7 +147,14 @@ async function showLine(session: KeySession, ended: AbortSignal): Promise<void> 
   }
 }
 
-export function statusLine({ task, episode, seconds, bytes, dropped, lostBefore }: RecorderStatus): string {
+export function statusLine({
+  task,
+  episode,
+  seconds,
+  bytes,
+  dropped,
+  lostBefore,
+}: Pick<RecorderStatus, "task" | "episode" | "seconds" | "bytes" | "dropped" | "lostBefore">): string {
   const lost = dropped + lostBefore === 0 ? "" : ` · ${dropped} dropped · ${lostBefore} lost before`;
   return `● ${task}/${episode} · ${seconds.toFixed(1)} s · ${(bytes / 1e6).toFixed(1)} MB${lost}`;
 }

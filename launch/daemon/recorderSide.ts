@@ -9,6 +9,7 @@ import { RecorderHost } from "../../runtime/recorder/host.js";
 import type { RecorderInput } from "../../runtime/recorder/messages.js";
 import { imageTopicOf, infoTopicOf } from "../../runtime/ros/cameraSubscription.js";
 import type { RawTopic } from "../../runtime/ros/rawTopics.js";
+import { publishedTopics, STATIC_TRANSFORM_TOPIC, TRANSFORM_TOPIC } from "../cell/recordedTopics.js";
 import type { CellConfig } from "../cell/schema.js";
 import { softwareIdentity } from "../software.js";
 import { RESTART_RULES, RestartBudget } from "./restartPolicy.js";
@@ -83,21 +84,23 @@ export async function startRecorder(options: RecorderSideOptions): Promise<Recor
 const JOINT_STATE = "sensor_msgs/msg/JointState";
 const TRANSFORMS = "tf2_msgs/msg/TFMessage";
 
-/** What this process publishes for a robot, and the recorder takes where it is made. */
-const publishedTopics = (robot: string, rateHz: number) => [
-  { topic: `/${robot}/joint_states`, type: JOINT_STATE, rateHz, latched: false },
-  { topic: `/${robot}/joint_command`, type: JOINT_STATE, rateHz, latched: false },
-  { topic: `/${robot}/robot_description`, type: "std_msgs/msg/String", latched: true },
-];
+function publishedInputs(robot: string, rateHz: number) {
+  const { jointStates, jointCommand, description } = publishedTopics(robot);
+  return [
+    { topic: jointStates, type: JOINT_STATE, rateHz, latched: false },
+    { topic: jointCommand, type: JOINT_STATE, rateHz, latched: false },
+    { topic: description, type: "std_msgs/msg/String", latched: true },
+  ];
+}
 
 export const tappedTopics = (cell: CellConfig): ReadonlySet<string> =>
-  new Set(Object.keys(cell.robots).flatMap((robot) => publishedTopics(robot, 1).map(({ topic }) => topic)));
+  new Set(Object.keys(cell.robots).flatMap((robot) => Object.values(publishedTopics(robot))));
 
 /** What other nodes publish and only the recorder wants. */
 export function subscribedTopics(config: RecorderConfig): readonly RawTopic[] {
   return [
-    { topic: "/tf", type: TRANSFORMS, qos: "reliable" },
-    { topic: "/tf_static", type: TRANSFORMS, qos: "latched" },
+    { topic: TRANSFORM_TOPIC, type: TRANSFORMS, qos: "reliable" },
+    { topic: STATIC_TRANSFORM_TOPIC, type: TRANSFORMS, qos: "latched" },
     ...config.topics.map(({ topic, type, qos }) => ({ topic, type, qos })),
   ];
 }
@@ -110,7 +113,7 @@ export function recorderInputs(cell: CellConfig, config: RecorderConfig): Record
       { ...ros, topic: infoTopicOf(topic), type: "sensor_msgs/msg/CameraInfo", rateHz },
     ]),
     ...Object.entries(cell.robots).flatMap(([robot, { servo }]) =>
-      publishedTopics(robot, Math.min(cell.ros.jointStateRateHz, servo.rateHz)).map((one) => ({
+      publishedInputs(robot, Math.min(cell.ros.jointStateRateHz, servo.rateHz)).map((one) => ({
         ...ros,
         ...one,
       })),

@@ -172,12 +172,27 @@ describe("camera subscription", () => {
   it("listens to the driver's topics, watches for silence, and ends", async () => {
     const { clock, frames, troubles, options } = start();
     const node = new FakeNode();
-    const subscription = subscribeCamera(node, options);
+    const tapped: string[] = [];
+    const subscription = subscribeCamera(node, options, (topic, receivedNs, cdr) =>
+      tapped.push(`${topic} ${receivedNs} ${cdr.length}`),
+    );
     node.listeners.get("/camera/wrist/color/image_raw")!(image(clock));
     node.listeners.get("/camera/wrist/color/camera_info")!(
       new CdrWriter().stamp(clock.epochNs()).text("wrist").u32(48).u32(64).finish(),
     );
     expect(frames).toHaveLength(1);
+    // Repeats and what cannot be read are tapped too, before the checks.
+    const repeat = image(clock);
+    node.listeners.get("/camera/wrist/color/image_raw")!(repeat);
+    node.listeners.get("/camera/wrist/color/image_raw")!(Buffer.alloc(3));
+    expect(frames).toHaveLength(1);
+    const atNs = clock.nowNs();
+    expect(tapped).toEqual([
+      `/camera/wrist/color/image_raw ${atNs} ${repeat.length}`,
+      `/camera/wrist/color/camera_info ${atNs} 32`,
+      `/camera/wrist/color/image_raw ${atNs} ${repeat.length}`,
+      `/camera/wrist/color/image_raw ${atNs} 3`,
+    ]);
     await clock.advance(2000);
     expect(troubles.map((trouble) => trouble.code)).toEqual(["CAMERA_MISSING"]);
     subscription.close();

@@ -1,0 +1,45 @@
+/** Topics that every episode of a cell has, so that `recorder.topics` cannot name one a second time. */
+import {
+  CLOCK_TOPIC,
+  POLICY_STEP_TOPIC,
+  policyInputTopic,
+  RECORDER_EVENT_TOPIC,
+  servoEventTopic,
+  servoTickTopic,
+} from "../../episodes/messages.js";
+import { imageTopicOf, infoTopicOf } from "../../runtime/ros/cameraSubscription.js";
+
+/** What the daemon publishes for a robot, and the recorder takes where it is made. */
+export const publishedTopics = (robot: string) =>
+  ({
+    jointStates: `/${robot}/joint_states`,
+    jointCommand: `/${robot}/joint_command`,
+    description: `/${robot}/robot_description`,
+  }) as const;
+
+export const TRANSFORM_TOPIC = "/tf";
+export const STATIC_TRANSFORM_TOPIC = "/tf_static";
+
+export function recordedTopics(cell: {
+  readonly robots: Readonly<Record<string, unknown>>;
+  readonly cameras: Readonly<Record<string, { readonly topic: string }>>;
+}): ReadonlySet<string> {
+  return new Set([
+    TRANSFORM_TOPIC,
+    STATIC_TRANSFORM_TOPIC,
+    POLICY_STEP_TOPIC,
+    RECORDER_EVENT_TOPIC,
+    CLOCK_TOPIC,
+    ...Object.keys(cell.robots).flatMap((robot) => [
+      ...Object.values(publishedTopics(robot)),
+      servoTickTopic(robot),
+      servoEventTopic(robot),
+    ]),
+    ...Object.entries(cell.cameras).flatMap(([camera, { topic }]) => [
+      imageTopicOf(topic),
+      `${imageTopicOf(topic)}/compressed`,
+      infoTopicOf(topic),
+      policyInputTopic(camera),
+    ]),
+  ]);
+}
