@@ -94,6 +94,7 @@ export class EpisodeFile {
       const episode = new EpisodeFile(folder, start.name, io, lock, handle, stream);
       stream.metadata(START_RECORD, toRecord(start));
       episode.#declare(topics);
+      stream.head();
       await stream.synced();
       if (stream.failure) throw stream.failure.cause;
       for (const path of [active, set]) await io.syncFolder(path);

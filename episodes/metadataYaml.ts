@@ -47,36 +47,35 @@ const YAML = { aliasDuplicateObjects: false, lineWidth: 0 } as const;
 export const channelMetadata = (topic: string): Map<string, string> =>
   new Map([[QOS_KEY, stringify(offeredQos(topic), YAML)]]);
 
-export function metadataYaml({ file, topics, startNs, endNs }: BagContents): string {
+export const metadataYaml = (contents: BagContents): string => stringify(bagInformation(contents), YAML);
+
+export function bagInformation({ file, topics, startNs, endNs }: BagContents) {
   const count = topics.reduce((sum, { count }) => sum + count, 0);
   const starting_time = { nanoseconds_since_epoch: startNs };
   const duration = { nanoseconds: endNs - startNs };
-  return stringify(
-    {
-      rosbag2_bagfile_information: {
-        version: 9,
-        storage_identifier: "mcap",
-        duration,
-        starting_time,
+  return {
+    rosbag2_bagfile_information: {
+      version: 9,
+      storage_identifier: "mcap",
+      duration,
+      starting_time,
+      message_count: count,
+      topics_with_message_count: topics.map(({ topic, type, count }) => ({
+        topic_metadata: {
+          name: topic,
+          type,
+          serialization_format: "cdr",
+          offered_qos_profiles: offeredQos(topic),
+          type_description_hash: "",
+        },
         message_count: count,
-        topics_with_message_count: topics.map(({ topic, type, count }) => ({
-          topic_metadata: {
-            name: topic,
-            type,
-            serialization_format: "cdr",
-            offered_qos_profiles: offeredQos(topic),
-            type_description_hash: "",
-          },
-          message_count: count,
-        })),
-        compression_format: "",
-        compression_mode: "",
-        relative_file_paths: [file],
-        files: [{ path: file, starting_time, duration, message_count: count }],
-        custom_data: {},
-        ros_distro: "",
-      },
+      })),
+      compression_format: "",
+      compression_mode: "",
+      relative_file_paths: [file],
+      files: [{ path: file, starting_time, duration, message_count: count }],
+      custom_data: {},
+      ros_distro: "",
     },
-    YAML,
-  );
+  };
 }

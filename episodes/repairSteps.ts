@@ -64,6 +64,9 @@ function readStart(survey: Survey, file: string): EpisodeStart | string {
   if (survey.profile === undefined || survey.start === undefined) {
     return survey.rest.kind === "torn" ? survey.rest.why : "it has no start record";
   }
+  if (survey.head === "missing" && survey.contents.chunks.length === 0) {
+    return "it ends before its declarations, so nothing was recorded";
+  }
   try {
     return fromRecord(EpisodeStart, survey.start, file);
   } catch (cause) {
@@ -181,7 +184,7 @@ function agreeing(end: EpisodeEnd, survey: Survey): EpisodeEnd {
     ([topic, { written, bytes }]) =>
       end.topics[topic]?.written === written && end.topics[topic].bytes === bytes,
   );
-  const isFlagged = survey.leftOutBytes === 0 || end.flags.some(({ code }) => code === "damaged");
+  const isFlagged = damageFlags(survey).length === 0 || end.flags.some(({ code }) => code === "damaged");
   if (fits && isFlagged) return end;
   return { ...end, topics, flags: isFlagged ? end.flags : [...end.flags, ...damageFlags(survey)] };
 }
@@ -205,21 +208,18 @@ function countersOf(
 }
 
 function damageFlags(survey: Survey): QualityFlag[] {
-  if (survey.leftOutBytes === 0) return [];
-  const lost = survey.contents.channels
-    .map(({ id, topic }) => ({ topic, missing: survey.channels.get(id)!.missing }))
-    .filter(({ missing }) => missing > 0);
-  const all = {
-    code: "damaged",
-    topic: "",
-    text: `${survey.leftOutBytes} damaged bytes are left out`,
-  } as const;
-  return [
-    all,
-    ...lost.map(({ topic, missing }) => ({
-      code: "damaged" as const,
-      topic,
-      text: `${missing} messages were in the damaged part of the file; expected none missing`,
-    })),
-  ];
+  const flag = (topic: string, text: string): QualityFlag => ({ code: "damaged", topic, text });
+  const flags: QualityFlag[] = [];
+  if (survey.head !== "sound") {
+    const why = survey.head === "missing" ? "they have no CRC" : "their CRC does not fit";
+    flags.push(flag("", `its start record or its declarations are damaged: ${why}`));
+  }
+  if (survey.leftOutBytes === 0) return flags;
+  flags.push(flag("", `${survey.leftOutBytes} damaged bytes are left out`));
+  for (const { id, topic } of survey.contents.channels) {
+    const { missing } = survey.channels.get(id)!;
+    if (missing > 0)
+      flags.push(flag(topic, `${missing} messages were in the damaged part; expected none missing`));
+  }
+  return flags;
 }

@@ -90,6 +90,13 @@ class Findings {
     } else if (damages.length === 0 && rest.dataCrc !== survey.soundCrc) {
       this.add(`The CRC of its data is ${survey.soundCrc}, its end mark states ${rest.dataCrc}`);
     }
+    if (survey.profile !== undefined && survey.head !== "sound") {
+      this.add(
+        survey.head === "missing"
+          ? "Its start record and declarations have no CRC"
+          : "Its start record or its declarations are damaged: their CRC does not fit",
+      );
+    }
     if (leftOutBytes > 0) this.add(`${leftOutBytes} damaged bytes were left out by an earlier repair`);
     this.#sequences(survey);
     this.#start = this.#record(EpisodeStart, survey.start, "start", file);

@@ -3,8 +3,8 @@ import { basename, join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { errorText } from "../core/errors.js";
-import { METADATA_FILE, QOS_KEY } from "./metadataYaml.js";
-import { bagMetadata } from "./write/finish.js";
+import { bagInformation, METADATA_FILE, QOS_KEY } from "./metadataYaml.js";
+import { bagContents } from "./write/finish.js";
 import { codeOf, type EpisodeIo } from "./write/io.js";
 import type { FileContents } from "./write/records.js";
 
@@ -44,29 +44,38 @@ export async function bagTroubles(io: EpisodeIo, folder: string, contents: FileC
   const file = join(folder, METADATA_FILE);
   let found: unknown;
   try {
-    found = read(await readText(io, file));
+    found = read(parseYaml(await readText(io, file)));
   } catch (cause) {
     if (codeOf(cause) === "ENOENT") return [`There is no ${METADATA_FILE}, so \`ros2 bag\` cannot open it`];
     return [`${METADATA_FILE} cannot be read: ${errorText(cause)}`];
   }
-  const expected = read(bagMetadata(basename(folder), contents));
+  const expected = read(bagInformation(bagContents(basename(folder), contents)));
   // The profile is what the channel says it is, whatever this version would write today.
-  for (const { topic_metadata } of expected.topics_with_message_count)
-    topic_metadata.offered_qos_profiles = channelQos(contents, topic_metadata.name);
+  const parsed = new Map<string, unknown>();
+  for (const { topic_metadata } of expected.topics_with_message_count) {
+    const channel = contents.channels.find(({ topic }) => topic === topic_metadata.name);
+    const profile = channel?.metadata.get(QOS_KEY) ?? "";
+    if (!parsed.has(profile)) parsed.set(profile, profileOf(profile));
+    topic_metadata.offered_qos_profiles = parsed.get(profile);
+  }
   return differences("", found, expected);
 }
 
-function channelQos({ channels }: FileContents, topic: string): unknown {
-  const text = channels.find((channel) => channel.topic === topic)?.metadata.get(QOS_KEY);
-  return text === undefined ? undefined : parseYaml(text);
+/** A damaged one is compared as the text that it is. */
+function profileOf(text: string): unknown {
+  try {
+    return parseYaml(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Without aliases a short text cannot become a huge value; integers beyond 2^53 stay exact. */
 const parseYaml = (text: string): unknown =>
   parse(text, { maxAliasCount: 0, intAsBigInt: true, logLevel: "silent" });
 
-const read = (text: string) => {
-  const result = Bag.safeParse(parseYaml(text));
+const read = (value: unknown) => {
+  const result = Bag.safeParse(value);
   if (result.success) return result.data.rosbag2_bagfile_information;
   throw new Error(z.prettifyError(result.error));
 };

@@ -1,6 +1,6 @@
 /** The last steps of an episode, for writer and repair: its bag metadata and its name. */
 import { dirname, join } from "node:path";
-import { METADATA_FILE, metadataYaml } from "../metadataYaml.js";
+import { type BagContents, METADATA_FILE, metadataYaml } from "../metadataYaml.js";
 import { type EpisodeIo, writeWhole } from "./io.js";
 import { type FileContents, timeRange } from "./records.js";
 
@@ -11,12 +11,12 @@ export async function writeBagMetadata(
   name: string,
   contents: FileContents,
 ): Promise<void> {
-  await writeWhole(io, join(folder, METADATA_FILE), bagMetadata(name, contents));
+  await writeWhole(io, join(folder, METADATA_FILE), metadataYaml(bagContents(name, contents)));
 }
 
-export function bagMetadata(name: string, contents: FileContents): string {
+export function bagContents(name: string, contents: FileContents): BagContents {
   const types = new Map(contents.schemas.map(({ id, name: type }) => [id, type]));
-  return metadataYaml({
+  return {
     file: `${name}.mcap`,
     topics: contents.channels.map(({ id, topic, schemaId }) => ({
       topic,
@@ -24,7 +24,7 @@ export function bagMetadata(name: string, contents: FileContents): string {
       count: contents.counts.get(id) ?? 0,
     })),
     ...timeRange(contents),
-  });
+  };
 }
 
 /** @throws an error with code EEXIST */

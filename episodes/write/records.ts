@@ -15,6 +15,14 @@ export const CHUNK_HEAD_BYTES = 40;
 /** From the specification: ours to use, skipped by every reader. A damaged stretch of a file becomes such a record. */
 export const LEFT_OUT_OPCODE = 0x80;
 
+/**
+ * Metadata record after the declarations, before the first chunk: the CRC of everything before it. Chunks have a CRC of
+ * their own, and the end mark one of all data; but a file that a crash cut short has no end mark.
+ */
+export const HEAD_RECORD = "episode_head";
+export const headRecord = (crc: number): Map<string, string> =>
+  new Map([["crc32", `0x${crc.toString(16).padStart(8, "0")}`]]);
+
 /** No message of a robot cell is larger; what reads an episode need not believe in larger ones. */
 export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 

@@ -8,7 +8,15 @@ import { McapChunkBuilder, McapRecordBuilder, type McapTypes } from "@mcap/core"
 import { addNs, type Clock, msToNs } from "../../core/clock.js";
 import type { EpisodeHandle } from "./io.js";
 import { writeAll } from "./io.js";
-import { chunkBytes, emptyContents, endBytes, headerBytes, metadataBytes } from "./records.js";
+import {
+  chunkBytes,
+  emptyContents,
+  endBytes,
+  HEAD_RECORD,
+  headerBytes,
+  headRecord,
+  metadataBytes,
+} from "./records.js";
 
 export interface StreamOptions {
   /** Without one, chunks close by size alone and nothing is synced before the end: for imports and tests. */
@@ -75,6 +83,11 @@ export class McapStream {
   metadata(name: string, metadata: Map<string, string>): void {
     this.#closeChunk();
     this.#append(metadataBytes(this.contents, this.#position, name, metadata));
+  }
+
+  /** Ends the declarations: what comes before is guarded by a CRC. */
+  head(): void {
+    this.metadata(HEAD_RECORD, headRecord(this.#dataCrc));
   }
 
   /** Takes the bytes before it returns. @returns false when it is dropped: the backlog is full, or writing has failed */

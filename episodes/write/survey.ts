@@ -11,6 +11,8 @@ import { indexBytes, parseChannel, parseChunk, parseHeader, parseMetadata, parse
 import {
   emptyContents,
   type FileContents,
+  HEAD_RECORD,
+  headRecord,
   LEFT_OUT_OPCODE,
   leftOutHead,
   MESSAGE_BYTES_MAX,
@@ -51,6 +53,8 @@ export interface Survey {
   /** Of the header; undefined when that is not readable. */
   readonly profile: string | undefined;
   readonly start: ReadonlyMap<string, string> | undefined;
+  /** Whether the CRC of everything before the first message fits; "missing" where the file ends or is damaged before. */
+  readonly head: "sound" | "damaged" | "missing";
   /** The end record, where it begins, and the CRC of everything before it. */
   readonly end:
     | { readonly record: ReadonlyMap<string, string>; readonly offset: number; readonly crcBefore: number }
@@ -93,6 +97,7 @@ class Walk implements Survey {
   readonly channels = new Map<number, ChannelSurvey>();
   profile: string | undefined;
   start: ReadonlyMap<string, string> | undefined;
+  head: Survey["head"] = "missing";
   end: Survey["end"];
   readonly damages: Damage[] = [];
   leftOutBytes = 0;
@@ -178,6 +183,9 @@ class Walk implements Survey {
     if (!metadata.ok) return `a metadata record is damaged: ${metadata.why}`;
     const { name, metadata: record } = metadata.value;
     if (name === START_RECORD) this.start ??= record;
+    if (name === HEAD_RECORD) {
+      this.head = record.get("crc32") === headRecord(this.soundCrc).get("crc32") ? "sound" : "damaged";
+    }
     if (name === END_RECORD) this.end = { record, offset, crcBefore: this.soundCrc };
     this.contents.metadata.push({ name, offset: BigInt(offset), length: BigInt(bytes.length) });
     this.#accept(bytes);

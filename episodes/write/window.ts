@@ -14,7 +14,7 @@ export interface RawRecord {
 }
 
 export class FileWindow {
-  #buffer = Buffer.allocUnsafe(WINDOW_BYTES);
+  #buffer: Buffer;
   /** Place of the buffer's first byte in the file, and how much of it is filled. */
   #at = 0;
   #filled = 0;
@@ -24,7 +24,9 @@ export class FileWindow {
     readonly sizeBytes: number,
     /** No record is longer; whatever claims to be is taken for damage. */
     private readonly recordBytesMax: number,
-  ) {}
+  ) {
+    this.#buffer = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, sizeBytes));
+  }
 
   /** `length` bytes at `offset`, undefined when the file ends before. Valid until the next call. */
   async view(offset: number, length: number): Promise<Buffer | undefined> {
