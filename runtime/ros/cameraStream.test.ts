@@ -194,7 +194,7 @@ describe("camera subscription", () => {
       `/camera/wrist/color/image_raw ${atNs} 3`,
     ]);
     await clock.advance(2000);
-    expect(troubles.map((trouble) => trouble.code)).toEqual(["CAMERA_MISSING"]);
+    expect(troubles.map((trouble) => trouble.code)).toEqual(["WIRE_CORRUPT", "CAMERA_MISSING"]);
     subscription.close();
     expect(node.listeners.size).toBe(0);
   });
