@@ -1,0 +1,69 @@
+"""Real episodes of former versions (test/corpus/episodes): the trainer reads what the daemon has recorded."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cerebellum_trainer.dataset import read_dataset
+from cerebellum_trainer.episodes import select_episodes
+from cerebellum_trainer.images import Preprocessing
+from cerebellum_trainer.samples import Reading, read_samples
+
+CORPUS = Path(__file__).parents[2] / "test" / "corpus" / "episodes"
+SET = CORPUS / "reach-block"
+FACTS = json.loads((CORPUS / "facts.json").read_text(encoding="utf-8"))
+RATE_HZ = 5.0
+STILL_RAD = 0.004
+
+
+def test_the_flagged_one_is_left_out_and_named() -> None:
+    selection = select_episodes(SET, "reach-block")
+    assert [episode.name for episode in selection.episodes] == ["episode-000002"]
+    assert len(selection.remarks) == 1
+    assert selection.remarks[0].startswith("episode-000001 is flagged (gap /arm/servo_tick")
+
+
+def test_labels_are_what_the_daemons_own_reader_reads() -> None:
+    (episode,) = select_episodes(SET, "reach-block").episodes
+    samples = read_samples(episode, Reading(), RATE_HZ, STILL_RAD)
+    facts = FACTS["reach-block/episode-000002"]
+    # The last step is cancelled when the expert has arrived: it has a label, but nothing was commanded.
+    assert len(samples) == facts["labelledSteps"] - 1 == 45
+    assert [sample.hold for sample in samples].count(True) == 7
+    assert np.abs([sample.action_rad for sample in samples]).max() <= 0.150001
+    holds = np.array([sample.action_rad for sample in samples if sample.hold])
+    np.testing.assert_allclose(holds[-1], facts["lastLabelRad"], atol=0.01)
+
+
+def test_what_was_sent_tells_the_same_motion_as_the_labels() -> None:
+    """Two sources of one motion: where the arm goes from one image to the next is the same way in both."""
+    (episode,) = select_episodes(SET, "reach-block").episodes
+    label = read_samples(episode, Reading(), RATE_HZ, STILL_RAD)
+    sent = read_samples(episode, Reading("sent"), RATE_HZ, STILL_RAD)
+    assert abs(len(sent) - len(label)) <= 5
+    stamps = np.array([sample.image_stamp_ns for sample in sent])
+    pairs = [
+        (one.action_rad, sent[int(np.abs(stamps - one.image_stamp_ns).argmin())].action_rad)
+        for one in label[2:]
+        if not one.hold
+    ]
+    wanted, was_sent = (np.array(side).ravel() for side in zip(*pairs, strict=True))
+    assert np.corrcoef(wanted, was_sent)[0, 1] > 0.9
+    # Less than what was wanted at each step: the next step comes before the arm has got there.
+    assert 0.4 < np.linalg.norm(was_sent) / np.linalg.norm(wanted) < 1
+
+
+def test_the_trim_and_both_sources_make_a_data_set(capsys: pytest.CaptureFixture[str]) -> None:
+    for actions in ("label", "sent"):
+        reading = Reading(actions, include_flagged=True)
+        data = read_dataset(SET, "reach-block", reading, Preprocessing(), RATE_HZ, STILL_RAD)
+        assert data.episodes == 2
+        assert data.camera.fov_y_deg == 42
+        assert len(data.golden_frames) == 2
+        counts = np.bincount(data.episode.numpy())
+        # 8.3 s trimmed to 7.5 s, and 9.7 s, at 5 Hz.
+        assert 30 <= counts[0] <= 39
+        assert 42 <= counts[1] <= 50
+    assert "left out" not in capsys.readouterr().out
