@@ -25,6 +25,8 @@ export type StoredImage =
   | { readonly kind: "raw"; readonly encoding: string }
   | { readonly kind: "jpeg" | "png"; readonly isDepth: boolean; readonly file: Uint8Array };
 
+/** compressed_depth_image_transport puts its own header before the PNG. */
+const DEPTH_HEADER_BYTES = 12;
 const DEPTH_ENCODINGS = new Set(["16UC1", "mono16"]);
 const CHANNELS: Readonly<Record<string, { channels: number; swaps?: true }>> = {
   rgb8: { channels: 3 },
@@ -39,7 +41,8 @@ const CHANNELS: Readonly<Record<string, { channels: number; swaps?: true }>> = {
 export function readStored(reader: EpisodeReader, message: EpisodeMessage): StoredImage {
   if (message.type === RAW_IMAGE) return { kind: "raw", encoding: rawImage(message).encoding };
   const { format, data } = reader.decode(message) as { format: string; data: Uint8Array };
-  const file = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const from = format.includes("compressedDepth") ? DEPTH_HEADER_BYTES : 0;
+  const file = Buffer.from(data.buffer, data.byteOffset, data.byteLength).subarray(from);
   const kind = fileKind(file);
   if (kind === undefined) throw unusable(message, `is neither JPEG nor PNG (format "${format}")`);
   const encoding = format.split(";")[0]!.trim();
@@ -88,7 +91,8 @@ function decodeRaw(message: EpisodeMessage): Picture {
   const { widthPx, heightPx, stepBytes, data, encoding } = rawImage(message);
   const size = { widthPx, heightPx };
   if (DEPTH_ENCODINGS.has(encoding)) {
-    const packed = packRows(data, stepBytes, 2 * widthPx, heightPx).slice();
+    // A copy, for its alignment; `slice` of a Buffer would be none.
+    const packed = new Uint8Array(packRows(data, stepBytes, 2 * widthPx, heightPx));
     return { ...size, kind: "depth", pixels: new Uint16Array(packed.buffer, 0, widthPx * heightPx) };
   }
   const layout = CHANNELS[encoding];

@@ -33,8 +33,8 @@ export function rosCodec(type: string, definition: string): RosCodec {
       encode: (message) => writer.writeMessage(message),
       decode: (bytes) => {
         try {
-          // Its reader must have the bytes at an aligned place of their own.
-          return reader.readMessage<RosMessage>(bytes.byteOffset % 8 === 0 ? bytes : bytes.slice());
+          // Its reader must have the bytes at an aligned place; `slice` of a Buffer would not move them.
+          return reader.readMessage<RosMessage>(bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes));
         } catch (cause) {
           throw broken("message cannot be read", cause);
         }
