@@ -58,6 +58,7 @@ export class EpisodeReader {
       );
     });
     try {
+      await requireEndMark(handle, file);
       const mcap = await McapIndexedReader.Initialize({
         readable: {
           size: async () => BigInt((await handle.stat()).size),
@@ -141,6 +142,16 @@ export async function mcapFile(path: string): Promise<string> {
 /** Folder of the episode that a file belongs to. */
 export const episodeFolder = (file: string): string => dirname(file);
 
+/** MCAP files begin and end with these bytes (mcap.dev/spec). */
+const MAGIC = Buffer.from([0x89, 0x4d, 0x43, 0x41, 0x50, 0x30, 0x0d, 0x0a]);
+
+async function requireEndMark(handle: FileHandle, file: string): Promise<void> {
+  const { size } = await handle.stat();
+  const end = Buffer.alloc(MAGIC.length);
+  await handle.read(end, 0, end.length, Math.max(0, size - end.length));
+  if (!end.equals(MAGIC)) throw invalid(file, `is cut short: it ends at ${size} bytes without its end mark`);
+}
+
 async function record(mcap: McapIndexedReader, name: string, file: string): Promise<Map<string, string>> {
   for await (const found of mcap.readMetadata({ name }) as AsyncGenerator<McapTypes.Metadata>)
     return found.metadata;
@@ -151,6 +162,6 @@ const invalid = (file: string, what: string, cause?: unknown) =>
   new CerebellumError(
     "EPISODE_INVALID",
     `${file} ${what}`,
-    "Run `./cerebellum episodes repair` on its folder, or leave this episode out",
+    "`./cerebellum episodes verify` shows what can be read of it; take it from a copy, or leave it out",
     cause,
   );

@@ -54,7 +54,9 @@ export interface UnusableEpisode {
   readonly name: string;
   readonly number: number;
   readonly folder: string;
+  /** What is wrong, as the rest of a sentence about it. */
   readonly trouble: string;
+  readonly remedy?: string;
   readonly bytes: number;
 }
 
@@ -246,8 +248,10 @@ export class EpisodeSet {
         bytes,
       };
     } catch (cause) {
-      const trouble = cause instanceof CerebellumError ? cause.happened : errorText(cause);
-      return { ...base, state: "broken", trouble, bytes };
+      if (!(cause instanceof CerebellumError))
+        return { ...base, state: "broken", trouble: errorText(cause), bytes };
+      const trouble = cause.happened.replace(`${join(folder, `${name}.mcap`)} `, "");
+      return { ...base, state: "broken", trouble, remedy: cause.remedy, bytes };
     }
   }
 }
@@ -316,14 +320,13 @@ function markCopies(entries: readonly EpisodeEntry[]): EpisodeEntry[] {
   });
 }
 
-export const unusable = ({ folder, state, trouble }: UnusableEpisode) =>
-  new CerebellumError(
-    "EPISODE_INVALID",
-    `${folder} ${trouble}`,
-    state === "active"
-      ? "Stop the recording, or run `./cerebellum episodes repair` on its set"
-      : "`./cerebellum episodes verify` shows what is wrong with it",
-  );
+const REMEDIES: Readonly<Record<UnusableEpisode["state"], string>> = {
+  active: "Stop the recording, or run `./cerebellum episodes repair` on its set",
+  aside: "Choose another episode",
+  broken: "`./cerebellum episodes verify` shows what is wrong with it",
+};
+export const unusable = ({ folder, state, trouble, remedy }: UnusableEpisode) =>
+  new CerebellumError("EPISODE_INVALID", `${folder} ${trouble}`, remedy ?? REMEDIES[state]);
 
 function numbers(entries: readonly EpisodeEntry[]): string {
   const [first, last] = [entries[0], entries.at(-1)];

@@ -90,7 +90,7 @@ describe("episodes list", () => {
     expect(text).toMatch(
       /episode-000001 +reach +\S+ \S+ +2\.0 s +failure .*kept 0\.500 s to the end; "too slow"/,
     );
-    expect(text).toMatch(/episode-000002 +reach +broken .*no whole episode/);
+    expect(text).toMatch(/episode-000002 +reach +broken +3\.00 kB +is cut short: it ends at 3000 bytes/);
     expect(text).toMatch(/episode-000012 +lift .* failure .*dropped/);
     expect(text).toMatch(/episode-000013\.active +lift +active .*left by a crash/);
     expect(text).toMatch(/Not sets, by their names: My Notes/);
@@ -218,7 +218,9 @@ describe("edits", () => {
 
   it("are refused for what is no whole episode, with the reason", async () => {
     truncateSync(episodeFile("reach", "episode-000001"), 5000);
-    await expect(run("label", "reach/1", "success")).rejects.toThrow(/is no whole episode.*verify/);
+    await expect(run("label", "reach/1", "success")).rejects.toThrow(
+      /episode-000001 is cut short: it ends at 5000 bytes.*verify/,
+    );
     renameSync(
       join(recordings, "reach", "episode-000002"),
       join(recordings, "reach", "episode-000002.active"),
@@ -230,7 +232,7 @@ describe("edits", () => {
       bytes.write("episode@2", at);
     writeFileSync(newer, bytes);
     await expect(run("show", "lift/12")).rejects.toThrow(
-      /form "cerebellum\/episode@2"; this program reads|no whole episode/,
+      /form "cerebellum\/episode@2"; this program reads.*Open it with the version that wrote it/,
     );
   });
 
