@@ -37,7 +37,7 @@ import { answerControl } from "./controlHandler.js";
 import { type LabProcess, startLabProcess } from "./labProcess.js";
 import { endFormerChildren, noteEndedInOrder, noteRunning, pidFileOf, unfinishedRun } from "./lastRun.js";
 import { recorderItem } from "./recorderRequests.js";
-import { startRecorder } from "./recorderSide.js";
+import { isRecorderRequired, startRecorder, whyNotWithoutRecorder } from "./recorderSide.js";
 import { RESTART_RULES } from "./restartPolicy.js";
 import { type RosSide, startRosSide } from "./rosSide.js";
 import { ServoKeeper } from "./servoKeeper.js";
@@ -116,7 +116,8 @@ export class Daemon {
       robots: this.#keepers,
       policy: () => this.#policy,
       loadPolicy: (bundle) => this.#openPolicy(bundle),
-      whyNotEnable: () => this.#estop?.whyNotEnable() ?? this.#whyNotRecorder(),
+      whyNotEnable: () =>
+        this.#estop?.whyNotEnable() ?? whyNotWithoutRecorder(this.cell, this.#recorder?.status()),
       watchers: () => [
         ...(this.#estop?.diagnostics() ?? []),
         ...recorderItem(this.#recorder),
@@ -264,6 +265,7 @@ export class Daemon {
       rosSide.close();
     });
     await policyOpened;
+    if (isRecorderRequired(cell)) await this.#recorder?.ready(this.#options.signal);
     const closeControl = await serveControl(
       this.#run.controlSocket,
       answerControl(this, () => this.shutdownRequested.abort()),
@@ -317,15 +319,8 @@ export class Daemon {
 
   /** Only where the cell wants it so does a failed recorder stop robots. */
   #onRecorderFailed(text: string): void {
-    if (this.cell.recorder === "off" || !this.cell.recorder.required) return;
-    void this.supervisor.stop(2, `the recorder is required: ${text}`);
-  }
-
-  #whyNotRecorder(): string | undefined {
-    if (this.cell.recorder === "off" || !this.cell.recorder.required) return undefined;
-    const { state, message } = this.#recorder?.status() ?? { state: "down", message: "" };
-    if (state !== "down" && state !== "preparing") return undefined;
-    return `Nothing is enabled: the cell requires a recorder, and it is ${state}${message && `: ${message}`}`;
+    if (isRecorderRequired(this.cell))
+      void this.supervisor.stop(2, `the cell requires a recorder, and ${text}`);
   }
 
   async #onLabGone(lab: LabProcess): Promise<void> {

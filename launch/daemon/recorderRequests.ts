@@ -66,15 +66,23 @@ export function describeRecorder(status: RecorderStatus): string {
   const { state, task, episode, seconds, bytes, dropped, lostBefore, message } = status;
   const of = episode === "" ? "" : ` ${task}/${episode}, ${seconds.toFixed(1)} s, ${megabytes(bytes)} MB`;
   const lost = dropped + lostBefore === 0 ? "" : `, ${dropped} dropped, ${lostBefore} lost before`;
+  const repaired = describeRepairs(status.repairs);
   const text = state === "recording" ? `${of}${lost}` : of === "" ? "" : `; newest:${of}${lost}`;
-  return `${state}${text}${message === "" ? "" : `; ${message}`}`;
+  return [`${state}${text}`, message, repaired].filter((part) => part !== "").join("; ");
+}
+
+function describeRepairs(repairs: RecorderStatus["repairs"]): string {
+  if (repairs.length === 0) return "";
+  const failed = repairs.filter(({ ok }) => !ok);
+  if (failed.length === 0) return `repaired ${repairs.length} episodes that a crash had left`;
+  return `${failed.length} of ${repairs.length} episodes that a crash had left need a person: ${failed[0]!.text}`;
 }
 
 /** One line of the operator's picture. */
 export function recorderItem(recorder: RecorderHost | undefined): DiagnosticItem[] {
   if (recorder === undefined) return [];
   const status = recorder.status();
-  const isWeak = status.message !== "" || status.dropped > 0;
+  const isWeak = status.message !== "" || status.dropped > 0 || status.repairs.some(({ ok }) => !ok);
   return [
     {
       name: "recorder",

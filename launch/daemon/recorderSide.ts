@@ -2,10 +2,12 @@
 import type { Logger } from "pino";
 import type { Clock } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
+import { CerebellumError } from "../../core/errors.js";
+import { rosDefinition } from "../../episodes/definitions.js";
 import type { EpisodeStart } from "../../episodes/format.js";
 import { POLICY_STEP, POLICY_STEP_TOPIC } from "../../episodes/messages.js";
 import type { RecorderConfig } from "../../runtime/recorder/config.js";
-import { RecorderHost } from "../../runtime/recorder/host.js";
+import { RecorderHost, type RecorderStatus } from "../../runtime/recorder/host.js";
 import type { RecorderInput } from "../../runtime/recorder/messages.js";
 import { imageTopicOf, infoTopicOf } from "../../runtime/ros/cameraSubscription.js";
 import type { RawTopic } from "../../runtime/ros/rawTopics.js";
@@ -26,11 +28,16 @@ export interface RecorderSideOptions {
 
 const MIB = 2 ** 20;
 
-/** Undefined for a cell that never records. */
+/**
+ * Undefined for a cell that never records.
+ * @throws CerebellumError CONFIG_INVALID when a topic of the cell's has a type that is not known here
+ */
 export async function startRecorder(options: RecorderSideOptions): Promise<RecorderHost | undefined> {
   const { cell, clock, log, servoSocket, bundle, engine, onFailed } = options;
   const config = cell.recorder;
   if (config === "off") return undefined;
+  const prefixes = (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== "");
+  checkTypes(config, prefixes);
   const robots = Object.keys(cell.robots);
   const budget = new RestartBudget(RESTART_RULES.recorderWorker);
   const host = new RecorderHost({
@@ -71,7 +78,7 @@ export async function startRecorder(options: RecorderSideOptions): Promise<Recor
         Object.entries(cell.cameras).map(([name, { topic }]) => [name, imageTopicOf(topic)]),
       ),
       policyCameras: cell.policy === undefined ? [] : [cell.policy.camera],
-      prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),
+      prefixes,
       cell: JSON.parse(JSON.stringify(cell)) as EpisodeStart["cell"],
       calibration: {},
       software: await softwareIdentity(),
@@ -79,6 +86,37 @@ export async function startRecorder(options: RecorderSideOptions): Promise<Recor
   });
   host.launch();
   return host;
+}
+
+export const isRecorderRequired = ({ recorder }: Pick<CellConfig, "recorder">): boolean =>
+  recorder !== "off" && recorder.required;
+
+/** Why a cell that requires a recorder may not be enabled; undefined when nothing is against it. */
+export function whyNotWithoutRecorder(
+  cell: Pick<CellConfig, "recorder">,
+  status: Pick<RecorderStatus, "state" | "message"> | undefined,
+): string | undefined {
+  if (!isRecorderRequired(cell) || status === undefined) return undefined;
+  const { state, message } = status;
+  if (state !== "down" && state !== "preparing") return undefined;
+  const why = message === "" ? "" : ` (${message})`;
+  return `Nothing is enabled: the cell requires a recorder, and it is ${state}${why}. Wait until it is ready, or start the cell again.`;
+}
+
+/** @throws CerebellumError CONFIG_INVALID for a type that this machine has no definition of */
+function checkTypes({ topics }: RecorderConfig, prefixes: readonly string[]): void {
+  for (const { topic, type } of topics) {
+    try {
+      rosDefinition(type, prefixes);
+    } catch (cause) {
+      throw new CerebellumError(
+        "CONFIG_INVALID",
+        `recorder.topics: the type ${type} of ${topic} is not known on this machine`,
+        "Correct it, or source the workspace that has its package before the start",
+        cause,
+      );
+    }
+  }
 }
 
 const JOINT_STATE = "sensor_msgs/msg/JointState";

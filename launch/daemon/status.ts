@@ -1,5 +1,6 @@
 /** What a running daemon is doing, as data and as text. */
 import type { PolicyStatus } from "../../runtime/policy/host.js";
+import type { RecorderStatus } from "../../runtime/recorder/host.js";
 import type { ServoStatistics } from "../../runtime/servo/api.js";
 import type { DiagnosticItem } from "../../runtime/supervisor.js";
 import type { LogFile } from "../logFile.js";
@@ -13,6 +14,8 @@ export interface DaemonStatus {
   /** Of the servo processes that answer. */
   readonly servos: Readonly<Record<string, ServoStatistics>>;
   readonly policy: PolicyStatus | undefined;
+  /** Undefined in a cell that never records. */
+  readonly recorder: RecorderStatus | undefined;
   readonly labPorts: Readonly<Record<string, number>> | undefined;
 }
 
@@ -37,6 +40,7 @@ export async function readStatus(daemon: Daemon): Promise<DaemonStatus> {
     items: [...(await daemon.supervisor.diagnostics()), ...cameras],
     servos: Object.fromEntries(statistics.flat()),
     policy: daemon.policy?.status(),
+    recorder: daemon.recorder?.status(),
     labPorts: daemon.lab?.ports,
   };
 }

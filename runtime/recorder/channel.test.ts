@@ -112,5 +112,7 @@ describe("channel", () => {
     expect(image(640, "rgb8")).toBeUndefined();
     expect(image(320, "rgb8")).toBe("/t changed from 640x480 rgb8 to 320x480 rgb8");
     expect(image(320, "bgr8")).toMatch(/to 320x480 bgr8/);
+    const told = Array.from({ length: 100 }, (_, index) => image(index % 2, "rgb8")).filter(Boolean);
+    expect(told).toHaveLength(18);
   });
 });

@@ -19,6 +19,8 @@ export interface ChannelOptions {
 /** Silence of a topic with a rate that means it has vanished: this many periods, and at least so long. */
 const SILENT_PERIODS = 10;
 const SILENT_MS_MIN = 1000;
+/** A camera that changes with every image must not fill the episode with words about it. */
+const CHANGES_TOLD_MAX = 20;
 /** A topic that never came is told after this. */
 const ABSENT_MS = 3000;
 
@@ -39,6 +41,7 @@ export class Channel {
   #newestNs: MonotonicNs | undefined;
   #vanished = false;
   #layout: string | undefined;
+  #changes = 0;
 
   constructor(options: ChannelOptions) {
     this.#options = options;
@@ -118,7 +121,8 @@ export class Channel {
     const layout = `${widthPx}x${heightPx} ${encoding}`;
     const before = this.#layout;
     this.#layout = layout;
-    if (before === undefined || before === layout) return undefined;
+    if (before === undefined || before === layout || this.#changes === CHANGES_TOLD_MAX) return undefined;
+    this.#changes++;
     return `${this.topic.topic} changed from ${before} to ${layout}`;
   }
 }

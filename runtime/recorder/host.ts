@@ -20,7 +20,7 @@ import type { EpisodeStart } from "../../episodes/format.js";
 import { POLICY_STEP, POLICY_STEP_TOPIC, type PolicyStep, writePolicyStep } from "../../episodes/messages.js";
 import { type RosCodec, rosCodec } from "../../episodes/rosCodec.js";
 import type { Failure } from "../policy/messages.js";
-import { EpisodeLife, type LifeState } from "./life.js";
+import { EpisodeLife, type LifeAction, type LifeState } from "./life.js";
 import {
   type EndCause,
   type Ended,
@@ -90,6 +90,7 @@ const HEAP_MIB_MAX = 768;
 const ANSWER_MS_MAX = 60_000;
 const CLOSE_MS_MAX = 15_000;
 const LATCHED_MAX = 64;
+const READY_LOOK_MS = 50;
 
 const EMPTY: Progress = {
   task: "",
@@ -164,6 +165,12 @@ export class RecorderHost {
     });
   }
 
+  /** Resolves when the thread takes requests, or will never. */
+  async ready(signal: AbortSignal): Promise<void> {
+    while (this.#life.state === "preparing" && !signal.aborted)
+      await sleepMs(this.#options.clock, READY_LOOK_MS, signal);
+  }
+
   /** One message of a topic; copied before this returns. Outside of an episode only latched ones are kept. */
   write(topic: string, receivedNs: MonotonicNs, cdr: Uint8Array): void {
     const input = this.#inputs.get(topic);
@@ -193,7 +200,7 @@ export class RecorderHost {
    */
   async start(raw: StartRequest): Promise<StartedEpisode> {
     const request = checked(StartRequest, raw);
-    this.#life.handle("start");
+    this.#ask("start");
     const strict = request.strict ?? this.#options.strict;
     const started = new Promise((resolve, reject) => {
       this.#onStarted = { resolve, reject };
@@ -211,7 +218,7 @@ export class RecorderHost {
   /** Resolves when the episode is whole on the disk. @throws NOT_RUNNING, RECORDING_FAILED; ALREADY_RUNNING */
   async stop(raw: StopRequest, because: EndCause = "stopped"): Promise<Ended> {
     const { outcome, note } = checked(StopRequest, raw);
-    this.#life.handle("stop");
+    this.#ask("stop");
     // A label that was given while it ran stays, unless the stop says another.
     if (outcome !== "unlabelled" || note !== "") this.#post({ kind: "label", outcome, note });
     return this.#end({ kind: "stop", because, detail: "" });
@@ -219,7 +226,7 @@ export class RecorderHost {
 
   /** Resolves when nothing is left of the running episode. */
   async discard(): Promise<Ended> {
-    this.#life.handle("discard");
+    this.#ask("discard");
     return this.#end({ kind: "discard" });
   }
 
@@ -228,7 +235,7 @@ export class RecorderHost {
     const request = checked(LabelRequest, raw);
     const { outcome, note } = request;
     const isRunning = request.episode === undefined || request.episode === this.#progress.episode;
-    const action = this.#life.handle("label");
+    const action = this.#ask("label");
     if (action === "labelRunning" && isRunning) {
       this.#post({ kind: "label", outcome, note });
       return this.#progress.episode;
@@ -300,6 +307,24 @@ export class RecorderHost {
     await Promise.race([this.#exited, sleepMs(this.#options.clock, CLOSE_MS_MAX, settled.signal)]);
     settled.abort();
     await worker.terminate();
+  }
+
+  /** A refusal also tells that the newest episode has ended by itself, when it has: who stops it wants to know. */
+  #ask(request: "start" | "stop" | "discard" | "label"): LifeAction | undefined {
+    try {
+      return this.#life.handle(request);
+    } catch (thrown) {
+      const last = this.#lastEnded;
+      if (!(thrown instanceof CerebellumError) || this.#life.state !== "idle" || last === undefined)
+        throw thrown;
+      if (last.because === "stopped") throw thrown;
+      const { task, episode, because, detail } = last;
+      throw new CerebellumError(
+        thrown.code,
+        `${thrown.happened}; ${task}/${episode} has ended by itself (${because}${detail === "" ? "" : `: ${detail}`})`,
+        thrown.remedy,
+      );
+    }
   }
 
   #end(message: ToRecorder): Promise<Ended> {

@@ -1,5 +1,6 @@
 /** Where the recorder's bytes come from on the ROS side: other nodes' topics, and what this process publishes itself. */
 import type { Clock } from "../../core/clock.js";
+import { CerebellumError, errorText } from "../../core/errors.js";
 import type { RawTap } from "./cameraSubscription.js";
 import type { RosNode, RosQos } from "./rosRuntime.js";
 
@@ -9,16 +10,25 @@ export interface RawTopic {
   readonly qos: RosQos;
 }
 
-/** Subscribes to each topic raw. Returns its own undo. */
+/** Subscribes to each topic raw. Returns its own undo. @throws CerebellumError ROS_UNAVAILABLE for an unknown type */
 export function subscribeTopics(
   node: RosNode,
   topics: readonly RawTopic[],
   clock: Clock,
   tap: RawTap,
 ): () => void {
-  const undo = topics.map(({ topic, type, qos }) =>
-    node.subscribeRaw(type, topic, qos, (bytes) => tap(topic, clock.nowNs(), bytes)),
-  );
+  const undo = topics.map(({ topic, type, qos }) => {
+    try {
+      return node.subscribeRaw(type, topic, qos, (bytes) => tap(topic, clock.nowNs(), bytes));
+    } catch (cause) {
+      throw new CerebellumError(
+        "ROS_UNAVAILABLE",
+        `${topic} cannot be subscribed to as ${type}: ${errorText(cause)}`,
+        "Correct its type, or run ./cerebellum prepare with the workspace sourced that has its package",
+        cause,
+      );
+    }
+  });
   return () => {
     for (const one of undo) one();
   };
