@@ -1,5 +1,5 @@
 /** Turns messages in order of receipt into frames in order of time, holding only what a coming frame can still need. */
-import { type EpochNs, NS_PER_S, nsToMs } from "../../core/clock.js";
+import { asEpochNs, type EpochNs, NS_PER_S, nsToMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { EpisodeMessage, EpisodeReader } from "../episodeReader.js";
 import { type PolicyStep, readPolicyStep } from "../messages.js";
@@ -9,7 +9,6 @@ import {
   type ActionColumn,
   type ArmSample,
   type CameraStream,
-  captureNs,
   readArmSample,
   type Streams,
 } from "./streams.js";
@@ -39,7 +38,10 @@ export class FrameBuilder {
     private readonly errors: ResampleErrors,
   ) {
     this.#cameras = streams.cameras.map(
-      (camera) => new CameraQueue(camera, survey.timeline, () => errors.skipped(camera.camera)),
+      (camera) =>
+        new CameraQueue(camera, survey.captures[camera.camera]!.captureNs, survey.timeline, () =>
+          errors.skipped(camera.camera),
+        ),
     );
     this.#state = new SampleQueue(({ stateNs }) => stateNs);
     this.#ticks = new SampleQueue(({ tickNs }) => tickNs);
@@ -47,6 +49,11 @@ export class FrameBuilder {
 
   get isDone(): boolean {
     return this.#index >= this.survey.frameCount;
+  }
+
+  /** Images that wait for their frame. */
+  get heldBytes(): number {
+    return this.#cameras.reduce((sum, camera) => sum + camera.heldBytes, 0);
   }
 
   take(message: EpisodeMessage): void {
@@ -181,7 +188,7 @@ export class FrameBuilder {
   }
 
   #refuseOverflow(): void {
-    const heldBytes = this.#cameras.reduce((sum, camera) => sum + camera.heldBytes, 0);
+    const { heldBytes } = this;
     if (heldBytes <= HELD_BYTES_MAX) return;
     const [first, last] = [this.survey.timeline.at(this.#index), this.#logNs];
     throw new CerebellumError(
@@ -249,17 +256,19 @@ interface HeldImage {
 class CameraQueue {
   #held: HeldImage[] = [];
   #used: HeldImage | undefined;
+  #received = 0;
   heldBytes = 0;
 
   constructor(
     readonly stream: CameraStream,
+    private readonly captureNs: BigInt64Array,
     private readonly timeline: Timeline,
     private readonly onSkip: () => void,
   ) {}
 
   /** @param nextIndex of the next frame to be made */
   push(message: EpisodeMessage, nextIndex: number): void {
-    const capturedNs = captureNs(message, this.stream);
+    const capturedNs = asEpochNs(this.captureNs[this.#received++]!);
     const newest = this.#held.at(-1);
     if (newest !== undefined) {
       if (capturedNs <= newest.capturedNs) return;

@@ -25,7 +25,7 @@ export function provenance(result: ExportResult, extra: Readonly<Record<string, 
     rateHz,
     robot: { model: layout.robotModel, jointNames: layout.jointNames },
     meaning: {
-      time: `frame k lies at firstFrameNs + k / ${rateHz} s, in capture time: stamps less the recorded latency`,
+      time: `frame k lies at firstFrameNs + k / ${rateHz} s, in capture time: stamps less the recorded latency; for a stream of clock "other" recovered from stamps and receipts, to within captureErrorMs`,
       images: "newest captured at or before the frame's time; never from the future",
       state:
         "measured, interpolated linearly at the frame's time between the measurements before and after it",

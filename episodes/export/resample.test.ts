@@ -18,7 +18,9 @@ import {
 import { EpisodeReader } from "../episodeReader.js";
 import { servoTickTopic } from "../messages.js";
 import { decodePicture } from "../pixels.js";
+import { FrameBuilder } from "./frameBuilder.js";
 import { type Frame, type ResampleOptions, resampleEpisode } from "./resample.js";
+import { ResampleErrors } from "./resampleErrors.js";
 
 const set = mkdtempSync(join(tmpdir(), "resample-"));
 const readers: EpisodeReader[] = [];
@@ -141,6 +143,31 @@ describe("an episode as frames at a fixed rate", () => {
     expect(image.ageMs).toBeGreaterThanOrEqual(0);
   });
 
+  it("finds capture times of a camera whose stamps are of another clock, to within what it states", async () => {
+    // Two hours behind, 40 ppm fast, and received 12 to 20 ms after the capture.
+    const disturb = (message: TestMessage) => {
+      if (message.topic !== WRIST) return message;
+      const atS = inS(message.publishNs);
+      const stampNs = message.publishNs - 7_200_000_000_000n + BigInt(Math.round(atS * 40e3));
+      const lateNs = BigInt(Math.round(4e6 * (1 + Math.sin(97 * atS))));
+      return { ...message, publishNs: asEpochNs(stampNs), logNs: asEpochNs(message.logNs + lateNs) };
+    };
+    const { topics } = readers[0]!.start;
+    const start = {
+      topics: topics.map((topic) => (topic.topic === WRIST ? { ...topic, latencyMs: 12 } : topic)),
+    };
+    const { frames, resampled } = await resample({ ...FAST, seconds: 4, disturb, start });
+    const stream = resampled.survey.streams.find(({ topic }) => topic === WRIST)!;
+    expect(stream.clock).toBe("other");
+    expect(stream.captureErrorMs).toBeLessThan(10);
+    for (const { images } of frames) {
+      const captureNs = images.wrist!.message.publishNs + 7_200_000_000_000n;
+      expect(Math.abs(Number(images.wrist!.capturedNs - captureNs)) / 1e6).toBeLessThan(
+        stream.captureErrorMs! + 0.2,
+      );
+    }
+  });
+
   it("gives labels of the newest step that began before the frame, and NaN before the first", async () => {
     const step = <T extends { step: number }>(found: T) => ({
       ...found,
@@ -193,6 +220,18 @@ describe("an episode as frames at a fixed rate", () => {
         : message;
     const late = await resample({ ...FAST, disturb });
     const plain = await resample(FAST);
+    const { reader, resampled } = late;
+    const errors = new ResampleErrors(resampled.columns, resampled.streams);
+    const builder = new FrameBuilder(reader, resampled.streams, resampled.survey, "sent", errors);
+    let heldBytes = 0;
+    for await (const message of reader.messages()) {
+      builder.take(message);
+      while (builder.next() !== undefined);
+      heldBytes = Math.max(heldBytes, builder.heldBytes);
+    }
+    // What 300 ms of delay hold, the next frame's action, and a period on either side.
+    expect(heldBytes).toBeLessThan((300 * 0.03 + 4) * 2400);
+    expect(heldBytes).toBeGreaterThan(5 * 2300);
     expect(late.frames.map(({ state }) => [...state])).toEqual(plain.frames.map(({ state }) => [...state]));
     expect(late.frames.map(({ action }) => [...action])).toEqual(
       plain.frames.map(({ action }) => [...action]),

@@ -74,7 +74,8 @@ export interface ResampledEpisode {
 
 /**
  * Frame k lies at start + k / rate; the start is where all streams have begun, a quarter of the first camera's period
- * after one of its images. Times are capture times: stamps less the recorded latency of their topic.
+ * after one of its images. Times are capture times: stamps less the recorded latency of their topic; where a camera's
+ * stamps are not of this computer's clock, they are read off its fastest messages (`captures.ts`), with the error stated.
  *
  * - image: the newest that was captured at or before the frame's time; never one from the future.
  * - state: measured joints [rad, as `robots.<robot>.jointNames`] and, with a gripper, its opening [m], interpolated

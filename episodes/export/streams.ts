@@ -124,10 +124,6 @@ const topicOf = (reader: EpisodeReader, topic: string) => {
   return { latencyNs: msToNs(found?.latencyMs ?? 0), rateHz: found?.rateHz };
 };
 
-/** When an image's light fell on the sensor: its stamp less the camera's known delay. */
-export const captureNs = (message: EpisodeMessage, camera: CameraStream): EpochNs =>
-  asEpochNs(message.publishNs - camera.latencyNs);
-
 /**
  * Undefined where the message has no usable joint values (lengths differ, or some are not finite).
  * @throws CerebellumError EPISODE_INVALID for a message that cannot be read at all

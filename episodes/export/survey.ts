@@ -6,7 +6,8 @@ import { asEpochNs, type EpochNs, NS_PER_S } from "../../core/clock.js";
 import type { EpisodeMessage, EpisodeReader } from "../episodeReader.js";
 import type { QualityFlag } from "../format.js";
 import { type ImageSize, imageSize } from "../pixels.js";
-import { captureNs, readArmSample, type Streams } from "./streams.js";
+import { CaptureLog, type Captures } from "./captures.js";
+import { readArmSample, type Streams } from "./streams.js";
 
 /** Kept part, epoch nanoseconds of log time; null = from the start, to the end. */
 export interface KeptPart {
@@ -35,6 +36,9 @@ export interface StreamSurvey {
   readonly nominalRateHz: number | undefined;
   readonly gapMaxMs: number;
   readonly gapLimitMs: number;
+  /** Of a camera: whose clock its stamps are of, and how far capture times may be off for that. */
+  readonly clock?: Captures["clock"];
+  readonly captureErrorMs?: number;
 }
 
 export interface EpisodeSurvey {
@@ -42,6 +46,8 @@ export interface EpisodeSurvey {
   readonly frameCount: number;
   readonly streams: readonly StreamSurvey[];
   readonly sizes: Readonly<Record<string, ImageSize & { readonly isDepth: boolean }>>;
+  /** By camera and order of receipt, of what `readRange` reads. */
+  readonly captures: Readonly<Record<string, Captures>>;
   readonly hasGripper: boolean;
   /** Samples of the arm that could not be used: lengths differ from the joints', or values are not finite. */
   readonly unusableCount: number;
@@ -88,6 +94,7 @@ export async function surveyEpisode(
 ): Promise<EpisodeSurvey> {
   const arm = new Track(streams.arm.topic, streams.arm.rateHz, rateHz, trim);
   const cameras = streams.cameras.map((camera) => new Track(camera.topic, camera.rateHz, rateHz, trim));
+  const logs = streams.cameras.map(({ latencyNs }) => new CaptureLog(latencyNs));
   const sizes = new Sizes();
   let unusableCount = 0;
   let firstGripperNs: EpochNs | undefined;
@@ -106,9 +113,13 @@ export async function surveyEpisode(
     }
     const index = streams.cameras.findIndex(({ topic }) => topic === message.topic);
     if (index < 0) continue;
-    cameras[index]!.add(captureNs(message, streams.cameras[index]!));
+    logs[index]!.add(message);
     sizes.add(reader, message, streams.cameras[index]!.camera);
   }
+  const captures = Object.fromEntries(
+    streams.cameras.map(({ camera }, index) => [camera, logs[index]!.finish()]),
+  );
+  for (const [index, { camera }] of streams.cameras.entries()) cameras[index]!.addAll(captures[camera]!);
   const tracks = [arm, ...cameras];
   const flags = [...tracks.flatMap((track) => track.flags()), ...sizes.flags];
   if (tracks.some((track) => track.count === 0))
@@ -131,6 +142,7 @@ export async function surveyEpisode(
     frameCount,
     streams: tracks.map((track) => track.survey()),
     sizes: sizes.found,
+    captures,
     hasGripper: firstGripperNs !== undefined,
     unusableCount,
     flags,
@@ -148,6 +160,7 @@ class Track {
   #backwardsCount = 0;
   #gapNs = 0n;
   #gapAtNs = 0n;
+  #captures: Captures | undefined;
   readonly #gapLimitMs: number;
   readonly #longerPeriodNs: bigint;
 
@@ -186,6 +199,11 @@ class Track {
     this.#keptCount++;
   }
 
+  addAll(captures: Captures): void {
+    this.#captures = captures;
+    for (const captureNs of captures.captureNs) this.add(asEpochNs(captureNs));
+  }
+
   survey(): StreamSurvey {
     const seconds = Number(this.#keptLastNs - this.#keptFirstNs) / 1e9;
     return {
@@ -197,6 +215,9 @@ class Track {
       nominalRateHz: this.nominalHz,
       gapMaxMs: Number(this.#gapNs) / 1e6,
       gapLimitMs: this.#gapLimitMs,
+      ...(this.#captures === undefined
+        ? {}
+        : { clock: this.#captures.clock, captureErrorMs: this.#captures.errorMs }),
     };
   }
 
@@ -219,6 +240,12 @@ class Track {
     }
     if (this.#backwardsCount > 0)
       flags.push({ code: "clock", topic, text: `${this.#backwardsCount} stamps go back in time` });
+    const errorMs = this.#captures?.errorMs ?? 0;
+    const errorMsMax = Number(this.periodNs) / 1e6 / 2;
+    if (errorMs > errorMsMax) {
+      const text = `stamps are of another clock, capture times may be ${errorMs.toFixed(1)} ms off, limit ${errorMsMax.toFixed(1)} ms`;
+      flags.push({ code: "clock", topic, text });
+    }
     return flags;
   }
 
@@ -273,6 +300,7 @@ const nothing = (rateHz: number) => ({
   timeline: new Timeline(asEpochNs(0n), rateHz),
   frameCount: 0,
   sizes: {},
+  captures: {},
   hasGripper: false,
 });
 const inOrder = (times: readonly bigint[]) => times.toSorted((a, b) => Number(a - b));

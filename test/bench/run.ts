@@ -16,7 +16,7 @@ const RESULTS = join(ROOT, ".cerebellum/bench");
 /** Longest bar of the histogram [characters]. */
 const BAR = 50;
 
-/** Arguments of the command line for each part; `start` is timed here. */
+/** Arguments of the command line for each part, or a program of its own; `start` is timed here. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   start: [],
   servo: ["bench", "servo", "--seconds", "30"],
@@ -24,6 +24,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   camera: ["bench", "camera", "--seconds", "300"],
   recorder: ["bench", "recorder", "--seconds", "600"],
   encoder: ["bench", "encoder", "--seconds", "60"],
+  export: ["dist/test/bench/exportBench.js"],
   evaluate: ["evaluate", "reach-block"],
   evaluateChangedLight: ["evaluate", "reach-block", "--light", "changed"],
 };
@@ -44,8 +45,13 @@ for (const name of chosen.length > 0 ? chosen : Object.keys(PARTS)) {
   const file = join(RESULTS, `${name}.json`);
   console.log(`\n${name}, at load ${loadavg()[0]!.toFixed(2)}`);
   if (name === "start") writeFileSync(file, JSON.stringify(await timeStart(), undefined, 2));
-  else if ((await run(["dist/launch/main.js", ...PARTS[name]!, "--json", file])) !== 0) process.exitCode = 1;
+  else if ((await run([...programOf(PARTS[name]!), "--json", file])) !== 0) process.exitCode = 1;
   else if (name === "servo") judgeServo(file);
+}
+
+/** Words of the command line, unless they name a program of their own. */
+function programOf(words: readonly string[]): readonly string[] {
+  return words[0]!.endsWith(".js") ? words : ["dist/launch/main.js", ...words];
 }
 
 /** @returns the exit code */
