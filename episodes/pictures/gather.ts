@@ -26,6 +26,8 @@ import { Lane } from "./lane.js";
 import { Trace } from "./trace.js";
 
 const EVENTS_MAX = 400;
+/** More joints of one message are not drawn: no robot of ours has so many, and a file may state any number. */
+const JOINTS_MAX = 64;
 /** A stamp further than this from the moment of receipt [s] is of something else: of a file, or of another clock. */
 const STAMP_S_MAX = 10;
 /** Longer than this many periods, a signal is interrupted. */
@@ -166,7 +168,8 @@ class Gathering {
     times.longestGapS = Math.max(times.longestGapS, sinceS);
   }
 
-  #newJoints(names: readonly string[], robot: RecordedRobot | undefined): Growing<JointTraces> {
+  #newJoints(allNames: readonly string[], robot: RecordedRobot | undefined): Growing<JointTraces> {
+    const names = allNames.slice(0, JOINTS_MAX);
     const traces = () => names.map(this.#trace);
     const streams =
       robot === undefined

@@ -95,6 +95,29 @@ describe("what is gathered in one pass", () => {
   });
 });
 
+describe("an episode without servo ticks, as other recorders leave", () => {
+  it("shows the measured joints of each topic that has them", async () => {
+    const folder = await writeTestEpisode(set, {
+      number: 5,
+      seconds: 1,
+      cameras: [],
+      disturb: (message) => (message.topic === "/arm/servo_tick" ? undefined : message),
+    });
+    const other = await EpisodeReader.open(folder);
+    const gathered = await gather(other, PLOT_COLUMNS);
+    expect([...gathered.joints.keys()]).toEqual(["/arm/joint_states"]);
+    const { names, streams, robot } = gathered.joints.get("/arm/joint_states")!;
+    expect(robot).toBeUndefined();
+    expect(Object.keys(streams)).toEqual(["measured"]);
+    expect(names).toHaveLength(7);
+    for (const { atS, value } of streams.measured![3]!.lines().flat())
+      expect(value).toBeCloseTo(testPositionRad(atS)[3]!, 9);
+    const pictures = await drawPlots(other, gathered, STANDING);
+    expect(pictures.map(({ fileName }) => fileName)).toEqual(["joints-arm-joint_states.png", "timing.png"]);
+    await other.close();
+  });
+});
+
 describe("plots", () => {
   it("show each joint, each reason, each event, and are readable PNGs", async () => {
     const gathered = await gather(reader, PLOT_COLUMNS);

@@ -7,6 +7,7 @@ import { locateEpisode } from "../../../episodes/recordings.js";
 import { systemClock } from "../../systemClock.js";
 import { printer, writeJson } from "../output.js";
 import { entryJson, trimText } from "./list.js";
+import { plain } from "./text.js";
 
 interface Json {
   readonly json?: string;
@@ -56,7 +57,7 @@ async function edit(
     trim === undefined ? "kept whole" : `kept ${trimText(trim, start.startedNs)}`,
     ...(dropped ? ["dropped: left out of exports and training"] : []),
   ];
-  printer(json)(`${set.task}/${name} is now: ${parts.join(", ")}`);
+  printer(json)(plain(`${set.task}/${name} is now: ${parts.join(", ")}`));
   writeJson(json, entryJson(episode));
 }
 

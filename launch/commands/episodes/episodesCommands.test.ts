@@ -19,7 +19,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { EpisodeSet } from "../../../episodes/episodeSet.js";
 import { writeTestEpisode } from "../../../test/support/episodes/testEpisode.js";
 import { declareEpisodes } from "./commands.js";
-import { formatBytes, formatSeconds, table } from "./text.js";
+import { formatBytes, formatSeconds, plain, table } from "./text.js";
 
 let recordings: string;
 let shared: string;
@@ -346,6 +346,10 @@ describe("text", () => {
     [185.4, "3 min 05 s"],
     [7620, "2 h 07 min"],
   ])("%d seconds are %s", (seconds, words) => expect(formatSeconds(seconds)).toBe(words));
+
+  it("nothing from a file moves the cursor", () => {
+    expect(plain("note \u001b[2J\r\nall\u009b is well ä")).toBe("note  [2J all  is well ä");
+  });
 
   it("tables align", () => {
     expect(

@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import type { EpisodeEntry, SetListing, Trim } from "../../../episodes/episodeSet.js";
 import { findSets } from "../../../episodes/recordings.js";
 import { printer, writeJson } from "../output.js";
-import { formatBytes, formatSeconds, table } from "./text.js";
+import { formatBytes, formatSeconds, plain, table } from "./text.js";
 
 /** @param isDefault nothing may have been recorded yet: then the folder need not be there */
 export async function listEpisodes(
@@ -23,8 +23,9 @@ export async function listEpisodes(
   const all = listings.flatMap(({ listing }) => listing.entries);
   const head = ["episode", "task", "recorded", "length", "outcome", "size", "remarks"];
   const rows = listings.flatMap(({ task, listing }) => listing.entries.map((entry) => row(entry, task)));
-  if (rows.length > 0) for (const line of table(head, rows, [3, 5])) print(line);
-  for (const { task, listing } of listings) for (const text of listing.remarks) print(`${task}: ${text}`);
+  if (rows.length > 0) for (const line of table(head, rows, [3, 5])) print(plain(line));
+  for (const { task, listing } of listings)
+    for (const text of listing.remarks) print(plain(`${task}: ${text}`));
   if (others.length > 0) print(`Not sets, by their names: ${others.join(", ")}`);
   print(totals(all, folder));
   writeJson(options.json, {

@@ -4,7 +4,7 @@ import { findSets } from "../../../episodes/recordings.js";
 import { type RepairReport, type RepairResult, repairSet } from "../../../episodes/repair.js";
 import { systemClock } from "../../systemClock.js";
 import { printer, writeJson } from "../output.js";
-import { formatBytes, formatSeconds } from "./text.js";
+import { formatBytes, formatSeconds, plain } from "./text.js";
 
 const WORDS: Readonly<Record<RepairResult, string>> = {
   repaired: "repaired: what was written until the crash is an episode now",
@@ -27,7 +27,7 @@ export async function repairEpisodes(folder: string, options: { json?: string })
   for (const set of sets)
     for (const report of await repairSet(set.folder, { clock: systemClock })) {
       reports.push(report);
-      for (const line of reportLines(report)) print(line);
+      for (const line of reportLines(report)) print(plain(line));
     }
   if (reports.length === 0) print(`Nothing to repair in ${folder}`);
   const bad = reports.filter(({ result }) => BAD.includes(result));

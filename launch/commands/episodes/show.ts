@@ -15,6 +15,7 @@ import { findEpisode } from "../../../episodes/recordings.js";
 import { printer, writeJson } from "../output.js";
 import { entryJson } from "./list.js";
 import { summaryLines } from "./summary.js";
+import { plain } from "./text.js";
 
 export interface ShowOptions {
   readonly out?: string;
@@ -29,7 +30,7 @@ export async function showEpisode(words: string, recordings: string, options: Sh
   const reader = await EpisodeReader.open(episode.folder);
   try {
     const { gathered, quality, seen } = await study(reader, options.frames);
-    for (const line of summaryLines(episode, reader, gathered, quality)) print(line);
+    for (const line of summaryLines(episode, reader, gathered, quality)) print(plain(line));
     const files = options.pictures ? await writePictures(reader, episode, gathered, seen, options.out) : [];
     for (const file of files) print(`picture     ${file}`);
     writeJson(options.json, {

@@ -1,5 +1,8 @@
 /** Tables and quantities for people. */
 
+/** A line fit for a terminal: notes and events come from files, and may hold what moves a cursor. */
+export const plain = (line: string): string => line.replace(/\p{Cc}+/gu, " ");
+
 /** Columns by their widest cell. @param right indices of columns whose cells stand at the right */
 export function table(
   head: readonly string[],

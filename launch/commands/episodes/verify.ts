@@ -8,7 +8,7 @@ import { measureQuality } from "../../../episodes/quality/measure.js";
 import { findSets, locateEpisode } from "../../../episodes/recordings.js";
 import { verifyEpisode } from "../../../episodes/verify.js";
 import { printer, writeJson } from "../output.js";
-import { formatBytes } from "./text.js";
+import { formatBytes, plain } from "./text.js";
 
 export interface VerifyOptions {
   /** Also measure what each topic brought. */
@@ -45,7 +45,7 @@ export async function verifyEpisodes(
     for (const found of await meant(path, recordings)) {
       const result = await verifyOne(found, options.quality);
       results.push(result);
-      for (const line of verdictLines(result)) print(line);
+      for (const line of verdictLines(result)) print(plain(line));
     }
   const broken = results.filter(({ verdict }) => verdict === "broken");
   const count = (verdict: Verdict) => results.filter((result) => result.verdict === verdict).length;
