@@ -26,6 +26,7 @@ import {
 } from "../messages.js";
 import { rosCodec } from "../rosCodec.js";
 import { EpisodeQuality, type QualityResult } from "./episodeQuality.js";
+import { DEFAULT_LIMITS, limitsOf, QualityLimits } from "./limits.js";
 import { measureQuality } from "./measure.js";
 
 const set = mkdtempSync(join(tmpdir(), "quality-"));
@@ -378,5 +379,18 @@ describe("quality by counters", () => {
     const quality = new EpisodeQuality([{ topic: "/a", type: "a/msg/A", source: "ros" }], { lostMax: 5 });
     expect(quality.finish({ "/a": counted({ written: 0, lostBefore: 5 }) }).flags).toEqual([]);
     expect(() => new EpisodeQuality([], { gapPeriods: -1 })).toThrow(/gapPeriods/);
+  });
+});
+
+describe("limits of a recorded episode", () => {
+  it("are those of its cell file, and for images what its policy was allowed", () => {
+    expect(limitsOf({ cell: {} })).toEqual(DEFAULT_LIMITS);
+    expect(limitsOf({ cell: { recorder: "off", policy: { frameAgeMsMax: "?" } } })).toEqual(DEFAULT_LIMITS);
+    const quality = QualityLimits.parse({ gapPeriods: 7 });
+    expect(limitsOf({ cell: { recorder: { quality }, policy: { frameAgeMsMax: 90 } } })).toEqual({
+      ...DEFAULT_LIMITS,
+      gapPeriods: 7,
+      imageAgeMsMax: 90,
+    });
   });
 });

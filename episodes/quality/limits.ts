@@ -1,5 +1,6 @@
 /** What an episode is judged by. One table: the defaults, what each means, and the only place where they are. */
 import { z } from "zod";
+import type { EpisodeStart } from "../format.js";
 
 export const QualityLimits = z.strictObject({
   rateShareMax: z
@@ -44,7 +45,11 @@ export const QualityLimits = z.strictObject({
     .positive()
     .default(50)
     .describe("Age of the newest device report when a policy step begins"),
-  imageAgeMsMax: z.number().positive().default(150).describe("Age of a policy step's image when it begins"),
+  imageAgeMsMax: z
+    .number()
+    .positive()
+    .default(150)
+    .describe("Age of a policy step's image when it begins, where the cell states no limit for its policy"),
   vanishedPeriods: z
     .number()
     .positive()
@@ -55,3 +60,19 @@ export const QualityLimits = z.strictObject({
 export type QualityLimits = z.infer<typeof QualityLimits>;
 
 export const DEFAULT_LIMITS: QualityLimits = QualityLimits.parse({});
+
+const CellQuality = z.object({ recorder: z.object({ quality: QualityLimits }) });
+const CellPolicy = z.object({ policy: z.object({ frameAgeMsMax: z.number().positive() }) });
+
+/**
+ * Those of the cell file that the episode was recorded with; the defaults where it has none that can be understood.
+ * An image may be as old as the cell allowed its policy.
+ */
+export function limitsOf({ cell }: Pick<EpisodeStart, "cell">): QualityLimits {
+  const quality = CellQuality.safeParse(cell);
+  const policy = CellPolicy.safeParse(cell);
+  return {
+    ...(quality.success ? quality.data.recorder.quality : DEFAULT_LIMITS),
+    ...(policy.success ? { imageAgeMsMax: policy.data.policy.frameAgeMsMax } : {}),
+  };
+}

@@ -12,7 +12,7 @@
 import type { EpisodeReader } from "../episodeReader.js";
 import { POLICY_STEP_TOPIC, type PolicyStep, readPolicyStep } from "../messages.js";
 import { type InterpolatedState, interpolateState } from "./interpolate.js";
-import { DEFAULT_LIMITS } from "./limits.js";
+import { limitsOf } from "./limits.js";
 import {
   ImageTimes,
   StateTimes,
@@ -126,8 +126,7 @@ export async function syncReport(reader: EpisodeReader): Promise<SyncReport> {
   });
   const commands = synced.filter(({ refusal }) => refusal === "");
   const within = commands.filter(({ state }) => state !== null && state.alignedMs <= WITHIN_MS_MAX).length;
-  const imageAgeMsMax = declaredImageAgeMs(reader) ?? DEFAULT_LIMITS.imageAgeMsMax;
-  const { stateAgeMsMax } = DEFAULT_LIMITS;
+  const { stateAgeMsMax, imageAgeMsMax } = limitsOf(reader.start);
   return {
     episode: `${reader.start.task}/${reader.start.name}`,
     steps: synced,
@@ -147,14 +146,6 @@ export async function syncReport(reader: EpisodeReader): Promise<SyncReport> {
     clocks,
     notKnowable: NOT_KNOWABLE,
   };
-}
-
-/** What the cell file allowed the policy. */
-function declaredImageAgeMs(reader: EpisodeReader): number | undefined {
-  const { policy } = reader.start.cell;
-  const limit =
-    typeof policy === "object" && policy !== null && "frameAgeMsMax" in policy ? policy.frameAgeMsMax : 0;
-  return typeof limit === "number" && limit > 0 ? limit : undefined;
 }
 
 interface CameraImages {

@@ -1,6 +1,7 @@
 /** The `recorder` section of a cell file. */
 import { z } from "zod";
 import { ImageStorage } from "../../episodes/format.js";
+import { QualityLimits } from "../../episodes/quality/limits.js";
 
 export const RecorderTopic = z.strictObject({
   topic: z
@@ -68,5 +69,6 @@ export const RecorderConfig = z.strictObject({
     .max(600)
     .default(30)
     .describe("A longer episode ends in order: somebody forgot to stop it"),
+  quality: QualityLimits.prefault({}).describe("Below this an episode is flagged, and left out of exports"),
 });
 export type RecorderConfig = z.infer<typeof RecorderConfig>;

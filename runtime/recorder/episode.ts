@@ -40,6 +40,7 @@ import {
   writeServoTick,
 } from "../../episodes/messages.js";
 import { EpisodeQuality } from "../../episodes/quality/episodeQuality.js";
+import type { QualityLimits } from "../../episodes/quality/limits.js";
 import type { RosMessage } from "../../episodes/rosCodec.js";
 import { clockStepMs } from "../policy/clockStep.js";
 import type { ServoEvent, ServoSnapshot } from "../servo/api.js";
@@ -67,6 +68,8 @@ export interface EpisodeParts {
   /** Number of the image input of each camera whose images a policy uses. */
   readonly policyCameras: ReadonlyMap<string, number>;
   readonly droppedQueue: (input: number) => number;
+  /** What the episode is judged by; default: as shipped. */
+  readonly limits?: QualityLimits;
   /** Something that the log should tell. */
   readonly onTrouble: (text: string) => void;
 }
@@ -94,7 +97,10 @@ export class Episode {
 
   constructor(parts: EpisodeParts) {
     this.#parts = parts;
-    this.#quality = new EpisodeQuality(parts.plan.topics.map(({ topic }) => topic));
+    this.#quality = new EpisodeQuality(
+      parts.plan.topics.map(({ topic }) => topic),
+      parts.limits,
+    );
     this.#reading = parts.mapping;
     this.#readNs = parts.mapping.monotonicNs;
     for (const planned of parts.plan.topics) {

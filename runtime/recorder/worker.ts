@@ -7,6 +7,7 @@ import type { MessagePort } from "node:worker_threads";
 import { type Clock, sleepMs } from "../../core/clock.js";
 import { errorText } from "../../core/errors.js";
 import { EpisodeSet } from "../../episodes/episodeSet.js";
+import { limitsOf } from "../../episodes/quality/limits.js";
 import { toFailure } from "../policy/worker.js";
 import type { ServoClient, ServoInfo } from "../servo/api.js";
 import { type BeginParts, type Begun, beginEpisode, refuseWhenFull, type StartMessage } from "./begin.js";
@@ -198,6 +199,7 @@ class RecorderSession {
       stores,
       policyCameras: usedInputs,
       droppedQueue: (input) => this.#ring.droppedCount(input),
+      limits: limitsOf(start),
       onTrouble: (text) => this.#post({ kind: "trouble", text }),
     });
   }

@@ -11,6 +11,7 @@ import type { Picture } from "../../../episodes/pictures/heading.js";
 import { Moments } from "../../../episodes/pictures/moments.js";
 import { drawPlots, PLOT_COLUMNS } from "../../../episodes/pictures/plots.js";
 import { EpisodeQuality, type QualityResult } from "../../../episodes/quality/episodeQuality.js";
+import { limitsOf } from "../../../episodes/quality/limits.js";
 import { findEpisode } from "../../../episodes/recordings.js";
 import { printer, writeJson } from "../output.js";
 import { entryJson } from "./list.js";
@@ -74,7 +75,7 @@ interface Study {
 
 /** Quality and everything that is drawn, in the same pass. */
 async function study(reader: EpisodeReader, frames: number | undefined): Promise<Study> {
-  const measuring = new EpisodeQuality(reader.start.topics);
+  const measuring = new EpisodeQuality(reader.start.topics, limitsOf(reader.start));
   const seen = new Moments(reader, frames);
   const gathered = await gather(reader, PLOT_COLUMNS, (message) => {
     measuring.observe(message.topic, message.publishNs, message.logNs, message.data);
