@@ -162,7 +162,7 @@ describe("a set", () => {
     expect(await living.nextNumber()).toBe(1);
   });
 
-  it("two folders of one recording count once", async () => {
+  it("a renamed copy of a recording does not count again", async () => {
     const doubled = await copied("doubled", [1]);
     cpSync(join(doubled.folder, episodeName(1)), join(doubled.folder, "episode-0000001"), {
       recursive: true,

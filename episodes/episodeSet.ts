@@ -121,12 +121,11 @@ export class EpisodeSet {
         )),
       );
     entries.sort((a, b) => a.number - b.number || (a.folder < b.folder ? -1 : 1));
-    const checked = markCopies(entries);
     const uuids = new Map(
-      checked.map((entry) => [entry.name, entry.state === "finished" ? entry.start.uuid : undefined]),
+      entries.map((entry) => [entry.name, entry.state === "finished" ? entry.start.uuid : undefined]),
     );
     return {
-      entries: checked,
+      entries,
       remarks: [
         ...edits.troubles.map(({ line, text }) => `line ${line} of the edits log ${text}`),
         ...strayEdits(edits.edits, uuids).map((text) => `${text}; ignored`),
@@ -145,18 +144,27 @@ export class EpisodeSet {
    * @throws CerebellumError EPISODE_INVALID when there is none, or it cannot be used
    */
   async episode(which: string | number): Promise<FinishedEpisode> {
-    const entries = await this.episodes();
-    const isMeant =
-      which === "last"
-        ? ({ state }: EpisodeEntry) => state === "finished"
-        : ({ name, number }: EpisodeEntry) => name === which || number === which;
-    const meant = entries.filter(isMeant);
-    const found = meant.findLast(({ state }) => state === "finished") ?? meant.at(-1);
-    if (found?.state === "finished") return found;
-    if (found !== undefined) throw unusable(found);
+    const [folders, edits] = await Promise.all([this.#folders(), readEdits(this.folder)]);
+    const numbered = folders
+      .map((folder) => ({ folder: folder.name, name: TAKEN.exec(folder.name)![1]! }))
+      .sort((a, b) => episodeNumber(b.name)! - episodeNumber(a.name)!);
+    const meant = numbered.filter(
+      ({ name }) => which === "last" || name === which || episodeNumber(name) === which,
+    );
+    let found: UnusableEpisode | undefined;
+    for (const { folder } of meant) {
+      const entry = await this.#entry(folder, edits);
+      if (entry.state === "finished") return entry;
+      found ??= entry;
+    }
+    if (found !== undefined && which !== "last") throw unusable(found);
+    const [last, first] = [numbered[0], numbered.at(-1)];
+    const what = which === "last" ? "finished episode" : `episode ${which}`;
+    const there =
+      last === undefined ? "it is empty" : `it has ${numbered.length}: ${first!.name} to ${last.name}`;
     throw new CerebellumError(
       "EPISODE_INVALID",
-      `${this.folder} has no ${which === "last" ? "finished episode" : `episode ${which}`}; ${numbers(entries)}`,
+      `${this.folder} has no ${what}; ${there}`,
       "`./cerebellum episodes list` shows what is there",
     );
   }
@@ -305,21 +313,6 @@ const activeTrouble = async (folder: string): Promise<string> => {
     : "was left by a crash and waits for repair";
 };
 
-/** Two folders with one uuid are one episode: only the first counts, or it would be trained on twice. */
-function markCopies(entries: readonly EpisodeEntry[]): EpisodeEntry[] {
-  const first = new Map<string, string>();
-  return entries.map((entry) => {
-    if (entry.state !== "finished") return entry;
-    const original = first.get(entry.start.uuid);
-    if (original === undefined) {
-      first.set(entry.start.uuid, entry.name);
-      return entry;
-    }
-    const { name, number, folder, bytes } = entry;
-    return { name, number, folder, bytes, state: "broken", trouble: `is a copy of ${original}` };
-  });
-}
-
 const REMEDIES: Readonly<Record<UnusableEpisode["state"], string>> = {
   active: "Stop the recording, or run `./cerebellum episodes repair` on its set",
   aside: "Choose another episode",
@@ -327,9 +320,3 @@ const REMEDIES: Readonly<Record<UnusableEpisode["state"], string>> = {
 };
 export const unusable = ({ folder, state, trouble, remedy }: UnusableEpisode) =>
   new CerebellumError("EPISODE_INVALID", `${folder} ${trouble}`, remedy ?? REMEDIES[state]);
-
-function numbers(entries: readonly EpisodeEntry[]): string {
-  const [first, last] = [entries[0], entries.at(-1)];
-  if (first === undefined || last === undefined) return "it is empty";
-  return `it has ${entries.length}: ${first.name} to ${last.name}`;
-}
