@@ -15,11 +15,10 @@ import {
   sleepMs,
 } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
-import { rosDefinition } from "../../episodes/definitions.js";
 import type { EpisodeStart } from "../../episodes/format.js";
-import { POLICY_STEP, POLICY_STEP_TOPIC, type PolicyStep, writePolicyStep } from "../../episodes/messages.js";
-import { type RosCodec, rosCodec } from "../../episodes/rosCodec.js";
+import { POLICY_STEP_TOPIC, type PolicyStep } from "../../episodes/messages.js";
 import type { Failure } from "../policy/messages.js";
+import { RecorderFeed } from "./feed.js";
 import { EpisodeLife, type LifeAction, type LifeState } from "./life.js";
 import {
   type EndCause,
@@ -33,7 +32,6 @@ import {
   StopRequest,
   type ToRecorder,
 } from "./messages.js";
-import { createRing, RingWriter } from "./ring.js";
 
 export interface RecorderHostOptions {
   /** The worker's compiled entry. */
@@ -89,7 +87,6 @@ const HEAP_MIB_MAX = 768;
 /** Finishing syncs what the disk has not taken yet. */
 const ANSWER_MS_MAX = 60_000;
 const CLOSE_MS_MAX = 15_000;
-const LATCHED_MAX = 64;
 const READY_LOOK_MS = 50;
 
 const EMPTY: Progress = {
@@ -110,16 +107,11 @@ interface Waiting {
 
 export class RecorderHost {
   readonly #options: RecorderHostOptions;
-  readonly #ring: SharedArrayBuffer;
-  readonly #writer: RingWriter;
-  readonly #inputs: ReadonlyMap<string, number>;
-  /** Several publishers of one latched topic, as /tf_static has, each have a message that counts. */
-  readonly #latched: { input: number; receivedNs: MonotonicNs; cdr: Uint8Array }[] = [];
+  readonly #feed: RecorderFeed;
   readonly #life: EpisodeLife;
   readonly #listeners = new Set<(status: RecorderStatus) => void>();
   readonly #answers = new Map<number, Waiting>();
   readonly #closing = new AbortController();
-  #policyStep: RosCodec | undefined;
   #mapping: ClockMapping | undefined;
   #worker: Worker | undefined;
   #exited: Promise<void> = Promise.resolve();
@@ -138,17 +130,14 @@ export class RecorderHost {
 
   constructor(options: RecorderHostOptions) {
     this.#options = options;
-    const { inputs } = options.setup;
-    this.#ring = createRing(options.ringBytes, inputs.length);
-    this.#writer = new RingWriter(this.#ring);
-    this.#inputs = new Map(inputs.map(({ topic }, number) => [topic, number]));
+    this.#feed = new RecorderFeed(options.ringBytes, options.setup.inputs, options.setup.prefixes);
     this.#life = new EpisodeLife(() => this.#tell());
   }
 
   /** Starts the thread; it is `idle` once it has repaired what a crash has left. */
   launch(): void {
     const worker = new Worker(this.#options.entry, {
-      workerData: { ...this.#options.setup, ring: this.#ring } satisfies RecorderSetup,
+      workerData: { ...this.#options.setup, ring: this.#feed.ring } satisfies RecorderSetup,
       name: "recorder",
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX },
     });
@@ -173,11 +162,7 @@ export class RecorderHost {
 
   /** One message of a topic; copied before this returns. Outside of an episode only latched ones are kept. */
   write(topic: string, receivedNs: MonotonicNs, cdr: Uint8Array): void {
-    const input = this.#inputs.get(topic);
-    if (input === undefined) return;
-    if (this.#options.setup.inputs[input]!.latched)
-      this.#keepLatched({ input, receivedNs, cdr: cdr.slice() });
-    if (this.#life.state === "recording") this.#writer.write(input, receivedNs, cdr);
+    this.#feed.write(topic, receivedNs, cdr, this.#life.state === "recording");
   }
 
   /** How monotonic times become the running episode's stamps; undefined while none is recorded. */
@@ -188,9 +173,7 @@ export class RecorderHost {
   /** @param step with the stamps of `mapping` */
   policyStep(step: PolicyStep): void {
     if (this.#life.state !== "recording") return;
-    this.#policyStep ??= rosCodec(POLICY_STEP, rosDefinition(POLICY_STEP, this.#options.setup.prefixes));
-    const cdr = this.#policyStep.encode(writePolicyStep(step));
-    this.write(POLICY_STEP_TOPIC, this.#options.clock.nowNs(), cdr);
+    this.write(POLICY_STEP_TOPIC, this.#options.clock.nowNs(), this.#feed.encodeStep(step));
   }
 
   /**
@@ -272,7 +255,7 @@ export class RecorderHost {
       seconds: this.#progress.seconds + sinceMs / 1000,
       folder: this.#folder,
       diskFreeBytes: this.#diskFreeBytes,
-      queueBytes: this.#writer.usedBytes,
+      queueBytes: this.#feed.usedBytes,
       message: this.#message,
       lastEnded: this.#lastEnded,
       repairs: this.#repairs,
@@ -388,7 +371,7 @@ export class RecorderHost {
     this.#folder = folder;
     this.#message = "";
     this.#life.handle("started");
-    for (const { input, receivedNs, cdr } of this.#latched) this.#writer.write(input, receivedNs, cdr);
+    this.#feed.giveLatched();
     this.#options.log("info", "episodeStarted", `recording ${task}/${episode}`);
     this.#onStarted?.resolve({ task, episode, folder } satisfies StartedEpisode);
     this.#onStarted = undefined;
@@ -441,15 +424,6 @@ export class RecorderHost {
     if (this.#closing.signal.aborted) return;
     this.#restarts++;
     this.launch();
-  }
-
-  #keepLatched(message: { input: number; receivedNs: MonotonicNs; cdr: Uint8Array }): void {
-    const same = this.#latched.findIndex(
-      ({ input, cdr }) => input === message.input && Buffer.compare(cdr, message.cdr) === 0,
-    );
-    if (same >= 0) this.#latched.splice(same, 1);
-    this.#latched.push(message);
-    if (this.#latched.length > LATCHED_MAX) this.#latched.shift();
   }
 
   #note({ happened, remedy }: Failure): void {
