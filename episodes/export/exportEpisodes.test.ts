@@ -10,7 +10,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ImageMessage } from "../../core/rosWire.js";
 import { SimClock } from "../../core/simClock.js";
 import {
   imageTopicOf,
@@ -92,6 +94,37 @@ describe("an export", () => {
     const flagged = result.episodes.find(({ name }) => name === "episode-000004")!;
     expect(flagged.flags).toEqual([expect.stringMatching(/^vanished of .*wrist/)]);
     expect(flagged.frameCount).toBeLessThan(15);
+  });
+
+  it("keeps depth in a flat folder as it is, and leaves it out of LeRobot with a notice", async () => {
+    const topic = imageTopicOf("scene", "raw");
+    const depthAt = (index: number) => 1000 + index;
+    const disturb = (message: TestMessage) => {
+      if (message.topic !== topic) return message;
+      const image = new ImageMessage("scene", 32, 24, "16UC1", 64);
+      image.stamp(message.publishNs);
+      const index = Math.round((Number(message.publishNs - TEST_START_NS) * 30) / 1e9);
+      image.pixels.set(new Uint8Array(new Uint16Array(32 * 24).fill(depthAt(index)).buffer));
+      return { ...message, bytes: image.bytes };
+    };
+    await write("depth", 1, { cameras: ["wrist", "scene"], disturb });
+    const flat = await exportEpisodes([await setOf("depth")], new FlatForm(), options());
+    const file = join(flat.folder, "frames/depth/episode-000001/scene/000007.png");
+    const { data, info } = await sharp(file)
+      .toColourspace("grey16")
+      .raw({ depth: "ushort" })
+      .toBuffer({ resolveWithObject: true });
+    expect(info).toMatchObject({ width: 32, height: 24, channels: 1 });
+    expect(new Set(new Uint16Array(data.buffer, data.byteOffset, 32 * 24))).toEqual(new Set([depthAt(7)]));
+    const lerobot = new LerobotForm({ rateHz: 30, ffmpeg: undefined });
+    const result = await exportEpisodes([await setOf("depth")], lerobot, options());
+    expect(result.notices).toEqual(["lerobot takes no depth images: scene left out"]);
+    expect(result.layout.cameras.map(({ camera }) => camera)).toEqual(["wrist"]);
+    const asked = options({ cameras: ["scene"] });
+    const again = new LerobotForm({ rateHz: 30, ffmpeg: undefined });
+    await expect(exportEpisodes([await setOf("depth")], again, asked)).rejects.toThrow(
+      /takes no depth images/,
+    );
   });
 
   it("refuses when nothing is left, with the reasons", async () => {
