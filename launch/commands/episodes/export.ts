@@ -66,6 +66,15 @@ export async function exportFlat(
   await run(sets, recordings, new FlatForm(), options);
 }
 
+export async function exportRobomimic(
+  sets: readonly string[],
+  recordings: string,
+  options: ExportCommandOptions,
+): Promise<void> {
+  const { RobomimicForm } = await import("../../../episodes/export/robomimic/robomimicForm.js");
+  await run(sets, recordings, new RobomimicForm(), options);
+}
+
 /** Chooses, exports with progress shown, and tells the result; for any form. */
 async function run<P>(
   words: readonly string[],

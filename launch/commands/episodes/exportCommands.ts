@@ -44,4 +44,8 @@ export function declareExports(episodes: Command, recordings: () => string): voi
     async (sets: string[], options: ExportCommandOptions) =>
       (await import("./export.js")).exportFlat(sets, recordings(), options),
   );
+  form("robomimic", "one HDF5 file as robomimic reads it, and where its data came from").action(
+    async (sets: string[], options: ExportCommandOptions) =>
+      (await import("./export.js")).exportRobomimic(sets, recordings(), options),
+  );
 }
