@@ -59,10 +59,15 @@ export class EpisodeReader {
     });
     try {
       await requireEndMark(handle, file);
+      const fileBytes = BigInt((await handle.stat()).size);
       const mcap = await McapIndexedReader.Initialize({
         readable: {
-          size: async () => BigInt((await handle.stat()).size),
+          size: async () => fileBytes,
           read: async (offset, size) => {
+            // A damaged index must not make us reserve what no file of this length can give.
+            if (offset < 0n || size < 0n || offset + size > fileBytes) {
+              throw new Error(`ends at ${fileBytes} bytes, its index names byte ${offset + size}`);
+            }
             const bytes = new Uint8Array(Number(size));
             const { bytesRead } = await handle.read(bytes, 0, bytes.length, Number(offset));
             if (bytesRead < bytes.length) throw new Error(`ends at ${Number(offset) + bytesRead} bytes`);

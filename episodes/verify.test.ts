@@ -116,7 +116,7 @@ describe("verification", () => {
   it("survives whatever is done to a file, and so does repair", async () => {
     const random = new Random(4);
     const before = process.memoryUsage().rss;
-    for (let round = 0; round < 4000; round++) {
+    for (let round = 0; round < 2500; round++) {
       const bytes = mutated(random);
       const troubles = await troublesOf(bytes);
       expect(troubles.length === 0, `round ${round}`).toBe(bytes.equals(sound));

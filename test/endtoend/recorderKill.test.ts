@@ -15,7 +15,7 @@ it("no kill and no power cut loses a finished episode, or more of the running on
       ...Array.from({ length: KILLS }, (_, round) => planRound(SEED, round)),
       ...Array.from({ length: POWER_CUTS }, (_, round) => planRound(SEED, 1000 + round, "powerCut")),
     ],
-    lanes: 3,
+    lanes: 4,
     isForgiving: true,
     signal: new AbortController().signal,
     onOutcome: (outcome) => outcomes.push(outcome),
