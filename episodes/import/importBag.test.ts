@@ -12,6 +12,7 @@ const MESSAGES = 40;
 const SPECS: readonly BagSpec[] = [
   { name: "mcap", storage: "mcap", messages: MESSAGES },
   { name: "mcap_chunks", storage: "mcap", compression: "storage", messages: MESSAGES },
+  { name: "mcap_lz4", storage: "mcap", compression: "lz4", messages: MESSAGES },
   { name: "mcap_messages", storage: "mcap", compression: "message", messages: MESSAGES },
   { name: "mcap_file", storage: "mcap", compression: "file", messages: MESSAGES },
   { name: "sqlite", storage: "sqlite3", messages: MESSAGES },
@@ -25,7 +26,7 @@ describe.skipIf(!hasRos && !process.env.CI)("bags of another recorder", () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "cerebellum-import-test-"));
     await writeBags(folder, SPECS);
-  });
+  }, 60_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   const options = (bag: string, changes: Partial<ImportOptions> = {}): ImportOptions => ({
@@ -48,9 +49,9 @@ describe.skipIf(!hasRos && !process.env.CI)("bags of another recorder", () => {
     return { reader, messages };
   }
 
-  it.each(SPECS)("$name: every message, its bytes and its times", async ({ name }) => {
+  it.each(SPECS)("$name: every message, its bytes and its times", async ({ name, compression }) => {
     const before = readdirSync(join(folder, name));
-    const report = await importBag(options(name));
+    const report = await importBag(options(compression === "lz4" ? `${name}/${name}.mcap` : name));
     expect(
       report.topics.map(({ topic, found, imported, lost, as }) => [topic, found, imported, lost, as]),
     ).toEqual(TOPICS.map((topic) => [topic, MESSAGES, MESSAGES, 0, topic]));

@@ -61,7 +61,7 @@ describe.skipIf(!hasRos && !process.env.CI)("a robomimic export", () => {
     for (const number of [1, 2, 3])
       await writeTestEpisode(set, {
         number,
-        seconds: 0.5 + 0.5 * number,
+        seconds: 0.4 + 0.2 * number,
         cameras: ["wrist", "front"],
         storage: "png",
         widthPx: WIDTH,
@@ -74,7 +74,7 @@ describe.skipIf(!hasRos && !process.env.CI)("a robomimic export", () => {
       maxBuffer: 256 * 1024 * 1024,
     });
     found = JSON.parse(stdout) as Found;
-  });
+  }, 60_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it("has the layout, types and attributes that robomimic expects", () => {

@@ -10,7 +10,7 @@ import { CdrWriter, writeString } from "../../../core/rosWire.js";
 export interface BagSpec {
   readonly name: string;
   readonly storage: "mcap" | "sqlite3";
-  readonly compression?: "none" | "file" | "message" | "storage";
+  readonly compression?: "none" | "file" | "message" | "storage" | "lz4";
   readonly version?: 8 | 9;
   readonly messages: number;
 }

@@ -3,7 +3,8 @@
 
 usage: writeBags.py FOLDER SPEC.json
 
-SPEC is a list of {"name", "storage": "mcap" | "sqlite3", "compression": "none" | "file" | "message" | "storage",
+SPEC is a list of {"name", "storage": "mcap" | "sqlite3", "compression": "none" | "file" | "message" | "storage" |
+"lz4" (chunks by the mcap library),
 "version": 8 | 9, "messages": number}. Message i of every topic was received at RECEIVED_NS + 10 ms * i and, where it
 has a stamp, captured 3 ms before.
 """
@@ -12,6 +13,7 @@ import json
 import sys
 from pathlib import Path
 
+import mcap.writer
 import numpy as np
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
@@ -73,11 +75,33 @@ def write(folder, spec, store):
                 writer.write(connections[topic], RECEIVED_NS + PERIOD_NS * index, data)
 
 
+def write_lz4(folder, spec, store):
+    """Chunks as Foxglove's own recorders pack them; rosbags writes no lz4."""
+    bag = folder / spec["name"]
+    bag.mkdir()
+    with (bag / f"{spec['name']}.mcap").open("wb") as stream:
+        writer = mcap.writer.Writer(stream, chunk_size=4096, compression=mcap.writer.CompressionType.LZ4)
+        writer.start(profile="ros2", library="test")
+        channels = {}
+        for index in range(spec["messages"]):
+            for topic, message in messages(store, index):
+                kind = message.__msgtype__
+                if topic not in channels:
+                    definition = store.generate_msgdef(kind, ros_version=2)[0].encode()
+                    schema = writer.register_schema(name=kind, encoding="ros2msg", data=definition)
+                    channels[topic] = writer.register_channel(topic=topic, message_encoding="cdr", schema_id=schema)
+                received_ns = RECEIVED_NS + PERIOD_NS * index
+                writer.add_message(
+                    channels[topic], log_time=received_ns, publish_time=received_ns, data=store.serialize_cdr(message, kind)
+                )
+        writer.finish()
+
+
 def main():
     folder = Path(sys.argv[1])
     store = get_typestore(Stores.ROS2_KILTED)
     for spec in json.loads(Path(sys.argv[2]).read_text()):
-        write(folder, spec, store)
+        (write_lz4 if spec.get("compression") == "lz4" else write)(folder, spec, store)
 
 
 main()
