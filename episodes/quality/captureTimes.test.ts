@@ -177,6 +177,19 @@ describe("recovered capture times", () => {
     }
   });
 
+  it("does not take a computer that stalls, loses messages and catches up for a clock that was set", () => {
+    const samples = regular(600, 30, hostStamp, (i) => (i < 200 ? 900 - 1.5 * i : 12)).filter(
+      (_, i) => i < 190 || i > 215,
+    );
+    const { captureNs, segments } = recoverCaptureTimes(samples);
+    expect(segments).toMatchObject([{ clock: "host" }]);
+    expect([...captureNs]).toEqual(samples.map(({ stampNs }) => stampNs));
+    const steady = regular(600, 30, hostStamp, (i) => (i < 200 ? 400 : 12)).filter(
+      (_, i) => i < 190 || i > 215,
+    );
+    expect(recoverCaptureTimes(steady).segments).toMatchObject([{ clock: "host" }]);
+  });
+
   it("leaves a stamp that fits nothing to the time of its receipt", () => {
     const samples = regular(100, 30, (atNs) => BigInt(atNs) + 10n ** 13n);
     samples[40] = { ...samples[40]!, stampNs: 5n };

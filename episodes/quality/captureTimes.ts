@@ -7,7 +7,7 @@
  * packet's way). It must be measured once and declared (`RecordedTopic.latencyMs`); it is in no bound given here. A
  * stamps' clock that is not the host's but close to it, and drifts too little to show, passes for the host's own.
  */
-import { clockChanges, DelayTrack, OVERTAKEN_SHARE_MAX } from "./delayTrack.js";
+import { clockChanges, DelayTrack, DRIFT_ABSURD, OVERTAKEN_SHARE_MAX } from "./delayTrack.js";
 import {
   type EnvelopeLine,
   feasibleSlopes,
@@ -64,8 +64,6 @@ export interface RecoveredTimes {
 const JUMP_NS = 3e9;
 /** Crystals with all that wears on them; the xArm's, cameras' and computers' are within 50. */
 const DRIFT_MAX = DEFAULT_LIMITS.driftPpmMax / 1e6;
-/** Beyond this it is no clock. */
-const DRIFT_ABSURD = 0.01;
 /** Smaller steps are not told from delays [ns]. */
 const STEP_NS = 5e6;
 const SAMPLES_MIN = 8;
@@ -83,7 +81,7 @@ export function recoverCaptureTimes(
   const unusable: number[] = [];
   let host: Fit | undefined;
   const fits = coarseRuns(samples, unusable)
-    .flatMap((run) => splitAtSteps(samples, run))
+    .flatMap((run) => splitAtSteps(samples, run, clock === "auto"))
     .map((run) => {
       // After a set clock at most one part can be the host's: the first that looks like it, as the mapping was measured
       // before anything was set.
@@ -144,7 +142,11 @@ function coarseRuns(samples: readonly ReceivedStamp[], unusable: number[]): numb
 }
 
 /** Where the clock was set by less: seen in the delays, placed at the stamp interval that shows it. */
-function splitAtSteps(samples: readonly ReceivedStamp[], run: readonly number[]): number[][] {
+function splitAtSteps(
+  samples: readonly ReceivedStamp[],
+  run: readonly number[],
+  mayBeHost: boolean,
+): number[][] {
   const origin = samples[run[0]!]!;
   const stamp = (index: number) => Number(samples[index]!.stampNs - origin.stampNs);
   const received = (index: number) => Number(samples[index]!.receivedNs - origin.receivedNs);
@@ -152,9 +154,17 @@ function splitAtSteps(samples: readonly ReceivedStamp[], run: readonly number[])
   const track = new DelayTrack();
   for (const [at, index] of run.entries())
     track.add(received(index), received(index) - stamp(index), irregular[at]!);
+  const windows = track.windows();
+  const originDelayNs = Number(origin.receivedNs - origin.stampNs);
+  // Stamps that jump ahead while the delay falls to that of a host's clock: messages were lost and a queue was emptied.
+  const isBacklog = (atNs: number, byNs: number) =>
+    mayBeHost &&
+    byNs > 0 &&
+    isHostDelay(originDelayNs + windows.find((window) => window.atNs === atNs)!.delayNs);
   const parts: number[][] = [];
   let from = 0;
-  for (const { atNs, byNs } of clockChanges(track.windows(), STEP_NS).filter(({ kind }) => kind === "step")) {
+  for (const { atNs, byNs, kind } of clockChanges(windows, STEP_NS)) {
+    if (kind !== "step" || isBacklog(atNs, byNs)) continue;
     let edge = from;
     let largest = 0;
     for (let at = from + 1; at < run.length; at++) {
@@ -199,12 +209,7 @@ function fitRun(samples: readonly ReceivedStamp[], run: readonly number[], mayBe
   const originDelayNs = Number(origin.receivedNs - origin.stampNs);
   const delayNsMin =
     originDelayNs + points.reduce((least, { y }) => Math.min(least, y), Number.POSITIVE_INFINITY);
-  const isHost =
-    mayBeHost &&
-    delayNsMin >= -DEFAULT_LIMITS.futureMsMax * 1e6 &&
-    delayNsMin <= DEFAULT_LIMITS.hostDelayMsMax * 1e6 &&
-    slopes.least <= 0 &&
-    slopes.most >= 0;
+  const isHost = mayBeHost && isHostDelay(delayNsMin) && slopes.least <= 0 && slopes.most >= 0;
   return {
     run,
     isHost,
@@ -220,6 +225,9 @@ function fitRun(samples: readonly ReceivedStamp[], run: readonly number[], mayBe
       isHost ? samples[index]!.stampNs : origin.receivedNs + ns(x(index) + onLine(line, x(index))),
   };
 }
+
+const isHostDelay = (ns: number): boolean =>
+  ns >= -DEFAULT_LIMITS.futureMsMax * 1e6 && ns <= DEFAULT_LIMITS.hostDelayMsMax * 1e6;
 
 interface ClockLine {
   readonly line: EnvelopeLine;

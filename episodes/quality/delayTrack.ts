@@ -106,7 +106,9 @@ export function clockChanges(
   const differences = windows.slice(1).map((window, at) => Math.abs(window.delayNs - windows[at]!.delayNs));
   const scatterNs = differences.sort((a, b) => a - b)[differences.length >> 1] ?? 0;
   const levelAt = (at: number, holdsMs: number, atLeastMs: number) => {
-    const { byNs, count } = levelChange(windows, at, holdsMs * 1e6, atLeastMs * 1e6);
+    const { byNs, count, unsteadyNs } = levelChange(windows, at, holdsMs * 1e6, atLeastMs * 1e6);
+    // A queue that fills or drains changes its level all the time.
+    if (unsteadyNs > 0.5 * Math.abs(byNs)) return 0;
     return Math.abs(byNs) > Math.max(boundNs, (CHANCE * scatterNs) / count) ? byNs : 0;
   };
   const levels = windows.map((_, at) => levelAt(at, STEP_HOLDS_MS, 0));
@@ -136,29 +138,42 @@ function edgeOf(levels: readonly number[], from: number, to: number, sign: numbe
   return from + inRun;
 }
 
+interface LevelChange {
+  readonly byNs: number;
+  /** Windows of the shorter side. */
+  readonly count: number;
+  /** Median of a side's windows above its smallest, the larger of both. */
+  readonly unsteadyNs: number;
+}
+
 /**
- * Smallest delay in `holdsNs` before window `at` minus the smallest in as much time from it on, and the windows of the
- * shorter side; 0 where a side has fewer than two or is shorter than `atLeastNs`.
+ * Smallest delay in `holdsNs` before window `at` minus the smallest in as much time from it on; 0 where a side has fewer
+ * than two windows or is shorter than `atLeastNs`.
  */
 function levelChange(
   windows: readonly DelayWindow[],
   at: number,
   holdsNs: number,
   atLeastNs: number,
-): { byNs: number; count: number } {
+): LevelChange {
   const edgeNs = windows[at]!.atNs;
-  let beforeNs = Number.POSITIVE_INFINITY;
-  let afterNs = Number.POSITIVE_INFINITY;
   let first = at;
   let last = at;
-  for (; first > 0 && edgeNs - windows[first - 1]!.atNs <= holdsNs; first--)
-    beforeNs = Math.min(beforeNs, windows[first - 1]!.delayNs);
-  for (; last < windows.length && windows[last]!.atNs - edgeNs <= holdsNs; last++)
-    afterNs = Math.min(afterNs, windows[last]!.delayNs);
+  while (first > 0 && edgeNs - windows[first - 1]!.atNs <= holdsNs) first--;
+  while (last < windows.length && windows[last]!.atNs - edgeNs <= holdsNs) last++;
   const count = Math.min(at - first, last - at);
   const isEnough =
     count >= 2 && edgeNs - windows[first]!.atNs >= atLeastNs && windows[last - 1]!.atNs - edgeNs >= atLeastNs;
-  return { byNs: isEnough ? beforeNs - afterNs : 0, count };
+  if (!isEnough) return { byNs: 0, count, unsteadyNs: 0 };
+  const [before, after] = [windows.slice(first, at), windows.slice(at, last)].map((side) =>
+    side.map(({ delayNs }) => delayNs).sort((a, b) => a - b),
+  );
+  const unsteady = (sorted: readonly number[]) => sorted[sorted.length >> 1]! - sorted[0]!;
+  return {
+    byNs: before![0]! - after![0]!,
+    count,
+    unsteadyNs: Math.max(unsteady(before!), unsteady(after!)),
+  };
 }
 
 /** Drift of the stamps' clock against the host's between two changes, the longest such part. Undefined when too short. */
@@ -172,13 +187,16 @@ export function longestLine(
     const part = windows.filter(({ atNs }) => atNs >= edges[i - 1]! && atNs < edges[i]!);
     if (spanOf(part) > spanOf(longest)) longest = part;
   }
-  if (longest.length < 3) return undefined;
+  if (longest.length < 3 || spanOf(longest) < DRIFT_SPAN_MIN_NS) return undefined;
   const line = lowerEnvelope(
     longest.map(({ atNs, delayNs }) => ({ x: atNs - delayNs, y: delayNs })),
     Number.POSITIVE_INFINITY,
   );
-  return { ...line, spanNs: spanOf(longest) };
+  return Math.abs(line.slope) > DRIFT_ABSURD ? undefined : { ...line, spanNs: spanOf(longest) };
 }
 
+/** In less time a drift is not told from chance; and what drifts by more than this is no clock. */
+const DRIFT_SPAN_MIN_NS = 1e9;
+export const DRIFT_ABSURD = 0.01;
 const spanOf = (windows: readonly DelayWindow[]): number =>
   windows.length === 0 ? 0 : windows.at(-1)!.atNs - windows[0]!.atNs;

@@ -168,8 +168,10 @@ const INJURIES: readonly Injury[] = [
     seconds: 4,
     disturb: (message) => (atMs(message) < 2000 ? message : restamp(message, 31e6)),
     flags: [
-      ["clock", /receipt minus stamp is at least -19\.0 ms/],
-      ["clock", /stamps jumped by 31\.0 ms at 2\.01 s, expected at most 20 ms/],
+      [
+        "clock",
+        /receipt minus stamp is at least -19\.0 ms.*; stamps jumped by 31\.0 ms at 2\.01 s, expected at most 20 ms/,
+      ],
     ],
   },
   {
@@ -178,8 +180,10 @@ const INJURIES: readonly Injury[] = [
     seconds: 6,
     disturb: (message) => (atMs(message) < 3000 ? message : restamp(message, -90e6)),
     flags: [
-      ["clock", /stamps ran backwards 1 time\(s\), by up to 56\.7 ms/],
-      ["clock", /stamps jumped by -90\.0 ms at 3\.\d+ s/],
+      [
+        "clock",
+        /stamps ran backwards 1 time\(s\), by up to 56\.7 ms.*; stamps jumped by -90\.0 ms at 3\.\d+ s/,
+      ],
     ],
   },
   {

@@ -31,17 +31,22 @@ const RULES: readonly (readonly [QualityFlag["code"], Rule])[] = [
   ["damaged", damaged],
 ];
 
+/** Texts of one flag; what is beyond them is only counted. */
+const TEXTS_MAX = 3;
+
+/** At most one flag of each code. */
 export function judge(
   found: MeasuredTopic,
   info: RecordedTopic,
   counted: TopicCounters | undefined,
   limits: QualityLimits,
 ): QualityFlag[] {
-  return RULES.flatMap(([code, rule]) =>
-    rule({ found, info, counted, limits })
-      .filter((text) => text !== undefined)
-      .map((text) => ({ code, topic: info.topic, text })),
-  );
+  return RULES.flatMap(([code, rule]) => {
+    const texts = rule({ found, info, counted, limits }).filter((text) => text !== undefined);
+    if (texts.length === 0) return [];
+    const more = texts.length > TEXTS_MAX ? [`and ${texts.length - TEXTS_MAX} more of this kind`] : [];
+    return [{ code, topic: info.topic, text: [...texts.slice(0, TEXTS_MAX), ...more].join("; ") }];
+  });
 }
 
 /** Two standard deviations of the ends' jitter are allowed for, or a short episode's last message would decide. */
