@@ -1,15 +1,12 @@
 /** The command line. Each command lives in its own file; this one only declares them and turns errors into exit codes. */
-import { fileURLToPath } from "node:url";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import { repositoryRootUrl } from "../core/entry.js";
 import { CerebellumError, errorText } from "../core/errors.js";
+import { DEFAULT_CELL } from "./cell/default.js";
 import { declareEpisodes } from "./commands/episodes/commands.js";
 import { declareRecord } from "./commands/recordCommands.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-
-const DEFAULT_CELL = fileURLToPath(new URL("launch/cells/xarm7-lab.yaml", repositoryRootUrl()));
 
 const positiveInteger = (text: string): number => {
   const value = Number(text);

@@ -128,14 +128,15 @@ async function demonstrateOnce(daemon: Daemon, recorder: RecorderHost, seed: num
   const expert = new ReachBlockExpert(seed);
   const start = { positionRad: [...expert.spreadStartRad()], gripperOpeningM: GRIPPER_OPENING_M };
   await goTo(daemon, daemon.cell.policy!.robot, start, SPEED_SCALE, signal);
-  await daemon.lab!.ask({ do: "scene", seed: SCENE_SEED + seed, light: "training" });
+  const scene = { seed: SCENE_SEED + seed, light: "training" } as const;
+  await daemon.lab!.ask({ do: "scene", ...scene });
   await daemon.clock.sleepUntil((daemon.clock.nowNs() + SCENE_SETTLE_NS) as MonotonicNs, signal);
   const { blockM } = (await daemon.lab!.ask({ do: "truth" })).truth!;
   const { episode } = await recorder.start({
     task: TASK,
     kind: "demonstration",
     note: "",
-    context: { seed, blockM: [...blockM], expert: "lab/experts/reachBlock" },
+    context: { seed, scene, blockM: [...blockM], expert: "lab/experts/reachBlock" },
   });
   try {
     const { outcome, steps, finalM } = await runExpert(daemon, recorder, expert, blockM, signal);

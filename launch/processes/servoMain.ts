@@ -20,12 +20,12 @@ import type { ArmDriver } from "../../drivers/contract.js";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
 import { XArm7Driver } from "../../drivers/xarm7/driver.js";
 import type { ArmBody } from "../../kinematics/armBody.js";
-import { xarm7Body } from "../../kinematics/xarm7Collision.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
 import type { ServoOutput } from "../../runtime/servo/events.js";
 import { LinkServer } from "../../runtime/servo/link/server.js";
 import { ServoLoop } from "../../runtime/servo/loop.js";
 import { Servo } from "../../runtime/servo/servo.js";
+import { armBody } from "../armBody.js";
 import { type RunningBlackBox, startBlackBox } from "../blackBox.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
 import { onDefect } from "../lastResort.js";
@@ -61,10 +61,9 @@ function createDevice(config: ServoProcessConfig): {
   body: ArmBody;
   address: string;
 } {
-  const { gripper, toolPointM } = config.xarm7;
   return {
     driver: new XArm7Driver(config.xarm7, systemClock),
-    body: xarm7Body({ gripper, toolPointM, attached: config.servo.selfCollision.attached }),
+    body: armBody(config.xarm7, config.servo),
     address: `${config.device}-${config.xarm7.host}:${config.xarm7.commandPort}`,
   };
 }

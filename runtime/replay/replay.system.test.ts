@@ -92,6 +92,7 @@ describe("a replay into the emulated controller", () => {
     const lease = await commander.acquireLease("replay");
     const running = runReplay(systemClock, commander, lease, plan, {
       approachSpeedScale: 0.6,
+      expiryMsMax: config.commandExpiryMsMax,
       ended: new AbortController().signal,
       onStart: during,
     });

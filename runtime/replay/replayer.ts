@@ -13,6 +13,8 @@ import type { ReplayPlan } from "./plan.js";
 export interface ReplayOptions {
   /** Share of the limits for the way to the start pose. */
   readonly approachSpeedScale: number;
+  /** Longest validity that the servo takes, its `commandExpiryMsMax` [ms]. */
+  readonly expiryMsMax: number;
   /** Ends the replay; the arm brakes to a hold. */
   readonly ended: AbortSignal;
   /** The arm has come to the start pose; what this returns is awaited before the stream begins. */
@@ -30,11 +32,13 @@ export interface ReplayOutcome {
   readonly stoppedBecause: string | undefined;
 }
 
-/** So much waits in the servo's queue [ms], and is topped up this often. */
-const AHEAD_MS = 240;
+/**
+ * A setpoint is good for so long after it was handed over [ms], where the servo takes that, and this share of it waits in
+ * the queue. A longer queue costs no safety: whatever ends the stream, the end of this process too, empties it at once.
+ */
+const EXPIRY_MS = 900;
+const AHEAD_SHARE = 0.6;
 const TOP_UP_MS = 20;
-/** A setpoint is good for so long after it was handed over [ms]. */
-const EXPIRY_MS = 600;
 /** Longer without any setpoint that left is trouble [ms], whoever has it. */
 const STALLED_MS_MAX = 1500;
 /** The start pose is met when the servo sends this place, and nothing else, for so many snapshots. */
@@ -70,7 +74,7 @@ export async function runReplay(
   );
   if (!ended.aborted) await options.onStart?.();
   await standExactlyAt(clock, servo, lease, startRad, options.approachSpeedScale, ended);
-  const stream = new Stream(clock, servo, lease, plan, ended);
+  const stream = new Stream(clock, servo, lease, plan, Math.min(EXPIRY_MS, options.expiryMsMax), ended);
   try {
     return await stream.run();
   } finally {
@@ -122,6 +126,7 @@ class Stream {
   readonly #ended: AbortSignal;
   readonly #undo: (() => void)[] = [];
   readonly #aheadTicks: number;
+  readonly #expiryMs: number;
   #handedOver = 0;
   #firstSeq = Number.NaN;
   #passed = 0;
@@ -131,12 +136,20 @@ class Stream {
   #nextOpening = 0;
   #doubt: string | undefined;
 
-  constructor(clock: Clock, servo: ServoClient, lease: Lease, plan: ReplayPlan, ended: AbortSignal) {
+  constructor(
+    clock: Clock,
+    servo: ServoClient,
+    lease: Lease,
+    plan: ReplayPlan,
+    expiryMs: number,
+    ended: AbortSignal,
+  ) {
     this.#clock = clock;
     this.#lease = lease;
     this.#plan = plan;
     this.#ended = ended;
-    this.#aheadTicks = Math.min(SETPOINTS_MAX, Math.ceil(AHEAD_MS / 1000 / plan.periodS));
+    this.#expiryMs = expiryMs;
+    this.#aheadTicks = Math.ceil((AHEAD_SHARE * expiryMs) / 1000 / plan.periodS);
     this.#passedNs = clock.nowNs();
     this.#undo.push(
       servo.onSnapshot((snapshot) => this.#see(snapshot)),
@@ -177,15 +190,19 @@ class Stream {
 
   #topUp(): void {
     const plan = this.#plan;
-    const until = Math.min(plan.ticks, this.#passed + this.#aheadTicks);
-    if (until <= this.#handedOver) return;
+    const wanted = Math.min(plan.ticks, this.#passed + this.#aheadTicks);
+    while (this.#handedOver < wanted) this.#handOver(Math.min(wanted, this.#handedOver + SETPOINTS_MAX));
+  }
+
+  #handOver(until: number): void {
+    const plan = this.#plan;
     const [from, to] = [this.#handedOver * plan.jointCount, until * plan.jointCount];
     const firstSeq = this.#lease.setpoints({
       firstIndex: this.#handedOver,
       jointCount: plan.jointCount,
       positionRad: plan.positionRad.subarray(from, to),
       accelerationRadPerS2: plan.accelerationRadPerS2.subarray(from, to),
-      expiresNs: addNs(this.#clock.nowNs(), msToNs(EXPIRY_MS)),
+      expiresNs: addNs(this.#clock.nowNs(), msToNs(this.#expiryMs)),
       isLast: until === plan.ticks,
     });
     if (this.#handedOver === 0) this.#firstSeq = firstSeq;

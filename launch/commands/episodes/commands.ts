@@ -1,6 +1,7 @@
 /** Declares `episodes ...`: sets and episodes, their labels, checks, pictures and exports. */
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { OUTCOMES, type Outcome } from "../../../episodes/format.js";
+import { DEFAULT_CELL } from "../../cell/default.js";
 import { recordingsFolder } from "../../recordings.js";
 import { declareExports } from "./exportCommands.js";
 
@@ -104,6 +105,30 @@ export function declareEpisodes(program: Command): void {
         (await import("./edit.js")).dropEpisode(episode, shared().recordings, { ...options, dropped }),
       );
   }
+
+  episodes
+    .command("replay")
+    .description("send a robot again what it was sent; THE ROBOT MOVES. Everything is planned before it does")
+    .argument("<episodes...>", "paths, TASK/12 or TASK/last, replayed in this order")
+    .option("--cell <file>", "cell file", DEFAULT_CELL)
+    .option("--speed <share>", "of the recorded speed, at most 1", Number, 1)
+    .option("--robot <name>", "which robot, where there are several")
+    .option("--prune", "after each one ask: keep, drop, again or quit", false)
+    .option("--record", "record the replay as an episode of the set TASK-replay", false)
+    .addOption(json())
+    .action(
+      async (
+        words: string[],
+        options: {
+          cell: string;
+          speed: number;
+          robot?: string;
+          prune: boolean;
+          record: boolean;
+          json?: string;
+        },
+      ) => (await import("./replay.js")).replayEpisodes(words, shared().recordings, options),
+    );
 
   episodes
     .command("verify")

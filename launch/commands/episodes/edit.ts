@@ -50,7 +50,7 @@ async function edit(
   make: (set: EpisodeSet, which: string | number, stamp: EditStamp) => Promise<FinishedEpisode>,
 ): Promise<void> {
   const { set, which } = await locateEpisode(words, recordings);
-  const episode = await make(set, which, { atNs: systemClock.epochNs(), by: `command line, ${userName()}` });
+  const episode = await make(set, which, editStamp());
   const { name, outcome, note, trim, dropped, start } = episode;
   const parts = [
     outcome + (note === "" ? "" : ` ("${note}")`),
@@ -62,6 +62,12 @@ async function edit(
 }
 
 /** A container's user may have no name. */
+/** Whoever edits from the command line, now. */
+export const editStamp = (): EditStamp => ({
+  atNs: systemClock.epochNs(),
+  by: `command line, ${userName()}`,
+});
+
 function userName(): string {
   try {
     return userInfo().username;
