@@ -60,9 +60,11 @@ export const RecorderConfig = z.strictObject({
     .describe("Memory between subscriptions and recorder, rounded up to a power of two"),
   diskFreeMiBMin: z
     .number()
-    .min(1)
+    .min(64)
     .default(1024)
-    .describe("No episode starts, and a running one ends in order, below this much free disk"),
+    .describe(
+      "No episode starts, and a running one ends in order, when less than this would be left on its disk",
+    ),
   episodeMinutesMax: z
     .number()
     .positive()

@@ -51,7 +51,10 @@ import type { PlannedTopic, TopicPlan } from "./plan.js";
 import { toRecordedEvent, toServoTick } from "./servoTap.js";
 
 /** What an episode needs of its file; `EpisodeFile` is one. */
-export type EpisodeSink = Pick<EpisodeFile, "failure" | "bytesWritten" | "finish" | "discard" | "write">;
+export type EpisodeSink = Pick<
+  EpisodeFile,
+  "failure" | "bytesWritten" | "backlogBytes" | "finish" | "discard" | "write"
+>;
 
 export interface EpisodeParts {
   readonly clock: Clock;
@@ -119,6 +122,11 @@ export class Episode {
 
   get mapping(): ClockMapping {
     return this.#parts.mapping;
+  }
+
+  /** What the disk has not taken yet. */
+  get backlogBytes(): number {
+    return this.#parts.file.backlogBytes;
   }
 
   get outcome(): Outcome {
@@ -206,7 +214,7 @@ export class Episode {
     if (diskFreeBytes < diskFreeBytesMin)
       return {
         because: "diskFull",
-        detail: `${mib(diskFreeBytes)} MiB of disk are free, the limit is ${mib(diskFreeBytesMin)} MiB`,
+        detail: `${mib(Math.max(0, diskFreeBytes))} MiB of disk would be left, the limit is ${mib(diskFreeBytesMin)} MiB`,
       };
     if (nsToMs(nowNs - mapping.monotonicNs) > msMax)
       return { because: "tooLong", detail: `longer than ${(msMax / 60_000).toFixed(1)} minutes` };

@@ -178,6 +178,14 @@ it("finishes the episode when the daemon ends, and again ends at once", async ()
   await reader.close();
 });
 
+it("a start waits for a thread that is not ready yet", async () => {
+  launch();
+  expect(host.status().state).toBe("preparing");
+  await expect(host.stop(end)).rejects.toMatchObject({ code: "NOT_RUNNING" });
+  expect((await host.start(request)).episode).toBe("episode-000001");
+  await host.stop(end);
+});
+
 it("two starts at once: one records, the other is told", async () => {
   launch();
   await until("idle");

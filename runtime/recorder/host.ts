@@ -88,6 +88,8 @@ const HEAP_MIB_MAX = 768;
 const ANSWER_MS_MAX = 60_000;
 const CLOSE_MS_MAX = 15_000;
 const READY_LOOK_MS = 50;
+/** A thread that is loaded is ready within a second or two; a long repair takes longer, and is told. */
+const PREPARING_MS_MAX = 10_000;
 
 const EMPTY: Progress = {
   task: "",
@@ -177,12 +179,13 @@ export class RecorderHost {
   }
 
   /**
-   * Resolves when messages are being recorded.
+   * Resolves when messages are being recorded. While the thread is still preparing it is waited for, for a while.
    * @throws CerebellumError CONFIG_INVALID for a request that cannot be meant, ALREADY_RUNNING, NOT_RUNNING,
    *   RECORDING_FAILED, or what the servos said
    */
   async start(raw: StartRequest): Promise<StartedEpisode> {
     const request = checked(StartRequest, raw);
+    await this.#soonReady();
     this.#ask("start");
     const strict = request.strict ?? this.#options.strict;
     const started = new Promise((resolve, reject) => {
@@ -308,6 +311,15 @@ export class RecorderHost {
         thrown.remedy,
       );
     }
+  }
+
+  async #soonReady(): Promise<void> {
+    if (this.#life.state !== "preparing") return;
+    const late = new AbortController();
+    const settled = new AbortController();
+    void sleepMs(this.#options.clock, PREPARING_MS_MAX, settled.signal).then(() => late.abort());
+    await this.ready(AbortSignal.any([late.signal, this.#closing.signal]));
+    settled.abort();
   }
 
   #end(message: ToRecorder): Promise<Ended> {

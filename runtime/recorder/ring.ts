@@ -115,6 +115,10 @@ export class RingReader {
     this.#memory = new RingMemory(buffer);
   }
 
+  get usedBytes(): number {
+    return (this.#memory.head() - this.#memory.tail()) >>> 0;
+  }
+
   get isEmpty(): boolean {
     return this.#memory.head() === this.#memory.tail();
   }

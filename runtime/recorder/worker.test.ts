@@ -394,7 +394,7 @@ describe("trouble during an episode", () => {
     expect((await rig.next("ended")).ended.failure).toBeUndefined();
     expect((await read(folder)).end).toMatchObject({
       endedBecause: "diskFull",
-      detail: expect.stringMatching(/477 MiB of disk are free, the limit is 954 MiB/),
+      detail: expect.stringMatching(/477 MiB of disk would be left, the limit is 954 MiB/),
     });
   });
 
@@ -411,6 +411,7 @@ describe("a disk that does not do its part", () => {
     folder: "/nowhere/episode-000001",
     failure: undefined,
     bytesWritten: 0,
+    backlogBytes: 0,
     write: () => true,
     finish: async () => {},
     discard: async () => {},
@@ -423,6 +424,17 @@ describe("a disk that does not do its part", () => {
     await rig.start();
     for (let index = 0; index < 10; index++) rig.write(JOINTS, rig.jointState());
     expect((await rig.stop()).topics[JOINTS]).toMatchObject({ received: 10, written: 5, droppedDisk: 5 });
+  });
+
+  it("what it has not taken yet counts as used when the disk runs out", async () => {
+    const rig = await open({ createFile: sink({ backlogBytes: 600e6 }) });
+    rig.freeBytes = 1.5e9;
+    await rig.start();
+    await rig.pass(600);
+    expect((await rig.next("ended")).ended).toMatchObject({
+      because: "diskFull",
+      detail: expect.stringMatching(/858 MiB of disk would be left/),
+    });
   });
 
   it("a failed write ends the episode with its reason, and the next one starts", async () => {

@@ -33,9 +33,8 @@ export interface RecorderParts extends BeginParts {
 }
 
 const CHECK_MS = 250;
-/** So many checks between two reports of progress, and two looks at the disk. */
+/** So many checks between two reports of progress. */
 const PROGRESS_CHECKS = 2;
-const DISK_CHECKS = 4;
 const WAIT_MS = 50;
 /** Messages that are taken from the ring before sockets and timers have their turn. */
 const TAKE_MAX = 32;
@@ -236,10 +235,11 @@ class RecorderSession {
     for (let count = 1; !ended.aborted; count++) {
       await sleepMs(clock, CHECK_MS, ended);
       if (ended.aborted) return;
-      if (count % DISK_CHECKS === 0)
-        this.#diskFreeBytes = await freeBytes(folder).catch(() => this.#diskFreeBytes);
+      this.#diskFreeBytes = await freeBytes(folder).catch(() => this.#diskFreeBytes);
       if (ended.aborted) return;
-      const must = episode.check(this.#diskFreeBytes, diskFreeBytesMin);
+      // What has been received still needs its place.
+      const leftBytes = this.#diskFreeBytes - this.#ring.usedBytes - episode.backlogBytes;
+      const must = episode.check(leftBytes, diskFreeBytesMin);
       if (must !== undefined) {
         this.#endByItself(episode, must.because, must.detail);
         return;
