@@ -102,7 +102,7 @@ function chooseArm(reader: EpisodeReader, options: StreamOptions, has: (topic: s
       `Name one of its robots with --robot: ${names.join(", ") || "none"}`,
     );
   }
-  const topics = { ticks: servoTickTopic(robot), jointStates: `/${robot}/joint_states` };
+  const topics = { ticks: servoTickTopic(robot), jointStates: jointStatesTopic(reader, robot, has) };
   const kind = options.state ?? (has(topics.ticks) ? "ticks" : "jointStates");
   if (!has(topics[kind]))
     throw lacks(
@@ -118,6 +118,15 @@ function chooseArm(reader: EpisodeReader, options: StreamOptions, has: (topic: s
     ...topicOf(reader, topics[kind]),
   };
 }
+
+/** By our own custom, or the only one that there is: bags from elsewhere name it as they like. */
+function jointStatesTopic(reader: EpisodeReader, robot: string, has: (topic: string) => boolean): string {
+  const own = `/${robot}/joint_states`;
+  const found = reader.start.topics.filter(({ topic, type }) => type === JOINT_STATE && has(topic));
+  const isOnly = found.length === 1 && Object.keys(reader.start.robots).length === 1;
+  return has(own) || !isOnly ? own : found[0]!.topic;
+}
+const JOINT_STATE = "sensor_msgs/msg/JointState";
 
 const topicOf = (reader: EpisodeReader, topic: string) => {
   const found = reader.start.topics.find((recorded) => recorded.topic === topic);

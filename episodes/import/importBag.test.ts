@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BAG, type BagSpec, writeBags } from "../../test/support/episodes/bags.js";
 import { type EpisodeMessage, EpisodeReader } from "../episodeReader.js";
+import { resampleEpisode } from "../export/resample.js";
 import { type ImportOptions, importBag } from "./importBag.js";
 
 const hasRos = Boolean(process.env.AMENT_PREFIX_PATH);
@@ -136,7 +137,19 @@ describe.skipIf(!hasRos && !process.env.CI)("bags of another recorder", () => {
         { name: "sqlite.db3", bytes: file.length, sha256: createHash("sha256").update(file).digest("hex") },
       ],
     });
-    expect(JSON.stringify(start.context.import)).toContain("best_effort");
+    expect(JSON.stringify(start.context.import)).toContain('"qos":"best_effort volatile"');
+    await reader.close();
+  });
+
+  it("becomes frames at a fixed rate, though its joint states have a name of their own", async () => {
+    const { folder: episode } = await importBag(options("mcap"));
+    const { reader } = await contents(episode);
+    const resampled = await resampleEpisode(reader, { rateHz: 20, action: "measured" });
+    const states: number[] = [];
+    for await (const { state } of resampled.frames()) states.push(state[0]!);
+    // Message i says i and was captured every 10 ms: 5 of them to a frame.
+    expect(states.length).toBeGreaterThan(5);
+    expect(states.map((value, index) => value - states[0]! - 5 * index)).toEqual(states.map(() => 0));
     await reader.close();
   });
 

@@ -281,7 +281,7 @@ function provenance(bag: Bag, scan: BagScan, all: readonly ScannedTopic[], remar
     files: scan.files,
     topics: all.map((scanned) => {
       const { as = null, imported: _, ...rest } = imported(scanned);
-      return { ...rest, as, qos: scanned.source.qosProfiles };
+      return { ...rest, as, qos: qosWords(scanned.source.qosProfiles) };
     }),
     damage: scan.damage,
     remarks,
@@ -289,6 +289,12 @@ function provenance(bag: Bag, scan: BagScan, all: readonly ScannedTopic[], remar
     clock: "unknown",
   };
 }
+
+/** Reliability and durability of the first publisher, in the bag's own words; empty when it has none. */
+const qosWords = (profiles: string): string =>
+  ["reliability", "durability"]
+    .flatMap((policy) => new RegExp(`\\b${policy}: *(\\w+)`).exec(profiles)?.[1] ?? [])
+    .join(" ");
 
 /** What the bag itself has lost, and a clock of its recorder that went back. */
 function ownFlags(all: readonly ScannedTopic[], damage: readonly string[]): QualityFlag[] {
