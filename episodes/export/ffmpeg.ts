@@ -68,7 +68,8 @@ export class VideoFile {
         // The file's size on disk tells when to begin another one.
         ...["-flush_packets", "1", "-f", "mp4", file],
       ],
-      { stdio: ["pipe", "ignore", "pipe"] },
+      // In a group of its own: Ctrl-C on a terminal is ours to handle. It ends with its input, however we end.
+      { stdio: ["pipe", "ignore", "pipe"], detached: true },
     );
     this.#child.stdin!.on("error", (cause) => (this.#failure ??= cause));
     this.#child.stderr!.setEncoding("utf8").on("data", (part: string) => {

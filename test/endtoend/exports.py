@@ -35,11 +35,13 @@ class Episode:
     """One MCAP file as arrays."""
 
     def __init__(self, file: Path) -> None:
-        ticks, self.images, self.decoded = [], {}, {}
+        ticks, self.steps, self.images, self.decoded = [], [], {}, {}
         for message in read_ros2_messages(str(file)):
             topic, found = message.channel.topic, message.ros_msg
             if topic == "/arm/servo_tick":
                 ticks.append(found)
+            elif topic == "/cerebellum/policy_step":
+                self.steps.append((ns(found.stamp), np.array(found.label_rad)))
             elif topic.startswith("/camera/"):
                 camera = topic.split("/")[2]
                 self.images.setdefault(camera, []).append((ns(found.header.stamp), found))
@@ -62,6 +64,10 @@ class Episode:
         place = max(place for place, at in enumerate(self.tick_ns) if at <= time_ns)
         joints = self.values[ACTIONS[action]][place]
         return np.array([*joints, self.values["gripper_command_m"][place]]), (time_ns - self.tick_ns[place]) / 1e6
+
+    def label_at(self, time_ns: int) -> np.ndarray:
+        begun = [label for at, label in self.steps if at <= time_ns]
+        return begun[-1] if begun else np.full(self.values["position_rad"].shape[1], np.nan)
 
     def image_at(self, camera: str, time_ns: int) -> tuple[int, int]:
         """Number of the newest image that is not from the future, and its stamp."""
@@ -149,8 +155,8 @@ def check_trim(episode: dict, rate_hz: float) -> None:
 
 
 def check_stats(found: dict, values: np.ndarray, scale: float = 1.0) -> None:
-    """Rows of `values` are samples."""
-    values = values.astype(np.float64) / scale
+    """Rows of `values` are samples; those without a value do not count."""
+    values = values[~np.isnan(values).any(1)].astype(np.float64) / scale
     expected = {"min": values.min(0), "max": values.max(0), "mean": values.mean(0), "std": values.std(0)}
     for name, value in expected.items():
         np.testing.assert_allclose(np.ravel(found[name]), value, rtol=1e-6, atol=1e-7, err_msg=name)
@@ -210,7 +216,7 @@ def check_lerobot(root: Path, recordings: Path) -> dict:
         for name, values in columns.items():
             values = values.reshape(len(values), -1)
             check_stats(stats_of(row, name), values)
-            assert stats_of(row, name)["count"] == [len(values)]
+            assert stats_of(row, name)["count"] == [int((~np.isnan(values).any(1)).sum())]
             numbers.setdefault(name, []).append(values)
         for key, images in pictures.items():
             # Short episodes of small pictures: every pixel of every one counts.
@@ -261,6 +267,8 @@ def check_numbers(columns: dict, source: Episode, episode: dict, about: dict, fe
         action, age = source.action_at(next_ns, about["action"])
         assert np.array_equal(np.float32(columns["action"][index]), np.float32(action)), index
         assert abs(columns["resampling.action_age_ms"][index] - age) < 1e-4
+        if "label" in features:
+            np.testing.assert_array_equal(np.float32(columns["label"][index]), np.float32(source.label_at(time_ns)))
         ages = np.ravel(columns["resampling.camera_age_ms"][index])
         for camera, found in zip(features["resampling.camera_age_ms"]["names"], ages, strict=True):
             _, captured_ns = source.image_at(camera, time_ns)

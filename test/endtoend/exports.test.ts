@@ -18,7 +18,7 @@ import { FlatForm } from "../../episodes/export/flat/flatForm.js";
 import { LerobotForm } from "../../episodes/export/lerobot/lerobotForm.js";
 import { chooseSets } from "../../launch/commands/episodes/export.js";
 import { systemClock } from "../../launch/systemClock.js";
-import { TEST_START_NS, writeTestEpisode } from "../support/episodes/testEpisode.js";
+import { TEST_START_NS, type TestEpisodeOptions, writeTestEpisode } from "../support/episodes/testEpisode.js";
 
 const hasRos = Boolean(process.env.AMENT_PREFIX_PATH);
 const PYTHON = fileURLToPath(new URL("../../.ros2/venv/bin/python", import.meta.url));
@@ -41,7 +41,8 @@ describe.skipIf(!hasRos && !process.env.CI)("exports, checked without our code",
   beforeAll(async () => {
     const { stdout } = await run(PYTHON, ["-c", "import imageio_ffmpeg as i; print(i.get_ffmpeg_exe())"]);
     ffmpeg = (await findFfmpeg({ CEREBELLUM_FFMPEG: stdout.trim() }))!;
-    const two = { cameras: ["wrist", "scene"], widthPx: 96, heightPx: 64 };
+    const step: TestEpisodeOptions["step"] = (found) => ({ ...found, labelRad: found.outputRad });
+    const two = { cameras: ["wrist", "scene"], widthPx: 96, heightPx: 64, step };
     const png = { ...two, storage: "png" as const, task: "reach" };
     const reach = join(recordings, "reach");
     for (const number of [1, 2, 4]) await writeTestEpisode(reach, { ...png, number, seconds: 1 });
@@ -58,12 +59,21 @@ describe.skipIf(!hasRos && !process.env.CI)("exports, checked without our code",
     rateHz: number,
     form: ExportForm<P>,
     action: "sent" | "requested",
+    labels = false,
   ) => {
     const out = join(folder, name);
     const instruction = ["reach=reach the red block"];
     const choice = { outcome: "success" as const, includeFlagged: false, instruction };
     const sets = await chooseSets(["reach", "push"], recordings, choice);
-    const options = { out, rateHz, action, includeFlagged: false, program: "test", clock: systemClock };
+    const options = {
+      out,
+      rateHz,
+      action,
+      labels,
+      includeFlagged: false,
+      program: "test",
+      clock: systemClock,
+    };
     return exportEpisodes(sets, form, options);
   };
   const check = async (form: string, out: string) =>
@@ -91,8 +101,8 @@ describe.skipIf(!hasRos && !process.env.CI)("exports, checked without our code",
     expect(found.videoFiles.length).toBe(8);
   });
 
-  it("LeRobot with videos of several episodes in one file, and another action", async () => {
-    const result = await exportTo("whole", 20, new LerobotForm({ rateHz: 20, ffmpeg }), "requested");
+  it("LeRobot with videos of several episodes in one file, another action, and labels", async () => {
+    const result = await exportTo("whole", 20, new LerobotForm({ rateHz: 20, ffmpeg }), "requested", true);
     const found = await check("lerobot", result.folder);
     expect(found.dataFiles).toEqual([[0, 0]]);
     expect(found.videoFiles.length).toBe(2);

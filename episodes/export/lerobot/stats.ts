@@ -37,19 +37,16 @@ export const statsCells = (feature: string, stats: Stats): Record<string, Cell> 
 /** Of a feature of numbers. */
 export class NumberStats implements FeatureStats {
   readonly #spreads: readonly Spread[];
-  #count = 0;
 
   constructor(private readonly length: number) {
     this.#spreads = Array.from({ length }, () => new Spread());
   }
 
   add(values: ArrayLike<number>): void {
-    this.#count++;
     for (let element = 0; element < this.length; element++) this.#spreads[element]!.record(values[element]!);
   }
 
   merge(other: NumberStats): void {
-    this.#count += other.#count;
     for (const [element, spread] of this.#spreads.entries()) spread.merge(other.#spreads[element]!);
   }
 
@@ -62,7 +59,8 @@ export class NumberStats implements FeatureStats {
       max: this.#spreads.map(({ max }) => known(max)),
       mean: this.#spreads.map(({ mean }) => mean),
       std: this.#spreads.map(({ deviation }) => known(deviation)),
-      count: [this.#count],
+      // Rows that have values: whoever puts episodes together weighs their means by it.
+      count: [Math.max(...this.#spreads.map(({ count }) => count))],
       ...Object.fromEntries(
         Object.keys(QUANTILES).map((name, place) => [name, quantiles.map((found) => known(found[place]!))]),
       ),
