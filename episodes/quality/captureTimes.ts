@@ -7,7 +7,13 @@
  * packet's way). It must be measured once and declared (`RecordedTopic.latencyMs`); it is in no bound given here. A
  * stamps' clock that is not the host's but close to it, and drifts too little to show, passes for the host's own.
  */
-import { clockChanges, DelayTrack, DRIFT_ABSURD, OVERTAKEN_SHARE_MAX } from "./delayTrack.js";
+import {
+  clockChanges,
+  DelayTrack,
+  DRIFT_ABSURD,
+  OVERTAKEN_SHARE_MAX,
+  smallestDelayNs,
+} from "./delayTrack.js";
 import {
   type EnvelopeLine,
   feasibleSlopes,
@@ -16,7 +22,7 @@ import {
   type Point,
   supportingLine,
 } from "./envelope.js";
-import { DEFAULT_LIMITS } from "./limits.js";
+import { DEFAULT_LIMITS, isHostDelay } from "./limits.js";
 
 /** One message: the stamp that it carries, in any clock, and when it was received, on the host's. */
 export interface ReceivedStamp {
@@ -156,15 +162,12 @@ function splitAtSteps(
     track.add(received(index), received(index) - stamp(index), irregular[at]!);
   const windows = track.windows();
   const originDelayNs = Number(origin.receivedNs - origin.stampNs);
-  // Stamps that jump ahead while the delay falls to that of a host's clock: messages were lost and a queue was emptied.
-  const isBacklog = (atNs: number, byNs: number) =>
-    mayBeHost &&
-    byNs > 0 &&
-    isHostDelay(originDelayNs + windows.find((window) => window.atNs === atNs)!.delayNs);
+  // A host's stamps that jump ahead, but never beyond its time: messages were lost and a queue was emptied.
+  const isHost = mayBeHost && isHostDelay(originDelayNs + smallestDelayNs(windows), DEFAULT_LIMITS);
   const parts: number[][] = [];
   let from = 0;
   for (const { atNs, byNs, kind } of clockChanges(windows, STEP_NS)) {
-    if (kind !== "step" || isBacklog(atNs, byNs)) continue;
+    if (kind !== "step" || (byNs > 0 && isHost)) continue;
     let edge = from;
     let largest = 0;
     for (let at = from + 1; at < run.length; at++) {
@@ -209,7 +212,8 @@ function fitRun(samples: readonly ReceivedStamp[], run: readonly number[], mayBe
   const originDelayNs = Number(origin.receivedNs - origin.stampNs);
   const delayNsMin =
     originDelayNs + points.reduce((least, { y }) => Math.min(least, y), Number.POSITIVE_INFINITY);
-  const isHost = mayBeHost && isHostDelay(delayNsMin) && slopes.least <= 0 && slopes.most >= 0;
+  const isHost =
+    mayBeHost && isHostDelay(delayNsMin, DEFAULT_LIMITS) && slopes.least <= 0 && slopes.most >= 0;
   return {
     run,
     isHost,
@@ -225,9 +229,6 @@ function fitRun(samples: readonly ReceivedStamp[], run: readonly number[], mayBe
       isHost ? samples[index]!.stampNs : origin.receivedNs + ns(x(index) + onLine(line, x(index))),
   };
 }
-
-const isHostDelay = (ns: number): boolean =>
-  ns >= -DEFAULT_LIMITS.futureMsMax * 1e6 && ns <= DEFAULT_LIMITS.hostDelayMsMax * 1e6;
 
 interface ClockLine {
   readonly line: EnvelopeLine;

@@ -90,6 +90,10 @@ const join = (a: DelayWindow, b: DelayWindow): DelayWindow => ({
   irregularNs: Math.abs(a.irregularNs) >= Math.abs(b.irregularNs) ? a.irregularNs : b.irregularNs,
 });
 
+/** Of all windows [ns]; infinite without any. */
+export const smallestDelayNs = (windows: readonly DelayWindow[]): number =>
+  windows.reduce((least, { delayNs }) => Math.min(least, delayNs), Number.POSITIVE_INFINITY);
+
 /** With more messages out of order than this, an interval between two in order of receipt says nothing. */
 export const OVERTAKEN_SHARE_MAX = 0.01;
 

@@ -61,6 +61,10 @@ export type QualityLimits = z.infer<typeof QualityLimits>;
 
 export const DEFAULT_LIMITS: QualityLimits = QualityLimits.parse({});
 
+/** Whether receipt minus stamp can be a delay, and the stamp so of the host's clock. */
+export const isHostDelay = (ns: number, limits: QualityLimits): boolean =>
+  ns >= -limits.futureMsMax * 1e6 && ns <= limits.hostDelayMsMax * 1e6;
+
 const CellQuality = z.object({ recorder: z.object({ quality: QualityLimits }) });
 const CellPolicy = z.object({ policy: z.object({ frameAgeMsMax: z.number().positive() }) });
 

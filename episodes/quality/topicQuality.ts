@@ -6,6 +6,7 @@ import {
   DelayTrack,
   longestLine,
   OVERTAKEN_SHARE_MAX,
+  smallestDelayNs,
 } from "./delayTrack.js";
 import {
   type HeadKind,
@@ -18,7 +19,7 @@ import {
   readStampNs,
   sampledHash,
 } from "./heads.js";
-import type { QualityLimits } from "./limits.js";
+import { isHostDelay, type QualityLimits } from "./limits.js";
 import { Spread, type SpreadMs } from "./spread.js";
 import { Freeze, TickWatch } from "./tickWatch.js";
 
@@ -266,7 +267,10 @@ export class TopicWatch {
   #clock(track: DelayTrack, at: (ns: number) => number): TopicClock {
     const windows = track.windows();
     const isOrdered = this.#backwards <= OVERTAKEN_SHARE_MAX * this.#count;
-    const changes = clockChanges(windows, this.#limits.clockStepMsMax * 1e6, { isOrdered });
+    const found = clockChanges(windows, this.#limits.clockStepMsMax * 1e6, { isOrdered });
+    // A host's stamps that jump ahead, but never beyond its time: messages were lost and a queue was emptied.
+    const isHost = isHostDelay(smallestDelayNs(windows), this.#limits);
+    const changes = found.filter(({ kind, byNs }) => kind === "delay" || byNs < 0 || !isHost);
     const line = longestLine(windows, changes);
     return {
       changes: changes.map(({ atNs, byNs, kind }) => ({ atS: at(atNs), byMs: byNs / 1e6, kind })),
