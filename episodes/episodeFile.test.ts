@@ -60,14 +60,14 @@ describe("an episode that is written", () => {
     expect(disk.read(FILE).includes("test_msgs/msg/Stamped")).toBe(true);
   });
 
-  it("closes a chunk when its first message is 200 ms old, without another message", async () => {
+  it("closes a chunk when its first message is 125 ms old, without another message", async () => {
     const { disk, file, write, pass } = await begin();
     const before = file.bytesWritten;
     await pass(50);
     expect(write()).toBe(true);
     expect(file.backlogBytes).toBeGreaterThan(BYTES.length);
     expect(file.bytesWritten).toBe(before);
-    await pass(200);
+    await pass(130);
     expect(file.backlogBytes).toBe(0);
     expect(file.bytesWritten).toBeGreaterThan(before + BYTES.length);
     expect(disk.read(FILE)).toHaveLength(file.bytesWritten);

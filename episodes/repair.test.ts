@@ -133,7 +133,7 @@ describe("repair of a part", () => {
 
   it("gives a whole episode, never fewer messages than a shorter file, for any length", async () => {
     let before = 0;
-    for (let length = 0; length < crashed.length; length += length < 6000 ? 67 : 3001) {
+    for (let length = 0; length < crashed.length; length += length < 6000 ? 131 : 4999) {
       const disk = await partOf(crashed.subarray(0, length));
       const { result, messages, trouble } = await repair(disk);
       if (result === "setAside") {

@@ -47,7 +47,12 @@ export async function recordStamped(
   const taken = () => written.map(({ count }) => count);
   try {
     const start = stampedStart(number, clock.epochNs(), clock.nowNs());
-    const episode = await EpisodeFile.create(set, start, STAMPED_TOPICS, { clock, io, ...options.file });
+    const episode = await EpisodeFile.create(set, start, STAMPED_TOPICS, {
+      clock,
+      io,
+      flushMs: 200,
+      ...options.file,
+    });
     let frameNs = 0n;
     for (let step = 0; step < steps; step++) {
       await clock.advance(stepMs);
