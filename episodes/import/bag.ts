@@ -45,3 +45,13 @@ export interface BagReading {
 
 export const bagInvalid = (what: string, remedy: string, cause?: unknown) =>
   new CerebellumError("BAG_INVALID", what, remedy, cause);
+
+/** @throws CerebellumError RECORDING_FAILED once the signal is given */
+export function refuseAbort(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  throw new CerebellumError(
+    "RECORDING_FAILED",
+    "The import was interrupted; nothing of it is kept",
+    "Run it again",
+  );
+}

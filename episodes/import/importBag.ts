@@ -21,7 +21,7 @@ import {
   writeMapping,
 } from "../format.js";
 import { EpisodeQuality } from "../quality/episodeQuality.js";
-import { type BagTopic, bagInvalid } from "./bag.js";
+import { type BagTopic, bagInvalid, refuseAbort } from "./bag.js";
 import { identify } from "./identity.js";
 import { type Bag, openBag } from "./openBag.js";
 import { type BagScan, publishTime, type ScannedTopic, scanBag } from "./scanBag.js";
@@ -42,6 +42,7 @@ export interface ImportOptions {
   /** Ament prefixes, nearest overlay first: definitions of bags that have none. */
   readonly prefixes: readonly string[];
   readonly software: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
 }
 
 export interface ImportedTopic {
@@ -88,7 +89,7 @@ export async function importBag(options: ImportOptions): Promise<ImportReport> {
     );
   const bag = await openBag(options.bag);
   try {
-    const scan = await scanBag(bag, new TopicPlanner(options.renames, options.prefixes));
+    const scan = await scanBag(bag, new TopicPlanner(options.renames, options.prefixes), options.signal);
     return await writeEpisode(bag, scan, options);
   } finally {
     await bag.close();
@@ -122,7 +123,7 @@ async function writeEpisode(bag: Bag, scan: BagScan, options: ImportOptions): Pr
   const file = await createNumbered(options, start, all);
   try {
     const quality = new EpisodeQuality(topics);
-    const counters = await copyMessages(bag, scan, file, quality);
+    const counters = await copyMessages(bag, scan, file, quality, options.signal);
     const range = { startedNs: scan.firstNs, endedNs: scan.lastNs };
     const flags = [...ownFlags(all, scan.damage), ...quality.finish(counters, range).flags];
     const end: EpisodeEnd = {
@@ -183,11 +184,13 @@ async function copyMessages(
   scan: BagScan,
   file: EpisodeFile,
   quality: EpisodeQuality,
+  signal: AbortSignal | undefined,
 ): Promise<Record<string, TopicCounters>> {
   const copies = new Map<ScannedTopic, { found: number; written: number; bytes: number; lastNs: bigint }>();
   for (const source of bag.files) {
     const met = new Map<BagTopic, ScannedTopic | undefined>();
     for await (const message of source.read().messages()) {
+      refuseAbort(signal);
       if (!met.has(message.topic)) met.set(message.topic, scan.topics.get(topicKey(message.topic)));
       const scanned = met.get(message.topic);
       if (scanned === undefined) throw changed(bag);

@@ -303,6 +303,24 @@ describe("refusals", () => {
       await expect(run(bag, { renames: new Map([[from, to]]) })).rejects.toThrow(text);
   });
 
+  it("an interrupted import leaves nothing", async () => {
+    const bag = await mcap([{ topic: "/chatter", messages: strings(300) }]);
+    // Given before the first message, and between the two ways through the bag.
+    await expect(run(bag, { task: "stopped", signal: AbortSignal.abort() })).rejects.toThrow("interrupted");
+    let looks = 0;
+    const late = {
+      get aborted() {
+        return ++looks > 450;
+      },
+    } as AbortSignal;
+    await expect(run(bag, { task: "stopped", signal: late })).rejects.toThrow("interrupted");
+    expect(looks).toBe(451);
+    const left = readdirSync(join(folder, "recordings")).includes("stopped")
+      ? readdirSync(join(folder, "recordings/stopped"))
+      : [];
+    expect(left).toEqual([]);
+  });
+
   it("a folder that cannot be written into", async () => {
     const bag = await mcap([{ topic: "/chatter", messages: strings(3) }]);
     const recordings = join(newFolder(), "file");

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import { CerebellumError, errorText } from "../../core/errors.js";
-import { type BagMessage, type BagTopic, bagInvalid } from "./bag.js";
+import { type BagMessage, type BagTopic, bagInvalid, refuseAbort } from "./bag.js";
 import type { Bag } from "./openBag.js";
 import { readStampNs } from "./stamps.js";
 import { type TopicPlan, type TopicPlanner, topicKey } from "./topicPlan.js";
@@ -50,7 +50,7 @@ export interface BagScan {
 }
 
 /** @throws CerebellumError BAG_INVALID, CONFIG_INVALID, FILE_UNREADABLE */
-export async function scanBag(bag: Bag, planner: TopicPlanner): Promise<BagScan> {
+export async function scanBag(bag: Bag, planner: TopicPlanner, signal?: AbortSignal): Promise<BagScan> {
   const topics = new Map<string, ScannedTopic>();
   const intervals = new Map<ScannedTopic, Intervals>();
   const damage = [...bag.damage];
@@ -83,6 +83,7 @@ export async function scanBag(bag: Bag, planner: TopicPlanner): Promise<BagScan>
     const reading = file.read();
     const met = new Map<BagTopic, ScannedTopic>();
     for await (const message of reading.messages()) {
+      refuseAbort(signal);
       let scanned = met.get(message.topic);
       if (scanned === undefined) met.set(message.topic, (scanned = meet(message.topic)));
       scanned.count++;

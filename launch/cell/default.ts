@@ -1,3 +1,4 @@
+/** The cell file of commands that are given none. */
 import { fileURLToPath } from "node:url";
 import { repositoryRootUrl } from "../../core/entry.js";
 

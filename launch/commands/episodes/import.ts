@@ -20,7 +20,11 @@ export interface ImportCommandOptions {
 /** @throws CerebellumError BAG_INVALID, CONFIG_INVALID, FILE_UNREADABLE, RECORDING_FAILED */
 export async function importCommand(bag: string, options: ImportCommandOptions): Promise<void> {
   const startedNs = systemClock.nowNs();
+  const stop = new AbortController();
+  const interrupt = () => stop.abort();
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   const report = await importBag({
+    signal: stop.signal,
     bag,
     recordings: options.into,
     task: options.task,
@@ -30,7 +34,7 @@ export async function importCommand(bag: string, options: ImportCommandOptions):
     renames: parseRenames(options.map),
     prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),
     software: await softwareIdentity(),
-  });
+  }).finally(() => process.off("SIGINT", interrupt).off("SIGTERM", interrupt));
   const seconds = Number(systemClock.nowNs() - startedNs) / 1e9;
   const print = printer(options.json);
   const head = ["topic", "type", "found", "imported", "lost", "remarks"];
