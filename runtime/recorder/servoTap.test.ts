@@ -83,6 +83,19 @@ describe("servo tap", () => {
     expect(lost()).toBe(1);
   });
 
+  it("waits at the end for the answer to a question that is under way", async () => {
+    const { tap, servos, lost } = start();
+    await tap.start();
+    servos[0]!.tickAt(1);
+    const asked = servos[0]!.hold();
+    servos[0]!.tickAt(3);
+    servos[0]!.tickAt(5);
+    const closing = tap.close();
+    asked();
+    await closing;
+    expect(lost()).toBe(2);
+  });
+
   it("counts a gap as lost when the servo cannot be asked any more", async () => {
     const { tap, servos, lost } = start();
     await tap.start();

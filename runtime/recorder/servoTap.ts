@@ -34,7 +34,8 @@ export class ServoTap {
   /** Tick numbers that did not come since the servo's count of missed ticks was last asked for. */
   #gap = 0;
   #missedBefore = 0;
-  #isAsking = false;
+  /** The question that is under way, if any. */
+  #judging: Promise<void> | undefined;
 
   constructor(options: ServoTapOptions) {
     this.#options = options;
@@ -50,6 +51,7 @@ export class ServoTap {
   /** Resolves when nothing comes any more and every gap has been judged. */
   async close(): Promise<void> {
     this.#ended.abort();
+    await this.#judging;
     await this.#judgeGap();
     await this.#client?.close();
     await this.#watching;
@@ -79,10 +81,15 @@ export class ServoTap {
     this.#options.onTick(snapshot);
   }
 
-  async #judgeGap(): Promise<void> {
-    const client = this.#client;
-    if (this.#gap === 0 || this.#isAsking || client === undefined) return;
-    this.#isAsking = true;
+  #judgeGap(): Promise<void> {
+    if (this.#gap === 0 || this.#client === undefined) return Promise.resolve();
+    this.#judging ??= this.#askForMissed(this.#client).finally(() => {
+      this.#judging = undefined;
+    });
+    return this.#judging;
+  }
+
+  async #askForMissed(client: ServoClient): Promise<void> {
     // A gap that opens while the question is under way may be in the answer or not: it waits for the next one.
     const gap = this.#gap;
     try {
@@ -95,8 +102,6 @@ export class ServoTap {
       // Nobody can tell any more: what did not come counts as lost.
       this.#gap -= gap;
       this.#options.onLost(gap);
-    } finally {
-      this.#isAsking = false;
     }
   }
 

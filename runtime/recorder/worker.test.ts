@@ -1,10 +1,11 @@
 /** The recorder's session from request to file. Needs the ROS environment, for the message definitions. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import sharp from "sharp";
 import { afterEach, describe, expect, it } from "vitest";
 import { asEpochNs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
-import { writeString } from "../../core/rosWire.js";
+import { ImageMessage, writeString } from "../../core/rosWire.js";
 import { rosDefinition } from "../../episodes/definitions.js";
 import { type EpisodeMessage, EpisodeReader } from "../../episodes/episodeReader.js";
 import {
@@ -23,6 +24,7 @@ import {
 import { rosCodec } from "../../episodes/rosCodec.js";
 import {
   IMAGE,
+  INPUTS,
   JOINTS,
   NOTE,
   RecorderRig,
@@ -30,6 +32,7 @@ import {
   realMs,
 } from "../../test/support/recorder/rig.js";
 import type { EpisodeSink } from "./episode.js";
+import type { RecorderInput } from "./messages.js";
 
 const TICKS = servoTickTopic("arm");
 let rigs: RecorderRig[] = [];
@@ -239,6 +242,28 @@ describe("images", () => {
     expect(Buffer.from(kept!.data).includes("png")).toBe(true);
     expect(topics[policyInputTopic("wrist")]).toMatchObject({ written: 1, received: 1, lostBefore: 0 });
     expect(mapping.epochNs).toBe(stamps[0]);
+  });
+
+  it("of depth are kept to the last bit, whatever colour is kept as", async () => {
+    const depth: RecorderInput = {
+      ...{ topic: "/depth", type: "sensor_msgs/msg/Image", source: "ros" },
+      ...{ rateHz: 30, latched: false, countsGaps: true },
+    };
+    const rig = await open({ setup: { images: "jpeg", inputs: [...INPUTS, depth] } });
+    const { folder, mapping } = await rig.start();
+    const message = new ImageMessage("depth", 8, 4, "16UC1", 16);
+    message.stamp(rig.clock.epochNs());
+    const values = Uint16Array.from({ length: 32 }, (_, index) => 2047 * index);
+    message.pixels.set(new Uint8Array(values.buffer));
+    rig.write("/depth", message.bytes);
+    await rig.stop();
+    const { of, reader } = await read(folder);
+    const [kept] = of("/depth/compressed");
+    expect(kept!.publishNs).toBe(mapping.epochNs);
+    const { format, data } = reader.decode(kept!) as { format: string; data: Uint8Array };
+    expect(format).toMatch(/^16UC1;.*png/);
+    const pixels = await sharp(data).toColourspace("grey16").raw({ depth: "ushort" }).toBuffer();
+    expect([...new Uint16Array(pixels.buffer, pixels.byteOffset, 32)]).toEqual([...values]);
   });
 
   it("counts one that a step used and that was gone by then", async () => {

@@ -52,9 +52,11 @@ export class RecorderRig {
   refuseServo: Error | undefined;
   readonly #channel = new MessageChannel();
   readonly #ended: Promise<void>;
+  readonly #inputs: readonly RecorderInput[];
 
   constructor({ setup = {}, ringBytes = 8e6, createFile, repair = async () => [] }: RigOptions = {}) {
-    const ring = createRing(ringBytes, INPUTS.length);
+    this.#inputs = setup.inputs ?? INPUTS;
+    const ring = createRing(ringBytes, this.#inputs.length);
     this.ring = new RingWriter(ring);
     const { port1, port2 } = this.#channel;
     port2.on("message", (message: FromRecorder) => this.heard.push(message));
@@ -154,7 +156,7 @@ export class RecorderRig {
 
   write(topic: string, cdr: Uint8Array): boolean {
     return this.ring.write(
-      INPUTS.findIndex((input) => input.topic === topic),
+      this.#inputs.findIndex((input) => input.topic === topic),
       this.clock.nowNs(),
       cdr,
     );

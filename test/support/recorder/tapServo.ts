@@ -10,6 +10,7 @@ export class TapServo implements ServoClient {
   readonly #closed = new AbortController();
   readonly #snapshotListeners = new Set<(snapshot: ServoSnapshot) => void>();
   readonly #eventListeners = new Set<(event: ServoEvent) => void>();
+  #held: Promise<void> | undefined;
   missed = 0;
   /** Its requests are not answered any more. */
   isMute = false;
@@ -41,7 +42,16 @@ export class TapServo implements ServoClient {
     const event: ServoEvent = { atNs: this.#base.clock.nowNs(), kind: "state", text };
     for (const listener of this.#eventListeners) listener(event);
   }
+  /** Keeps the next answers back until the returned function is called. */
+  hold(): () => void {
+    let release = () => {};
+    this.#held = new Promise((resolve) => {
+      release = resolve;
+    });
+    return release;
+  }
   statistics = async () => {
+    await this.#held;
     if (this.isMute) throw new Error("mute");
     return { ...NO_STATISTICS, missed: { lateWake: this.missed } };
   };
