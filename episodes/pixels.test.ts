@@ -83,6 +83,20 @@ describe("pixels of compressed images", () => {
     expect(stored.kind !== "raw" && Buffer.from(stored.file).equals(file)).toBe(true);
   });
 
+  it.each([
+    ["jpeg", (image: Sharp) => image.toColourspace("b-w").jpeg(), false],
+    ["png", (image: Sharp) => image.toColourspace("b-w").png(), false],
+    ["png with a palette", (image: Sharp) => image.png({ palette: true }), false],
+    ["colour jpeg", (image: Sharp) => image.jpeg(), true],
+    ["colour png", (image: Sharp) => image.png(), true],
+  ])("%s: three channels once decoded, and told when the file has others", async (_name, packed, isRgb8) => {
+    const file = await packed(picture(34, 21)).toBuffer();
+    const found = await compressed("jpeg", file);
+    const decoded = await decodePicture(found.reader, found.message);
+    expect(decoded.pixels.length).toBe(3 * 34 * 21);
+    expect(readStored(found.reader, found.message)).toMatchObject({ isRgb8 });
+  });
+
   it("PNG gives back every value, of colour and of depth", async () => {
     const colour = await compressed("png", await picture(8, 4).png().toBuffer());
     const decoded = await decodePicture(colour.reader, colour.message);

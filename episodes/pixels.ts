@@ -23,7 +23,13 @@ export type Picture = ImageSize &
 /** Pixels as they were recorded, or the recorded file around them. */
 export type StoredImage =
   | { readonly kind: "raw"; readonly encoding: string }
-  | { readonly kind: "jpeg" | "png"; readonly isDepth: boolean; readonly file: Uint8Array };
+  | {
+      readonly kind: "jpeg" | "png";
+      readonly isDepth: boolean;
+      /** Three channels of 8 bits: what a reader that converts nothing expects. */
+      readonly isRgb8: boolean;
+      readonly file: Uint8Array;
+    };
 
 /** compressed_depth_image_transport puts its own header before the PNG. */
 const DEPTH_HEADER_BYTES = 12;
@@ -46,7 +52,7 @@ export function readStored(reader: EpisodeReader, message: EpisodeMessage): Stor
   const kind = fileKind(file);
   if (kind === undefined) throw unusable(message, `is neither JPEG nor PNG (format "${format}")`);
   const encoding = format.split(";")[0]!.trim();
-  return { kind, isDepth: DEPTH_ENCODINGS.has(encoding), file };
+  return { kind, isDepth: DEPTH_ENCODINGS.has(encoding), isRgb8: fileHead(file)?.isRgb8 ?? false, file };
 }
 
 /** From the message's head alone. @throws CerebellumError EPISODE_INVALID */
@@ -56,9 +62,9 @@ export function imageSize(reader: EpisodeReader, message: EpisodeMessage): Image
     return { widthPx, heightPx, isDepth: DEPTH_ENCODINGS.has(encoding) };
   }
   const stored = readStored(reader, message);
-  const size = stored.kind === "raw" ? undefined : fileSize(stored.file);
-  if (stored.kind === "raw" || size === undefined) throw unusable(message, "has no readable size");
-  return { ...size, isDepth: stored.isDepth };
+  const head = stored.kind === "raw" ? undefined : fileHead(stored.file);
+  if (stored.kind === "raw" || head === undefined) throw unusable(message, "has no readable size");
+  return { widthPx: head.widthPx, heightPx: head.heightPx, isDepth: stored.isDepth };
 }
 
 /** @throws CerebellumError EPISODE_INVALID (as a rejection) */
@@ -125,6 +131,7 @@ function rawImage(message: EpisodeMessage) {
   return parsed.value;
 }
 
+const PNG_TRUECOLOUR = 2;
 const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 function fileKind(file: Buffer): "jpeg" | "png" | undefined {
@@ -133,15 +140,20 @@ function fileKind(file: Buffer): "jpeg" | "png" | undefined {
 }
 
 /** PNG: the IHDR chunk (ISO/IEC 15948, 11.2.2). JPEG: the frame header SOFn (ITU-T T.81, B.2.2). */
-function fileSize(file: Uint8Array): ImageSize | undefined {
+function fileHead(file: Uint8Array): (ImageSize & { isRgb8: boolean }) | undefined {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   if (view.getUint8(0) === 0x89) {
-    return file.length < 24 ? undefined : { widthPx: view.getUint32(16), heightPx: view.getUint32(20) };
+    if (file.length < 26) return undefined;
+    const isRgb8 = view.getUint8(24) === 8 && view.getUint8(25) === PNG_TRUECOLOUR;
+    return { widthPx: view.getUint32(16), heightPx: view.getUint32(20), isRgb8 };
   }
   for (let at = 2; at + 9 < file.length && view.getUint8(at) === 0xff; ) {
     const marker = view.getUint8(at + 1);
     const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
-    if (isFrame) return { heightPx: view.getUint16(at + 5), widthPx: view.getUint16(at + 7) };
+    if (isFrame) {
+      const isRgb8 = view.getUint8(at + 4) === 8 && view.getUint8(at + 9) === 3;
+      return { heightPx: view.getUint16(at + 5), widthPx: view.getUint16(at + 7), isRgb8 };
+    }
     at += 2 + view.getUint16(at + 2);
   }
   return undefined;

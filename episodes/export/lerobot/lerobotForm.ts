@@ -163,13 +163,13 @@ export class LerobotForm implements ExportForm<Prepared> {
   ): Promise<PreparedImage> {
     const asFile = this.options.ffmpeg === undefined;
     const stored = asFile ? readStored(reader, image.message) : undefined;
-    const picture = needsPixels || stored?.kind === "raw" ? await this.#decode(image, reader) : undefined;
+    // What was recorded as a file of three channels stays that file: no second compression, no loss.
+    const isKept = stored !== undefined && stored.kind !== "raw" && stored.isRgb8;
+    const picture = needsPixels || !isKept ? await this.#decode(image, reader) : undefined;
     const colour = picture?.kind === "colour" ? picture : undefined;
     if (!asFile) return { picture: colour, file: undefined };
-    // What was recorded as a file stays that file: no second compression, no loss.
-    const isFile = stored !== undefined && stored.kind !== "raw";
-    const bytes = isFile ? stored.file : await encodePng(colour!);
-    const path = `frame-${String(frameIndex).padStart(6, "0")}.${isFile ? stored.kind : "png"}`;
+    const bytes = isKept ? stored.file : await encodePng(colour!);
+    const path = `frame-${String(frameIndex).padStart(6, "0")}.${isKept ? stored.kind : "png"}`;
     return { picture: colour, file: { bytes, path } };
   }
 
