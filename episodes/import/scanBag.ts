@@ -116,7 +116,7 @@ export async function scanBag(bag: Bag, planner: TopicPlanner, signal?: AbortSig
   planner.checkRenames([...topics.values()].map(({ source }) => source.topic));
   for (const [scanned, track] of intervals) scanned.rateHz = track.rateHz();
   const imported = [...topics.values()].filter(({ plan }) => plan.import);
-  if (firstNs === undefined) throw nothingToImport(bag, [...topics.values()]);
+  if (firstNs === undefined) throw nothingToImport(bag, [...topics.values()], damage);
   damage.push(...undeclared(bag, [...topics.values()]));
   for (const { source, unstamped, count } of imported)
     if (unstamped > 0)
@@ -189,10 +189,13 @@ function undeclared(bag: Bag, topics: readonly ScannedTopic[]): string[] {
   });
 }
 
-function nothingToImport(bag: Bag, topics: readonly ScannedTopic[]) {
-  const reasons = topics.map(({ source, plan, count }) =>
-    plan.import ? `${source.topic}: no messages` : `${source.topic} (${count} messages): ${plan.why}`,
-  );
+function nothingToImport(bag: Bag, topics: readonly ScannedTopic[], damage: readonly string[]) {
+  const reasons = [
+    ...damage,
+    ...topics.map(({ source, plan, count }) =>
+      plan.import ? `${source.topic}: no messages` : `${source.topic} (${count} messages): ${plan.why}`,
+    ),
+  ];
   return bagInvalid(
     `${bag.path} has nothing that could be imported${reasons.length === 0 ? ": it is empty" : `:\n  ${reasons.join("\n  ")}\n`}`,
     "Name another bag",
