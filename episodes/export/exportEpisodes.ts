@@ -2,10 +2,12 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import type { z } from "zod";
 import type { Clock } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import { EpisodeReader } from "../episodeReader.js";
 import type { FinishedEpisode } from "../episodeSet.js";
+import type { RecordedCamera } from "../format.js";
 import type { ImageSize } from "../pixels.js";
 import { mapAhead } from "./ahead.js";
 import { OutputFolder } from "./outputFolder.js";
@@ -99,6 +101,8 @@ export interface ExportedEpisode {
     firstNs: string;
     lastNs: string;
   })[];
+  /** Where each exported camera stood, and its field of view: format.ts says in what frame. */
+  readonly cameras: Readonly<Record<string, Pick<z.infer<typeof RecordedCamera>, "fovYDeg" | "mount">>>;
   readonly flags: readonly string[];
   readonly resampling: ResampleReport;
 }
@@ -341,6 +345,12 @@ async function exported({ index, set, entry, reader, resampled }: EpisodeContext
       firstNs: String(stream.firstNs),
       lastNs: String(stream.lastNs),
     })),
+    cameras: Object.fromEntries(
+      resampled.streams.cameras.map(({ camera }) => {
+        const { fovYDeg, mount } = reader.start.cameras[camera]!;
+        return [camera, { fovYDeg, mount }];
+      }),
+    ),
     flags: [...entry.flags, ...survey.flags].map(({ code, topic, text }) => `${code} of ${topic}: ${text}`),
     resampling: resampled.report(),
   };
