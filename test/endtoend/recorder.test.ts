@@ -74,7 +74,8 @@ describe.skipIf(!ready && !process.env.CI)("recording a simulated cell", () => {
         diskFreeMiBMin: 100,
         topics: [{ topic: NOTE, type: "std_msgs/msg/String" }],
       };
-      Object.assign(draft.policy!, { autostart: false });
+      // A busy machine must not make every image too old for the policy.
+      Object.assign(draft.policy!, { autostart: false, frameAgeMsMax: 2000 });
     });
     up = new Running(["up", cell]);
     await up.until(/is up; nothing is enabled/, UP_S_MAX);
@@ -141,11 +142,11 @@ describe.skipIf(!ready && !process.env.CI)("recording a simulated cell", () => {
     await record("start", "--task", "rollout", "--kind", "rollout");
     expect((await command("policy", "start", "--cell", cell)).code).toBe(0);
     await expect
-      .poll(async () => (await status()).topics[POLICY_STEP_TOPIC]?.written, {
-        timeout: 60_000,
+      .poll(async () => (await status()).topics[policyInputTopic("wrist")]?.written, {
+        timeout: 90_000,
         interval: 500,
       })
-      .toBeGreaterThan(8);
+      .toBeGreaterThan(5);
     await command("policy", "stop", "--cell", cell);
     await record("stop");
     const { of, reader, start, end } = await read(join(recordings, "rollout/episode-000001"));
