@@ -81,8 +81,8 @@ describe.skipIf(!hasRos && !process.env.CI)("stock tools read an episode", () =>
     for (const { digest } of own.values()) digests.push(digest.digest("hex"));
   });
   afterAll(async () => {
-    await reader.close();
     rmSync(set, { recursive: true, force: true });
+    await reader.close();
   });
   const digests: string[] = [];
 
