@@ -33,11 +33,12 @@ export interface ReplayOutcome {
 }
 
 /**
- * A setpoint is good for so long after it was handed over [ms], where the servo takes that, and this share of it waits in
- * the queue. A longer queue costs no safety: whatever ends the stream, the end of this process too, empties it at once.
+ * A setpoint is good for so long after it was handed over [ms], where the servo takes that, and setpoints for this share
+ * of it wait in the queue: as much as a busy process may stand still. A longer queue costs no safety: whatever ends the
+ * stream, the end of this process too, empties it at once.
  */
-const EXPIRY_MS = 900;
-const AHEAD_SHARE = 0.6;
+const EXPIRY_MS = 1000;
+const AHEAD_SHARE = 0.85;
 const TOP_UP_MS = 20;
 /** Longer without any setpoint that left is trouble [ms], whoever has it. */
 const STALLED_MS_MAX = 1500;

@@ -68,6 +68,8 @@ export async function replayEpisodes(
       for (const one of planned) {
         const verdict = await replayAndAsk(stage, one, options, say, person, results);
         if (verdict === "quit" || stage.signal.aborted) break;
+        // What ended one replay is not answered by the next one, unless a person who watches wants it.
+        if (person === undefined && results.at(-1)?.outcome.stoppedBecause !== undefined) break;
       }
     } finally {
       person?.close();
