@@ -117,6 +117,24 @@ describe.skipIf(!ready && !process.env.CI)("an episode of a simulated cell", () 
     return wire();
   }
 
+  /** Replays the newest episode before a person who has it dropped. */
+  async function prune(...more: string[]): Promise<string> {
+    const main = join(ROOT, "dist/launch/main.js");
+    const args = ["episodes", "--recordings", recordings, "replay", `${TASK}/last`, "--cell", cell];
+    const child = spawn(process.execPath, [main, ...args, "--prune", ...more], {
+      cwd: ROOT,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    let text = "";
+    child.stdin.on("error", () => {});
+    child.stdout.on("data", (chunk) => {
+      text += String(chunk);
+      if (/\[q\]uit\?\n$/.test(text)) child.stdin.write("d\n");
+    });
+    await new Promise((resolve) => child.once("close", resolve));
+    return text;
+  }
+
   it("is sent again byte for byte, from its file alone", async () => {
     const troubles: string[] = [];
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -155,19 +173,11 @@ describe.skipIf(!ready && !process.env.CI)("an episode of a simulated cell", () 
   }, 300_000);
 
   it("is dropped by a person who has watched it, slower, and recorded as another one", async () => {
-    await enabled();
-    const main = join(ROOT, "dist/launch/main.js");
-    const args = ["episodes", "--recordings", recordings, "replay", `${TASK}/last`, "--cell", cell];
-    const child = spawn(process.execPath, [main, ...args, "--speed", "0.5", "--prune", "--record"], {
-      cwd: ROOT,
-      stdio: ["pipe", "pipe", "inherit"],
-    });
     let text = "";
-    child.stdout.on("data", (chunk) => {
-      text += String(chunk);
-      if (/\[q\]uit\?\n$/.test(text)) child.stdin.write("d\n");
-    });
-    await new Promise((resolve) => child.once("close", resolve));
+    for (let attempt = 0; attempt < ATTEMPTS && !/setpoints passed unchanged/.test(text); attempt++) {
+      await enabled();
+      text = await prune("--speed", "0.5", "--record");
+    }
     expect(text).toMatch(/played at 0.5 of its speed, so it is not byte-identical/);
     expect(text).toMatch(/setpoints passed unchanged/);
     expect(text).toMatch(/is dropped: left out of exports and training/);
