@@ -159,6 +159,12 @@ describe.skipIf(!ready && !process.env.CI)("recording a simulated cell", () => {
     expect(used.filter(({ imageStampNs }) => !kept.has(imageStampNs))).toEqual([]);
     const events = of(servoEventTopic("arm"));
     expect(events.length).toBeGreaterThan(0);
+    const again = await command("episodes", "--recordings", recordings, "recompute", "rollout/1");
+    expect([again.code, again.text]).toEqual([
+      0,
+      expect.stringMatching(new RegExp(`: ${used.length} of ${used.length} computed steps are identical`)),
+    ]);
+    expect(again.text).not.toMatch(/was not the same|skipped/);
   });
 
   it("by ROS services, with a topic of the peer's own; refusals say why and change nothing", async () => {
