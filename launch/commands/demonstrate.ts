@@ -3,7 +3,7 @@
  * vendor's wire, and the daemon's recorder keeps what it always keeps; each step also says what the expert wanted.
  */
 import { join, resolve } from "node:path";
-import { type EpochNs, type MonotonicNs, NS_PER_S, sleepMs } from "../../core/clock.js";
+import { type EpochNs, type MonotonicNs, NS_PER_S } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
 import { type EpisodeEntry, EpisodeSet, type FinishedEpisode } from "../../episodes/episodeSet.js";
@@ -33,8 +33,6 @@ const HOLD_STEPS = 8;
 const STEPS_MAX = 60;
 /** Failures in a row that end the session. */
 const FAILURES_MAX = 3;
-/** Between two looks at a recorder that repairs what a crash has left. */
-const REPAIR_POLL_MS = 50;
 const SCENE_SETTLE_NS = NS_PER_S / 4n;
 /** Scenes of demonstrations; trials and the pre-training corpus have others. */
 const SCENE_SEED = 2_000_000;
@@ -73,8 +71,6 @@ export async function demonstrate(
     const set = join(cell.recorder.folder, TASK);
     const already = seedsIn((await (await EpisodeSet.open(set)).episodes()).filter(isFinished));
     await enableOrFail(daemon);
-    while (recorder.status().state === "preparing" && !signal.aborted)
-      await sleepMs(daemon.clock, REPAIR_POLL_MS, signal);
     for (let index = 0, failures = 0; index < options.episodes && !signal.aborted; index++) {
       const seed = options.seed * 10_000 + index;
       const label = `${index + 1}/${options.episodes} seed ${seed}`;

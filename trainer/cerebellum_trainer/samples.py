@@ -73,6 +73,13 @@ class TickLog:
         """Measured, interpolated; None without a report within `TICK_GAP_MAX_NS` on both sides."""
         return interpolated(self.state_ns, self.position_rad, at_ns)
 
+    def position_near(self, at_ns: int) -> np.ndarray | None:
+        """The same, or the nearest report within the limit: to compare with, not to learn from."""
+        place = int(np.abs(self.state_ns - at_ns).argmin())
+        is_near = abs(int(self.state_ns[place]) - at_ns) <= TICK_GAP_MAX_NS
+        between = self.position_at(at_ns)
+        return self.position_rad[place] if between is None and is_near else between
+
     def sent_at(self, at_ns: int) -> np.ndarray | None:
         """Newest setpoint that had left for the robot then."""
         place = int(np.searchsorted(self.stamp_ns, at_ns, side="right")) - 1
@@ -93,9 +100,11 @@ def read_samples(episode: Episode, reading: Reading, rate_hz: float, still_rad: 
     Raises: TrainerError EPISODE_INCOMPLETE or EPISODE_INCONSISTENT, naming the file, or what reading raises.
     """
     camera = episode.camera(reading.camera)
-    ticks = read_ticks(episode, camera.robot)
     if reading.actions == "label":
+        # The first image of a kept part is older than the part.
+        ticks = read_ticks(episode, camera.robot, is_trimmed=False)
         return label_samples(episode, reading.camera, camera, ticks)
+    ticks = read_ticks(episode, camera.robot, is_trimmed=True)
     return sent_samples(episode, camera, ticks, rate_hz, still_rad)
 
 
@@ -121,7 +130,7 @@ def label_samples(episode: Episode, camera_name: str, camera: RecordedCamera, ti
         stamp_ns = step["image_stamp"]
         position = joint_vector(episode, step["position_rad"], order)
         action = joint_vector(episode, step["label_rad"], order)
-        check_position(episode, position, ticks.position_at(stamp_ns))
+        check_position(episode, position, ticks.position_near(stamp_ns))
         if stamp_ns not in images:
             raise incomplete(episode.name, f"lacks the image of {stamp_ns} ns that a step used")
         samples.append(Sample(stamp_ns, step["phase"] == "hold", position, action, images[stamp_ns]))
@@ -175,14 +184,14 @@ def still_end(actions: list[np.ndarray], still_rad: float) -> int:
     return place
 
 
-def read_ticks(episode: Episode, robot: str) -> TickLog:
-    """The kept part of the tick log. Raises: TrainerError EPISODE_INCOMPLETE if it is empty."""
+def read_ticks(episode: Episode, robot: str, is_trimmed: bool) -> TickLog:
+    """The tick log, or the kept part of it. Raises: TrainerError EPISODE_INCOMPLETE if it is empty."""
     order = episode.joint_order(robot)
     stamps, states, sent, positions, willing = [], [], [], [], []
     for message in episode.messages(f"/{robot}/servo_tick"):
         tick = message.values
         measured, setpoint = tick["position_rad"], tick["sent_rad"]
-        if not episode.keeps(message.log_ns) or len(measured) <= max(order):
+        if (is_trimmed and not episode.keeps(message.log_ns)) or len(measured) <= max(order):
             continue
         stamps.append(tick["stamp"])
         states.append(tick["state_stamp"])
