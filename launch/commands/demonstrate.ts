@@ -203,7 +203,8 @@ async function runExpert(
   const servo = await daemon.connectCommander(policy.robot, EXPERT);
   let steps = 0;
   const onStep = (record: StepRecord) => {
-    const wanted = record.imageStampNs === undefined ? undefined : actor.wanted.get(record.imageStampNs);
+    // A refused step may name the image of the one before.
+    const wanted = record.outputRad === undefined ? undefined : actor.wanted.get(record.imageStampNs!);
     const { mapping } = recorder;
     if (mapping === undefined) return;
     if (record.commandSeq !== undefined) steps++;

@@ -34,7 +34,7 @@ def test_flagged_ones_are_left_out_and_named() -> None:
 def test_labels_are_what_the_daemons_own_reader_reads() -> None:
     samples = read_samples(second(), Reading(), RATE_HZ, STILL_RAD)
     facts = FACTS["reach-block/episode-000002"]
-    # One step's command expired on the busy machine, and the last one was cancelled when the expert had arrived:
+    # One step saw the frame of the step before, and the last one was cancelled when the expert had arrived:
     # both have a label, but nothing was commanded.
     assert len(samples) == facts["labelledSteps"] - 2 == 45
     assert [sample.hold for sample in samples].count(True) == 7
