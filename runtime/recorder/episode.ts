@@ -346,7 +346,7 @@ export class Episode {
     const { plan, policyCameras, stores } = this.#parts;
     if (policyCameras.size === 0) return;
     // Its own memory: a decoder of texts refuses shared bytes.
-    const step = readPolicyStep(plan.codec(POLICY_STEP).decode(cdr.slice()));
+    const step = readPolicyStep(plan.codec(POLICY_STEP).decode(new Uint8Array(cdr)));
     const input = policyCameras.get(step.camera);
     if (input === undefined || step.imageStampNs === 0n || step.outputRad.length === 0) return;
     const topic = policyInputTopic(step.camera);

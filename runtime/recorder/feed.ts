@@ -41,7 +41,7 @@ export class RecorderFeed {
   write(topic: string, receivedNs: MonotonicNs, cdr: Uint8Array, isRecording: boolean): void {
     const input = this.#numbers.get(topic);
     if (input === undefined) return;
-    if (this.#inputs[input]!.latched) this.#keep({ input, receivedNs, cdr: cdr.slice() });
+    if (this.#inputs[input]!.latched) this.#keep({ input, receivedNs, cdr: new Uint8Array(cdr) });
     if (isRecording) this.#writer.write(input, receivedNs, cdr);
   }
 
