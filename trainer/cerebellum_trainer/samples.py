@@ -54,6 +54,8 @@ class Reading:
 
     actions: Actions = "label"
     """label: what a scripted teacher wanted; sent: what was sent to the robot, whoever moved it."""
+    lead_ms: float = 0.0
+    """Added to the period of "sent": what passes from an image to the command that answers it."""
     camera: str = "wrist"
     include_flagged: bool = False
     """Also train on episodes that the recorder has flagged."""
@@ -105,7 +107,8 @@ def read_samples(episode: Episode, reading: Reading, rate_hz: float, still_rad: 
         ticks = read_ticks(episode, camera.robot, is_trimmed=False)
         return label_samples(episode, reading.camera, camera, ticks)
     ticks = read_ticks(episode, camera.robot, is_trimmed=True)
-    return sent_samples(episode, camera, ticks, rate_hz, still_rad)
+    ahead_ns = round(1e9 / rate_hz) + round(1e6 * reading.lead_ms)
+    return sent_samples(episode, camera, ticks, rate_hz, ahead_ns, still_rad)
 
 
 def label_samples(episode: Episode, camera_name: str, camera: RecordedCamera, ticks: TickLog) -> list[Sample]:
@@ -138,17 +141,22 @@ def label_samples(episode: Episode, camera_name: str, camera: RecordedCamera, ti
 
 
 def sent_samples(
-    episode: Episode, camera: RecordedCamera, ticks: TickLog, rate_hz: float, still_rad: float
+    episode: Episode,
+    camera: RecordedCamera,
+    ticks: TickLog,
+    rate_hz: float,
+    ahead_ns: int,
+    still_rad: float,
 ) -> list[Sample]:
     """One for each period in which the tick log tells what was sent; the others are left out."""
     period_ns = round(1e9 / rate_hz)
     found: list[tuple[int, np.ndarray, np.ndarray]] = []
     left_out: Counter[str] = Counter()
     for stamp_ns in on_grid(sorted(episode.stamps(camera.image_topic)), period_ns):
-        position, sent = ticks.position_at(stamp_ns), ticks.sent_at(stamp_ns + period_ns)
+        position, sent = ticks.position_at(stamp_ns), ticks.sent_at(stamp_ns + ahead_ns)
         if position is None or sent is None:
             left_out["without ticks"] += 1
-        elif not ticks.was_willing(stamp_ns, stamp_ns + period_ns):
+        elif not ticks.was_willing(stamp_ns, stamp_ns + ahead_ns):
             left_out["while the servo neither followed nor held"] += 1
         else:
             found.append((stamp_ns, position, sent - position))

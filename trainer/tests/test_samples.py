@@ -167,6 +167,13 @@ class TestSent:
         expected = plan.position[2:15:2] + SENT_OFF_RAD - plan.position[0:13:2]
         np.testing.assert_allclose([sample.action_rad for sample in slow], expected, atol=1e-9)
 
+    def test_a_lead_looks_further_ahead(self, tmp_path: Path) -> None:
+        write_episode(tmp_path)
+        far = read_samples(episode_of(tmp_path), Reading("sent", lead_ms=200), RATE_HZ, STILL_RAD)
+        plan = Plan(1, 14, 4)
+        expected = plan.position[2:15] + SENT_OFF_RAD - plan.position[:13]
+        np.testing.assert_allclose([sample.action_rad for sample in far[:13]], expected, atol=1e-9)
+
     def test_the_still_end_is_a_hold_and_a_pause_on_the_way_is_not(self, tmp_path: Path) -> None:
         plan = Plan(1, 14, 4)
         plan.position[5:7] = plan.position[4]
