@@ -258,11 +258,9 @@ export class Follower {
     this.#doubts = 0;
     const setpointRad = this.#motion.nextSetpoint(setpoints.positionRad, setpoints.accelerationRadPerS2);
     if (this.#motion.isStreamed) return setpointRad;
-    const { reasons } = this.#motion;
-    this.#tellTrigger(
-      "setpointRejected",
-      `setpoint ${setpoints.index}: ${reasonNames(reasons).join(", ")}: hold`,
-    );
+    const { reasons, atRest } = this.#motion;
+    const why = `${reasonNames(reasons).join(", ")}${atRest ? ", the arm stood" : ""}`;
+    this.#tellTrigger("setpointRejected", `setpoint ${setpoints.index}: ${why}: hold`);
     this.hold(reasons);
     return setpointRad;
   }

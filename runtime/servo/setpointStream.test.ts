@@ -144,7 +144,7 @@ describe("a stream of setpoints", () => {
     await all.bench.run(5 * PERIOD_MS);
     all.bench.driver.answer = "sent";
     await all.bench.run(400);
-    expectTold(all, "setpointRejected", /setpoint 80: jerk/);
+    expectTold(all, "setpointRejected", /setpoint 80: jerk, the arm stood: hold/);
     expect(all.left()).toHaveLength((80 + 100) * JOINTS);
     expect(all.left().slice(-JOINTS)).toEqual(sentRad.slice(79 * JOINTS, 80 * JOINTS));
   });

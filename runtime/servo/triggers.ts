@@ -33,7 +33,8 @@ export const TRIGGERS = {
   setpointRejected: {
     response: "hold",
     cause: "A setpoint of a stream does not continue the motion within the limits, or leaves no way to rest",
-    remedy: "See its reasons. The stream is over: go to its start again, or replay it slower",
+    remedy:
+      "See its reasons. If the arm stood, device or loop had held back several setpoints (`./cerebellum doctor` measures this computer). The stream is over: go to its start again, or replay it slower",
   },
   setpointsRanDry: {
     response: "hold",
