@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { CerebellumError } from "../../core/errors.js";
-import { cellJsonSchema, loadCell, nearest, parseCell } from "./load.js";
+import { cellJsonSchema, loadCell, nearest, parseCell, recordedCell } from "./load.js";
+import type { CellConfig } from "./schema.js";
 
 const labFile = fileURLToPath(new URL("../cells/xarm7-lab.yaml", import.meta.url));
 const labText = readFileSync(labFile, "utf8");
@@ -82,6 +83,17 @@ describe("cell file", () => {
       folder: "/data/episodes",
       images: "raw",
     });
+  });
+
+  it("stands in an episode without the place of this repository", () => {
+    const cell = recordedCell(loadCell(labFile)) as unknown as CellConfig;
+    expect(cell.policy?.bundle).toBe("policies/bundles/reach-block");
+    expect(cell.recorder).toMatchObject({ folder: "recordings" });
+    const elsewhere = loadCell(labFile);
+    if (elsewhere.recorder === "off") throw new Error("the lab's cell records");
+    const recorder = { ...elsewhere.recorder, folder: "/data/episodes" };
+    expect(recordedCell({ ...elsewhere, recorder }).recorder).toMatchObject({ folder: "/data/episodes" });
+    expect(recordedCell({ ...elsewhere, recorder: "off" }).recorder).toBe("off");
   });
 
   it("says of the recorder's section what is wrong with which key, as of any other", () => {

@@ -1,6 +1,6 @@
 /** Reads a cell file: YAML with line numbers, the strict schema, and errors that a person can act on. */
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { isAbsolute, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { distance } from "fastest-levenshtein";
 import { LineCounter, parseDocument } from "yaml";
@@ -33,6 +33,23 @@ export function loadCell(file: string): CellConfig {
     ...(policy === undefined ? {} : { policy: { ...policy, bundle: absolute(policy.bundle) } }),
     recorder: recorder === "off" ? recorder : { ...recorder, folder: absolute(recorder.folder) },
   };
+}
+
+/** The cell as an episode keeps it: folders inside the repository are named from there, on whatever machine that lies. */
+export function recordedCell(cell: CellConfig): Record<string, unknown> {
+  const root = fileURLToPath(repositoryRootUrl());
+  const portable = (path: string) => {
+    const inside = relative(root, path);
+    return inside.startsWith("..") || isAbsolute(inside) ? path : inside;
+  };
+  const { policy, recorder } = cell;
+  return JSON.parse(
+    JSON.stringify({
+      ...cell,
+      policy: policy && { ...policy, bundle: portable(policy.bundle) },
+      recorder: recorder === "off" ? recorder : { ...recorder, folder: portable(recorder.folder) },
+    }),
+  ) as Record<string, unknown>;
 }
 
 export function parseCell(text: string, file: string): CellConfig {

@@ -11,6 +11,7 @@ import { RecorderHost, type RecorderStatus } from "../../runtime/recorder/host.j
 import type { RecorderInput } from "../../runtime/recorder/messages.js";
 import { imageTopicOf, infoTopicOf } from "../../runtime/ros/cameraSubscription.js";
 import type { RawTopic } from "../../runtime/ros/rawTopics.js";
+import { recordedCell } from "../cell/load.js";
 import { publishedTopics, STATIC_TRANSFORM_TOPIC, TRANSFORM_TOPIC } from "../cell/recordedTopics.js";
 import type { CellConfig } from "../cell/schema.js";
 import { softwareIdentity } from "../software.js";
@@ -79,7 +80,7 @@ export async function startRecorder(options: RecorderSideOptions): Promise<Recor
       ),
       policyCameras: cell.policy === undefined ? [] : [cell.policy.camera],
       prefixes,
-      cell: JSON.parse(JSON.stringify(cell)) as EpisodeStart["cell"],
+      cell: recordedCell(cell),
       calibration: {},
       software: await softwareIdentity(),
     },

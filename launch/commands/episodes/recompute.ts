@@ -46,8 +46,9 @@ export async function recomputeEpisode(
   }
 }
 
+const ROOT = fileURLToPath(repositoryRootUrl());
 /** Where a bundle is looked for that has moved since the episode was recorded. */
-const BUNDLES = join(fileURLToPath(repositoryRootUrl()), "policies", "bundles");
+const BUNDLES = join(ROOT, "policies", "bundles");
 
 /**
  * The bundle with the recorded checksum: where the cell had it, or anywhere in `bundles`.
@@ -63,7 +64,7 @@ export async function bundleThatRan(start: EpisodeStart, bundles: string): Promi
   }
   const { name, manifestSha256 } = start.bundle;
   const cellPolicy = start.cell.policy as { bundle?: unknown } | null | undefined;
-  const recorded = typeof cellPolicy?.bundle === "string" ? [cellPolicy.bundle] : [];
+  const recorded = typeof cellPolicy?.bundle === "string" ? [resolve(ROOT, cellPolicy.bundle)] : [];
   const shipped = await readdir(bundles).catch(() => []);
   for (const directory of [...recorded, ...shipped.map((entry) => join(bundles, entry))]) {
     const found = await loadBundle(directory).catch(() => undefined);
