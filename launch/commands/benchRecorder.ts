@@ -25,7 +25,7 @@ import { type Lateness, latenessBetween } from "./statistics.js";
 const CAMERAS = ["left", "right"] as const;
 const TASK = "bench";
 /** Without recording, for comparison: this share of the time. */
-const BASELINE_SHARE = 0.5;
+const BASELINE_SHARE = 0.3;
 const WARM_UP_MS = 4000;
 const SWING_RAD = 0.4;
 const SWING_PERIOD_S = 8;

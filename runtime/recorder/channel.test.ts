@@ -42,7 +42,17 @@ describe("channel", () => {
   it("counts what is missing between stamps, but not jitter", () => {
     const one = channel();
     for (const ms of [0, 50, 112, 140, 205, 250, 400, 450]) one.arrived(at(ms), stamped(ms));
+    one.ended();
     expect(one.counters().lostBefore).toBe(2);
+  });
+
+  it("does not count again what the queue has dropped", () => {
+    let dropped = 0;
+    const one = channel({ droppedQueue: () => dropped });
+    for (const ms of [0, 50, 250, 300]) one.arrived(at(ms), stamped(ms));
+    dropped = 2;
+    one.ended();
+    expect(one.counters()).toMatchObject({ lostBefore: 1, droppedQueue: 2 });
   });
 
   it("counts nothing by stamps for a source that keeps no rate, and takes the word of who knows", () => {
@@ -59,6 +69,7 @@ describe("channel", () => {
     one.arrived(at(0), stamped(0));
     one.arrived(at(150), stamped(150));
     one.lost(2);
+    one.ended();
     expect(one.counters().lostBefore).toBe(2);
   });
 

@@ -60,6 +60,11 @@ export class Channel {
     return stampNs;
   }
 
+  /** Nothing more comes: a gap that is still open is judged. */
+  ended(): void {
+    this.#estimatedLost += this.#gaps?.end() ?? 0;
+  }
+
   written(bytes: number): void {
     this.#pending--;
     this.#written++;
@@ -89,8 +94,8 @@ export class Channel {
       received: this.#written + this.#pending + droppedQueue + droppedEncode + droppedDisk,
       written: this.#written,
       bytes: this.#bytes,
-      // The same loss may be told and show as a gap.
-      lostBefore: Math.max(this.#toldLost, this.#estimatedLost),
+      // What the queue has dropped shows as a gap too, and the same loss may be told and show as a gap.
+      lostBefore: Math.max(this.#toldLost, this.#estimatedLost - droppedQueue),
       droppedQueue,
       droppedEncode,
       droppedDisk,

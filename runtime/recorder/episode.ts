@@ -245,6 +245,7 @@ export class Episode {
     const clock = measureMapping(this.#parts.clock);
     this.#writeClock(clock);
     this.#isOpen = false;
+    for (const channel of this.#channels.values()) channel.ended();
     const topics = this.#counters();
     const endedNs = toEpochNs(this.#parts.mapping, clock.monotonicNs);
     const range = { startedNs: this.#parts.mapping.epochNs, endedNs };
