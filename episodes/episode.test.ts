@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { readJointState } from "../core/rosWire.js";
 import {
   CAMERA_DELAY_NS,
@@ -16,6 +16,7 @@ import { EpisodeReader } from "./episodeReader.js";
 import { POLICY_STEP_TOPIC, readPolicyStep, readServoTick, servoTickTopic } from "./messages.js";
 
 const set = mkdtempSync(join(tmpdir(), "episodes-"));
+afterAll(() => rmSync(set, { recursive: true }));
 
 describe("an episode", () => {
   it("gives back its records, its messages in order, and its numbers exactly", async () => {
