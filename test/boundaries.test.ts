@@ -62,10 +62,11 @@ describe("import boundaries", () => {
     expect(broken).toEqual([]);
   });
 
-  it("the servo process loads neither ROS nor ONNX Runtime, MuJoCo, images or recordings", () => {
+  /** Packages that a process or thread loads at its start; types are not loaded. */
+  function packagesOf(entry: string): Set<string> {
     const byPath = new Map(sources.map((source) => [source.path, source.text]));
     const reached = new Set<string>();
-    const queue = ["launch/processes/servoMain.ts"];
+    const queue = [entry];
     const packages = new Set<string>();
     for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
       const text = byPath.get(path);
@@ -80,6 +81,11 @@ describe("import boundaries", () => {
       }
     }
     expect(reached.size).toBeGreaterThan(5);
+    return packages;
+  }
+
+  it("the servo process loads neither ROS nor ONNX Runtime, MuJoCo, images or recordings", () => {
+    const packages = packagesOf("launch/processes/servoMain.ts");
     for (const heavy of [
       "rclnodejs",
       "onnxruntime-node",
@@ -90,5 +96,12 @@ describe("import boundaries", () => {
     ]) {
       expect([...packages]).not.toContain(heavy);
     }
+  });
+
+  it("the recorder's thread loads images and recordings, but neither ROS nor ONNX Runtime", () => {
+    const packages = packagesOf("launch/processes/recorderWorker.ts");
+    expect([...packages]).toEqual(expect.arrayContaining(["sharp", "@mcap/core"]));
+    for (const heavy of ["rclnodejs", "onnxruntime-node", "@mujoco/mujoco"])
+      expect([...packages]).not.toContain(heavy);
   });
 });

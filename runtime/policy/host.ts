@@ -2,14 +2,9 @@
 import { Worker } from "node:worker_threads";
 import { type Clock, sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
+import { type Failure, toError } from "../failure.js";
 import { createFrameSlots, type FrameFormat, FrameWriter } from "./frameSlots.js";
-import {
-  type Failure,
-  FromWorker,
-  type WorkerPhase,
-  type WorkerReady,
-  type WorkerSetup,
-} from "./messages.js";
+import { FromWorker, type WorkerPhase, type WorkerReady, type WorkerSetup } from "./messages.js";
 import type { StepRecord, StepStatistics } from "./steps.js";
 
 export interface PolicyHostOptions {
@@ -244,8 +239,6 @@ export class PolicyHost {
     }
   }
 }
-
-const toError = ({ code, happened, remedy }: Failure) => new CerebellumError(code, happened, remedy);
 
 const crashed = (happened: string): Failure => ({
   code: "NOT_RUNNING",

@@ -1,6 +1,6 @@
 /** What the daemon's main thread and a policy worker say to each other; both sides parse what they receive. */
 import { z } from "zod";
-import type { ErrorCode } from "../../core/errors.js";
+import { Failure } from "../failure.js";
 import type { StepRecord, StepStatistics } from "./steps.js";
 
 const Shared = z.instanceof(SharedArrayBuffer);
@@ -35,13 +35,6 @@ export const ToWorker = z.strictObject({
   kind: z.enum(["start", "stop", "close"]),
 });
 export type ToWorker = z.infer<typeof ToWorker>;
-
-export const Failure = z.strictObject({
-  code: z.string().transform((code) => code as ErrorCode),
-  happened: z.string(),
-  remedy: z.string(),
-});
-export type Failure = z.infer<typeof Failure>;
 
 export const WorkerReady = z.strictObject({
   kind: z.literal("ready"),

@@ -4,13 +4,14 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import { type Clock, measureMapping, nsToMs } from "../../core/clock.js";
-import { CerebellumError, errorText } from "../../core/errors.js";
+import { CerebellumError } from "../../core/errors.js";
 import { engineIdentity } from "../../policies/engine.js";
 import { type OpenedPolicy, openPolicy } from "../../policies/verify.js";
+import { toFailure } from "../failure.js";
 import type { ServoClient } from "../servo/api.js";
 import { PolicyActor } from "./actor.js";
 import { FrameReader } from "./frameSlots.js";
-import { type Failure, type FromWorker, ToWorker, WorkerSetup } from "./messages.js";
+import { type FromWorker, ToWorker, WorkerSetup } from "./messages.js";
 import { PolicyRunner } from "./runner.js";
 
 export interface WorkerParts {
@@ -57,18 +58,6 @@ export async function runPolicyWorker(workerData: unknown, parts: WorkerParts): 
     await (session?.servo ?? servo)?.close();
     port.close();
   }
-}
-
-export function toFailure(thrown: unknown): Failure {
-  if (thrown instanceof CerebellumError) {
-    const { code, happened, remedy } = thrown;
-    return { code, happened, remedy };
-  }
-  return {
-    code: "CHECK_FAILED",
-    happened: errorText(thrown),
-    remedy: "This is a defect; keep the log and report it",
-  };
 }
 
 class WorkerSession {

@@ -17,7 +17,7 @@ import {
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { EpisodeStart } from "../../episodes/format.js";
 import { POLICY_STEP_TOPIC, type PolicyStep } from "../../episodes/messages.js";
-import type { Failure } from "../policy/messages.js";
+import { type Failure, toError } from "../failure.js";
 import { RecorderFeed } from "./feed.js";
 import { EpisodeLife, type LifeAction, type LifeState } from "./life.js";
 import {
@@ -464,8 +464,6 @@ export class RecorderHost {
     }
   }
 }
-
-const toError = ({ code, happened, remedy }: Failure) => new CerebellumError(code, happened, remedy);
 
 /** @throws CerebellumError CONFIG_INVALID naming the field, e.g. a task name that is none */
 function checked<T>(schema: z.ZodType<T>, value: unknown): T {

@@ -11,7 +11,7 @@ import {
   TaskName,
   TopicCounters,
 } from "../../episodes/format.js";
-import { Failure } from "../policy/messages.js";
+import { Failure } from "../failure.js";
 
 /** A topic that comes through the ring; its place in the list is its number there. */
 export const RecorderInput = z.strictObject({

@@ -8,7 +8,7 @@ import { type Clock, sleepMs } from "../../core/clock.js";
 import { errorText } from "../../core/errors.js";
 import { EpisodeSet } from "../../episodes/episodeSet.js";
 import { limitsOf } from "../../episodes/quality/limits.js";
-import { toFailure } from "../policy/worker.js";
+import { toFailure } from "../failure.js";
 import type { ServoClient, ServoInfo } from "../servo/api.js";
 import { type BeginParts, type Begun, beginEpisode, refuseWhenFull, type StartMessage } from "./begin.js";
 import { Episode, IMAGES_PENDING_MAX } from "./episode.js";
