@@ -92,7 +92,7 @@ export async function surveyEpisode(
   rateHz: number,
   trim: KeptPart | undefined,
 ): Promise<EpisodeSurvey> {
-  const arm = new Track(streams.arm.topic, streams.arm.rateHz, rateHz, trim);
+  const arm = new Track(streams.arm.topic, streams.arm.rateHz, rateHz, trim, true);
   const cameras = streams.cameras.map((camera) => new Track(camera.topic, camera.rateHz, rateHz, trim));
   const logs = streams.cameras.map(({ latencyNs }) => new CaptureLog(latencyNs));
   const sizes = new Sizes();
@@ -155,6 +155,7 @@ class Track {
   firstNs = asEpochNs(0n);
   lastNs = asEpochNs(0n);
   #keptCount = 0;
+  #repeatedCount = 0;
   #keptFirstNs = 0n;
   #keptLastNs = 0n;
   #backwardsCount = 0;
@@ -169,6 +170,8 @@ class Track {
     private readonly nominalHz: number | undefined,
     exportHz: number,
     private readonly trim: KeptPart | undefined,
+    /** A message may hold the time of the one before: two ticks that saw the same report of the device. */
+    private readonly mayRepeat = false,
   ) {
     const slowerHz = Math.min(exportHz, nominalHz ?? exportHz);
     this.#gapLimitMs = (GAP_PERIODS_MAX * 1000) / slowerHz;
@@ -183,6 +186,7 @@ class Track {
   add(timeNs: EpochNs): void {
     if (this.count > 0 && timeNs <= this.lastNs) {
       if (timeNs < this.lastNs) this.#backwardsCount++;
+      else if (this.mayRepeat && this.#keptLastNs === timeNs) this.#repeatedCount++;
       return;
     }
     const { fromNs = null, toNs = null } = this.trim ?? {};
@@ -211,7 +215,7 @@ class Track {
       count: this.#keptCount,
       firstNs: this.firstNs,
       lastNs: this.lastNs,
-      rateHz: seconds > 0 ? (this.#keptCount - 1) / seconds : 0,
+      rateHz: seconds > 0 ? (this.#keptCount + this.#repeatedCount - 1) / seconds : 0,
       nominalRateHz: this.nominalHz,
       gapMaxMs: Number(this.#gapNs) / 1e6,
       gapLimitMs: this.#gapLimitMs,
@@ -233,7 +237,9 @@ class Track {
     }
     if (this.nominalHz !== undefined && this.#keptCount > 1) {
       const expected = (Number(this.#keptLastNs - this.#keptFirstNs) / 1e9) * this.nominalHz + 1;
-      if (Math.abs(this.#keptCount - expected) > Math.max(RATE_SHARE_MAX * expected, 1.5)) {
+      if (
+        Math.abs(this.#keptCount + this.#repeatedCount - expected) > Math.max(RATE_SHARE_MAX * expected, 1.5)
+      ) {
         const text = `real rate ${rateHz.toFixed(3)} Hz, nominal ${this.nominalHz} Hz, limit 1 % off`;
         flags.push({ code: "rate", topic, text });
       }
