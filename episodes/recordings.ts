@@ -43,8 +43,16 @@ export async function locateEpisode(
   words: string,
   recordings: string,
 ): Promise<{ set: EpisodeSet; which: string | number }> {
-  const path = words.endsWith(".mcap") ? dirname(resolve(words)) : resolve(words);
+  const isFile = words.endsWith(".mcap");
+  const path = isFile ? dirname(resolve(words)) : resolve(words);
   const which = whichEpisode(basename(path));
+  if (which === undefined && isFile) {
+    throw noEpisode(
+      words,
+      "does not lie in an episode's folder",
+      "An episode is a folder such as episode-000012 with its .mcap file; for another recorder's file use `episodes import`",
+    );
+  }
   if (which === undefined) {
     throw (await isFolder(path))
       ? noEpisode(words, "is a folder, but no episode", `Name one of its episodes: ${words}/last`)

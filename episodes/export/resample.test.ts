@@ -16,7 +16,7 @@ import {
   writeTestEpisode,
 } from "../../test/support/episodes/testEpisode.js";
 import { EpisodeReader } from "../episodeReader.js";
-import { servoTickTopic } from "../messages.js";
+import { type ServoTick, servoTickTopic } from "../messages.js";
 import { decodePicture } from "../pixels.js";
 import { FrameBuilder } from "./frameBuilder.js";
 import { type Frame, type ResampleOptions, resampleEpisode } from "./resample.js";
@@ -261,4 +261,27 @@ describe("an episode as frames at a fixed rate", () => {
     const nothing = { fromNs: TEST_START_NS + 10_000_000_000n, toNs: null };
     await expect(resample(FAST, { trim: nothing })).rejects.toMatchObject({ code: "EPISODE_INVALID" });
   });
+
+  it("is as fast as its ticks, also when every tenth of them saw the report of the one before", async () => {
+    let report: Pick<ServoTick, "stateStampNs" | "stateSequence" | "positionRad"> | undefined;
+    const tick = (one: ServoTick): ServoTick => {
+      const { stateStampNs, stateSequence, positionRad } = one;
+      if (one.tick % 10 === 0 && report !== undefined) return { ...one, ...report };
+      report = { stateStampNs, stateSequence, positionRad };
+      return one;
+    };
+    const { resampled, frames } = await resample({ ...FAST, tick });
+    expect(resampled.survey.flags).toEqual([]);
+    expect(frames.length).toBeGreaterThan(50);
+    const slow = await resample({ ...FAST, disturb: everyTenthTickGone() });
+    expect(slow.resampled.survey.flags.map(({ code, topic }) => `${code} ${topic}`)).toContain(
+      `rate ${servoTickTopic("arm")}`,
+    );
+  });
 });
+
+function everyTenthTickGone() {
+  let index = 0;
+  return (message: TestMessage) =>
+    message.topic === servoTickTopic("arm") && ++index % 10 === 0 ? undefined : message;
+}
