@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: [
-            "{core,kinematics,drivers,policies,episodes,calibration,runtime,launch,lab}/**/*.test.ts",
+            "{core,kinematics,drivers,policies,episodes,calibration,runtime,launch,lab,console}/**/*.test.{ts,tsx}",
             "test/*.test.ts",
             "test/bench/*.test.ts",
           ],

@@ -32,7 +32,13 @@ export type ErrorCode =
   | "EPISODE_INVALID"
   | "BAG_INVALID"
   | "EXPORT_FAILED"
-  | "CHECK_FAILED";
+  | "CHECK_FAILED"
+  | "NOT_AUTHORISED"
+  | "MESSAGE_INVALID"
+  | "TELEOP_REFUSED"
+  | "DEADMAN"
+  | "CALIBRATION_INVALID"
+  | "CERTIFICATE_INVALID";
 
 export class CerebellumError extends Error {
   constructor(

@@ -10,12 +10,14 @@ import type { RosMessage } from "./rosCodec.js";
 export const SERVO_TICK = "cerebellum_msgs/msg/ServoTick";
 export const POLICY_STEP = "cerebellum_msgs/msg/PolicyStep";
 export const EVENT = "cerebellum_msgs/msg/Event";
+export const TELEOP_INPUT = "cerebellum_msgs/msg/TeleopInput";
 export const CLOCK_MAPPING = "cerebellum_msgs/msg/ClockMapping";
 
 /** Topics that the recorder itself fills. */
 export const servoTickTopic = (robot: string): string => `/${robot}/servo_tick`;
 export const servoEventTopic = (robot: string): string => `/${robot}/servo_event`;
 export const POLICY_STEP_TOPIC = "/cerebellum/policy_step";
+export const TELEOP_INPUT_TOPIC = "/cerebellum/teleop_input";
 /** Images that a policy used, without loss, when the camera's own topic is kept with loss. */
 export const policyInputTopic = (camera: string): string => `/cerebellum/policy_input/${camera}/compressed`;
 export const RECORDER_EVENT_TOPIC = "/cerebellum/recorder_event";
@@ -181,6 +183,74 @@ export const writeEvent = ({ stampNs, ...rest }: RecordedEvent): RosMessage => (
   ...rest,
 });
 
+const TeleopInputFields = z
+  .object({
+    stamp: Stamp,
+    source: z.string(),
+    device: z.string(),
+    operator_name: z.string(),
+    seq: z.number(),
+    device_time_ms: z.number(),
+    space: z.string(),
+    hand: z.string(),
+    tracked: z.boolean(),
+    pose: Vector,
+    clutch: z.number(),
+    gripper: z.number(),
+    joints: Vector,
+    state: z.string(),
+    why: z.string(),
+    wanted: Vector,
+    target_rad: Vector,
+    command_seq: z.number(),
+    limited_by: z.array(z.string()),
+  })
+  .transform((found) => ({
+    stampNs: found.stamp,
+    source: found.source,
+    device: found.device,
+    operatorName: found.operator_name,
+    seq: found.seq,
+    deviceTimeMs: found.device_time_ms,
+    space: found.space,
+    hand: found.hand,
+    tracked: found.tracked,
+    pose: found.pose,
+    clutch: found.clutch,
+    gripper: found.gripper,
+    joints: found.joints,
+    state: found.state,
+    why: found.why,
+    wanted: found.wanted,
+    targetRad: found.target_rad,
+    commandSeq: found.command_seq,
+    limitedBy: found.limited_by,
+  }));
+/** One pose of a person's hand as it arrived, and what became of it. See TeleopInput.msg for each field. */
+export type TeleopInput = z.infer<typeof TeleopInputFields>;
+
+export const writeTeleopInput = (input: TeleopInput): RosMessage => ({
+  stamp: toRosTime(input.stampNs),
+  source: input.source,
+  device: input.device,
+  operator_name: input.operatorName,
+  seq: input.seq,
+  device_time_ms: input.deviceTimeMs,
+  space: input.space,
+  hand: input.hand,
+  tracked: input.tracked,
+  pose: input.pose,
+  clutch: input.clutch,
+  gripper: input.gripper,
+  joints: input.joints,
+  state: input.state,
+  why: input.why,
+  wanted: input.wanted,
+  target_rad: input.targetRad,
+  command_seq: input.commandSeq,
+  limited_by: input.limitedBy,
+});
+
 const ClockMappingFields = z
   .object({ monotonic_ns: z.bigint(), epoch_ns: z.bigint() })
   .transform(({ monotonic_ns, epoch_ns }) => ({ monotonicNs: monotonic_ns, epochNs: asEpochNs(epoch_ns) }));
@@ -206,4 +276,5 @@ const reading =
 export const readServoTick = reading(SERVO_TICK, ServoTickFields);
 export const readPolicyStep = reading(POLICY_STEP, PolicyStepFields);
 export const readEvent = reading(EVENT, EventFields);
+export const readTeleopInput = reading(TELEOP_INPUT, TeleopInputFields);
 export const readClockMapping = reading(CLOCK_MAPPING, ClockMappingFields);

@@ -25,7 +25,7 @@ const RULES: readonly (readonly [from: string, mayImport: readonly string[] | "a
 const NOBODY_IMPORTS = ["launch/", "test/"];
 
 /** A test may reach further than its folder, e.g. to drive a driver against the emulator. */
-const isTest = (path: string) => /\.test\.ts$/.test(path);
+const isTest = (path: string) => /\.test\.tsx?$/.test(path);
 
 const imports = (text: string) =>
   [...text.matchAll(/(?:from|import)\s*\(?\s*["'](\.{1,2}\/[^"']+)["']/g)].map((match) => match[1]!);

@@ -27,7 +27,7 @@ const FOLDERS = [
 export function readSources(): SourceFile[] {
   const root = fileURLToPath(repositoryRootUrl());
   return FOLDERS.flatMap((folder) => listFiles(join(root, folder)))
-    .filter((file) => file.endsWith(".ts"))
+    .filter((file) => /\.tsx?$/.test(file))
     .map((file) => ({ path: relative(root, file), text: readFileSync(file, "utf8") }));
 }
 

@@ -2,9 +2,11 @@
 import { z } from "zod";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
 import { LabConfig } from "../../lab/config.js";
+import { GatewayConfig } from "../../runtime/gateway/config.js";
 import { CameraConfig, PolicyConfig } from "../../runtime/policy/config.js";
 import { RecorderConfig } from "../../runtime/recorder/config.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
+import { TeleopConfig } from "../../runtime/teleop/config.js";
 import { EstopConfig } from "../estop/config.js";
 import { recordedTopics } from "./recordedTopics.js";
 
@@ -30,6 +32,11 @@ export const CellConfig = z
       .union([z.literal("off"), RecorderConfig])
       .default(() => RecorderConfig.parse({}))
       .describe("Recording of episodes; off = this cell never records"),
+    gateway: z
+      .union([z.literal("off"), GatewayConfig])
+      .default("off")
+      .describe("The door for browsers, headsets and MQTT; off = neither console nor teleoperation"),
+    teleop: TeleopConfig.prefault({}),
     ros: z
       .strictObject({
         domainId: z.int().min(0).max(232).optional().describe("ROS_DOMAIN_ID; the environment's when absent"),

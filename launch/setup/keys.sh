@@ -39,7 +39,8 @@ key_messages() { printf '%s\n' launch/setup/steps/messages.sh node_modules/rclno
 # The message types are part of what the compiler checks against.
 key_build() {
   {
-    find core kinematics drivers policies calibration runtime launch lab console test -name '*.ts' 2>/dev/null || :
+    find core kinematics drivers policies episodes calibration runtime launch lab test -name '*.ts' 2>/dev/null || :
+    find console -type f 2>/dev/null || :
     printf '%s\n' tsconfig.json package-lock.json
   } | hash_of "$(key_messages)"
 }

@@ -14,8 +14,8 @@ stamp_ready="$CEREBELLUM_ROOT/.cerebellum/prepare/ready-$goal"
 # Everything that any step reads, and the stamps it left: if nothing of it has changed, nothing is to be done.
 key_ready() {
   {
-    find core kinematics drivers policies calibration runtime launch lab console test -type f 2>/dev/null |
-      grep -E '\.(ts|sh|mjs|txt|msg|srv|xml)$|CMakeLists\.txt$' || :
+    find core kinematics drivers policies episodes calibration runtime launch lab console test -type f 2>/dev/null |
+      grep -E '\.(tsx?|sh|mjs|txt|msg|srv|xml|css|html)$|CMakeLists\.txt$' || :
     printf '%s\n' tsconfig.json package-lock.json trainer/requirements.txt
     for ready_stamp in "$stamp_packages" "$stamp_addon" "$stamp_messages" "$stamp_build" "$stamp_ros" \
       "$stamp_overlay" "$stamp_tests" "$stamp_trainer"; do
@@ -50,7 +50,7 @@ prepare_run() {
   if ! addon_ready; then start_step rclnodejs "building rclnodejs, the ROS client of Node (about 60 s)"; fi
   wait_steps
   if ! messages_ready; then run_step messages "generating JavaScript of the ROS messages, then trying ROS (about 10 s)"; fi
-  if ! build_ready; then run_step build "compiling TypeScript (about 5 s)"; fi
+  if ! build_ready; then run_step build "compiling TypeScript and the console (about 10 s)"; fi
 }
 
 check_node

@@ -21,7 +21,8 @@ run_stage() {
 }
 
 lint() {
-  node node_modules/@biomejs/biome/bin/biome check . && node node_modules/typescript/bin/tsc --noEmit -p tsconfig.json
+  node node_modules/@biomejs/biome/bin/biome check . && node node_modules/typescript/bin/tsc --noEmit -p tsconfig.json &&
+    node node_modules/typescript/bin/tsc --noEmit -p console/tsconfig.json
 }
 
 vitest_project() {

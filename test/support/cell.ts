@@ -25,6 +25,8 @@ export interface CellDraft {
   recorder?: Record<string, unknown> | "off";
   estop?: Record<string, unknown>;
   log?: Record<string, unknown>;
+  gateway?: Record<string, unknown> | "off";
+  teleop?: Record<string, unknown>;
 }
 
 /** Ports that nobody listens on right now, all different. */
@@ -56,6 +58,7 @@ export async function writeCell(
   const [commandPort, highRate, normal, rich, realTime] = await freePorts(5);
   cell.name = `test_${process.pid}_${++cells}`;
   Object.assign(cell.robots.arm!.xarm7, { commandPort, reportPorts: { highRate, normal, rich, realTime } });
+  cell.gateway = "off";
   change(cell);
   const file = join(folder, `${cell.name}.yaml`);
   writeFileSync(file, stringify(cell));

@@ -1,0 +1,2 @@
+/** Entry of the headset's page. */
+document.getElementById("app")!.textContent = "Cerebellum";

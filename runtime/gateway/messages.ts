@@ -1,0 +1,116 @@
+/** What the daemon's main thread and the gateway's thread say to each other; both sides parse what they receive. */
+import { z } from "zod";
+import { GatewayRequest } from "../../core/gateway/requests.js";
+import {
+  CameraDescription,
+  EventLine,
+  PolicyTelemetry,
+  RecorderTelemetry,
+  Refusal,
+  RobotDescription,
+  TeleopState,
+} from "../../core/gateway/server.js";
+import { DeviceName, PoseMessage } from "../../core/teleop/pose.js";
+import { TeleopConfig } from "../teleop/config.js";
+import { GatewayConfig } from "./config.js";
+
+/** A ROS topic that a Foxglove client can have; its place in the list is its number in the ring. */
+export const OfferedTopic = z.strictObject({ topic: z.string(), type: z.string(), latched: z.boolean() });
+export type OfferedTopic = z.infer<typeof OfferedTopic>;
+
+/** `workerData` of the gateway's thread. */
+export const GatewaySetup = z.strictObject({
+  cell: z.string(),
+  software: z.string(),
+  gateway: GatewayConfig,
+  teleop: TeleopConfig,
+  /** Folder for certificate, devices and calibrations of this cell; private to this user. */
+  stateFolder: z.string().min(1),
+  /** Folder of the built pages. */
+  pages: z.string().min(1),
+  /** Servo socket of each robot. */
+  sockets: z.record(z.string(), z.string()),
+  /** What clients are told; limits and identity come from the servo. */
+  robots: z.array(RobotDescription),
+  cameras: z.array(
+    CameraDescription.extend({ frames: z.instanceof(SharedArrayBuffer), encoding: z.enum(["rgb8", "bgr8"]) }),
+  ),
+  hasPolicy: z.boolean(),
+  hasRecorder: z.boolean(),
+  hasLab: z.boolean(),
+  /** Absolute path of the folder of episode sets; null in a cell that never records. */
+  episodesFolder: z.string().nullable(),
+  bundleFolders: z.array(z.string()),
+  cellFile: z.string(),
+  cellYaml: z.string(),
+  /** Where message definitions are. */
+  prefixes: z.array(z.string()),
+  topics: z.array(OfferedTopic),
+  /** Messages of `topics` while somebody watches them. */
+  ring: z.instanceof(SharedArrayBuffer),
+});
+export type GatewaySetup = z.infer<typeof GatewaySetup>;
+
+export const ToGateway = z.discriminatedUnion("kind", [
+  /** A few times a second: what only the main thread knows. */
+  z.strictObject({
+    kind: z.literal("state"),
+    policy: PolicyTelemetry.nullable(),
+    recorder: RecorderTelemetry.nullable(),
+    activity: z.string(),
+    diagnostics: z.array(z.unknown()),
+  }),
+  z.strictObject({ kind: z.literal("answer"), requestId: z.int(), ok: z.literal(true), message: z.string() }),
+  z.strictObject({ kind: z.literal("refusal"), requestId: z.int(), ...Refusal.shape }),
+  z.strictObject({ kind: z.literal("event"), event: EventLine.omit({ kind: true, id: true }) }),
+  /** A pose that came over ROS. */
+  z.strictObject({ kind: z.literal("pose"), pose: PoseMessage, receivedNs: z.bigint() }),
+  z.strictObject({ kind: z.literal("malformedPose"), device: DeviceName, why: z.string() }),
+  /** Makes a code for `./cerebellum pair`. */
+  z.strictObject({ kind: z.literal("pair"), requestId: z.int(), role: z.enum(["observer", "operator"]) }),
+  z.strictObject({ kind: z.literal("close") }),
+]);
+export type ToGateway = z.infer<typeof ToGateway>;
+
+export const FromGateway = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("ready"), port: z.int(), addresses: z.array(z.string()) }),
+  z.strictObject({ kind: z.literal("unusable"), failure: Refusal }),
+  /** Of the control group, on behalf of a client. */
+  z.strictObject({
+    kind: z.literal("request"),
+    requestId: z.int(),
+    client: z.string(),
+    request: GatewayRequest,
+  }),
+  /** Stops have gone to the servos already; this is for the policy and for whatever else moves robots. */
+  z.strictObject({ kind: z.literal("stopped"), reason: z.string() }),
+  /** Teleoperation was taken or given back: what the daemon does by itself waits meanwhile. */
+  z.strictObject({
+    kind: z.literal("teleop"),
+    robot: z.string(),
+    operator: z.string(),
+    state: TeleopState,
+    detail: z.string(),
+  }),
+  /** A message of ours for the recording, as CDR. */
+  z.strictObject({
+    kind: z.literal("record"),
+    topic: z.string(),
+    receivedNs: z.bigint(),
+    cdr: z.instanceof(Uint8Array),
+  }),
+  /** Cameras whose frames are wanted, and numbers of topics whose messages are. */
+  z.strictObject({ kind: z.literal("watch"), cameras: z.array(z.string()), topics: z.array(z.int()) }),
+  z.strictObject({ kind: z.literal("paired"), requestId: z.int(), pairing: z.unknown() }),
+  z.strictObject({
+    kind: z.literal("log"),
+    level: z.enum(["info", "warn", "error"]),
+    event: z.string(),
+    text: z.string(),
+  }),
+  z.strictObject({
+    kind: z.literal("clients"),
+    clients: z.array(z.strictObject({ name: z.string(), role: z.string(), kind: z.string() })),
+  }),
+]);
+export type FromGateway = z.infer<typeof FromGateway>;

@@ -1,0 +1,39 @@
+/**
+ * What the session needs of a mapping from a hand to joint targets. Pure: it reads no clock, sends nothing, and gives
+ * out the same memory at every call.
+ */
+import type { TrackedPose } from "../../core/teleop/pose.js";
+
+/** A hand's pose in the robot's base frame's axes: rotated by the source's alignment; its origin means nothing. */
+export interface AlignedHand {
+  readonly pose: TrackedPose;
+  /** 0 = open, 1 = closed. */
+  readonly gripper: number;
+}
+
+export interface MappingStep {
+  /** Joint target [rad], base to tool; always within the limits. */
+  readonly targetRad: Float64Array;
+  /** Opening [m] to ask the gripper for; NaN = nothing new. */
+  readonly gripperM: number;
+  /** Wanted tool point and flange rotation, base frame, after filter, scale and leash. */
+  readonly wanted: TrackedPose;
+  /** From the wanted to the commanded tool point [m], after this step. */
+  readonly gapM: number;
+  /** What held the step back: words for people, stable ("joint 4 limit", "reach", "singularity", "joint speed", ...). */
+  readonly limitedBy: readonly string[];
+}
+
+export interface HandMapping {
+  translationScale: number;
+  rotationScale: number;
+  /** What filter and lead add to the way from hand to target at the present speed [ms]; negative = a lead. */
+  readonly filterMs: number;
+  /**
+   * The hand is where the tool is from now on: the next `step` with the same hand gives `sentRad` to the last bit.
+   * @param sentRad setpoint that the servo stands at [rad]
+   */
+  engage(hand: AlignedHand, sentRad: ArrayLike<number>, nowMs: number): void;
+  /** @param nowMs rising, monotonic; a step never moves a joint by more than its speed times the time since the last */
+  step(hand: AlignedHand, nowMs: number): MappingStep;
+}
