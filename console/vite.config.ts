@@ -1,4 +1,4 @@
-/** Builds the operator's console and the headset's page into dist/console; everything they need is in the bundle. */
+/** Builds the operator's console and the headset's page into dist/pages; everything they need is in the bundle. */
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
@@ -8,7 +8,7 @@ export default defineConfig({
   root: here("."),
   base: "/",
   build: {
-    outDir: here("../dist/console"),
+    outDir: here("../dist/pages"),
     emptyOutDir: true,
     target: "es2022",
     sourcemap: true,

@@ -8,6 +8,7 @@ import type { GatewayRequest } from "../../core/gateway/requests.js";
 import { type Refusal, ServerMessage } from "../../core/gateway/server.js";
 import type { PoseMessage } from "../../core/teleop/pose.js";
 import type { PageClock } from "./pageClock.js";
+import type { OpenSocket, PageSocket } from "./pageSocket.js";
 
 export type Welcome = Extract<ServerMessage, { kind: "welcome" }>;
 type Answer = Extract<ServerMessage, { kind: "answer" }>;
@@ -23,8 +24,10 @@ export interface LinkOptions {
   readonly client: "console" | "headset" | "program";
   readonly name: string;
   readonly clock: PageClock;
-  /** Makes the socket; the browser's own by default. */
-  readonly openSocket?: (url: string) => WebSocket;
+  /** The browser's own, or one of a program that acts as a page. */
+  readonly openSocket: OpenSocket;
+  /** A message of the gateway that this page does not understand. */
+  readonly onMisfit?: (why: string) => void;
 }
 
 export class RequestRefused extends Error {
@@ -58,7 +61,7 @@ export class GatewayLink {
   readonly #stateListeners = new Set<(state: LinkState) => void>();
   readonly #pending = new Map<number, Pending>();
   readonly #roundTrips: { ms: number; offsetMs: number }[] = [];
-  #socket: WebSocket | undefined;
+  #socket: PageSocket | undefined;
   #state: LinkState = "connecting";
   #welcome: Welcome | undefined;
   #refusal: Refusal | undefined;
@@ -99,20 +102,21 @@ export class GatewayLink {
     if (this.#closed) return;
     this.#setState("connecting");
     const url = `${this.#options.origin.replace(/^http/, "ws")}${GATEWAY_PATH}`;
-    const socket = (this.#options.openSocket ?? ((address) => new WebSocket(address)))(url);
-    socket.binaryType = "arraybuffer";
+    const socket: PageSocket = this.#options.openSocket(url, {
+      onOpen: () => {
+        const { token, client, name } = this.#options;
+        this.#write({ kind: "hello", protocol: GATEWAY_PROTOCOL, token, client, name });
+      },
+      onText: (text) => this.#take(text),
+      onBytes: (bytes) => this.#takeBytes(bytes),
+      onClose: () => this.#onClose(socket),
+    });
     this.#socket = socket;
-    socket.onopen = () => {
-      const { token, client, name } = this.#options;
-      this.#write({ kind: "hello", protocol: GATEWAY_PROTOCOL, token, client, name });
-    };
-    socket.onmessage = (event: MessageEvent) => this.#take(event.data);
-    socket.onclose = () => this.#onClose(socket);
   }
 
   close(): void {
     this.#closed = true;
-    this.#socket?.close(1000);
+    this.#socket?.close();
   }
 
   onMessage(listener: (message: ServerMessage) => void): () => void {
@@ -139,15 +143,15 @@ export class GatewayLink {
   /** False when it was dropped: there is no connection, or it does not take more. */
   sendPose(pose: PoseMessage): boolean {
     const socket = this.#socket;
-    if (this.#welcome === undefined || socket?.readyState !== 1) return false;
-    if (socket.bufferedAmount > POSE_BUFFER_BYTES_MAX) return false;
+    if (this.#welcome === undefined || socket?.isOpen !== true) return false;
+    if (socket.bufferedBytes > POSE_BUFFER_BYTES_MAX) return false;
     this.#write({ kind: "pose", pose });
     return true;
   }
 
   /** False when there is no connection to say it on. */
   stop(reason: string): boolean {
-    if (this.#socket?.readyState !== 1) return false;
+    if (this.#socket?.isOpen !== true) return false;
     this.#write({ kind: "stop", reason });
     return true;
   }
@@ -179,21 +183,18 @@ export class GatewayLink {
   }
 
   #write(message: ClientMessage): void {
-    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(message));
+    if (this.#socket?.isOpen === true) this.#socket.send(JSON.stringify(message));
   }
 
-  #take(data: unknown): void {
-    if (data instanceof ArrayBuffer) {
-      const frame = decodeCameraFrame(new Uint8Array(data));
-      if (frame !== undefined) for (const listener of this.#frameListeners) listener(frame);
-      return;
-    }
-    const parsed = ServerMessage.safeParse(JSON.parse(String(data)));
+  #takeBytes(bytes: Uint8Array): void {
+    const frame = decodeCameraFrame(bytes);
+    if (frame !== undefined) for (const listener of this.#frameListeners) listener(frame);
+  }
+
+  #take(text: string): void {
+    const parsed = ServerMessage.safeParse(JSON.parse(text));
     if (!parsed.success) {
-      console.warn(
-        "a message of the gateway is not as expected; reload the page after an update",
-        parsed.error,
-      );
+      this.#options.onMisfit?.(`reload the page after an update: ${parsed.error.message}`);
       return;
     }
     this.#handle(parsed.data);
@@ -237,7 +238,7 @@ export class GatewayLink {
     if (timing !== undefined) this.#write({ kind: "link", ...timing });
   }
 
-  #onClose(socket: WebSocket): void {
+  #onClose(socket: PageSocket): void {
     if (socket !== this.#socket) return;
     this.#stopPings?.();
     this.#stopPings = undefined;
