@@ -3,6 +3,7 @@ import { z } from "zod";
 import { GatewayRequest } from "../../core/gateway/requests.js";
 import {
   CameraDescription,
+  Diagnostics,
   EventLine,
   PolicyTelemetry,
   RecorderTelemetry,
@@ -58,7 +59,8 @@ export const ToGateway = z.discriminatedUnion("kind", [
     policy: PolicyTelemetry.nullable(),
     recorder: RecorderTelemetry.nullable(),
     activity: z.string(),
-    diagnostics: z.array(z.unknown()),
+    /** Once a second; absent in between. */
+    diagnostics: Diagnostics.shape.items.optional(),
   }),
   z.strictObject({ kind: z.literal("answer"), requestId: z.int(), ok: z.literal(true), message: z.string() }),
   z.strictObject({ kind: z.literal("refusal"), requestId: z.int(), ...Refusal.shape }),
@@ -99,8 +101,12 @@ export const FromGateway = z.discriminatedUnion("kind", [
     receivedNs: z.bigint(),
     cdr: z.instanceof(Uint8Array),
   }),
-  /** Cameras whose frames are wanted, and numbers of topics whose messages are. */
-  z.strictObject({ kind: z.literal("watch"), cameras: z.array(z.string()), topics: z.array(z.int()) }),
+  /** Cameras whose frames are wanted, and numbers of topics whose messages are; what is absent stays as it was. */
+  z.strictObject({
+    kind: z.literal("watch"),
+    cameras: z.array(z.strictObject({ camera: z.string(), rateHz: z.number().positive() })).optional(),
+    topics: z.array(z.int()).optional(),
+  }),
   z.strictObject({ kind: z.literal("paired"), requestId: z.int(), pairing: z.unknown() }),
   z.strictObject({
     kind: z.literal("log"),

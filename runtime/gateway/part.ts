@@ -9,6 +9,7 @@ import type { GatewayRequest, RequestName, Role } from "../../core/gateway/reque
 import type { Refusal, ServerMessage } from "../../core/gateway/server.js";
 import type { PoseMessage } from "../../core/teleop/pose.js";
 import type { ServoClient } from "../servo/api.js";
+import type { EventLog } from "./eventLog.js";
 import type { FromGateway, GatewaySetup, ToGateway } from "./messages.js";
 
 /** One authenticated connection: a browser, a headset, a program, or a bridge that speaks MQTT. */
@@ -24,7 +25,10 @@ export interface GatewayClient {
   readonly closed: AbortSignal;
   /** Ordered and never dropped by the hub; a client that does not take it is closed at a stated bound. */
   send(message: ServerMessage): void;
-  /** Newest wins: false when it was dropped because the client is slow. Counted by the caller. */
+  /**
+   * Newest wins: false when it was dropped because the client is slow. Counted by the caller. Messages become text by
+   * `messageText`, so that one object for many clients is serialised once.
+   */
   offer(message: ServerMessage | Uint8Array): boolean;
 }
 
@@ -81,9 +85,21 @@ export const refuse = (code: string, happened: string, remedy: string): Answer =
 export const done = (message: string, data?: unknown): Answer =>
   data === undefined ? { ok: true, message } : { ok: true, message, data };
 
+/** What is known here about a camera's pictures; the camera part writes it, the telemetry passes it on. */
+export interface CameraFigures {
+  /** Age of the newest picture when it left here; null before the first. */
+  ageMs: number | null;
+  /** Pictures that clients were too slow for, all clients together. */
+  skipped: number;
+}
+
 /** What the worker gives to the makers of its parts, beside the context. */
 export interface PartServices extends PartContext {
   readonly setup: GatewaySetup;
+  /** Where `event` writes to; the events part gives it to clients. */
+  readonly events: EventLog;
+  /** By camera; empty at first. */
+  readonly cameraFigures: Map<string, CameraFigures>;
   /** How monotonic times become stamps. */
   readonly mapping: ClockMapping;
   /** A connection of its own, with a role of its own; whoever asks closes it. @throws LINK_CLOSED while nobody listens */
