@@ -33,6 +33,8 @@ export const GatewaySetup = z.strictObject({
   sockets: z.record(z.string(), z.string()),
   /** What clients are told; limits and identity come from the servo. */
   robots: z.array(RobotDescription),
+  /** Tool point of each robot in its flange frame [m]. */
+  toolPointsM: z.record(z.string(), z.tuple([z.number(), z.number(), z.number()])),
   cameras: z.array(
     CameraDescription.extend({ frames: z.instanceof(SharedArrayBuffer), encoding: z.enum(["rgb8", "bgr8"]) }),
   ),

@@ -118,6 +118,7 @@ export class FrameWriter {
     const previous = Atomics.exchange(this.#control, MIDDLE, own | UNREAD);
     if ((previous & UNREAD) !== 0) this.#overwrittenCount++;
     Atomics.store(this.#control, WRITER, previous & SLOT_MASK);
+    Atomics.notify(this.#control, MIDDLE, 1);
     return Number(this.#sequence);
   }
 }
@@ -137,6 +138,14 @@ export class FrameReader implements FrameSource {
 
   get missedCount(): number {
     return this.#missedCount;
+  }
+
+  /** Resolves when there is a frame that `newest` has not given yet, at the latest after `msMax`. */
+  async filled(msMax: number): Promise<void> {
+    const middle = Atomics.load(this.#control, MIDDLE);
+    if ((middle & UNREAD) !== 0) return;
+    const waiting = Atomics.waitAsync(this.#control, MIDDLE, middle, msMax);
+    if (waiting.async) await waiting.value;
   }
 
   /** The newest frame: the same one again when no other has come since. Its pixels are valid until the next call. */

@@ -1,0 +1,59 @@
+/** A servo's snapshot as clients see it: plain numbers, rounded to what a person can tell apart, null where unknown. */
+import { type MonotonicNs, nsToMs } from "../../core/clock.js";
+import type { RobotTelemetry } from "../../core/gateway/server.js";
+import { type ArmChain, poseBuffer } from "../../kinematics/chain.js";
+import { quatFromRotation } from "../../kinematics/pose.js";
+import type { ServoSnapshot } from "../servo/api.js";
+
+/** Decimals: 0.00001 rad is 0.0006 degrees; JSON of full doubles would be more than twice as long. */
+const DECIMALS = 5;
+
+/** Turns snapshots of one arm into telemetry; owns the buffers that it needs. */
+export class RobotTelemetryMaker {
+  readonly #chain: ArmChain;
+  readonly #pose = poseBuffer();
+
+  /** @param chain of this arm with its tool point; nobody else may use it */
+  constructor(chain: ArmChain) {
+    this.#chain = chain;
+  }
+
+  make(
+    snapshot: ServoSnapshot,
+    nowNs: MonotonicNs,
+    latenessUs: RobotTelemetry["latenessUs"],
+  ): RobotTelemetry {
+    return {
+      state: snapshot.state,
+      epoch: snapshot.epoch,
+      commander: snapshot.commander,
+      positionRad: numbers(snapshot.positionRad),
+      velocityRadPerS: numbers(snapshot.velocityRadPerS),
+      effortNm: numbers(snapshot.effortNm),
+      requestedRad: numbers(snapshot.requestedRad),
+      limitedRad: numbers(snapshot.limitedRad),
+      sentRad: numbers(snapshot.sentRad),
+      reasons: snapshot.reasons,
+      gripperOpeningM: rounded(snapshot.gripperOpeningM),
+      gripperCommandM: rounded(snapshot.gripperCommandM),
+      tool: this.#tool(snapshot.positionRad),
+      stateAgeMs: Math.round(10 * nsToMs(nowNs - snapshot.stateNs)) / 10,
+      deviceErrorCode: snapshot.deviceErrorCode,
+      latenessUs,
+    };
+  }
+
+  /** Unknown while no joint has been measured. */
+  #tool(positionRad: Float64Array): RobotTelemetry["tool"] {
+    if (positionRad.length !== this.#chain.jointCount || !positionRad.every(Number.isFinite)) return null;
+    this.#chain.update(positionRad);
+    quatFromRotation(this.#chain.flangeRotation, this.#pose.quatXyzw);
+    const [x = 0, y = 0, z = 0] = Array.from(this.#chain.toolM, round);
+    const [qx = 0, qy = 0, qz = 0, qw = 1] = Array.from(this.#pose.quatXyzw, round);
+    return { positionM: [x, y, z], quatXyzw: [qx, qy, qz, qw] };
+  }
+}
+
+const round = (value: number): number => Math.round(value * 10 ** DECIMALS) / 10 ** DECIMALS;
+const rounded = (value: number): number | null => (Number.isFinite(value) ? round(value) : null);
+const numbers = (values: Float64Array): (number | null)[] => Array.from(values, rounded);
