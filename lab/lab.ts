@@ -12,11 +12,12 @@ import { LabConfig } from "./config.js";
 import type { LabRequest, LabTruth } from "./control/protocol.js";
 import { LabControlServer, type LabHandler } from "./control/server.js";
 import { LabThread, type WithoutId } from "./workers.js";
-import { ARM_JOINTS, BLOCK_INDEX } from "./world/layout.js";
+import { ARM_JOINTS, boxCentreM, boxYawRad } from "./world/layout.js";
 import { emptySnapshot, WorldMemory } from "./world/memory.js";
+import { FLOOR_Z_M } from "./world/mjcf.js";
 import { LabCameraSchema } from "./world/mount.js";
 import type { PhysicsWorkerConfig } from "./world/physicsLoop.js";
-import type { SceneOptions, SceneRequest } from "./world/scene.js";
+import { DISTRACTORS_MAX, type SceneOptions, type SceneRequest } from "./world/scene.js";
 import { SharedPlant } from "./world/sharedPlant.js";
 import { LockstepWorld, startPacedWorld, type WorldHost } from "./worldHost.js";
 import { type EmulatorPorts, XArm7Emulator } from "./xarm7/emulator.js";
@@ -222,16 +223,16 @@ export class Lab {
       await sleepMs(this.#parts.clock, 1);
     }
     const { qpos, toolM, timeS, atNs } = this.#snapshot;
-    const blockM: [number, number, number] = [
-      qpos[BLOCK_INDEX]!,
-      qpos[BLOCK_INDEX + 1]!,
-      qpos[BLOCK_INDEX + 2]!,
-    ];
+    const blockM = boxCentreM(qpos, 0);
     const tool: [number, number, number] = [toolM[0]!, toolM[1]!, toolM[2]!];
     return {
       simulatedS: timeS,
       atNs: atNs.toString(),
       blockM,
+      blockYawRad: boxYawRad(qpos, 0),
+      othersM: Array.from({ length: DISTRACTORS_MAX }, (_, index) => boxCentreM(qpos, 1 + index)).filter(
+        ([, , zM]) => zM > FLOOR_Z_M - 1,
+      ),
       toolM: tool,
       distanceM: Math.hypot(tool[0] - blockM[0], tool[1] - blockM[1], tool[2] - blockM[2]),
       positionRad: [...qpos.subarray(0, ARM_JOINTS)],

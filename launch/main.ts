@@ -174,7 +174,7 @@ function buildProgram(): Command {
   program
     .command("evaluate")
     .description("run trials of a task in the lab and print each")
-    .argument("<task>", "reach-block")
+    .argument("<task>", "reach-block or pick-cube")
     .addOption(cellOption())
     .option("--bundle <folder>", "another bundle than the cell's")
     .option("--positions <n>", "trials", positiveInteger, 16)

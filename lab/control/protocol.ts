@@ -52,6 +52,8 @@ export const LabTruth = z.strictObject({
   simulatedS: z.number(),
   atNs: z.string().describe("Monotonic nanoseconds"),
   blockM: Point.describe("Centre of the red block, base frame"),
+  blockYawRad: z.number().describe("How far the red block is turned about the base's z axis"),
+  othersM: z.array(Point).describe("Centres of the other boxes that lie in the cell, base frame"),
   toolM: Point.describe("Tool point, base frame"),
   distanceM: z.number(),
   positionRad: z.array(z.number()).length(7),

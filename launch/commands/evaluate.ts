@@ -1,8 +1,9 @@
-/** `evaluate reach-block`: a fixed number of trials in the lab, each printed, with a confidence interval. */
+/** `evaluate TASK`: a fixed number of trials in the lab, each printed, with a confidence interval. */
 import { resolve } from "node:path";
 import { CerebellumError } from "../../core/errors.js";
 import { wilsonInterval } from "../../core/statistics.js";
 import { loadBundle } from "../../policies/bundle.js";
+import { isLabTask, LAB_TASKS, TASK_JUDGES } from "../tasks/judge.js";
 import { describeTrial, planTrials, runTrial, type TrialResult } from "../tasks/trial.js";
 import { printer, writeJson } from "./output.js";
 import { enableOrFail, withDaemon } from "./running.js";
@@ -19,10 +20,10 @@ export interface EvaluateOptions {
 }
 
 export async function evaluate(task: string, options: EvaluateOptions): Promise<void> {
-  if (task !== "reach-block") {
+  if (!isLabTask(task)) {
     throw new CerebellumError(
       "CONFIG_INVALID",
-      `Task "${task}" is not known; expected reach-block`,
+      `Task "${task}" is not known; expected ${LAB_TASKS.join(" or ")}`,
       "Evaluate a task that this version has",
     );
   }
@@ -38,14 +39,14 @@ export async function evaluate(task: string, options: EvaluateOptions): Promise<
       await enableOrFail(daemon);
       const trials: TrialResult[] = [];
       for (const trial of planTrials(options.positions, options.seed, options.light)) {
-        const result = await runTrial(daemon, trial, manifest.start, signal);
+        const result = await runTrial(daemon, task, trial, manifest.start, signal);
         if (signal.aborted) break;
         trials.push(result);
         print(`${String(trial.index + 1).padStart(3)}  ${describeTrial(result)}`);
       }
       const summary = summarise(task, manifest.name, options, trials);
       print(
-        `${summary.successes} of ${trials.length} successes (95 % interval ${(100 * summary.interval95.low).toFixed(0)} to ${(100 * summary.interval95.high).toFixed(0)} %); ${summary.reached} reached the block at some moment`,
+        `${summary.successes} of ${trials.length} successes (95 % interval ${(100 * summary.interval95.low).toFixed(0)} to ${(100 * summary.interval95.high).toFixed(0)} %); ${summary.reached} ${TASK_JUDGES[task].cameCloseWord} at some moment`,
       );
       writeJson(options.json, summary);
       if (trials.length < options.positions) {
@@ -67,7 +68,7 @@ export async function evaluate(task: string, options: EvaluateOptions): Promise<
 }
 
 function summarise(task: string, policy: string, options: EvaluateOptions, trials: readonly TrialResult[]) {
-  const successes = trials.filter(({ success }) => success).length;
+  const successes = trials.filter(({ verdict }) => verdict.success).length;
   return {
     task,
     policy,
@@ -75,8 +76,8 @@ function summarise(task: string, policy: string, options: EvaluateOptions, trial
     seed: options.seed,
     light: options.light,
     successes,
-    reached: trials.filter(({ reachedAtS }) => reachedAtS !== undefined).length,
+    reached: trials.filter(({ cameClose }) => cameClose).length,
     interval95: wilsonInterval(successes, trials.length),
-    trials,
+    trials: trials.map(({ verdict, cameClose: _, words: __, ...trial }) => ({ ...trial, ...verdict })),
   };
 }

@@ -79,7 +79,7 @@ async function demonstrateInLab(
   if (snapshots !== undefined) mkdirSync(snapshots, { recursive: true });
   say("the arm now goes to one red block after another, seen by its wrist camera only; Ctrl-C ends it");
   for (const trial of planTrials(TRIALS_PLANNED, daemon.cell.lab!.seed, "training")) {
-    const running = runTrial(daemon, trial, manifest.start, signal);
+    const running = runTrial(daemon, "reach-block", trial, manifest.start, signal);
     if (snapshots !== undefined) void takeSnapshots(daemon, resolve(snapshots), trial.index, signal);
     const result = await running.catch((thrown: unknown) => {
       if (needsPerson(daemon) || policyFailure(daemon) !== undefined) return undefined;

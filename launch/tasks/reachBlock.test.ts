@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { judgeTrial, TRIAL_S, type TruthSample } from "./reachBlock.js";
+import { judgeTrial, TRIAL_S } from "./reachBlock.js";
 
 /** Samples every 0.1 s of a distance as a function of time. */
-const trial = (distanceM: (atS: number) => number): TruthSample[] =>
+const trial = (distanceM: (atS: number) => number) =>
   Array.from({ length: TRIAL_S * 10 + 1 }, (_, i) => ({ atS: i / 10, distanceM: distanceM(i / 10) }));
 
 describe("ReachBlock verdict", () => {

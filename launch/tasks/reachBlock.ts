@@ -3,16 +3,12 @@
  * only, and staying there. This file judges one trial from the lab's ground truth; it neither moves nor sees anything.
  */
 
+import type { TruthSample } from "./truth.js";
+
 export const REACHED_M = 0.04;
 export const TRIAL_S = 12;
 /** The arm must be at the block during all of the end of the trial: passing by is no success. */
 export const STAY_S = 2;
-
-export interface TruthSample {
-  /** Since the policy's start. */
-  readonly atS: number;
-  readonly distanceM: number;
-}
 
 export interface TrialVerdict {
   readonly success: boolean;
@@ -30,7 +26,10 @@ export interface TrialVerdict {
 }
 
 /** @param policyRanToTheEnd false when the policy stopped by itself, e.g. for a stale camera */
-export function judgeTrial(samples: readonly TruthSample[], policyRanToTheEnd: boolean): TrialVerdict {
+export function judgeTrial(
+  samples: readonly Pick<TruthSample, "atS" | "distanceM">[],
+  policyRanToTheEnd: boolean,
+): TrialVerdict {
   const last = samples.at(-1);
   if (last === undefined) {
     return {

@@ -1,11 +1,12 @@
-/** Runs trials of ReachBlock on a running daemon in the lab: scene, start pose, policy, ground truth, verdict. */
+/** Runs trials of a task on a running daemon in the lab: scene, start pose, policy, ground truth, verdict. */
 import { addNs, msToNs, nsToMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { LabTruth } from "../../lab/control/protocol.js";
 import { Random } from "../../lab/world/random.js";
 import { approachPose } from "../../runtime/policy/approach.js";
 import type { Daemon } from "../daemon/daemon.js";
-import { judgeTrial, TRIAL_S, type TrialVerdict, type TruthSample } from "./reachBlock.js";
+import { type Judged, type LabTask, TASK_JUDGES } from "./judge.js";
+import { type TruthSample, toSample } from "./truth.js";
 
 /** Blocks are put here [m]: 1 cm inside the patch that demonstrations cover. */
 const BLOCK_X_M = [0.29, 0.63] as const;
@@ -24,7 +25,7 @@ export interface Trial {
   readonly light: "training" | "changed";
 }
 
-export interface TrialResult extends TrialVerdict {
+export interface TrialResult extends Judged {
   readonly index: number;
   readonly seed: number;
   readonly blockM: readonly [number, number];
@@ -69,6 +70,7 @@ export async function goTo(
 
 export async function runTrial(
   daemon: Daemon,
+  task: LabTask,
   trial: Trial,
   start: StartPose,
   signal: AbortSignal,
@@ -85,13 +87,14 @@ export async function runTrial(
   await lab.ask({ do: "scene", seed: trial.seed, blockM: [...trial.blockM], light: trial.light });
   await clock.sleepUntil(addNs(clock.nowNs(), msToNs(SCENE_SETTLE_MS)), signal);
   await startRunning(daemon, signal);
+  const { trialS, judge } = TASK_JUDGES[task];
   const samples: TruthSample[] = [];
   const startNs = clock.nowNs();
   while (!signal.aborted) {
     const truth = (await lab.ask({ do: "truth" })).truth as LabTruth;
     const atS = nsToMs(clock.nowNs() - startNs) / 1000;
-    samples.push({ atS, distanceM: truth.distanceM });
-    if (atS >= TRIAL_S || policy.status().phase !== "running") break;
+    samples.push(toSample(truth, atS));
+    if (atS >= trialS || policy.status().phase !== "running") break;
     await clock.sleepUntil(addNs(clock.nowNs(), msToNs(SAMPLE_MS)), signal);
   }
   const ranToTheEnd = policy.status().phase === "running";
@@ -102,7 +105,7 @@ export async function runTrial(
     index: trial.index,
     seed: trial.seed,
     blockM: trial.blockM,
-    ...judgeTrial(samples, ranToTheEnd),
+    ...judge(samples, ranToTheEnd),
     steps,
     heldSteps: steps - (statistics?.commands ?? 0),
   };
@@ -121,14 +124,10 @@ async function startRunning(daemon: Daemon, signal: AbortSignal): Promise<void> 
 
 export function describeTrial(result: TrialResult): string {
   const [x, y] = result.blockM;
-  const reached =
-    result.reachedAtS === undefined ? "never reached" : `reached after ${result.reachedAtS.toFixed(1)} s`;
   return [
-    result.success ? "success" : "FAILED ",
+    result.verdict.success ? "success" : "FAILED ",
     `block at (${x.toFixed(3)}, ${y.toFixed(3)}) m`,
-    reached,
-    `closest ${(100 * result.closestM).toFixed(1)} cm`,
-    `at the end ${(100 * result.finalM).toFixed(1)} cm`,
-    result.endedBecause,
+    ...result.words,
+    result.verdict.endedBecause,
   ].join(" · ");
 }

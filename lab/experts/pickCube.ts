@@ -1,0 +1,90 @@
+/**
+ * What a person does to pick the cube up, as goals for the tool: above it with the fingers along two of its faces, down,
+ * close, up, hold. Says where the tool is wanted, not how it gets there. Base frame; pure.
+ */
+
+export type Point = readonly [number, number, number];
+
+export interface PickScene {
+  /** Centre of the cube where it lies [m]. */
+  readonly cubeM: Point;
+  readonly cubeYawRad: number;
+  /** Centres of the other boxes [m]. */
+  readonly othersM: readonly Point[];
+}
+
+export type PickPhase = "above" | "descend" | "close" | "lift" | "hold";
+
+/** The next goal is taken up when the tool is this near and has been for so long. */
+export interface ToolGoal<Phase extends string = string> {
+  readonly phase: Phase;
+  readonly toolM: Point;
+  /** Turn of a tool that points down, about the base's z axis [rad]; the fingers close across it. */
+  readonly yawRad: number;
+  readonly isGripperClosed: boolean;
+  readonly toleranceM: number;
+  readonly toleranceRad: number;
+  readonly dwellS: number;
+}
+
+/** Tool point above the table [m]: the pads hold the upper half, and the fingers' shape keeps 4 mm to its margin. */
+export const GRASP_HEIGHT_M = 0.021;
+const ABOVE_M = 0.12;
+/** How far the cube is lifted [m]: enough for a success with some to spare. */
+export const LIFT_M = 0.14;
+/** The fingers need a second for their way and some time to press. */
+const CLOSE_S = 1.8;
+const HOLD_S = 1.4;
+
+/** Open fingers, seen from above: reach along the closing direction and half their width [m]. */
+const FINGER_REACH_M = 0.065;
+const FINGER_HALF_WIDTH_M = 0.013;
+/** A box's corner is at most this far from its centre [m]. */
+const BOX_RADIUS_M = 0.04;
+
+export function planPick(scene: PickScene): ToolGoal<PickPhase>[] {
+  const [x, y] = scene.cubeM;
+  const yawRad = graspYawRad(scene);
+  const at = (zM: number): Point => [x, y, zM];
+  const goal = (
+    phase: PickPhase,
+    zM: number,
+    isGripperClosed: boolean,
+    toleranceM: number,
+    dwellS: number,
+  ) => ({ phase, toolM: at(zM), yawRad, isGripperClosed, toleranceM, toleranceRad: 0.06, dwellS });
+  return [
+    goal("above", GRASP_HEIGHT_M + ABOVE_M, false, 0.006, 0.15),
+    goal("descend", GRASP_HEIGHT_M, false, 0.004, 0.2),
+    goal("close", GRASP_HEIGHT_M, true, 0.02, CLOSE_S),
+    goal("lift", GRASP_HEIGHT_M + LIFT_M, true, 0.015, 0.1),
+    goal("hold", GRASP_HEIGHT_M + LIFT_M, true, 0.03, HOLD_S),
+  ];
+}
+
+/**
+ * Turn of the tool [rad] that lays the fingers along two faces of the cube: of the four equal ones the least, unless
+ * another box is in the way of the fingers there and not at the next.
+ */
+export function graspYawRad({ cubeM, cubeYawRad, othersM }: PickScene): number {
+  const quarter = Math.PI / 2;
+  const leastRad = cubeYawRad - quarter * Math.round(cubeYawRad / quarter);
+  const otherRad = leastRad > 0 ? leastRad - quarter : leastRad + quarter;
+  const roomM = (yawRad: number) => fingerRoomM(cubeM, yawRad, othersM);
+  return roomM(leastRad) >= 0 || roomM(leastRad) >= roomM(otherRad) ? leastRad : otherRad;
+}
+
+/** Least distance of another box from the open fingers [m]; negative when they would meet. */
+function fingerRoomM(cubeM: Point, yawRad: number, othersM: readonly Point[]): number {
+  // The fingers close along the flange's y axis: (sin, -cos) of the turn.
+  const [alongX, alongY] = [Math.sin(yawRad), -Math.cos(yawRad)];
+  return Math.min(
+    Number.POSITIVE_INFINITY,
+    ...othersM.map(([x, y]) => {
+      const [dx, dy] = [x - cubeM[0], y - cubeM[1]];
+      const alongM = Math.abs(dx * alongX + dy * alongY) - FINGER_REACH_M;
+      const acrossM = Math.abs(-dx * alongY + dy * alongX) - FINGER_HALF_WIDTH_M;
+      return Math.hypot(Math.max(0, alongM), Math.max(0, acrossM)) - BOX_RADIUS_M;
+    }),
+  );
+}

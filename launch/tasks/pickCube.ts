@@ -1,0 +1,62 @@
+/**
+ * PickCube: the red cube lifted 10 cm off where it lay and held there for a second. This file judges one trial from the
+ * lab's ground truth; it neither moves nor sees anything.
+ */
+import type { TruthSample } from "./truth.js";
+
+/** Of the cube's centre above where it lay [m]. */
+export const LIFTED_M = 0.1;
+export const HELD_S = 1;
+export const PICK_TRIAL_S = 20;
+
+export interface PickVerdict {
+  readonly success: boolean;
+  /** First time that it was so high; undefined when never. */
+  readonly liftedAtS: number | undefined;
+  readonly highestM: number;
+  readonly finalM: number;
+  readonly endedBecause:
+    | "held the cube"
+    | "lost the cube"
+    | "never lifted the cube"
+    | "policy stopped"
+    | "no ground truth";
+}
+
+/**
+ * @param samples of the whole trial, the first one before anything moves
+ * @param ranToTheEnd false when who moved the arm stopped by itself
+ */
+export function judgePick(samples: readonly TruthSample[], ranToTheEnd: boolean): PickVerdict {
+  const [first] = samples;
+  const last = samples.at(-1);
+  if (first === undefined || last === undefined) {
+    const nothing = { liftedAtS: undefined, highestM: Number.NaN, finalM: Number.NaN };
+    return { success: false, ...nothing, endedBecause: "no ground truth" };
+  }
+  const heightsM = samples.map(({ blockM }) => blockM[2] - first.blockM[2]);
+  const liftedAtS = samples.find((_, index) => heightsM[index]! >= LIFTED_M)?.atS;
+  const held = isHeldAtTheEnd(samples, heightsM);
+  return {
+    success: ranToTheEnd && held,
+    liftedAtS,
+    highestM: Math.max(...heightsM),
+    finalM: heightsM.at(-1)!,
+    endedBecause: !ranToTheEnd
+      ? "policy stopped"
+      : held
+        ? "held the cube"
+        : liftedAtS === undefined
+          ? "never lifted the cube"
+          : "lost the cube",
+  };
+}
+
+/** Up during all of the last second, which the trial must have. */
+function isHeldAtTheEnd(samples: readonly TruthSample[], heightsM: readonly number[]): boolean {
+  const fromS = samples.at(-1)!.atS - HELD_S;
+  if (samples[0]!.atS > fromS) return false;
+  // The newest sample that is no younger than the span counts too: what was between two samples was up as well.
+  const begin = samples.findLastIndex(({ atS }) => atS <= fromS);
+  return heightsM.slice(begin).every((heightM) => heightM >= LIFTED_M);
+}
