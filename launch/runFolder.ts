@@ -108,6 +108,9 @@ export function stateFolder(cellName: string, env: NodeJS.ProcessEnv = process.e
   return join(own || join(fileURLToPath(repositoryRootUrl()), ".cerebellum", "state"), cellName);
 }
 
+/** Where a cell keeps its calibrations. */
+export const calibrationFolder = (cellName: string): string => join(stateFolder(cellName), "calibration");
+
 function has(path: string): boolean {
   try {
     accessSync(path);

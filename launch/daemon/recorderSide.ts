@@ -1,5 +1,6 @@
 /** The recorder of a cell: which topics it hears, from whom, and what it knows about the cell. */
 import type { Logger } from "pino";
+import { calibrationRecord, openTrackerStore } from "../../calibration/store.js";
 import type { Clock } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
@@ -14,6 +15,7 @@ import type { RawTopic } from "../../runtime/ros/rawTopics.js";
 import { recordedCell } from "../cell/load.js";
 import { publishedTopics, STATIC_TRANSFORM_TOPIC, TRANSFORM_TOPIC } from "../cell/recordedTopics.js";
 import type { CellConfig } from "../cell/schema.js";
+import { calibrationFolder } from "../runFolder.js";
 import { softwareIdentity } from "../software.js";
 import { RESTART_RULES, RestartBudget } from "./restartPolicy.js";
 
@@ -49,6 +51,7 @@ export async function startRecorder(options: RecorderSideOptions): Promise<Recor
     restart: { delayMs: RESTART_RULES.recorderWorker.delayMs, take: () => budget.take(clock.nowNs()) },
     bundle,
     engine,
+    calibration: () => calibrationRecord(openTrackerStore(calibrationFolder(cell.name))),
     onFailed,
     log: (level, event, text) => log[level]({ event }, text),
     setup: {
@@ -81,7 +84,6 @@ export async function startRecorder(options: RecorderSideOptions): Promise<Recor
       policyCameras: cell.policy === undefined ? [] : [cell.policy.camera],
       prefixes,
       cell: recordedCell(cell),
-      calibration: {},
       software: await softwareIdentity(),
     },
   });

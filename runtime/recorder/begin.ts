@@ -53,7 +53,7 @@ export async function refuseWhenFull(
 /** Makes the episode's file. @throws CerebellumError RECORDING_FAILED, FILE_UNREADABLE, ROS_UNAVAILABLE */
 export async function beginEpisode(
   setup: RecorderSetup,
-  { request, bundle, engine }: StartMessage,
+  { request, bundle, engine, calibration }: StartMessage,
   robots: ReadonlyMap<string, ServoInfo>,
   parts: BeginParts,
 ): Promise<Begun> {
@@ -83,7 +83,7 @@ export async function beginEpisode(
       cameras: recordedCameras(setup),
       topics: plan.topics.map(({ topic }) => topic),
       cell: setup.cell,
-      calibration: setup.calibration,
+      calibration,
       bundle: bundleRecord,
       software: { ...setup.software, ...engine },
       context: request.context,

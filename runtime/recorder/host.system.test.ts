@@ -40,6 +40,7 @@ function launch(over: Partial<RecorderHostOptions> = {}): void {
     restart: { delayMs: 20, take: () => restartsLeft-- > 0 },
     bundle: () => ({ name: "test", task: "test", manifestSha256: "00" }),
     engine: () => ({}),
+    calibration: () => ({ tracker: { sha256: "ab" } }),
     log: (_level, event, text) => logged.push(`${event}: ${text}`),
     setup: {
       inputs: [...INPUTS],
@@ -54,7 +55,6 @@ function launch(over: Partial<RecorderHostOptions> = {}): void {
       policyCameras: ["wrist"],
       prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),
       cell: {},
-      calibration: {},
       software: {},
     },
     ...over,
@@ -83,6 +83,7 @@ it("records through the real thread: ring, servo socket, file", async () => {
   expect(ended).toMatchObject({ outcome: "success", dropped: 0, lostBefore: 0 });
   const reader = await EpisodeReader.open(at);
   await reader.close();
+  expect(reader.start.calibration).toEqual({ tracker: { sha256: "ab" } });
   const counts = Object.fromEntries(reader.topics.map(({ topic, count }) => [topic, count]));
   expect(counts).toMatchObject({ [NOTE]: 1, [JOINTS]: 50 });
   expect(counts[servoTickTopic("arm")]).toBeGreaterThan(15);

@@ -50,6 +50,8 @@ export interface RecorderHostOptions {
   readonly bundle: () => EpisodeStart["bundle"];
   /** What computes that policy: software and processor, for a replay to the last bit. */
   readonly engine: () => EpisodeStart["software"];
+  /** Calibrations in force now. */
+  readonly calibration: () => EpisodeStart["calibration"];
   readonly log: (level: "info" | "warn" | "error", event: string, text: string) => void;
   /** The thread has ended by itself, with what happens now. */
   readonly onFailed?: (text: string) => void;
@@ -191,12 +193,13 @@ export class RecorderHost {
     const started = new Promise((resolve, reject) => {
       this.#onStarted = { resolve, reject };
     });
-    const { bundle, engine } = this.#options;
+    const { bundle, engine, calibration } = this.#options;
     this.#post({
       kind: "start",
       request: { ...request, strict },
       bundle: bundle(),
       engine: engine(),
+      calibration: calibration(),
     });
     return (await this.#within(started, "start the episode")) as StartedEpisode;
   }

@@ -43,7 +43,6 @@ export const RecorderSetup = z.strictObject({
   /** Where message definitions are: ament prefixes, nearest overlay first. */
   prefixes: z.array(z.string()),
   cell: EpisodeStart.shape.cell,
-  calibration: EpisodeStart.shape.calibration,
   software: EpisodeStart.shape.software,
 });
 export type RecorderSetup = z.infer<typeof RecorderSetup>;
@@ -83,6 +82,8 @@ export const ToRecorder = z.discriminatedUnion("kind", [
     request: StartRequest.extend({ strict: z.boolean() }),
     bundle: EpisodeStart.shape.bundle,
     engine: EpisodeStart.shape.software,
+    /** What is in force now: somebody may calibrate between two episodes. */
+    calibration: EpisodeStart.shape.calibration,
   }),
   z.strictObject({ kind: z.literal("label"), outcome: Outcome, note: z.string() }),
   z.strictObject({ kind: z.literal("stop"), because: EndCause, detail: z.string() }),

@@ -170,6 +170,7 @@ describe("an episode from start to stop", () => {
       },
       bundle: null,
       engine: {},
+      calibration: {},
     });
     expect((await rig.next("startFailed")).failure.code).toBe("RECORDING_FAILED");
     expect((await rig.start({ name: "episode-000041" })).episode).toBe("episode-000041");
@@ -489,6 +490,7 @@ describe("a start that cannot be", () => {
       request: { task: "test", kind: "other", note: "", context: {}, strict: false, ...request },
       bundle: null,
       engine: {},
+      calibration: {},
     });
     return (await rig.next("startFailed")).failure;
   };

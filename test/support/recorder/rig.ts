@@ -82,7 +82,6 @@ export class RecorderRig {
       policyCameras: ["wrist"],
       prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),
       cell: { name: "test" },
-      calibration: {},
       software: { cerebellum: "test" },
       ...setup,
     };
@@ -137,6 +136,7 @@ export class RecorderRig {
       },
       bundle,
       engine: {},
+      calibration: {},
     });
     return this.next("started");
   }
