@@ -311,6 +311,9 @@ export class Lab {
       case "pose":
         await this.teleport(request.positionRad);
         return {};
+      case "push":
+        this.memory.push(request.forceN, (await this.truth()).simulatedS + request.ms / 1000);
+        return {};
       case "armFault":
         this.emulator.injectError(request.errorCode);
         return {};

@@ -116,6 +116,22 @@ function buildProgram(): Command {
       );
   }
 
+  const teach = program
+    .command("teach")
+    .description("kinesthetic teaching: guide the arm by hand, recorded like any demonstration");
+  for (const [name, on, description] of [
+    ["on", true, "set the arm free: keep your hands off until it says so"],
+    ["off", false, "make the controller hold it again, while it stands still"],
+  ] as const)
+    teach
+      .command(name)
+      .description(description)
+      .option("--robot <name>", "name of the robot; the cell's only one when left out")
+      .addOption(cellOption())
+      .action(async (options: { cell: string; robot?: string }) =>
+        (await import("./commands/daemon.js")).teach(on, options),
+      );
+
   declareRecord(program, cellOption, json);
 
   program

@@ -32,6 +32,8 @@ export interface Supervisor {
   stop(category: StopCategory, reason: string): Promise<Outcome>;
   /** Leaves the stopped or faulted state; nothing moves. */
   reset(): Promise<Outcome>;
+  /** On: the robot can be moved by hand, and is recorded like any other. Off: it holds, and is not enabled. */
+  teach(robot: string, on: boolean): Promise<Outcome>;
   /** Without a bundle, the one that the cell file names. */
   startPolicy(bundle?: string): Promise<Outcome>;
   stopPolicy(): Promise<Outcome>;

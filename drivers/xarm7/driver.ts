@@ -376,8 +376,8 @@ export class XArm7Driver implements ArmDriver {
     while (!signal.aborted) {
       await sleepMs(this.#clock, HOUSEKEEPING_MS, signal);
       if (signal.aborted) return;
-      if (this.#phase === "active") this.#watchReports();
       const isUsed = this.#phase === "active" || this.#phase === "teach";
+      if (isUsed) this.#watchReports();
       if (isUsed && this.#gripper !== undefined) await this.#tendGripper(this.#gripper);
     }
   }

@@ -27,6 +27,11 @@ export const LabRequest = z.discriminatedUnion("do", [
       .length(7)
       .describe("Teleports the simulated arm; only while it is not enabled"),
   }),
+  z.strictObject({
+    do: z.literal("push"),
+    forceN: Point.describe("Of a person's hand on the tool point, base frame"),
+    ms: z.number().positive().max(60_000).describe("Simulated time"),
+  }),
   z.strictObject({ do: z.literal("armFault"), errorCode: z.int().min(0).max(255) }),
   z.strictObject({ do: z.literal("camera"), action: z.enum(["run", "freeze", "drop", "stop"]) }),
   z.strictObject({

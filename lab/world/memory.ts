@@ -19,6 +19,7 @@ const FLOATS = {
   toolM: 3,
   target: ARM_JOINTS,
   gripper: 2,
+  push: 4,
 };
 type FloatName = keyof typeof FLOATS;
 const FLOAT_START = 4 * INTEGERS + 8 * BIG_INTEGERS;
@@ -51,6 +52,7 @@ export class WorldMemory {
   readonly #times: BigInt64Array;
   readonly #timeS: Float64Array;
   readonly #gripper: Float64Array;
+  readonly #push: Float64Array;
   readonly qpos: Float64Array;
   /** Of the arm's joints [rad/s] and [N m]. */
   readonly velocityRadPerS: Float64Array;
@@ -79,6 +81,7 @@ export class WorldMemory {
     this.toolM = floats("toolM");
     this.targetRad = floats("target");
     this.#gripper = floats("gripper");
+    this.#push = floats("push");
   }
 
   get enabled(): boolean {
@@ -109,6 +112,17 @@ export class WorldMemory {
   setGripper(openingM: number, speedMPerS: number): void {
     this.#gripper[1] = speedMPerS;
     this.#gripper[0] = openingM;
+  }
+
+  /** Force [N] of a person's hand on the tool point, base frame, until simulated time `untilS`. */
+  get pushN(): Float64Array {
+    return this.#push.subarray(0, 3);
+  }
+  get pushUntilS(): number {
+    return this.#push[3]!;
+  }
+  push(forceN: readonly [number, number, number], untilS: number): void {
+    this.#push.set([...forceN, untilS]);
   }
 
   /** Physics thread only: writes one step's state as a whole. */

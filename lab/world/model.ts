@@ -29,6 +29,9 @@ export class WorldModel {
   readonly geomM: Float64Array;
   readonly geomRotation: Float64Array;
   readonly toolM: Float64Array;
+  /** External force [N] and torque [N m] on the last link at its centre of mass, base frame. */
+  readonly flangeWrench: Float64Array;
+  readonly flangeCentreM: Float64Array;
   readonly #distractorGeoms: readonly number[];
   readonly #distractorBodies: readonly number[];
 
@@ -67,6 +70,9 @@ export class WorldModel {
     this.geomM = data.geom_xpos;
     this.geomRotation = data.geom_xmat;
     this.toolM = data.site_xpos;
+    const flange = this.bodyId("link7");
+    this.flangeWrench = data.xfrc_applied.subarray(6 * flange, 6 * flange + 6);
+    this.flangeCentreM = data.xipos.subarray(3 * flange, 3 * flange + 3);
     const names = Array.from({ length: DISTRACTORS_MAX }, (_, index) => `distractor${index}`);
     this.#distractorGeoms = names.map((name) => this.geomId(name));
     this.#distractorBodies = names.map((name) => this.bodyId(name));

@@ -55,6 +55,31 @@ describe("Physics", () => {
     cell.physics.dispose();
   });
 
+  it("lets a hand move it in free drive, holds where the hand has left it, and resists while it follows", async () => {
+    const cell = await open();
+    cell.plant.setEnabled(true);
+    moveTo(cell, [0.5, 0, 0.3], 500);
+    cell.run(400);
+    const startM = [...cell.memory.toolM];
+    const pushedM = () => cell.memory.toolM[1]! - startM[1]!;
+    cell.memory.push([0, 20, 0], cell.physics.timeS + 0.5);
+    cell.run(250);
+    expect(Math.abs(pushedM())).toBeLessThan(0.02);
+    cell.run(400);
+    cell.plant.setFreeDrive(true);
+    cell.run(500);
+    // Free and untouched it stays.
+    expect(Math.abs(pushedM())).toBeLessThan(2e-3);
+    cell.memory.push([0, 20, 0], cell.physics.timeS + 0.5);
+    cell.run(250);
+    expect(pushedM()).toBeGreaterThan(0.05);
+    cell.run(500);
+    const leftM = pushedM();
+    cell.run(500);
+    expect(pushedM()).toBeCloseTo(leftM, 2);
+    cell.physics.dispose();
+  });
+
   it("stands still with its brakes on, whatever the setpoint", async () => {
     const cell = await open();
     const before = Float64Array.from(cell.plant.positionRad);

@@ -72,6 +72,7 @@ export class Physics {
     if (mode !== this.#mode) this.#enterMode(mode);
     if (mode === "servo") world.ctrl.set(memory.targetRad);
     this.#moveGripper();
+    this.#push();
     world.step();
     this.#steps++;
   }
@@ -121,6 +122,20 @@ export class Physics {
     const reachM = this.#memory.gripperSpeedMPerS * this.#stepS;
     this.#openingM += Math.min(reachM, Math.max(-reachM, leftM));
     this.world.ctrl[GRIPPER_ACTUATOR] = driveFromOpeningRad(this.#openingM);
+  }
+
+  /** A hand that pushes or pulls at the tool point. */
+  #push(): void {
+    const { flangeWrench: wrench, flangeCentreM: centre, toolM: tool } = this.world;
+    wrench.fill(0);
+    if (this.timeS >= this.#memory.pushUntilS) return;
+    const force = this.#memory.pushN;
+    wrench.set(force);
+    for (let axis = 0; axis < 3; axis++) {
+      const [next, last] = [(axis + 1) % 3, (axis + 2) % 3];
+      wrench[3 + axis] =
+        (tool[next]! - centre[next]!) * force[last]! - (tool[last]! - centre[last]!) * force[next]!;
+    }
   }
 
   dispose(): void {

@@ -1,4 +1,5 @@
-/** Commands that talk to a running daemon: `status`, `reset`, `enable`, `policy start|stop`. */
+/** Commands that talk to a running daemon: `status`, `reset`, `enable`, `teach on|off`, `policy start|stop`. */
+import { CerebellumError } from "../../core/errors.js";
 import { loadCell } from "../cell/load.js";
 import { askDaemon } from "../control/client.js";
 import type { ControlRequest } from "../control/protocol.js";
@@ -17,6 +18,19 @@ export async function status(options: { cell: string; json?: string }): Promise<
 
 /** Enabling waits for the arm, so it may take longer than an ordinary answer. */
 const SLOW_MS = 30_000;
+
+/** @param robot the cell's only one when left out */
+export async function teach(on: boolean, { cell, robot }: { cell: string; robot?: string }): Promise<void> {
+  const robots = Object.keys(loadCell(cell).robots);
+  const [only] = robots;
+  if (robot === undefined && robots.length > 1)
+    throw new CerebellumError(
+      "CONFIG_INVALID",
+      `This cell has several robots: ${robots.join(", ")}`,
+      "Name one with --robot",
+    );
+  console.log((await ask(cell, { do: "teach", robot: robot ?? only!, on }, SLOW_MS)).message);
+}
 
 export async function simple(
   request: "reset" | "enable" | "startPolicy" | "stopPolicy",

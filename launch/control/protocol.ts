@@ -11,6 +11,7 @@ export const ControlRequest = z.discriminatedUnion("do", [
   }),
   z.strictObject({ do: z.literal("enable") }),
   z.strictObject({ do: z.literal("reset") }),
+  z.strictObject({ do: z.literal("teach"), robot: z.string().max(64), on: z.boolean() }),
   z.strictObject({ do: z.literal("startPolicy"), bundle: z.string().optional() }),
   z.strictObject({ do: z.literal("stopPolicy") }),
   z.strictObject({ do: z.literal("startRecording"), request: StartRequest.extend({ task: z.string() }) }),

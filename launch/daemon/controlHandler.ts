@@ -21,6 +21,8 @@ export function answerControl(daemon: Daemon, requestShutdown: () => void): Cont
         return answer(await supervisor.enable());
       case "reset":
         return answer(await supervisor.reset());
+      case "teach":
+        return answer(await supervisor.teach(request.robot, request.on));
       case "startPolicy":
         return answer(await supervisor.startPolicy(request.bundle));
       case "stopPolicy":

@@ -21,6 +21,7 @@ function start(parts: Partial<CellParts> = {}) {
     Object.assign(servo, {
       stop: async (category: number, reason: string) => void calls.push(`${name} stop ${category} ${reason}`),
       reset: async () => void calls.push(`${name} reset`),
+      teach: async (on: boolean) => void calls.push(`${name} teach ${on ? "on" : "off"}`),
       enable: async () => void calls.push(`${name} enable`),
     });
     return {

@@ -36,6 +36,7 @@ const LEVELS: Record<ServoStateName, DiagnosticLevel> = {
   stopping: "warn",
   stopped: "warn",
   faulted: "error",
+  teaching: "warn",
 };
 const WAYS_ON: Record<ServoStateName, string> = {
   disconnected: "the device does not answer; check its power, cable and address",
@@ -45,6 +46,8 @@ const WAYS_ON: Record<ServoStateName, string> = {
   stopping: "decelerating",
   stopped: "stopped; `./cerebellum why` explains it; `./cerebellum reset`, then `./cerebellum enable`",
   faulted: "faulted; `./cerebellum why` names the cause; then `./cerebellum reset` and `./cerebellum enable`",
+  teaching:
+    "free: it can be moved by hand; `./cerebellum teach off` while it stands still makes it hold again",
 };
 
 export class CellSupervisor implements Supervisor {
@@ -83,6 +86,22 @@ export class CellSupervisor implements Supervisor {
       await robot.revive();
       await robot.supervisor.reset();
     });
+  }
+
+  /** Kinesthetic teaching. What may not be enabled may not be set free either. */
+  teach(robot: string, on: boolean): Promise<Outcome> {
+    const kept = this.#parts.robots.get(robot);
+    if (kept === undefined)
+      return Promise.resolve({
+        success: false,
+        message: `this cell has no robot "${robot}"; it has ${[...this.#parts.robots.keys()].join(", ")}`,
+      });
+    const against = on ? this.#parts.whyNotEnable?.() : undefined;
+    if (against !== undefined) return Promise.resolve({ success: false, message: against });
+    const done = on
+      ? `${robot} is free: it stands by itself for a moment, then guide it by hand`
+      : `${robot} is held by its controller; \`./cerebellum enable\` goes on`;
+    return outcome(done, () => kept.supervisor.teach(on));
   }
 
   startPolicy(bundle?: string): Promise<Outcome> {

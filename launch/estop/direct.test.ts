@@ -44,6 +44,7 @@ async function serveServo(robot: string, stop: LinkHandler["stop"]): Promise<voi
     gripper: refuse,
     enable: refuse,
     reset: refuse,
+    teach: refuse,
     stop,
   });
   await server.listen(run.servoSocket(robot));

@@ -24,6 +24,7 @@ function start() {
     enable: () => answer("enable"),
     stop: (category, reason) => answer(`stop ${category} ${reason}`),
     reset: () => answer("reset"),
+    teach: async () => ({ success: true, message: "" }),
     startPolicy: (bundle) => answer(`start ${bundle}`),
     stopPolicy: () => answer("stopPolicy"),
     diagnostics: () => Promise.resolve([item]),

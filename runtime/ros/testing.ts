@@ -172,6 +172,7 @@ export class FakeServo implements ServoClient {
   enable = () => Promise.resolve();
   stop = () => Promise.resolve();
   reset = () => Promise.resolve();
+  teach = () => Promise.resolve();
   revokeLease = () => Promise.resolve();
   close = () => Promise.resolve();
   statistics = () => Promise.reject(new Error("not in this test"));

@@ -8,7 +8,10 @@ import type { MonotonicNs } from "../../core/clock.js";
 import type { Fault, StopCategory } from "../../drivers/contract.js";
 import type { TriggerName } from "./triggers.js";
 
-/** `holding` is enabled without a commander; `stopped` is latched until an explicit reset. */
+/**
+ * `holding` is enabled without a commander; `stopped` is latched until an explicit reset; in `teaching` the device lets
+ * a person move it by hand, and nothing is sent.
+ */
 export const SERVO_STATES = [
   "disconnected",
   "connected",
@@ -17,6 +20,8 @@ export const SERVO_STATES = [
   "stopping",
   "stopped",
   "faulted",
+  // Last, because the black box stores places in this list.
+  "teaching",
 ] as const;
 export type ServoStateName = (typeof SERVO_STATES)[number];
 
@@ -172,6 +177,11 @@ export interface ServoClient {
   stop(category: StopCategory, reason: string): Promise<void>;
   /** Supervisor only: takes the lease away; the arm brakes to a hold. */
   revokeLease(reason: string): Promise<void>;
+  /**
+   * Supervisor only. On: from `connected` or from `holding` at rest; resolves when the arm is free. Off: refused while the
+   * arm moves; resolves when the device holds it, not enabled.
+   */
+  teach(on: boolean): Promise<void>;
   /** Supervisor only: leaves `stopped` or `faulted` for `connected`, re-reading the device and re-asserting limits. */
   reset(): Promise<void>;
   statistics(): Promise<ServoStatistics>;

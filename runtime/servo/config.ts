@@ -78,6 +78,35 @@ export const ServoConfig = z.strictObject({
     .max(1)
     .default(0.35)
     .describe("Largest distance of any joint from its setpoint; beyond it the arm stops"),
+  teach: z
+    .strictObject({
+      velocityMaxRadPerS: z
+        .number()
+        .positive()
+        .max(3)
+        .default(1.5)
+        .describe("A free arm that moves faster in any joint is stopped"),
+      settleMs: z
+        .number()
+        .min(200)
+        .max(3000)
+        .default(700)
+        .describe("After being set free the arm must stand by itself for so long"),
+      settleRadMax: z
+        .number()
+        .positive()
+        .max(0.2)
+        .default(0.02)
+        .describe("Moved farther meanwhile, it sinks: wrong load or mounting"),
+      stillRadPerS: z
+        .number()
+        .positive()
+        .max(0.2)
+        .default(0.03)
+        .describe("Slower in every joint counts as still"),
+    })
+    .prefault({})
+    .describe("Kinesthetic teaching: the arm is moved by hand"),
   lateTicksMax: z.int().positive().max(100).default(25).describe("Consecutive missed ticks that mean a stop"),
   realtimePriority: z
     .int()

@@ -73,6 +73,15 @@ export class DeviceSession {
     });
   }
 
+  /** Lets the device be moved by hand, or makes it hold again. */
+  async setTeachMode(on: boolean): Promise<void> {
+    await this.#exclusive(on ? "teach mode" : "teach mode's end", async (signal) => {
+      await this.#leaving;
+      signal.throwIfAborted();
+      await this.#driver.setTeachMode(on, signal);
+    });
+  }
+
   /** Leaves streaming; later operations wait for it. Never rejects. */
   leave(category: StopCategory): Promise<void> {
     this.abort("the servo stops");

@@ -26,6 +26,7 @@ import { createSnapshot, type MutableSnapshot, takeDeviceState } from "./snapsho
 import { advance, canAdvance, passesCommands, type ServoEventName, streams } from "./states.js";
 import { graver, STOP_CATEGORIES } from "./stopCategories.js";
 import { Supervision } from "./supervision.js";
+import { TeachMode } from "./teachMode.js";
 import type { TriggerName } from "./triggers.js";
 import type { MovingBody } from "./zones.js";
 
@@ -60,6 +61,7 @@ export class Servo implements LinkHandler {
   readonly #snapshot: MutableSnapshot;
   #loop: ServoLoop | undefined;
   readonly #follower: Follower;
+  readonly #teachMode: TeachMode;
   #limits: ArmLimits;
   #state: ServoStateName = "disconnected";
   #epoch = 1;
@@ -83,6 +85,16 @@ export class Servo implements LinkHandler {
       stop: (trigger, reason) => void this.#stopFor(trigger, 2, reason),
       endLease: (trigger, reason) => this.#endLease(reason, trigger),
       supervisorSilentMs: (nowMs) => this.#supervision.silentMs(nowMs),
+    });
+    this.#teachMode = new TeachMode({
+      ...options,
+      device: this.#device,
+      state: () => this.#state,
+      advance: (event, why) => this.#advance(event, why),
+      atRest: () => this.#follower.atRest,
+      supervisorSilentMs: () => this.#supervision.silentMs(this.#nowMs()),
+      raiseEpoch: () => void this.#epoch++,
+      stop: (trigger, reason) => void this.#stopFor(trigger, 2, reason),
     });
     this.#snapshot = createSnapshot(jointCount);
     options.driver.onFault((fault) => this.#onFault(fault));
@@ -113,7 +125,8 @@ export class Servo implements LinkHandler {
 
   /** Ends motion within the limits and leaves the arm holding. */
   async close(): Promise<void> {
-    if (streams(this.#state)) await this.#stopFor("processEnds", 2, "the servo process ends");
+    if (streams(this.#state) || this.#state === "teaching")
+      await this.#stopFor("processEnds", 2, "the servo process ends");
     await this.#device.close();
   }
 
@@ -292,10 +305,12 @@ export class Servo implements LinkHandler {
     this.#dropHolder(`stopped: ${reason}`);
     this.#device.abort(`stop of category ${category}`);
     const moved = streams(this.#state);
+    const wasFree = this.#state === "teaching";
     this.#stopCategory = this.#state === "stopping" ? graver(this.#stopCategory, category) : category;
     this.#advance("stopRequested", `stop of category ${category}: ${reason}`);
     const { decelerates } = STOP_CATEGORIES[category];
-    if (!decelerates) {
+    // Nothing is streamed to a free arm, so only the device itself can hold it.
+    if (!decelerates || wasFree) {
       const left = this.#driver.stopNow(category);
       this.#events.tell(
         "state",
@@ -324,11 +339,17 @@ export class Servo implements LinkHandler {
     this.#advance("reset", "reset");
   }
 
+  /** @throws CerebellumError of `TeachMode` */
+  async teach(on: boolean): Promise<void> {
+    await (on ? this.#teachMode.start() : this.#teachMode.end());
+  }
+
   // The tick
 
   tick(tick: Tick): void {
     const reasons = streams(this.#state) ? this.#follower.tick(tick, this.#state) : this.#follower.doubts;
     if (this.#state === "stopping" && this.#follower.atRest) void this.#finishStop();
+    if (this.#state === "teaching") this.#teachMode.tick(tick.nowMs);
     this.#publish(tick.index, reasons);
   }
 

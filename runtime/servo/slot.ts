@@ -71,6 +71,10 @@ export class ServoSlot implements ServoClient {
     return this.#ask((client) => client.reset());
   }
 
+  teach(on: boolean): Promise<void> {
+    return this.#ask((client) => client.teach(on));
+  }
+
   statistics(): Promise<ServoStatistics> {
     return this.#ask((client) => client.statistics());
   }

@@ -12,21 +12,23 @@ import {
 
 /** Every pair, written out by hand a second time: `-` is refused. Columns follow SERVO_EVENTS. */
 const EXPECTED: Record<ServoStateName, string> = {
-  //             linkUp    linkDown     enabled   leaseGranted leaseEnded stopRequested stopFinished reset     fault
+  //             linkUp    linkDown     enabled   leaseGranted leaseEnded stopRequested stopFinished reset     fault   teach: Requested Started Ended
   disconnected:
-    "            connected disconnected -         -            -          stopped       -            -         faulted",
+    "            connected disconnected -         -            -          stopped       -            -         faulted - - -",
   connected:
-    "            connected disconnected holding   -            -          stopped       -            connected faulted",
+    "            connected disconnected holding   -            -          stopped       -            connected faulted connected teaching -",
   holding:
-    "            -         disconnected holding   following    holding    stopping      -            -         faulted",
+    "            -         disconnected holding   following    holding    stopping      -            -         faulted connected - -",
   following:
-    "            -         disconnected following -            holding    stopping      -            -         faulted",
+    "            -         disconnected following -            holding    stopping      -            -         faulted - - -",
   stopping:
-    "            -         stopped      -         -            stopping   stopping      stopped      -         faulted",
+    "            -         stopped      -         -            stopping   stopping      stopped      -         faulted - - -",
   stopped:
-    "            stopped   stopped      -         -            stopped    stopped       stopped      connected stopped",
+    "            stopped   stopped      -         -            stopped    stopped       stopped      connected stopped - - -",
   faulted:
-    "            faulted   faulted      -         -            faulted    faulted       faulted      connected faulted",
+    "            faulted   faulted      -         -            faulted    faulted       faulted      connected faulted - - -",
+  teaching:
+    "            -         disconnected -         -            -          stopped       -            -         faulted - - connected",
 };
 const PAIRS = SERVO_STATES.flatMap((state) =>
   SERVO_EVENTS.map((event, column) => {
@@ -69,6 +71,19 @@ describe("servo states", () => {
       );
       expect(exits).toEqual(["reset"]);
     }
+  });
+
+  it("sets the arm free from connected only, and streams again only after connected", () => {
+    const into = PAIRS.filter(({ state, expected }) => expected === "teaching" && state !== "teaching");
+    expect(into).toEqual([{ state: "connected", event: "teachStarted", expected: "teaching" }]);
+    expect(streams("teaching")).toBe(false);
+    const onward = PAIRS.filter(({ state, expected }) => state === "teaching" && expected !== "-");
+    expect(onward.map(({ expected }) => expected).sort()).toEqual([
+      "connected",
+      "disconnected",
+      "faulted",
+      "stopped",
+    ]);
   });
 
   it("latches a stop that was asked for while the link breaks", () => {

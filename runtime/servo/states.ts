@@ -2,7 +2,8 @@
  * The servo's states as one table: every state answers every event, with the next state or with `refused`. Rules that
  * the tests hold: only `following` passes commands; a stop request leads in one step from everywhere to a state that
  * passes none; nothing but a reset leaves `stopped` or `faulted`, also when the device was lost and has come back in
- * between; whoever comes from `disconnected` is `connected`: not enabled, and enabling it is explicit.
+ * between; whoever comes from `disconnected` is `connected`: not enabled, and enabling it is explicit; an arm that was
+ * free (`teaching`) is never enabled without going through `connected`.
  */
 import { CerebellumError } from "../../core/errors.js";
 import type { ServoStateName } from "./api.js";
@@ -21,6 +22,12 @@ export const SERVO_EVENTS = [
   /** Asked for by a supervisor, after the device was read again. */
   "reset",
   "fault",
+  /** Streaming ends so that the device can be set free. */
+  "teachRequested",
+  /** The device lets itself be moved by hand. */
+  "teachStarted",
+  /** The device holds again. */
+  "teachEnded",
 ] as const;
 export type ServoEventName = (typeof SERVO_EVENTS)[number];
 
@@ -39,6 +46,9 @@ export const transitions: Record<ServoStateName, Record<ServoEventName, ServoSta
     stopFinished: refused,
     reset: refused,
     fault: "faulted",
+    teachRequested: refused,
+    teachStarted: refused,
+    teachEnded: refused,
   },
   connected: {
     linkUp: "connected",
@@ -50,6 +60,9 @@ export const transitions: Record<ServoStateName, Record<ServoEventName, ServoSta
     stopFinished: refused,
     reset: "connected",
     fault: "faulted",
+    teachRequested: "connected",
+    teachStarted: "teaching",
+    teachEnded: refused,
   },
   holding: {
     linkUp: refused,
@@ -61,6 +74,9 @@ export const transitions: Record<ServoStateName, Record<ServoEventName, ServoSta
     stopFinished: refused,
     reset: refused,
     fault: "faulted",
+    teachRequested: "connected",
+    teachStarted: refused,
+    teachEnded: refused,
   },
   following: {
     linkUp: refused,
@@ -72,6 +88,9 @@ export const transitions: Record<ServoStateName, Record<ServoEventName, ServoSta
     stopFinished: refused,
     reset: refused,
     fault: "faulted",
+    teachRequested: refused,
+    teachStarted: refused,
+    teachEnded: refused,
   },
   stopping: {
     linkUp: refused,
@@ -84,6 +103,9 @@ export const transitions: Record<ServoStateName, Record<ServoEventName, ServoSta
     stopFinished: "stopped",
     reset: refused,
     fault: "faulted",
+    teachRequested: refused,
+    teachStarted: refused,
+    teachEnded: refused,
   },
   stopped: {
     linkUp: "stopped",
@@ -95,6 +117,9 @@ export const transitions: Record<ServoStateName, Record<ServoEventName, ServoSta
     stopFinished: "stopped",
     reset: "connected",
     fault: "stopped",
+    teachRequested: refused,
+    teachStarted: refused,
+    teachEnded: refused,
   },
   faulted: {
     linkUp: "faulted",
@@ -106,6 +131,23 @@ export const transitions: Record<ServoStateName, Record<ServoEventName, ServoSta
     stopFinished: "faulted",
     reset: "connected",
     fault: "faulted",
+    teachRequested: refused,
+    teachStarted: refused,
+    teachEnded: refused,
+  },
+  teaching: {
+    linkUp: refused,
+    linkDown: "disconnected",
+    enabled: refused,
+    leaseGranted: refused,
+    leaseEnded: refused,
+    stopRequested: "stopped",
+    stopFinished: refused,
+    reset: refused,
+    fault: "faulted",
+    teachRequested: refused,
+    teachStarted: refused,
+    teachEnded: "connected",
   },
 };
 

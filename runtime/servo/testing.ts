@@ -127,7 +127,11 @@ export class FakeDriver implements ArmDriver {
     this.calls.push(`gripper ${openingM}`);
   }
 
-  async setTeachMode(): Promise<void> {}
+  async setTeachMode(on: boolean): Promise<void> {
+    this.calls.push(`teach ${on ? "on" : "off"}`);
+    if (this.failWith) throw this.failWith;
+    await this.activation;
+  }
 
   counters(): ArmDriverCounters {
     return { sent: this.sent.length, replied: 0, unanswered: 0, reports: 0, corrupt: 0, reconnects: 0 };
@@ -150,6 +154,11 @@ export class FakeDriver implements ArmDriver {
 
   moveByHand(byRad: number): void {
     this.#armRad[1]! += byRad;
+  }
+
+  /** What the next reports say of every joint. */
+  turnByHand(velocityRadPerS: number): void {
+    this.#state.velocityRadPerS.fill(velocityRadPerS);
   }
 
   /** A device report: the arm is where the newest setpoint says. */

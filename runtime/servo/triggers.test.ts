@@ -35,6 +35,14 @@ async function keepAsking({ bench, epoch }: Moving, ms: number): Promise<void> {
   }
 }
 
+/** From moving to an arm that a person may guide. */
+async function free(bench: ServoBench): Promise<void> {
+  bench.servo.revokeLease(SUPERVISOR, "teaching");
+  await bench.run(400);
+  await bench.servo.teach(true);
+  await bench.run(40);
+}
+
 const FIRE: Record<TriggerName, (moving: Moving) => Promise<void> | void> = {
   commandExpired: ({ bench }) => bench.run(900),
   commandMalformed: ({ bench, epoch }) => bench.command(policy, epoch, Array(7).fill(Number.NaN)),
@@ -83,6 +91,24 @@ const FIRE: Record<TriggerName, (moving: Moving) => Promise<void> | void> = {
   },
   stopRequested: ({ bench }) => void bench.servo.stop(2, "test"),
   processEnds: ({ bench }) => void bench.servo.close(),
+  teachSank: async ({ bench }) => {
+    await free(bench);
+    bench.driver.moveByHand(0.1);
+  },
+  teachTooFast: async ({ bench }) => {
+    await free(bench);
+    bench.driver.turnByHand(bench.config.teach.velocityMaxRadPerS + 0.1);
+  },
+  teachBlind: async ({ bench }) => {
+    await free(bench);
+    bench.driver.reports = false;
+    await bench.run(bench.config.stateAgeMsMax + PERIOD_MS);
+  },
+  teachUnsupervised: async ({ bench }) => {
+    await free(bench);
+    bench.supervised = false;
+    await bench.run(300 + PERIOD_MS);
+  },
 };
 
 const ENDS_IN: Record<TriggerResponse, readonly ServoStateName[]> = {

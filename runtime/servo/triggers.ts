@@ -118,6 +118,28 @@ export const TRIGGERS = {
     cause: "The servo process was told to end",
     remedy: "Start the cell again",
   },
+  teachSank: {
+    response: "stop",
+    cause:
+      "The arm moved by itself right after it was set free: the load or the mounting in its controller is wrong, or somebody pulled at once",
+    remedy: `Check load and mounting in the controller; take hold of the arm only when it is free. Then ${REARM}`,
+  },
+  teachTooFast: {
+    response: "stop",
+    cause: "The free arm moved faster than `servo.teach.velocityMaxRadPerS`: it fell, or was thrown",
+    remedy: `Look at the arm, then ${REARM}; guide it slower`,
+  },
+  teachBlind: {
+    response: "stop",
+    cause:
+      "The arm was free and its joint state older than `servo.stateAgeMsMax`: nobody could have watched it",
+    remedy: `Check the network to the device, then ${REARM}`,
+  },
+  teachUnsupervised: {
+    response: "stop",
+    cause: "The arm was free and the daemon silent: nobody could have stopped it",
+    remedy: `Start the daemon again, then ${REARM}`,
+  },
 } as const satisfies Record<string, Trigger>;
 export type TriggerName = keyof typeof TRIGGERS;
 export const TRIGGER_NAMES = Object.keys(TRIGGERS) as TriggerName[];

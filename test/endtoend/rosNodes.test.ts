@@ -63,6 +63,7 @@ describe.skipIf(!hasRos && !process.env.CI)("ROS nodes on Fast DDS", () => {
       enable: () => answer("enable"),
       stop: (_category, reason) => answer(`stop: ${reason}`),
       reset: () => answer("reset"),
+      teach: async () => ({ success: true, message: "" }),
       startPolicy: () => answer("startPolicy"),
       stopPolicy: () => answer("stopPolicy"),
       diagnostics: () => Promise.resolve([]),

@@ -146,6 +146,11 @@ class SocketServoClient implements ServoClient {
     await this.#request("resetting", (requestId) => encode("reset", { requestId }));
   }
 
+  async teach(on: boolean): Promise<void> {
+    const what = on ? "setting the arm free" : "holding the arm again";
+    await this.#request(what, (requestId) => encode("teach", { requestId, on }));
+  }
+
   async statistics(): Promise<ServoStatistics> {
     const answer = await this.#request("statistics", (requestId) =>
       encode("statisticsRequest", { requestId }),

@@ -64,6 +64,9 @@ class Recorder implements LinkHandler {
   setpoints = (_peer: Peer, batch: BodyOf<"setpoints">) => void this.setpointBatches.push(batch);
   gripper = (_peer: Peer, _epoch: number, openingM: number) => void this.calls.push(`gripper ${openingM}`);
   enable = async () => void this.calls.push("enable");
+  teach = async (on: boolean) => {
+    this.calls.push(on ? "teach on" : "teach off");
+  };
   reset = async () => {
     if (this.refuse) throw this.refuse;
   };

@@ -23,7 +23,7 @@ import {
   vectors,
 } from "./fields.js";
 
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 /** Largest value of a frame's length word. */
 export const FRAME_BYTES_MAX = 65_536;
 /** Length word, version and type. */
@@ -165,6 +165,7 @@ export const MESSAGES = {
     positionRad: vectors(SETPOINTS_MAX),
     accelerationRadPerS2: vectors(SETPOINTS_MAX),
   }),
+  teach: message(13, "client", { requestId: u32, on: flag }),
 
   /** Answer to hello; sent again whenever the device's identity or limits became known. */
   info: message(65, "servo", { info: json(Info, NO_INFO) }),

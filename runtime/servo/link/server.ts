@@ -41,6 +41,7 @@ export interface LinkHandler {
   stop(category: StopCategory, reason: string, by: string): Promise<void>;
   revokeLease(peer: Peer, reason: string): void;
   reset(): Promise<void>;
+  teach(on: boolean): Promise<void>;
   /** A peer that was cut off, for the event log. */
   troubled(text: string): void;
 }
@@ -239,6 +240,13 @@ export class LinkServer {
           id,
           message.requestId,
           this.#supervise(peer, message.type, () => this.#handler[message.type]()),
+        );
+        break;
+      case "teach":
+        this.#answer(
+          id,
+          message.requestId,
+          this.#supervise(peer, "teach mode", () => this.#handler.teach(message.on)),
         );
         break;
       case "leaseRevoke":

@@ -118,6 +118,7 @@ export class FakeServo implements ServoClient {
   enable = (): Promise<void> => Promise.resolve();
   stop = (): Promise<void> => Promise.resolve();
   reset = (): Promise<void> => Promise.resolve();
+  teach = (): Promise<void> => Promise.resolve();
   revokeLease = (): Promise<void> => Promise.resolve();
   statistics = (): Promise<never> => Promise.reject(new Error("not kept"));
   close(): Promise<void> {

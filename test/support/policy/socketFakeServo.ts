@@ -86,6 +86,7 @@ export class SocketFakeServo implements LinkHandler {
   gripper = (_peer: Peer, _epoch: number, openingM: number) => void this.openingsM.push(openingM);
   enable = async () => {};
   reset = async () => {};
+  teach = async () => {};
   stop = async () => {};
   revokeLease = () => this.revoke("a supervisor wants it");
   troubled = () => {};

@@ -60,6 +60,7 @@ export class TapServo implements ServoClient {
   enable = () => this.acquireLease();
   stop = () => this.acquireLease();
   reset = () => this.acquireLease();
+  teach = () => this.acquireLease();
   revokeLease = () => this.acquireLease();
 }
 
