@@ -1,7 +1,7 @@
 /** The soak's arithmetic and its gates. */
 import { describe, expect, it } from "vitest";
-import { latenessBetween } from "../launch/commands/statistics.js";
 import { LatenessHistogram } from "../runtime/servo/histogram.js";
+import { latenessBetween } from "../runtime/servo/lateness.js";
 import { NO_STATISTICS } from "../runtime/servo/link/schema.js";
 import { brokenGates, type SoakResult } from "./campaigns/soak/figures.js";
 

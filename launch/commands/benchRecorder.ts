@@ -14,13 +14,13 @@ import type { EpisodeEnd, ImageStorage } from "../../episodes/format.js";
 import { readServoTick, servoTickTopic } from "../../episodes/messages.js";
 import { storedImage } from "../../runtime/recorder/images.js";
 import type { ServoStatistics } from "../../runtime/servo/api.js";
+import { type Lateness, latenessBetween } from "../../runtime/servo/lateness.js";
 import { loadCell } from "../cell/load.js";
 import type { CellConfig } from "../cell/schema.js";
 import type { Daemon } from "../daemon/daemon.js";
 import { JsonChild } from "../rig/jsonChild.js";
 import { stateFolder } from "../runFolder.js";
 import { enableOrFail, withDaemon } from "./running.js";
-import { type Lateness, latenessBetween } from "./statistics.js";
 
 const CAMERAS = ["left", "right"] as const;
 const TASK = "bench";

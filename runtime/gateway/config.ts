@@ -28,7 +28,12 @@ export const GatewayConfig = z.strictObject({
   camera: z
     .strictObject({
       rateHzMax: z.number().positive().max(30).default(10).describe("Pictures a second for each camera"),
-      widthPxMax: z.int().min(64).max(1920).default(480).describe("Wider pictures are made smaller"),
+      widthPxMax: z
+        .int()
+        .min(64)
+        .max(1920)
+        .default(640)
+        .describe("Wider pictures are made smaller, which costs as much as sending them"),
       jpegQuality: z.int().min(20).max(95).default(70),
     })
     .prefault({})

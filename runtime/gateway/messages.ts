@@ -61,6 +61,8 @@ export const ToGateway = z.discriminatedUnion("kind", [
     policy: PolicyTelemetry.nullable(),
     recorder: RecorderTelemetry.nullable(),
     activity: z.string(),
+    /** As they come over ROS: age of the newest frame now, and frames a second. */
+    cameras: z.record(z.string(), z.strictObject({ ageMs: z.number().nullable(), rateHz: z.number() })),
     /** Once a second; absent in between. */
     diagnostics: Diagnostics.shape.items.optional(),
   }),

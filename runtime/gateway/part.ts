@@ -85,21 +85,13 @@ export const refuse = (code: string, happened: string, remedy: string): Answer =
 export const done = (message: string, data?: unknown): Answer =>
   data === undefined ? { ok: true, message } : { ok: true, message, data };
 
-/** What is known here about a camera's pictures; the camera part writes it, the telemetry passes it on. */
-export interface CameraFigures {
-  /** Age of the newest picture when it left here; null before the first. */
-  ageMs: number | null;
-  /** Pictures that clients were too slow for, all clients together. */
-  skipped: number;
-}
-
 /** What the worker gives to the makers of its parts, beside the context. */
 export interface PartServices extends PartContext {
   readonly setup: GatewaySetup;
   /** Where `event` writes to; the events part gives it to clients. */
   readonly events: EventLog;
-  /** By camera; empty at first. */
-  readonly cameraFigures: Map<string, CameraFigures>;
+  /** By camera: pictures that clients were too slow for. The camera part counts, the telemetry tells; empty at first. */
+  readonly skippedPictures: Map<string, number>;
   /** How monotonic times become stamps. */
   readonly mapping: ClockMapping;
   /** A connection of its own, with a role of its own; whoever asks closes it. @throws LINK_CLOSED while nobody listens */

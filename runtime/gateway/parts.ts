@@ -1,4 +1,7 @@
 /** The parts of a gateway, in the order in which they hear of clients and poses. */
+import { cameraPart } from "./cameraPart.js";
+import { eventsPart } from "./eventsPart.js";
 import type { PartFactory } from "./part.js";
+import { telemetryPart } from "./telemetryPart.js";
 
-export const PART_FACTORIES: readonly PartFactory[] = [];
+export const PART_FACTORIES: readonly PartFactory[] = [telemetryPart, cameraPart, eventsPart];

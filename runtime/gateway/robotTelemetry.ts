@@ -54,6 +54,7 @@ export class RobotTelemetryMaker {
   }
 }
 
-const round = (value: number): number => Math.round(value * 10 ** DECIMALS) / 10 ** DECIMALS;
+/** Zero without a sign: JSON has none. */
+const round = (value: number): number => Math.round(value * 10 ** DECIMALS) / 10 ** DECIMALS + 0;
 const rounded = (value: number): number | null => (Number.isFinite(value) ? round(value) : null);
 const numbers = (values: Float64Array): (number | null)[] => Array.from(values, rounded);

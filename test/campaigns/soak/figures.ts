@@ -1,6 +1,7 @@
 /** What a soak found, and whether it holds. */
-import type { Lateness } from "../../../launch/commands/statistics.js";
+
 import type { TickCount } from "../../../launch/commands/tickGrid.js";
+import type { Lateness } from "../../../runtime/servo/lateness.js";
 
 export const GATE = { p99Us: 1000, p999Us: 3000, rssMb: 120 } as const;
 
