@@ -1,0 +1,99 @@
+/**
+ * Everything that ends an engagement or refuses one, with words and remedy. The effect is the same for all of them: the
+ * arm brakes to a hold, and the clutch must be released and pressed again. The table in
+ * docs/decisions/0022-deadman-in-the-daemon.md has the same rows.
+ */
+import type { Refusal } from "../../core/gateway/server.js";
+
+const AGAIN = "release the clutch and press it again";
+
+export const DEADMAN_FAILURES = {
+  POSE_OLD: {
+    happened: "No pose came for too long",
+    remedy: `Check the link between headset or tracker and this computer; ${AGAIN}`,
+  },
+  POSE_LATE: {
+    happened: "Poses arrive late",
+    remedy: `Come nearer to the access point, or use a cable; ${AGAIN}`,
+  },
+  POSE_FROZEN: {
+    happened: "The pose stays the same to the last bit",
+    remedy: `The tracker or its program hangs: wake or restart it; ${AGAIN}`,
+  },
+  POSE_JUMP: {
+    happened: "The pose has jumped",
+    remedy: `Keep the hand where it is tracked well, away from mirrors and bright light; ${AGAIN}`,
+  },
+  NOT_TRACKED: {
+    happened: "The source does not vouch for the pose",
+    remedy: `Bring the hand back into view of the cameras or base stations; ${AGAIN}`,
+  },
+  HAND_GONE: {
+    happened: "The leading hand is not in the messages",
+    remedy: `Wake the controller, or choose the other hand; ${AGAIN}`,
+  },
+  NOT_VISIBLE: {
+    happened: "The person does not see the scene",
+    remedy: `Close the menu, or come back to the page; ${AGAIN}`,
+  },
+  SESSION_CHANGED: {
+    happened: "The source has started again",
+    remedy: `A page was reloaded or a bridge restarted; ${AGAIN}`,
+  },
+  SOURCE_CHANGED: {
+    happened: "The poses have another origin than before",
+    remedy: `Stay with one device, frame and kind of hand; ${AGAIN}`,
+  },
+  DEVICE_CLOCK: {
+    happened: "The source's clock has jumped",
+    remedy: `Restart the page or the bridge if it repeats; ${AGAIN}`,
+  },
+  MALFORMED: {
+    happened: "A message is no pose",
+    remedy: `Bring page or bridge to the version of this daemon; ${AGAIN}`,
+  },
+  STOPPED: {
+    happened: "A stop was asked for",
+    remedy: `Reset and enable the robot; ${AGAIN}`,
+  },
+  LEASE_REFUSED: {
+    happened: "The servo gives no lease",
+    remedy: `Wait until whoever commands the robot has ended; ${AGAIN}`,
+  },
+  LEASE_LOST: {
+    happened: "The servo has taken the lease away",
+    remedy: `\`./cerebellum why\` tells what stopped the robot; ${AGAIN}`,
+  },
+  ROBOT_NOT_READY: {
+    happened: "The robot is not enabled",
+    remedy: `Enable it, after a stop or a fault reset it before; ${AGAIN}`,
+  },
+  ROBOT_MOVES: {
+    happened: "The arm did not come to rest",
+    remedy: `Wait until it stands; ${AGAIN}`,
+  },
+  SERVO_GONE: {
+    happened: "The servo process does not answer",
+    remedy: `Wait until it is back, or read its log; then enable, ${AGAIN}`,
+  },
+  SERVO_SILENT: {
+    happened: "The servo process says nothing",
+    remedy: `The machine is overloaded or the process hangs: \`./cerebellum status\` shows it; ${AGAIN}`,
+  },
+  NOT_ALIGNED: {
+    happened: "It is not known how the source's frame lies to the robot",
+    remedy: `Face along the robot's x axis and press recentre (B), or calibrate the tracker; ${AGAIN}`,
+  },
+  MAPPING_FAILED: {
+    happened: "The hand's pose leads to no joint target",
+    remedy: `Report it with the episode, if one was recorded; ${AGAIN}`,
+  },
+} as const;
+export type DeadmanCode = keyof typeof DEADMAN_FAILURES;
+export const DEADMAN_CODES = Object.keys(DEADMAN_FAILURES) as DeadmanCode[];
+
+/** @param detail what was found and what was expected, without a final full stop; may be empty */
+export function describeFailure(code: DeadmanCode, detail: string): Refusal {
+  const { happened, remedy } = DEADMAN_FAILURES[code];
+  return { code, happened: detail === "" ? happened : `${happened}: ${detail}`, remedy };
+}

@@ -1,0 +1,191 @@
+/**
+ * Judges the poses of one operator as they arrive: in order, whole, alive, and from where they came before. What is out
+ * of order is dropped and counted; what is in doubt says why. A clutch counts only in poses without doubt: after any
+ * doubt it must be seen open before it can be pressed.
+ */
+import type { HandPose, PoseMessage, PoseSource, TrackedPose } from "../../core/teleop/pose.js";
+import type { DeadmanConfig } from "./config.js";
+import type { DeadmanCode } from "./deadmanFailures.js";
+import { SourceClock } from "./sourceClock.js";
+
+/** Sources that hold their pose as a number may stand still; a hand never does. */
+const STANDS_STILL: readonly PoseSource[] = ["keyboard", "spacemouse", "gamepad"];
+
+export interface Trouble {
+  readonly code: DeadmanCode;
+  readonly detail: string;
+}
+
+export interface JudgedPose {
+  /** Repeated or overtaken: it never happened, except that it is counted. */
+  readonly isDropped: boolean;
+  readonly trouble: Trouble | undefined;
+  /** Change of the clutch, or its being open. */
+  readonly clutch: "pressed" | "open" | "held" | "unknown";
+  /** The leading hand; undefined with any trouble. */
+  readonly hand: HandPose | undefined;
+}
+
+const DROPPED: JudgedPose = { isDropped: true, trouble: undefined, clutch: "unknown", hand: undefined };
+
+export interface PoseCounters {
+  accepted: number;
+  /** Numbers missing in the sequence. */
+  lost: number;
+  /** Repeated or overtaken. */
+  dropped: number;
+}
+
+export class PoseWatch {
+  readonly counters: PoseCounters = { accepted: 0, lost: 0, dropped: 0 };
+  /** Newest message that was not dropped, and when it arrived. */
+  newest: PoseMessage | undefined;
+  receivedMs = Number.NaN;
+  hand: HandPose["hand"];
+  readonly #config: DeadmanConfig;
+  #clock: SourceClock;
+  /** Held until it is seen open. */
+  #isClutchOpen = false;
+  #pose: TrackedPose | undefined;
+  #mode: HandPose["mode"] | undefined;
+  #sameSinceMs = Number.NaN;
+
+  constructor(config: DeadmanConfig, hand: HandPose["hand"]) {
+    this.#config = config;
+    this.#clock = new SourceClock(config.poseAgeMsMax);
+    this.hand = hand;
+  }
+
+  /** Beyond the shortest way that a pose of this session has taken [ms]. */
+  get latenessMs(): number {
+    return this.#clock.latenessMs;
+  }
+
+  /** The clutch must be seen open before the next press. */
+  distrustClutch(): void {
+    this.#isClutchOpen = false;
+  }
+
+  /** @param wantsRobot something follows these poses, or is about to */
+  receive(message: PoseMessage, receivedMs: number, wantsRobot: boolean): JudgedPose {
+    const before = this.newest;
+    const isNewSession = before !== undefined && before.session !== message.session;
+    if (before !== undefined && !isNewSession && message.seq <= before.seq) {
+      this.counters.dropped++;
+      return DROPPED;
+    }
+    if (before === undefined || isNewSession) this.#startAnew();
+    else this.counters.lost += message.seq - before.seq - 1;
+    const silentMs = receivedMs - this.receivedMs;
+    this.counters.accepted++;
+    this.newest = message;
+    this.receivedMs = receivedMs;
+    const trouble =
+      (isNewSession ? { code: "SESSION_CHANGED" as const, detail: message.device } : undefined) ??
+      this.#troubleOf(message, before, receivedMs, silentMs, wantsRobot);
+    if (trouble !== undefined) {
+      this.#isClutchOpen = false;
+      this.#pose = undefined;
+      return { isDropped: false, trouble, clutch: "unknown", hand: undefined };
+    }
+    const hand = message.hands.find((one) => one.hand === this.hand)!;
+    return { isDropped: false, trouble: undefined, clutch: this.#clutchOf(hand), hand };
+  }
+
+  #startAnew(): void {
+    this.#clock = new SourceClock(this.#config.poseAgeMsMax);
+    this.#isClutchOpen = false;
+    this.#pose = undefined;
+    this.#mode = undefined;
+  }
+
+  /** The first condition that does not hold. */
+  #troubleOf(
+    message: PoseMessage,
+    before: PoseMessage | undefined,
+    receivedMs: number,
+    silentMs: number,
+    wantsRobot: boolean,
+  ): Trouble | undefined {
+    const { poseAgeMsMax } = this.#config;
+    // Judged in any case, so that it knows the source's clock whatever else is wrong.
+    const late = this.#clock.judge(message.deviceTimeMs, receivedMs, wantsRobot);
+    if (wantsRobot && silentMs > poseAgeMsMax)
+      return { code: "POSE_OLD", detail: `${silentMs.toFixed(0)} ms (limit ${poseAgeMsMax} ms)` };
+    const moved = before === undefined ? undefined : changedOrigin(before, message);
+    if (moved !== undefined) return { code: "SOURCE_CHANGED", detail: moved };
+    if (late !== undefined) return late;
+    if (message.visibility !== "visible") return { code: "NOT_VISIBLE", detail: message.visibility };
+    const hand = message.hands.find((one) => one.hand === this.hand);
+    if (hand === undefined) return { code: "HAND_GONE", detail: `${this.hand} hand` };
+    if (!hand.tracked || hand.pose === null) return { code: "NOT_TRACKED", detail: `${this.hand} hand` };
+    return this.#troubleOfPose(message.source, hand, hand.pose, receivedMs);
+  }
+
+  #troubleOfPose(
+    source: PoseSource,
+    hand: HandPose,
+    pose: TrackedPose,
+    receivedMs: number,
+  ): Trouble | undefined {
+    if (![...pose.positionM, ...pose.quatXyzw, hand.clutch, hand.gripper].every(Number.isFinite))
+      return { code: "MALFORMED", detail: "a number is not finite" };
+    const [before, mode] = [this.#pose, this.#mode];
+    this.#pose = pose;
+    this.#mode = hand.mode;
+    if (before === undefined) {
+      this.#sameSinceMs = receivedMs;
+      return undefined;
+    }
+    if (mode !== hand.mode) return { code: "SOURCE_CHANGED", detail: `${mode} before, ${hand.mode} now` };
+    const { jumpMMax, jumpRadMax, frozenMsMax } = this.#config;
+    const jumpM = distanceM(before, pose);
+    if (!(jumpM <= jumpMMax))
+      return { code: "POSE_JUMP", detail: `${jumpM.toFixed(3)} m between two poses (limit ${jumpMMax} m)` };
+    const jumpRad = angleRad(before, pose);
+    if (!(jumpRad <= jumpRadMax))
+      return {
+        code: "POSE_JUMP",
+        detail: `${jumpRad.toFixed(2)} rad between two poses (limit ${jumpRadMax} rad)`,
+      };
+    if (!isSame(before, pose)) this.#sameSinceMs = receivedMs;
+    const sameMs = receivedMs - this.#sameSinceMs;
+    if (!STANDS_STILL.includes(source) && sameMs > frozenMsMax)
+      return { code: "POSE_FROZEN", detail: `${sameMs.toFixed(0)} ms (limit ${frozenMsMax} ms)` };
+    return undefined;
+  }
+
+  #clutchOf({ clutch }: HandPose): JudgedPose["clutch"] {
+    const { clutchOn, clutchOff } = this.#config;
+    if (clutch <= Math.min(clutchOff, clutchOn)) {
+      this.#isClutchOpen = true;
+      return "open";
+    }
+    if (this.#isClutchOpen && clutch >= clutchOn) {
+      this.#isClutchOpen = false;
+      return "pressed";
+    }
+    // Between the two edges everything stays as it is.
+    return this.#isClutchOpen ? "open" : "held";
+  }
+}
+
+function changedOrigin(before: PoseMessage, now: PoseMessage): string | undefined {
+  for (const field of ["device", "source", "space"] as const)
+    if (before[field] !== now[field]) return `${field} ${before[field]} before, ${now[field]} now`;
+  return undefined;
+}
+
+const distanceM = (one: TrackedPose, other: TrackedPose): number =>
+  Math.hypot(...one.positionM.map((value, axis) => value - other.positionM[axis]!));
+
+/** Of the rotation between two orientations [rad]; both signs of a quaternion are the same one. */
+function angleRad({ quatXyzw: p }: TrackedPose, { quatXyzw: q }: TrackedPose): number {
+  const dot = Math.abs(p[0] * q[0] + p[1] * q[1] + p[2] * q[2] + p[3] * q[3]);
+  const norms = Math.hypot(...p) * Math.hypot(...q);
+  return 2 * Math.acos(Math.min(1, dot / norms));
+}
+
+const isSame = (one: TrackedPose, other: TrackedPose): boolean =>
+  one.positionM.every((value, axis) => value === other.positionM[axis]) &&
+  one.quatXyzw.every((value, part) => value === other.quatXyzw[part]);
