@@ -52,17 +52,13 @@ export const DEADMAN_FAILURES = {
     happened: "A message is no pose",
     remedy: `Bring page or bridge to the version of this daemon; ${AGAIN}`,
   },
-  STOPPED: {
-    happened: "A stop was asked for",
-    remedy: `Reset and enable the robot; ${AGAIN}`,
-  },
   LEASE_REFUSED: {
     happened: "The servo gives no lease",
     remedy: `Wait until whoever commands the robot has ended; ${AGAIN}`,
   },
   LEASE_LOST: {
     happened: "The servo has taken the lease away",
-    remedy: `\`./cerebellum why\` tells what stopped the robot; ${AGAIN}`,
+    remedy: `\`./cerebellum why\` tells the cause; after a stop reset and enable; ${AGAIN}`,
   },
   ROBOT_NOT_READY: {
     happened: "The robot is not enabled",

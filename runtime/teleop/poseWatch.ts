@@ -119,6 +119,8 @@ export class PoseWatch {
     const hand = message.hands.find((one) => one.hand === this.hand);
     if (hand === undefined) return { code: "HAND_GONE", detail: `${this.hand} hand` };
     if (!hand.tracked || hand.pose === null) return { code: "NOT_TRACKED", detail: `${this.hand} hand` };
+    // A source may rest while nobody wants anything; what it says after is no jump.
+    if (!wantsRobot && silentMs > poseAgeMsMax) this.#pose = undefined;
     return this.#troubleOfPose(message.source, hand, hand.pose, receivedMs);
   }
 

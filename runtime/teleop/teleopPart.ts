@@ -1,0 +1,313 @@
+/**
+ * Teleoperation in the gateway's thread: who is the operator, and what clients are told of the session. There is one
+ * operator at a time; a WebSocket client asks to be it, a tracker that comes over MQTT or ROS becomes it by its clutch.
+ */
+import { nsToMs, sleepMs } from "../../core/clock.js";
+import type { TeleopStatus } from "../../core/gateway/server.js";
+import type { ArmLimits } from "../../core/arm.js";
+import { TELEOP_INPUT_TOPIC } from "../../episodes/messages.js";
+import {
+  type Answer,
+  done,
+  type GatewayClient,
+  type GatewayPart,
+  type PartServices,
+  type PoseArrival,
+  refuse,
+} from "../gateway/part.js";
+import { PULSES, type PulseName } from "./haptics.js";
+import { createInputRecord, type InputRecord } from "./inputRecord.js";
+import type { HandMapping } from "./mapping.js";
+import { type HandAlignment, type SessionInput, TeleopSession } from "./session.js";
+
+/** Status of a session goes out so often, and at each change. */
+const STATUS_MS = 50;
+/** What the daemon's main thread is told at least. */
+const REPORT_MS = 250;
+/** A tracker that became the operator by its clutch gives it back by its silence. */
+const SILENT_MS_MAX = 10_000;
+const SNAPSHOT_EVERY_TICKS = 1;
+
+export interface TeleopParts {
+  readonly createMapping: (robot: string, limits: ArmLimits) => HandMapping;
+  readonly alignment: HandAlignment;
+}
+
+/** Who has taken it, of which robot, and the session. */
+interface Operation {
+  readonly client: GatewayClient;
+  readonly robot: string;
+  readonly session: TeleopSession;
+  /** Became it by its clutch, not by a request. */
+  readonly bySilence: boolean;
+  heardMs: number;
+  link: { readonly roundTripMs: number; readonly clockOffsetMs: number } | undefined;
+  transportMs: number | null;
+}
+
+export class TeleopDesk implements GatewayPart {
+  readonly #services: PartServices;
+  readonly #parts: TeleopParts;
+  readonly #record: InputRecord | undefined;
+  readonly #subscribers = new Set<GatewayClient>();
+  readonly #closing = new AbortController();
+  #operation: Operation | undefined;
+  #hand: TeleopStatus["hand"];
+  #scales: { readonly translationScale: number; readonly rotationScale: number };
+  #recording = "";
+  #reportedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(services: PartServices, parts: TeleopParts) {
+    const { setup, mapping } = services;
+    const { translationScale, rotationScale } = setup.teleop.mapping;
+    this.#services = services;
+    this.#parts = parts;
+    this.#hand = setup.teleop.hand;
+    this.#scales = { translationScale, rotationScale };
+    this.#record = setup.hasRecorder ? createInputRecord(setup.prefixes, mapping) : undefined;
+    services.onMain((message) => {
+      if (message.kind !== "state") return;
+      this.#recording = message.recorder?.state === "recording" ? message.recorder.episode : "";
+    });
+    void this.#tellRegularly();
+  }
+
+  readonly requests = {
+    takeTeleop: async ({ robot }: { readonly robot: string }, client: GatewayClient): Promise<Answer> =>
+      this.#take(client, robot, false),
+    giveTeleop: async (_: unknown, client: GatewayClient): Promise<Answer> => {
+      if (this.#operation?.client !== client) return this.#notOperator(client);
+      this.#give("given back");
+      return done("teleoperation is given back; the arm holds");
+    },
+    teleopSettings: async (
+      request: {
+        readonly translationScale?: number | undefined;
+        readonly rotationScale?: number | undefined;
+        readonly hand?: TeleopStatus["hand"] | undefined;
+      },
+      client: GatewayClient,
+    ): Promise<Answer> => {
+      if (this.#operation !== undefined && this.#operation.client !== client) return this.#notOperator(client);
+      const { translationScale, rotationScale, hand } = request;
+      this.#scales = {
+        translationScale: translationScale ?? this.#scales.translationScale,
+        rotationScale: rotationScale ?? this.#scales.rotationScale,
+      };
+      this.#hand = hand ?? this.#hand;
+      this.#operation?.session.scale(this.#scales);
+      this.#operation?.session.lead(this.#hand);
+      this.#tell(true);
+      return done("set; scales count from the next engagement on");
+    },
+    recentre: async (_: unknown, client: GatewayClient): Promise<Answer> => {
+      const operation = this.#operation;
+      if (operation?.client !== client) return this.#notOperator(client);
+      const against = operation.session.recentre();
+      if (against !== undefined) return { ok: false, ...against };
+      this.#tell(true);
+      return done("recentred: where you face is the robot's x axis");
+    },
+  };
+
+  onSubscribe(client: GatewayClient, wanted: { readonly teleop: boolean }): void {
+    if (!wanted.teleop) {
+      this.#subscribers.delete(client);
+      return;
+    }
+    this.#subscribers.add(client);
+    client.send({ kind: "teleop", status: this.status() });
+  }
+
+  onClosed(client: GatewayClient, why: string): void {
+    this.#subscribers.delete(client);
+    if (this.#operation?.client === client) this.#give(why);
+  }
+
+  onPose({ client, pose, receivedNs }: PoseArrival): void {
+    if (this.#operation === undefined && client.kind === "mqtt") this.#takeByClutch(client, pose);
+    const operation = this.#operation;
+    if (operation?.client !== client) return;
+    const receivedMs = nsToMs(receivedNs);
+    operation.heardMs = receivedMs;
+    if (operation.link !== undefined)
+      operation.transportMs = receivedMs - (pose.deviceTimeMs + operation.link.clockOffsetMs);
+    operation.session.receive(pose, receivedNs);
+  }
+
+  onMalformed(client: GatewayClient, why: string): void {
+    if (this.#operation?.client === client) this.#operation.session.malformed(why);
+  }
+
+  onLink(client: GatewayClient, link: { readonly roundTripMs: number; readonly clockOffsetMs: number }): void {
+    if (this.#operation?.client === client) this.#operation.link = link;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    const session = this.#operation?.session;
+    this.#operation = undefined;
+    await session?.close();
+  }
+
+  status(): TeleopStatus {
+    const operation = this.#operation;
+    const link = operation?.link;
+    const ownLatency = { transportMs: operation?.transportMs ?? null, roundTripMs: link?.roundTripMs ?? null };
+    if (operation === undefined) {
+      return {
+        ...NOBODY,
+        robot: Object.keys(this.#services.setup.sockets)[0] ?? "",
+        hand: this.#hand,
+        ...this.#scales,
+        recording: this.#recording,
+      };
+    }
+    const { latency, ...status } = operation.session.status();
+    return { ...status, latency: { ...latency, ...ownLatency }, recording: this.#recording };
+  }
+
+  #take(client: GatewayClient, robot: string, bySilence: boolean): Answer {
+    const { setup, clock } = this.#services;
+    const holder = this.#operation;
+    if (!Object.hasOwn(setup.sockets, robot))
+      return refuse(
+        "TELEOP_REFUSED",
+        `There is no robot ${robot}`,
+        `This cell has ${Object.keys(setup.sockets).join(", ")}`,
+      );
+    if (holder !== undefined && holder.client !== client)
+      return refuse(
+        "TELEOP_REFUSED",
+        `${holder.client.name} has taken teleoperation of ${holder.robot}`,
+        "Wait until it is given back, or ask that person; anybody may stop the robot",
+      );
+    if (holder !== undefined && holder.robot === robot) return done("teleoperation is yours already");
+    if (holder !== undefined) this.#give("another robot is taken");
+    const session = new TeleopSession({
+      clock,
+      config: setup.teleop,
+      robot,
+      operator: client.name,
+      hand: this.#hand,
+      scales: this.#scales,
+      connect: () => this.#services.connectServo(robot, "commander", "teleop", SNAPSHOT_EVERY_TICKS),
+      createMapping: (limits) => this.#parts.createMapping(robot, limits),
+      alignment: this.#parts.alignment,
+      onChange: () => this.#changed(),
+      onPulse: (name, why) => this.#pulse(client, name, why),
+      onInput: (input) => this.#recordInput(input, client.name),
+    });
+    this.#operation = {
+      client,
+      robot,
+      session,
+      bySilence,
+      heardMs: clock.nowMs(),
+      link: undefined,
+      transportMs: null,
+    };
+    session.open();
+    this.#services.event("info", "teleop", `${client.name} has taken teleoperation of ${robot}`);
+    return done(`teleoperation of ${robot} is yours; hold the clutch to move it`);
+  }
+
+  /** That press only takes it: whoever pressed may not have expected motion, and the robot may be busy. */
+  #takeByClutch(client: GatewayClient, pose: PoseArrival["pose"]): void {
+    if (client.role !== "operator") return;
+    const { clutchOn } = this.#services.setup.teleop.deadman;
+    const [robot] = Object.keys(this.#services.setup.sockets);
+    if (robot === undefined || !pose.hands.some(({ clutch }) => clutch >= clutchOn)) return;
+    this.#take(client, robot, true);
+  }
+
+  #give(why: string): void {
+    const operation = this.#operation;
+    if (operation === undefined) return;
+    void operation.session.close();
+    this.#operation = undefined;
+    this.#services.event("info", "teleop", `${operation.client.name} has no teleoperation any more: ${why}`);
+    this.#changed();
+  }
+
+  #notOperator({ name }: GatewayClient): Answer {
+    const holder = this.#operation?.client.name;
+    return refuse(
+      "TELEOP_REFUSED",
+      holder === undefined ? "Nobody has taken teleoperation" : `${holder} has taken teleoperation, not ${name}`,
+      "Take it first",
+    );
+  }
+
+  #changed(): void {
+    const { state, why } = this.#operation?.session ?? { state: "off" as const, why: undefined };
+    if (state === "latched" && why !== undefined)
+      this.#services.event("warn", "teleop", `${why.code}: ${why.happened}`, why.remedy);
+    this.#tell(true);
+  }
+
+  #pulse(client: GatewayClient, name: PulseName, why: string): void {
+    const { strength, durationMs } = PULSES[name];
+    client.offer({ kind: "haptic", hand: this.#hand, strength, durationMs, why: why.slice(0, 200) });
+  }
+
+  #recordInput(input: SessionInput, operator: string): void {
+    const cdr = this.#record?.encode(input, operator, this.#hand);
+    if (cdr !== undefined)
+      this.#services.post({ kind: "record", topic: TELEOP_INPUT_TOPIC, receivedNs: input.receivedNs, cdr });
+  }
+
+  async #tellRegularly(): Promise<void> {
+    const { clock } = this.#services;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await sleepMs(clock, STATUS_MS, signal);
+      const operation = this.#operation;
+      if (signal.aborted || operation === undefined) continue;
+      if (operation.bySilence && clock.nowMs() - operation.heardMs > SILENT_MS_MAX)
+        this.#give(`silent for ${SILENT_MS_MAX / 1000} s`);
+      else this.#tell(false);
+    }
+  }
+
+  /** @param changed a change reaches everybody, also who is slow */
+  #tell(changed: boolean): void {
+    const nowMs = this.#services.clock.nowMs();
+    const reports = changed || nowMs - this.#reportedMs >= REPORT_MS;
+    if (!reports && this.#subscribers.size === 0) return;
+    const status = this.status();
+    const message = { kind: "teleop", status } as const;
+    for (const client of this.#subscribers) {
+      if (changed) client.send(message);
+      else client.offer(message);
+    }
+    if (!reports) return;
+    this.#reportedMs = nowMs;
+    this.#services.post({ kind: "teleop", status });
+  }
+}
+
+const NOBODY: Omit<TeleopStatus, "robot" | "hand" | "translationScale" | "rotationScale" | "recording"> = {
+  state: "off",
+  operator: "",
+  source: null,
+  device: "",
+  why: null,
+  limitedBy: [],
+  rateHz: null,
+  lost: 0,
+  poseAgeMs: null,
+  target: null,
+  leashM: null,
+  alignment: "none",
+  latency: {
+    transportMs: null,
+    mappingMs: null,
+    toWireMs: null,
+    toWireP50Ms: null,
+    toWireP99Ms: null,
+    filterMs: null,
+    roundTripMs: null,
+  },
+};
+
