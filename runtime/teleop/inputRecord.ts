@@ -1,7 +1,12 @@
 /** What an episode keeps of teleoperation: each pose as it came, and what became of it. */
 import type { ClockMapping } from "../../core/clock.js";
 import { toEpochNs } from "../../core/clock.js";
-import { NUMBERS_PER_HAND_JOINT, type HandPose, HAND_JOINTS, type TrackedPose } from "../../core/teleop/pose.js";
+import {
+  HAND_JOINTS,
+  type HandPose,
+  NUMBERS_PER_HAND_JOINT,
+  type TrackedPose,
+} from "../../core/teleop/pose.js";
 import { rosDefinition } from "../../episodes/definitions.js";
 import { TELEOP_INPUT, writeTeleopInput } from "../../episodes/messages.js";
 import { rosCodec } from "../../episodes/rosCodec.js";

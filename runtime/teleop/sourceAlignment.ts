@@ -32,7 +32,8 @@ export class SourceAlignment implements HandAlignment {
 
   /** By the head, or else by what the leading hand points with. */
   recentre(message: PoseMessage, hand: TrackedPose | null): Refusal | undefined {
-    const facing = message.head !== null ? { head: message.head } : hand !== null ? { pointer: hand } : undefined;
+    const facing =
+      message.head !== null ? { head: message.head } : hand !== null ? { pointer: hand } : undefined;
     if (facing === undefined)
       return {
         code: "TELEOP_REFUSED",

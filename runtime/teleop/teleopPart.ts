@@ -2,9 +2,10 @@
  * Teleoperation in the gateway's thread: who is the operator, and what clients are told of the session. There is one
  * operator at a time; a WebSocket client asks to be it, a tracker that comes over MQTT or ROS becomes it by its clutch.
  */
+
+import type { ArmLimits } from "../../core/arm.js";
 import { nsToMs, sleepMs } from "../../core/clock.js";
 import type { TeleopStatus } from "../../core/gateway/server.js";
-import type { ArmLimits } from "../../core/arm.js";
 import { TELEOP_INPUT_TOPIC } from "../../episodes/messages.js";
 import {
   type Answer,
@@ -88,7 +89,8 @@ export class TeleopDesk implements GatewayPart {
       },
       client: GatewayClient,
     ): Promise<Answer> => {
-      if (this.#operation !== undefined && this.#operation.client !== client) return this.#notOperator(client);
+      if (this.#operation !== undefined && this.#operation.client !== client)
+        return this.#notOperator(client);
       const { translationScale, rotationScale, hand } = request;
       this.#scales = {
         translationScale: translationScale ?? this.#scales.translationScale,
@@ -139,7 +141,10 @@ export class TeleopDesk implements GatewayPart {
     if (this.#operation?.client === client) this.#operation.session.malformed(why);
   }
 
-  onLink(client: GatewayClient, link: { readonly roundTripMs: number; readonly clockOffsetMs: number }): void {
+  onLink(
+    client: GatewayClient,
+    link: { readonly roundTripMs: number; readonly clockOffsetMs: number },
+  ): void {
     if (this.#operation?.client === client) this.#operation.link = link;
   }
 
@@ -153,7 +158,10 @@ export class TeleopDesk implements GatewayPart {
   status(): TeleopStatus {
     const operation = this.#operation;
     const link = operation?.link;
-    const ownLatency = { transportMs: operation?.transportMs ?? null, roundTripMs: link?.roundTripMs ?? null };
+    const ownLatency = {
+      transportMs: operation?.transportMs ?? null,
+      roundTripMs: link?.roundTripMs ?? null,
+    };
     if (operation === undefined) {
       return {
         ...NOBODY,
@@ -234,7 +242,9 @@ export class TeleopDesk implements GatewayPart {
     const holder = this.#operation?.client.name;
     return refuse(
       "TELEOP_REFUSED",
-      holder === undefined ? "Nobody has taken teleoperation" : `${holder} has taken teleoperation, not ${name}`,
+      holder === undefined
+        ? "Nobody has taken teleoperation"
+        : `${holder} has taken teleoperation, not ${name}`,
       "Take it first",
     );
   }
@@ -310,4 +320,3 @@ const NOBODY: Omit<TeleopStatus, "robot" | "hand" | "translationScale" | "rotati
     roundTripMs: null,
   },
 };
-
