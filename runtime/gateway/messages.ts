@@ -9,7 +9,7 @@ import {
   RecorderTelemetry,
   Refusal,
   RobotDescription,
-  TeleopState,
+  TeleopStatus,
 } from "../../core/gateway/server.js";
 import { DeviceName, PoseMessage } from "../../core/teleop/pose.js";
 import { TeleopConfig } from "../teleop/config.js";
@@ -90,14 +90,8 @@ export const FromGateway = z.discriminatedUnion("kind", [
   }),
   /** Stops have gone to the servos already; this is for the policy and for whatever else moves robots. */
   z.strictObject({ kind: z.literal("stopped"), reason: z.string() }),
-  /** Teleoperation was taken or given back: what the daemon does by itself waits meanwhile. */
-  z.strictObject({
-    kind: z.literal("teleop"),
-    robot: z.string(),
-    operator: z.string(),
-    state: TeleopState,
-    detail: z.string(),
-  }),
+  /** On change, and a few times a second while it is taken: what the daemon does by itself waits meanwhile. */
+  z.strictObject({ kind: z.literal("teleop"), status: TeleopStatus }),
   /** A message of ours for the recording, as CDR. */
   z.strictObject({
     kind: z.literal("record"),

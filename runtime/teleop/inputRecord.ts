@@ -19,7 +19,7 @@ const JOINT_NUMBERS = HAND_JOINTS.length * NUMBERS_PER_HAND_JOINT;
 
 export interface InputRecord {
   /** CDR of a TeleopInput message. */
-  encode(input: SessionInput, operator: string, lead: HandPose["hand"]): Uint8Array;
+  encode(input: SessionInput, operator: string, lead: HandPose["hand"]): Uint8Array<ArrayBuffer>;
 }
 
 /** @throws CerebellumError ROS_UNAVAILABLE when the message's definition is not on this machine */
@@ -29,28 +29,31 @@ export function createInputRecord(prefixes: readonly string[], mapping: ClockMap
     encode({ message, receivedNs, state, why, step, commandSeq }, operator, lead) {
       const hand = message.hands.find((one) => one.hand === lead);
       const joints = hand?.joints ?? null;
-      return codec.encode(
-        writeTeleopInput({
-          stampNs: toEpochNs(mapping, receivedNs),
-          source: message.source,
-          device: message.device,
-          operatorName: operator,
-          seq: message.seq >>> 0,
-          deviceTimeMs: message.deviceTimeMs,
-          space: message.space,
-          hand: lead,
-          tracked: hand?.tracked ?? false,
-          pose: numbersOf(hand?.pose ?? null),
-          clutch: hand?.clutch ?? 0,
-          gripper: hand?.gripper ?? 0,
-          joints: joints?.length === JOINT_NUMBERS ? Float64Array.from(joints) : EMPTY,
-          state,
-          why,
-          wanted: numbersOf(step?.wanted ?? null),
-          targetRad: step === undefined ? EMPTY : Float64Array.from(step.targetRad),
-          commandSeq,
-          limitedBy: [...(step?.limitedBy ?? [])],
-        }),
+      // Of its own, because the writer's memory is larger and used again.
+      return new Uint8Array(
+        codec.encode(
+          writeTeleopInput({
+            stampNs: toEpochNs(mapping, receivedNs),
+            source: message.source,
+            device: message.device,
+            operatorName: operator,
+            seq: message.seq >>> 0,
+            deviceTimeMs: message.deviceTimeMs,
+            space: message.space,
+            hand: lead,
+            tracked: hand?.tracked ?? false,
+            pose: numbersOf(hand?.pose ?? null),
+            clutch: hand?.clutch ?? 0,
+            gripper: hand?.gripper ?? 0,
+            joints: joints?.length === JOINT_NUMBERS ? Float64Array.from(joints) : EMPTY,
+            state,
+            why,
+            wanted: numbersOf(step?.wanted ?? null),
+            targetRad: step === undefined ? EMPTY : Float64Array.from(step.targetRad),
+            commandSeq,
+            limitedBy: [...(step?.limitedBy ?? [])],
+          }),
+        ),
       );
     },
   };

@@ -28,6 +28,7 @@ const NOT_READY: Readonly<Record<Exclude<ServoStateName, "holding" | "following"
   stopping: "it is stopping",
   stopped: "it is stopped",
   faulted: "it is faulted",
+  teaching: "it is being taught by hand",
 };
 
 export class RobotLink {
