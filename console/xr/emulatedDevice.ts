@@ -1,0 +1,176 @@
+/**
+ * A headset that is not there: iwer's device, set by the poses that the wire carries. Used by the emulated headset in
+ * Node and by `?emulate=1` in a browser. Where iwer differs from a headset it is put right: a controller that is
+ * tracked does not say that its position is guessed, and a hand is never still to the last bit.
+ */
+import { metaQuest3, P_SPACE, XRDevice, type XRDeviceOptions } from "iwer";
+import type { HandPose, TrackedPose } from "../../core/teleop/pose.js";
+import { compose, inverse, type PositionM, poseOfMatrix } from "./trackedPose.js";
+import type { XrVisibility } from "./xrTypes.js";
+
+export type Side = HandPose["hand"];
+
+/** What is pressed; what is not named stays as it is. */
+export interface EmulatedButtons {
+  /** Clutch, 0 to 1. */
+  readonly squeeze?: number;
+  /** Gripper, 0 to 1. */
+  readonly trigger?: number;
+  readonly a?: boolean;
+  readonly b?: boolean;
+  readonly stick?: boolean;
+}
+
+/** Shares of pinches, 0 = open, 1 = the tips touch; what is not named is open. */
+export interface EmulatedFingers {
+  /** Clutch. */
+  readonly index?: number;
+  /** Gripper. */
+  readonly middle?: number;
+  /** Button A. */
+  readonly ring?: number;
+  /** Button B. */
+  readonly little?: number;
+}
+
+export interface EmulationOptions {
+  /** Largest tremor of each hand along each axis [m]; 0 gives a dead tracker, which the daemon refuses. */
+  readonly tremorM?: number;
+  /** Of the tremor. */
+  readonly seed?: number;
+  readonly device?: Partial<XRDeviceOptions>;
+}
+
+const TREMOR_M = 3e-5;
+const BUTTON_NAMES = {
+  left: { a: "x-button", b: "y-button" },
+  right: { a: "a-button", b: "b-button" },
+} as const;
+/** How far each bone of a finger goes along when its tip comes to the thumb's. */
+const BONES = [
+  ["tip", 1],
+  ["phalanx-distal", 0.8],
+  ["phalanx-intermediate", 0.4],
+] as const;
+const REST: Record<Side, TrackedPose> = {
+  left: { positionM: [-0.25, 1.1, -0.35], quatXyzw: [0, 0, 0, 1] },
+  right: { positionM: [0.25, 1.1, -0.35], quatXyzw: [0, 0, 0, 1] },
+};
+const SIDES: readonly Side[] = ["left", "right"];
+
+export class EmulatedDevice {
+  readonly xrDevice: XRDevice;
+  readonly #tremorM: number;
+  #random: number;
+  /** Grip pose of a controller, or wrist of a hand, as set. */
+  readonly #wanted: Record<Side, TrackedPose> = { ...REST };
+  readonly #fingers: Record<Side, EmulatedFingers> = { left: {}, right: {} };
+
+  constructor({ tremorM = TREMOR_M, seed = 1, device = {} }: EmulationOptions = {}) {
+    this.#tremorM = tremorM;
+    this.#random = seed;
+    this.xrDevice = new XRDevice(metaQuest3, device);
+    for (const side of SIDES) {
+      this.setTracked(side, true);
+      this.#bendFingers(side);
+    }
+  }
+
+  /** Grip pose of a controller, `local-floor`. The headset shows controllers from then on. */
+  setController(side: Side, pose: TrackedPose): void {
+    this.xrDevice.primaryInputMode = "controller";
+    this.#wanted[side] = pose;
+  }
+
+  /** Wrist of a hand, `local-floor`, and its pinches. The headset shows hands from then on. */
+  setHand(side: Side, wrist: TrackedPose, fingers: EmulatedFingers = {}): void {
+    this.xrDevice.primaryInputMode = "hand";
+    this.#wanted[side] = wrist;
+    this.#fingers[side] = fingers;
+  }
+
+  setHead(pose: TrackedPose): void {
+    this.xrDevice.position.set(...pose.positionM);
+    this.xrDevice.quaternion.set(...pose.quatXyzw);
+  }
+
+  setButtons(side: Side, { squeeze, trigger, a, b, stick }: EmulatedButtons): void {
+    const controller = this.xrDevice.controllers[side]!;
+    const values: readonly (readonly [string, number | boolean | undefined])[] = [
+      ["squeeze", squeeze],
+      ["trigger", trigger],
+      [BUTTON_NAMES[side].a, a],
+      [BUTTON_NAMES[side].b, b],
+      ["thumbstick", stick],
+    ];
+    for (const [name, value] of values)
+      if (value !== undefined) controller.updateButtonValue(name, Number(value));
+  }
+
+  /** False: the cameras do not see the controller, and the headset only guesses where it is. */
+  setTracked(side: Side, isTracked: boolean): void {
+    const { gripSpace, targetRaySpace } = this.xrDevice.controllers[side]!.inputSource;
+    for (const space of [gripSpace, targetRaySpace]) if (space) space[P_SPACE].emulated = !isTracked;
+  }
+
+  /** False: the controller is asleep, or the hand is out of sight. */
+  setConnected(side: Side, isConnected: boolean): void {
+    this.xrDevice.controllers[side]!.connected = isConnected;
+    this.xrDevice.hands[side]!.connected = isConnected;
+  }
+
+  setVisibility(visibility: XrVisibility): void {
+    this.xrDevice.updateVisibilityState(visibility as Parameters<XRDevice["updateVisibilityState"]>[0]);
+  }
+
+  /** Call before each frame: iwer is set by the ray that a hand points along, the wire carries grip and wrist. */
+  beforeFrame(): void {
+    for (const side of SIDES) {
+      const isHand = this.xrDevice.primaryInputMode === "hand";
+      const input = isHand ? this.xrDevice.hands[side]! : this.xrDevice.controllers[side]!;
+      const { hand, gripSpace } = input.inputSource;
+      if (isHand) {
+        this.xrDevice.hands[side]!.setPinchValueImmediate(this.#fingers[side].index ?? 0);
+        this.xrDevice.hands[side]!.updateHandPose();
+      }
+      const offset = (isHand ? hand!.get("wrist" as never)! : gripSpace!)[P_SPACE].offsetMatrix;
+      const ray = compose(this.#shaken(this.#wanted[side]), inverse(poseOfMatrix(offset)));
+      input.position.set(...ray.positionM);
+      input.quaternion.set(...ray.quatXyzw);
+    }
+  }
+
+  #shaken({ positionM, quatXyzw }: TrackedPose): TrackedPose {
+    const moved = positionM.map((value) => value + this.#tremorM * (2 * this.#chance() - 1));
+    return { positionM: moved as PositionM, quatXyzw };
+  }
+
+  /** iwer's hand pinches with its index finger only: the others are moved to the thumb each time it sets the hand. */
+  #bendFingers(side: Side): void {
+    const input = this.xrDevice.hands[side]!;
+    const setHand = input.updateHandPose.bind(input);
+    const offsetOf = (joint: string) => input.inputSource.hand!.get(joint as never)![P_SPACE].offsetMatrix;
+    input.updateHandPose = () => {
+      setHand();
+      const thumb = offsetOf("thumb-tip");
+      const { middle = 0, ring = 0, little = 0 } = this.#fingers[side];
+      const bent = [
+        ["middle-finger", middle],
+        ["ring-finger", ring],
+        ["pinky-finger", little],
+      ] as const;
+      for (const [finger, share] of bent) {
+        for (const [bone, along] of BONES) {
+          const joint = offsetOf(`${finger}-${bone}`);
+          for (const index of [12, 13, 14]) joint[index]! += share * along * (thumb[index]! - joint[index]!);
+        }
+      }
+    };
+  }
+
+  /** Numerical Recipes' 32-bit generator: tremor wants no better. */
+  #chance(): number {
+    this.#random = (Math.imul(1_664_525, this.#random) + 1_013_904_223) >>> 0;
+    return this.#random / 2 ** 32;
+  }
+}
