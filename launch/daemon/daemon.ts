@@ -17,6 +17,7 @@ import { entryUrl } from "../../core/entry.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
 import type { EpisodeStart } from "../../episodes/format.js";
+import type { GatewayHost } from "../../runtime/gateway/host.js";
 import { PolicyHost } from "../../runtime/policy/host.js";
 import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
@@ -25,7 +26,7 @@ import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
 import type { CellConfig } from "../cell/schema.js";
-import { serveControl } from "../control/server.js";
+import { type ControlHandler, serveControl } from "../control/server.js";
 import { EstopHost } from "../estop/host.js";
 import type { LogFile } from "../logFile.js";
 import { gatherFigures } from "../metrics/gather.js";
@@ -34,6 +35,7 @@ import { serveMetrics } from "../metrics/server.js";
 import { holdLock, makeRunFolder, type RunFolder } from "../runFolder.js";
 import { SystemdNotifier } from "../systemd/notifier.js";
 import { answerControl } from "./controlHandler.js";
+import { type GatewaySide, startGateway } from "./gatewaySide.js";
 import { type LabProcess, startLabProcess } from "./labProcess.js";
 import { endFormerChildren, noteEndedInOrder, noteRunning, pidFileOf, unfinishedRun } from "./lastRun.js";
 import { recorderItem } from "./recorderRequests.js";
@@ -94,6 +96,7 @@ export class Daemon {
   #failure: CerebellumError | undefined;
   #isReady = false;
   #estop: EstopHost | undefined;
+  #gateway: GatewaySide | undefined;
   readonly #notifier: SystemdNotifier | undefined;
 
   private constructor(options: DaemonOptions) {
@@ -121,6 +124,7 @@ export class Daemon {
       watchers: () => [
         ...(this.#estop?.diagnostics() ?? []),
         ...recorderItem(this.#recorder),
+        ...(this.#gateway?.host.diagnostics() ?? []),
         ...logFileItem(options.logFile),
       ],
     });
@@ -149,6 +153,11 @@ export class Daemon {
   /** Undefined in a cell that never records. */
   get recorder(): RecorderHost | undefined {
     return this.#recorder;
+  }
+
+  /** Undefined in a cell without one. */
+  get gateway(): GatewayHost | undefined {
+    return this.#gateway?.host;
   }
 
   get ros(): RosRuntime {
@@ -266,11 +275,9 @@ export class Daemon {
     });
     await policyOpened;
     if (isRecorderRequired(cell)) await this.#recorder?.ready(this.#options.signal);
-    const closeControl = await serveControl(
-      this.#run.controlSocket,
-      answerControl(this, () => this.shutdownRequested.abort()),
-    );
-    this.#undo.push(closeControl);
+    const control = answerControl(this, () => this.shutdownRequested.abort());
+    await this.#startGateway(control);
+    this.#undo.push(await serveControl(this.#run.controlSocket, control));
     this.#isReady = true;
     this.#notifier?.ready();
     if (this.#options.latchAfterCrash) noteRunning(this.#run.folder);
@@ -278,6 +285,23 @@ export class Daemon {
       { event: "daemonReady", uptimeS: Number(clock.nowNs() - this.mapping.monotonicNs) / 1e9 },
       `cell ${cell.name} is up`,
     );
+  }
+
+  async #startGateway(control: ControlHandler): Promise<void> {
+    const { cell, clock, log } = this.#options;
+    this.#gateway = await startGateway({
+      cell,
+      clock,
+      log,
+      servoInfo: (robot) => this.servo(robot).info,
+      servoSocket: (robot) => this.#run.servoSocket(robot),
+      control,
+      supervisor: this.supervisor,
+      stopPolicy: () => void this.#policy?.stop().catch(() => {}),
+      isPolicyRunning: () => ["approaching", "running"].includes(this.#policy?.status().phase ?? ""),
+      recorder: this.#recorder,
+    });
+    this.#undo.push(() => this.#gateway?.close());
   }
 
   async #serveMetrics(): Promise<void> {
@@ -344,6 +368,7 @@ export class Daemon {
     if (camera === this.cell.policy?.camera) {
       this.#policy?.frames.write(image.data, image.stepBytes, image.stampNs, receivedNs);
     }
+    this.#gateway?.takeFrame(camera, image, receivedNs);
     for (const listener of this.frameListeners) listener(camera, image, receivedNs, bytes);
   }
 

@@ -53,6 +53,15 @@ export const RESTART_RULES = {
     ...NEVER,
     remedy: "Read the log for the cause, then start the cell again",
   },
+  gatewayWorker: {
+    effect:
+      "Pages and headsets lose their connection; what they had engaged ends, latched, in a hold. Robots and policies go on; the thread is started again",
+    restartsMax: 3,
+    withinS: 60,
+    delayMs: 500,
+    remedy:
+      "The pages come back by themselves; engage again. If it stays down, read the log and start the cell again",
+  },
   daemon: {
     effect:
       "The servo process holds the arm, waits 30 s for a daemon, then leaves the arm powered and ends; a new daemon ends it sooner",

@@ -25,8 +25,9 @@ export const GatewaySetup = z.strictObject({
   software: z.string(),
   gateway: GatewayConfig,
   teleop: TeleopConfig,
-  /** Folder for certificate, devices and calibrations of this cell; private to this user. */
+  /** Folder for certificate and devices of this cell; private to this user. */
   stateFolder: z.string().min(1),
+  calibrationFolder: z.string().min(1),
   /** Folder of the built pages. */
   pages: z.string().min(1),
   /** Servo socket of each robot. */
@@ -79,7 +80,14 @@ export const ToGateway = z.discriminatedUnion("kind", [
 export type ToGateway = z.infer<typeof ToGateway>;
 
 export const FromGateway = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("ready"), port: z.int(), addresses: z.array(z.string()) }),
+  /** How it is reached; said again when addresses or certificate have changed. */
+  z.strictObject({
+    kind: z.literal("ready"),
+    port: z.int(),
+    addresses: z.array(z.string()),
+    fingerprint: z.string().nullable(),
+    certificateDaysLeft: z.number().nullable(),
+  }),
   z.strictObject({ kind: z.literal("unusable"), failure: Refusal }),
   /** Of the control group, on behalf of a client. */
   z.strictObject({
@@ -89,7 +97,13 @@ export const FromGateway = z.discriminatedUnion("kind", [
     request: GatewayRequest,
   }),
   /** Stops have gone to the servos already; this is for the policy and for whatever else moves robots. */
-  z.strictObject({ kind: z.literal("stopped"), reason: z.string() }),
+  z.strictObject({
+    kind: z.literal("stopped"),
+    category: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+    reason: z.string(),
+    /** Robots that the gateway could not stop, and why. */
+    failures: z.array(z.string()),
+  }),
   /** On change, and a few times a second while it is taken: what the daemon does by itself waits meanwhile. */
   z.strictObject({ kind: z.literal("teleop"), status: TeleopStatus }),
   /** A message of ours for the recording, as CDR. */

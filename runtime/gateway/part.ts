@@ -2,13 +2,18 @@
  * What the gateway's thread is made of: a hub that knows its clients, and parts that answer them. A part never waits in
  * a handler, and never throws: it answers with a refusal.
  */
+
+import type { WebSocket } from "ws";
 import type { TrackerFrames } from "../../calibration/trackerFrame.js";
 import type { Clock, ClockMapping, MonotonicNs } from "../../core/clock.js";
 import type { ClientMessage } from "../../core/gateway/client.js";
 import type { GatewayRequest, RequestName, Role } from "../../core/gateway/requests.js";
 import type { Refusal, ServerMessage } from "../../core/gateway/server.js";
 import type { PoseMessage } from "../../core/teleop/pose.js";
+import type { StopCategory } from "../../drivers/contract.js";
 import type { ServoClient } from "../servo/api.js";
+import type { Reached } from "./addresses.js";
+import type { DeviceStore } from "./devices.js";
 import type { EventLog } from "./eventLog.js";
 import type { FromGateway, GatewaySetup, ToGateway } from "./messages.js";
 
@@ -85,6 +90,35 @@ export const refuse = (code: string, happened: string, remedy: string): Answer =
 export const done = (message: string, data?: unknown): Answer =>
   data === undefined ? { ok: true, message } : { ok: true, message, data };
 
+/** A request for something below a prefix that a part serves; whoever makes it has shown a token. */
+export interface HttpRequest {
+  readonly method: "GET" | "HEAD" | "POST";
+  /** Decoded, without the query, e.g. "/api/episodes/reach-block/e1/sheet.png". */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly device: string;
+  readonly role: Role;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  /** Media type. */
+  readonly type: string;
+  readonly body: Uint8Array | string;
+}
+
+/** May take its time, but not the thread's. A rejection is answered with 500. */
+export type HttpHandler = (request: HttpRequest) => Promise<HttpReply>;
+
+/** Another WebSocket path; Host and Origin are checked, who it is must be found out by whoever takes it. */
+export interface UpgradeHandler {
+  /** Subprotocols, best first; empty = none is spoken. */
+  readonly protocols: readonly string[];
+  /** Largest message [bytes]. */
+  readonly bytesMax: number;
+  readonly accept: (socket: WebSocket, address: string) => void;
+}
+
 /** What the worker gives to the makers of its parts, beside the context. */
 export interface PartServices extends PartContext {
   readonly setup: GatewaySetup;
@@ -110,6 +144,17 @@ export interface PartServices extends PartContext {
   /** Adds a client that came by another door than the WebSocket (MQTT, ROS); it is told to parts like any other. */
   readonly addClient: (client: Omit<GatewayClient, "id">) => GatewayClient;
   readonly removeClient: (client: GatewayClient, why: string) => void;
+  /** Stops every robot by the gateway's own connections, then tells the main thread. Never rejects. */
+  readonly stopRobots: (category: StopCategory, reason: string) => Promise<Answer>;
+  /** Answers everything below a path, e.g. "/api/episodes/"; a GET, HEAD or POST without a body. */
+  readonly serveHttp: (prefix: string, handler: HttpHandler) => void;
+  readonly serveUpgrade: (path: string, handler: UpgradeHandler) => void;
+  readonly devices: DeviceStore;
+  readonly isConnected: (device: string) => boolean;
+  /** Closes every connection that was opened with a token of this device. */
+  readonly disconnectDevice: (device: string, why: string) => void;
+  /** How this gateway is reached, for people and QR codes. */
+  readonly reachedAt: () => Reached;
   readonly onMain: (listener: (message: ToGateway) => void) => void;
   readonly trackerFrames: TrackerFrames;
   /** Refuses or takes the credentials of somebody who wants to be a client. */

@@ -6,9 +6,10 @@ import type { ServoClient, ServoEvent, ServoSnapshot, ServoStatistics } from "..
 import { LatenessHistogram } from "../servo/histogram.js";
 import { TeleopConfig } from "../teleop/config.js";
 import { GatewayConfig } from "./config.js";
+import { DeviceStore } from "./devices.js";
 import { EventLog } from "./eventLog.js";
 import type { FromGateway, GatewaySetup, ToGateway } from "./messages.js";
-import { type GatewayClient, type PartServices, refuse } from "./part.js";
+import { done, type GatewayClient, type PartServices, refuse } from "./part.js";
 
 export const robotDescription = (robot = "arm"): GatewaySetup["robots"][number] => ({
   robot,
@@ -32,6 +33,7 @@ export function testSetup(change: Partial<GatewaySetup> = {}): GatewaySetup {
     gateway: GatewayConfig.parse({}),
     teleop: TeleopConfig.parse({}),
     stateFolder: "/nowhere",
+    calibrationFolder: "/nowhere",
     pages: "/nowhere",
     sockets: { arm: "/nowhere" },
     robots: [robotDescription()],
@@ -212,6 +214,19 @@ export function partBench(setup: GatewaySetup = testSetup()): Bench {
     deliverMalformed: () => {},
     addClient: (client) => ({ id: 99, ...client }),
     removeClient: () => {},
+    stopRobots: () => Promise.resolve(done("stopped")),
+    serveHttp: () => {},
+    serveUpgrade: () => {},
+    devices: new DeviceStore({
+      folder: setup.stateFolder,
+      clock,
+      tokenDaysMax: 365,
+      random: (bytes) => new Uint8Array(bytes),
+      log: () => {},
+    }),
+    isConnected: () => false,
+    disconnectDevice: () => {},
+    reachedAt: () => ({ origins: ["http://localhost:8443"], fingerprint: null, certificateDaysLeft: null }),
     onMain: (listener) => listeners.add(listener),
     trackerFrames: { rotationFor: () => undefined } as unknown as PartServices["trackerFrames"],
     authenticate: () => undefined,

@@ -1,7 +1,15 @@
 /** The parts of a gateway, in the order in which they hear of clients and poses. */
 import { cameraPart } from "./cameraPart.js";
+import { controlPart } from "./controlPart.js";
 import { eventsPart } from "./eventsPart.js";
+import { pairingPart } from "./pairingPart.js";
 import type { PartFactory } from "./part.js";
 import { telemetryPart } from "./telemetryPart.js";
 
-export const PART_FACTORIES: readonly PartFactory[] = [telemetryPart, cameraPart, eventsPart];
+export const PART_FACTORIES: readonly PartFactory[] = [
+  telemetryPart,
+  cameraPart,
+  eventsPart,
+  pairingPart,
+  controlPart,
+];

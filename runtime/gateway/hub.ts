@@ -1,0 +1,487 @@
+/**
+ * Who is connected, and what they may say. Every message is counted, measured, parsed and held against the role of its
+ * client before any part hears of it; what is ill-formed reaches parts only as the news that it was.
+ */
+import type { Clock, MonotonicNs } from "../../core/clock.js";
+import { sleepMs } from "../../core/clock.js";
+import { errorText } from "../../core/errors.js";
+import { ClientMessage, GATEWAY_PROTOCOL } from "../../core/gateway/client.js";
+import { type GatewayRequest, OBSERVERS_REQUESTS, type Role } from "../../core/gateway/requests.js";
+import type { ServerMessage } from "../../core/gateway/server.js";
+import { ClientLimits, ForeignClient, type HubSocket, SocketClient, UNTAKEN_BYTES_MAX } from "./hubClient.js";
+import type { Answer, GatewayClient, GatewayPart, PartContext, PoseArrival } from "./part.js";
+import { RateLimit } from "./rateLimit.js";
+import {
+  CLIENTS_MAX,
+  DISMISSALS,
+  type Dismissal,
+  defect as defectOf,
+  FLOOD,
+  HELLO_MS_MAX,
+  notHello,
+  notUnderstood,
+  observersMayNot,
+  REQUESTS_OPEN_MAX,
+  revoked,
+  TOO_MANY,
+  TOO_MANY_OPEN,
+  unanswered,
+} from "./refusals.js";
+
+export type Hello = Extract<ClientMessage, { kind: "hello" }>;
+type Welcome = Omit<
+  Extract<ServerMessage, { kind: "welcome" }>,
+  "kind" | "protocol" | "client" | "role" | "serverTimeMs"
+>;
+
+export interface HubOptions {
+  readonly clock: Clock;
+  readonly log: PartContext["log"];
+  /** What every client is told at first. */
+  readonly welcome: Welcome;
+  readonly authenticate: (token: string) => { readonly device: string; readonly role: Role } | undefined;
+  /** Stops every robot now. */
+  readonly stop: (reason: string) => void;
+  readonly onClients: (clients: readonly GatewayClient[]) => void;
+}
+
+/** Connections that have not, in all and from one address. */
+export const STRANGERS_MAX = 16;
+export const STRANGERS_PER_ADDRESS_MAX = 6;
+/** A peer that is not heard for so long has vanished; it is asked for a sign of life in between. */
+export const SILENT_MS_MAX = 10_000;
+const PING_MS = 2000;
+const LOOK_MS = 250;
+/** How long a peer that was told to go may take for it. */
+const GOING_MS_MAX = 1000;
+
+/** The server's side of one WebSocket: what it reports to the hub. */
+export interface HubConnection {
+  text(text: string): void;
+  /** A binary message: no client sends any. */
+  binary(): void;
+  /** Any sign of life. */
+  alive(): void;
+  closed(why: string): void;
+}
+
+interface Peer {
+  readonly socket: HubSocket;
+  readonly address: string;
+  readonly flood: RateLimit;
+  readonly sinceMs: number;
+  heardMs: number;
+  pingedMs: number;
+  client: SocketClient | undefined;
+  /** Device and name of its hello. */
+  identity: string;
+  /** Set once it was told to go: nothing of it is heard any more. */
+  goneMs: number | undefined;
+}
+
+export class Hub {
+  readonly #options: HubOptions;
+  readonly #peers = new Set<Peer>();
+  readonly #clients = new Map<GatewayClient, ClientLimits>();
+  readonly #peerOf = new Map<GatewayClient, Peer>();
+  readonly #closing = new AbortController();
+  #parts: readonly GatewayPart[] = [];
+  #nextId = 1;
+  readonly counts = { poses: 0, droppedPoses: 0, malformed: 0, refused: 0, closed: 0 };
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+  }
+
+  /** @param parts in the order in which they hear of everything */
+  setParts(parts: readonly GatewayPart[]): void {
+    this.#parts = parts;
+  }
+
+  get clients(): readonly GatewayClient[] {
+    return [...this.#clients.keys()];
+  }
+
+  /** Watches for peers that say no hello, or nothing at all any more, until `close`. */
+  async watch(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      this.#look(clock.nowMs());
+      await sleepMs(clock, LOOK_MS, signal);
+    }
+  }
+
+  /** A WebSocket whose Host and Origin are as they should be. */
+  accept(socket: HubSocket, address: string): HubConnection {
+    const nowMs = this.#options.clock.nowMs();
+    const peer: Peer = {
+      socket,
+      address,
+      flood: new RateLimit(FLOOD.perS, FLOOD.burst),
+      sinceMs: nowMs,
+      heardMs: nowMs,
+      pingedMs: nowMs,
+      client: undefined,
+      identity: "",
+      goneMs: undefined,
+    };
+    const strangers = [...this.#peers].filter(
+      ({ client, goneMs }) => client === undefined && goneMs === undefined,
+    );
+    this.#peers.add(peer);
+    const fromHere = strangers.filter((other) => other.address === address).length;
+    if (strangers.length >= STRANGERS_MAX || fromHere >= STRANGERS_PER_ADDRESS_MAX)
+      this.#dismiss(peer, DISMISSALS.strangers);
+    return {
+      text: (text) => this.#receive(peer, text),
+      binary: () => {
+        if (this.#hear(peer)) this.#malformed(peer, undefined, "a binary message; clients send text");
+      },
+      alive: () => {
+        peer.heardMs = this.#options.clock.nowMs();
+      },
+      closed: (why) => {
+        this.#leave(peer, why);
+        this.#peers.delete(peer);
+      },
+    };
+  }
+
+  /** @see PartServices.addClient */
+  addClient(inner: Omit<GatewayClient, "id">): GatewayClient {
+    const client = new ForeignClient(this.#nextId++, inner);
+    this.#clients.set(client, new ClientLimits());
+    this.#tell("onClient", (part) => part.onClient?.(client));
+    this.#options.onClients(this.clients);
+    return client;
+  }
+
+  removeClient(client: GatewayClient, why: string): void {
+    const peer = this.#peerOf.get(client);
+    if (peer !== undefined) this.#dismiss(peer, revoked(why));
+    else this.#forget(client, why);
+  }
+
+  /** Whoever holds a token of this device goes. */
+  removeDevice(device: string, why: string): void {
+    for (const peer of this.#peers)
+      if (peer.client?.device === device && peer.goneMs === undefined) this.#dismiss(peer, revoked(why));
+  }
+
+  isConnected(device: string): boolean {
+    return [...this.#peers].some(({ client, goneMs }) => client?.device === device && goneMs === undefined);
+  }
+
+  deliverPose(arrival: PoseArrival): void {
+    const { client } = arrival;
+    const limits = this.#clients.get(client);
+    if (limits === undefined) return;
+    if (!limits.poses.take(this.#options.clock.nowMs())) {
+      limits.droppedPoses++;
+      this.counts.droppedPoses++;
+      return;
+    }
+    if (client.role !== "operator") {
+      this.counts.refused++;
+      return;
+    }
+    this.counts.poses++;
+    this.#tell("onPose", (part) => part.onPose?.(arrival), client);
+  }
+
+  deliverMalformed(client: GatewayClient, why: string): void {
+    if (!this.#clients.has(client)) return;
+    this.counts.malformed++;
+    this.#tell("onMalformed", (part) => part.onMalformed?.(client, why));
+  }
+
+  /** Says goodbye to everybody. */
+  close(): void {
+    for (const peer of this.#peers) this.#dismiss(peer, DISMISSALS.leaving, false);
+    for (const client of this.clients) this.#forget(client, DISMISSALS.leaving.happened);
+    this.#closing.abort();
+  }
+
+  #look(nowMs: number): void {
+    for (const peer of this.#peers) {
+      const { socket, client } = peer;
+      if (peer.goneMs !== undefined) {
+        if (nowMs - peer.goneMs > GOING_MS_MAX) socket.terminate();
+      } else if (client === undefined && nowMs - peer.sinceMs > HELLO_MS_MAX)
+        this.#dismiss(peer, DISMISSALS.noHello);
+      else if (nowMs - peer.heardMs > SILENT_MS_MAX) {
+        this.#dismiss(peer, DISMISSALS.silent);
+        socket.terminate();
+      } else if (socket.bufferedBytes > UNTAKEN_BYTES_MAX) this.#tooSlow(peer);
+      else if (nowMs - peer.pingedMs >= PING_MS) {
+        peer.pingedMs = nowMs;
+        socket.ping();
+      }
+    }
+  }
+
+  /** False when nothing more of this peer is heard. */
+  #hear(peer: Peer): boolean {
+    if (peer.goneMs !== undefined) return false;
+    const nowMs = this.#options.clock.nowMs();
+    peer.heardMs = nowMs;
+    if (peer.flood.take(nowMs)) return true;
+    this.#dismiss(peer, DISMISSALS.flood);
+    return false;
+  }
+
+  #receive(peer: Peer, text: string): void {
+    const receivedNs = this.#options.clock.nowNs();
+    if (!this.#hear(peer)) return;
+    let raw: unknown;
+    try {
+      raw = JSON.parse(text);
+    } catch {
+      this.#malformed(peer, undefined, "it is not JSON");
+      return;
+    }
+    if (peer.client === undefined) this.#greet(peer, raw);
+    else this.#read(peer, peer.client, raw, receivedNs);
+  }
+
+  #read(peer: Peer, client: SocketClient, raw: unknown, receivedNs: MonotonicNs): void {
+    const kind = kindOf(raw);
+    const limits = this.#clients.get(client)!;
+    if (kind === "stop") this.#stop(client, limits, raw);
+    else if (kind !== "pose" && !limits.others.take(this.#options.clock.nowMs())) this.#tooMany(client, raw);
+    else {
+      const parsed = ClientMessage.safeParse(raw);
+      if (parsed.success) this.#dispatch(client, limits, parsed.data, receivedNs);
+      else this.#malformed(peer, raw, firstIssue(parsed.error));
+    }
+  }
+
+  #dispatch(
+    client: SocketClient,
+    limits: ClientLimits,
+    message: ClientMessage,
+    receivedNs: MonotonicNs,
+  ): void {
+    switch (message.kind) {
+      case "pose":
+        this.deliverPose({ client, pose: message.pose, receivedNs });
+        return;
+      case "ping":
+        client.send({
+          kind: "pong",
+          id: message.id,
+          clientTimeMs: message.clientTimeMs,
+          serverTimeMs: this.#options.clock.nowMs(),
+        });
+        return;
+      case "subscribe":
+        this.#tell("onSubscribe", (part) => part.onSubscribe?.(client, message), client);
+        return;
+      case "link":
+        this.#tell("onLink", (part) => part.onLink?.(client, message), client);
+        return;
+      case "request":
+        void this.#answer(client, limits, message.id, message.request);
+        return;
+      case "hello":
+        this.#malformed(this.#peerOf.get(client)!, undefined, "a second hello");
+        return;
+      case "stop":
+        this.#stop(client, limits, message);
+    }
+  }
+
+  #greet(peer: Peer, raw: unknown): void {
+    const parsed = ClientMessage.safeParse(raw);
+    if (!parsed.success || parsed.data.kind !== "hello") {
+      const why = parsed.success ? `"${parsed.data.kind}" came before hello` : firstIssue(parsed.error);
+      this.#dismiss(peer, notHello(why));
+      return;
+    }
+    const hello = parsed.data;
+    const known = this.#options.authenticate(hello.token);
+    if (known === undefined) {
+      this.#dismiss(peer, DISMISSALS.badToken);
+      return;
+    }
+    const identity = `${known.device}\n${nameOf(hello)}`;
+    const same = [...this.#peers].find((other) => other.goneMs === undefined && other.identity === identity);
+    if (same !== undefined) this.#dismiss(same, DISMISSALS.superseded);
+    if (this.#peerOf.size >= CLIENTS_MAX) {
+      this.#dismiss(peer, DISMISSALS.full);
+      return;
+    }
+    peer.identity = identity;
+    this.#welcome(peer, hello, known);
+  }
+
+  #welcome(peer: Peer, hello: Hello, { device, role }: { device: string; role: Role }): void {
+    const client = new SocketClient({
+      id: this.#nextId++,
+      name: this.#uniqueName(nameOf(hello)),
+      role,
+      kind: hello.client,
+      device,
+      socket: peer.socket,
+      onSlow: () => this.#tooSlow(peer),
+    });
+    peer.client = client;
+    this.#clients.set(client, new ClientLimits());
+    this.#peerOf.set(client, peer);
+    const { welcome, clock, log, onClients } = this.#options;
+    client.send({
+      kind: "welcome",
+      protocol: GATEWAY_PROTOCOL,
+      client: client.name,
+      role,
+      serverTimeMs: clock.nowMs(),
+      ...welcome,
+    });
+    log("info", "clientConnected", `${client.name} (${role}) from ${peer.address}`);
+    this.#tell("onClient", (part) => part.onClient?.(client), client);
+    onClients(this.clients);
+  }
+
+  #uniqueName(name: string): string {
+    const taken = new Set(this.clients.map((client) => client.name));
+    let unique = name;
+    for (let count = 2; taken.has(unique); count++) unique = `${name} (${count})`;
+    return unique;
+  }
+
+  /** Whatever else is wrong with the message: somebody wants everything to stop. */
+  #stop(client: SocketClient, limits: ClientLimits, raw: unknown): void {
+    if (!limits.stops.take(this.#options.clock.nowMs())) return;
+    const parsed = ClientMessage.safeParse(raw);
+    const reason = parsed.success && parsed.data.kind === "stop" ? parsed.data.reason : "no readable reason";
+    this.#options.stop(`${client.name}: ${reason}`);
+  }
+
+  async #answer(
+    client: SocketClient,
+    limits: ClientLimits,
+    id: number,
+    request: GatewayRequest,
+  ): Promise<void> {
+    let answer: Answer = { ok: false, ...TOO_MANY_OPEN };
+    if (limits.openRequests < REQUESTS_OPEN_MAX) {
+      limits.openRequests++;
+      answer = await this.#ask(client, request);
+      limits.openRequests--;
+    }
+    if (!answer.ok) this.counts.refused++;
+    client.send(answer.ok ? { kind: "answer", id, ...answer } : { kind: "refusal", id, ...answer });
+  }
+
+  /** Asks the part that answers this. Never rejects. */
+  async #ask(client: GatewayClient, request: GatewayRequest): Promise<Answer> {
+    if (client.role !== "operator" && !OBSERVERS_REQUESTS.includes(request.do))
+      return { ok: false, ...observersMayNot(client.name, request.do) };
+    const handlers = this.#parts.find(({ requests }) => requests?.[request.do] !== undefined)?.requests;
+    if (handlers === undefined) return { ok: false, ...unanswered(request.do) };
+    try {
+      const handler = handlers[request.do] as (
+        request: GatewayRequest,
+        client: GatewayClient,
+      ) => Promise<Answer>;
+      return await handler.call(handlers, request, client);
+    } catch (thrown) {
+      this.#options.log("error", "defect", `request ${request.do}: ${defectText(thrown)}`);
+      const { closeCode: _closeCode, ...told } = defectOf(errorText(thrown));
+      return { ok: false, ...told };
+    }
+  }
+
+  #tooMany(client: SocketClient, raw: unknown): void {
+    this.counts.refused++;
+    const id = requestIdOf(raw);
+    if (id !== undefined) client.send({ kind: "refusal", id, ok: false, ...TOO_MANY });
+  }
+
+  /** What it engaged ends; a request is answered; anything else, or too much of it, ends the connection. */
+  #malformed(peer: Peer, raw: unknown, why: string): void {
+    const { client } = peer;
+    const dismissal = notUnderstood(why);
+    if (client === undefined) {
+      this.#dismiss(peer, dismissal);
+      return;
+    }
+    this.deliverMalformed(client, why);
+    const isFew = this.#clients.get(client)?.malformed.take(this.#options.clock.nowMs()) === true;
+    const id = requestIdOf(raw);
+    const { closeCode: _closeCode, ...told } = dismissal;
+    if (isFew && id !== undefined) client.send({ kind: "refusal", id, ok: false, ...told });
+    else if (!isFew || kindOf(raw) !== "pose") this.#dismiss(peer, dismissal);
+  }
+
+  #tooSlow(peer: Peer): void {
+    this.#dismiss(peer, DISMISSALS.slow);
+    // The refusal would stand behind everything that was not taken.
+    peer.socket.terminate();
+  }
+
+  #dismiss(peer: Peer, { closeCode, ...told }: Dismissal, logs = true): void {
+    if (peer.goneMs !== undefined) return;
+    this.counts.closed++;
+    peer.socket.sendText(JSON.stringify({ kind: "refused", ...told } satisfies ServerMessage));
+    peer.socket.close(closeCode, told.happened.slice(0, 100));
+    if (logs)
+      this.#options.log("warn", "clientDismissed", `${peer.client?.name ?? peer.address}: ${told.happened}`);
+    this.#leave(peer, told.happened);
+  }
+
+  #leave(peer: Peer, why: string): void {
+    if (peer.goneMs !== undefined) return;
+    peer.goneMs = this.#options.clock.nowMs();
+    if (peer.client !== undefined) this.#forget(peer.client, why);
+  }
+
+  #forget(client: GatewayClient, why: string): void {
+    if (!this.#clients.delete(client)) return;
+    this.#peerOf.delete(client);
+    if (client instanceof SocketClient) client.end();
+    this.#options.log("info", "clientGone", `${client.name}: ${why}`);
+    this.#tell("onClosed", (part) => part.onClosed?.(client, why));
+    this.#options.onClients(this.clients);
+  }
+
+  /** A part that throws is a defect: the others still hear, and whoever has caused it holds and goes. */
+  #tell(what: string, tell: (part: GatewayPart) => void, cause?: GatewayClient): void {
+    let first: unknown;
+    for (const part of this.#parts) {
+      try {
+        tell(part);
+      } catch (thrown) {
+        first ??= thrown;
+        this.#options.log("error", "defect", `${what}: ${defectText(thrown)}`);
+      }
+    }
+    if (first === undefined || cause === undefined) return;
+    this.deliverMalformed(cause, errorText(first));
+    const peer = this.#peerOf.get(cause);
+    if (peer !== undefined) this.#dismiss(peer, defectOf(errorText(first)));
+  }
+}
+
+const nameOf = ({ client, name }: Hello): string => `${client} ${name}`;
+
+const isObject = (raw: unknown): raw is Record<string, unknown> => typeof raw === "object" && raw !== null;
+const kindOf = (raw: unknown): unknown => (isObject(raw) ? raw.kind : undefined);
+
+/** Of what was meant as a request, even if it is none. */
+function requestIdOf(raw: unknown): number | undefined {
+  if (!isObject(raw) || raw.kind !== "request") return undefined;
+  const { id } = raw;
+  return typeof id === "number" && Number.isSafeInteger(id) && id >= 0 ? id : undefined;
+}
+
+function firstIssue(error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] }): string {
+  const [issue] = error.issues;
+  if (issue === undefined) return "unknown";
+  const where = issue.path.map(String).join(".").slice(0, 80);
+  return `${where === "" ? "" : `${where}: `}${issue.message.slice(0, 120)}`;
+}
+
+const defectText = (thrown: unknown): string =>
+  thrown instanceof Error ? (thrown.stack ?? thrown.message).slice(0, 2000) : errorText(thrown);

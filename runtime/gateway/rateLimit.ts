@@ -1,0 +1,24 @@
+/** How often somebody may do something: so many at once, so many a second after. */
+
+export class RateLimit {
+  readonly #perMs: number;
+  readonly #burst: number;
+  #left: number;
+  #lastMs: number | undefined;
+
+  constructor(perS: number, burst: number) {
+    this.#perMs = perS / 1000;
+    this.#burst = burst;
+    this.#left = burst;
+  }
+
+  /** True, and counted, when one more is within the limit. @param nowMs monotonic */
+  take(nowMs: number): boolean {
+    const passedMs = this.#lastMs === undefined ? 0 : Math.max(0, nowMs - this.#lastMs);
+    this.#lastMs = nowMs;
+    this.#left = Math.min(this.#burst, this.#left + passedMs * this.#perMs);
+    if (this.#left < 1) return false;
+    this.#left -= 1;
+    return true;
+  }
+}
