@@ -132,6 +132,20 @@ function buildProgram(): Command {
         (await import("./commands/daemon.js")).teach(on, options),
       );
 
+  program
+    .command("pair")
+    .description(
+      "let a browser, a headset or a program become a client of the gateway: addresses and a QR code",
+    )
+    .addOption(
+      new Option("--role <role>", "what it may do").choices(["observer", "operator"]).default("operator"),
+    )
+    .addOption(cellOption())
+    .addOption(json())
+    .action(async (options: { cell: string; role: "observer" | "operator"; json?: string }) =>
+      (await import("./commands/pair.js")).pair(options),
+    );
+
   declareRecord(program, cellOption, json);
 
   program

@@ -20,6 +20,7 @@ export async function up(
     { cellFile, logLevel: options.logLevel, policy: options.policy, latchAfterCrash: true, logFile: true },
     async (daemon, signal) => {
       const { cell } = daemon;
+      await tellConsole(daemon);
       if (!options.policy || cell.policy?.autostart !== true) {
         say("the cell is up; nothing is enabled. `./cerebellum enable`, then `./cerebellum policy start`");
         await untilEnded(signal);
@@ -36,6 +37,14 @@ export async function up(
 }
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** Opens paired: whoever can read this line may also run `./cerebellum pair`. */
+async function tellConsole({ gateway }: Daemon): Promise<void> {
+  if (gateway === undefined) return;
+  const { urls } = await gateway.pair("operator");
+  say(`console: ${urls.at(-1)}`);
+  if (urls.length > 1) say("from other devices: `./cerebellum pair` shows addresses and a QR code");
+}
 
 const untilEnded = (signal: AbortSignal) =>
   new Promise<void>((done) => {

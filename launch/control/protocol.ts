@@ -1,5 +1,6 @@
 /** What other shells ask of a running daemon through its Unix socket: one JSON object a line, one answer a line. */
 import { z } from "zod";
+import { Role } from "../../core/gateway/requests.js";
 import { LabelRequest, StartRequest, StopRequest } from "../../runtime/recorder/messages.js";
 
 export const ControlRequest = z.discriminatedUnion("do", [
@@ -19,6 +20,8 @@ export const ControlRequest = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("discardRecording") }),
   z.strictObject({ do: z.literal("labelEpisode"), request: LabelRequest }),
   z.strictObject({ do: z.literal("recorderStatus") }),
+  /** A code with which one more browser, headset or program becomes a client of the gateway. */
+  z.strictObject({ do: z.literal("pair"), role: Role }),
   z.strictObject({ do: z.literal("shutdown") }),
 ]);
 export type ControlRequest = z.infer<typeof ControlRequest>;

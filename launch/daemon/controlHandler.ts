@@ -1,6 +1,9 @@
 /** Answers the control socket from the running daemon. */
 
 import { CerebellumError } from "../../core/errors.js";
+import type { Pairing } from "../../core/gateway/library.js";
+import type { Role } from "../../core/gateway/requests.js";
+import type { GatewayHost } from "../../runtime/gateway/host.js";
 import type { Outcome } from "../../runtime/supervisor.js";
 import type { ControlHandler } from "../control/server.js";
 import type { Daemon } from "./daemon.js";
@@ -33,11 +36,26 @@ export function answerControl(daemon: Daemon, requestShutdown: () => void): Cont
       case "labelEpisode":
       case "recorderStatus":
         return answerRecorder(daemon.recorder, request);
+      case "pair": {
+        const pairing = await pairWith(daemon.gateway, request.role);
+        return { ok: true, message: `a code for one ${request.role}`, status: { ...pairing } };
+      }
       case "shutdown":
         requestShutdown();
         return { ok: true, message: "the daemon ends; the arm is left holding" };
     }
   };
+}
+
+/** @throws CerebellumError NOT_RUNNING in a cell without a gateway */
+export function pairWith(gateway: GatewayHost | undefined, role: Role): Promise<Pairing> {
+  if (gateway === undefined)
+    throw new CerebellumError(
+      "NOT_RUNNING",
+      "This cell has no gateway",
+      "Add `gateway: {}` to the cell file and start it again",
+    );
+  return gateway.pair(role);
 }
 
 function answer({ success, message }: Outcome) {

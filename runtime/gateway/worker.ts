@@ -223,7 +223,7 @@ class GatewaySession {
   }
 
   async #stopRobots(category: 0 | 1 | 2, reason: string): Promise<Answer> {
-    const text = `gateway, ${reason}`.slice(0, 200);
+    const text = reason.slice(0, 200);
     const failures = await this.#stops.stop(category, text);
     this.#post({ kind: "stopped", category, reason: text, failures: [...failures] });
     if (failures.length === 0) {
