@@ -9,6 +9,11 @@ export interface AlignedHand {
   readonly pose: TrackedPose;
   /** 0 = open, 1 = closed. */
   readonly gripper: number;
+  /**
+   * The source's own clock when the pose was measured [ms]: says better than arrival how far apart two poses are. Absent
+   * where a source has none; then arrival counts.
+   */
+  readonly measuredMs?: number;
 }
 
 export interface MappingStep {

@@ -1,0 +1,331 @@
+/**
+ * From a hand to joint targets: relative control with a clutch. At engage the hand is where the tool is; from then on
+ * the tool moves as the hand moves, scaled, in the base frame's directions:
+ *
+ *   hand -> One-Euro filter -> lead -> scale -> leash -> workspace, reach -> resolved-rate control -> joint target.
+ *
+ * The leash keeps what is wanted near what is commanded: a hand that runs ahead of the arm, or into a limit, drags the
+ * clutch's origin along, so no error is ever wound up. The target of every step is within the joint limits, and from
+ * one to the next within speeds and accelerations, whatever the hand does. Pure; allocates nothing in a step.
+ */
+import type { ArmLimits } from "../../core/arm.js";
+import { invariant } from "../../core/errors.js";
+import { TRACKED_RANGE_M } from "../../core/teleop/pose.js";
+import type { ArmBody } from "../../kinematics/armBody.js";
+import { ArmChain } from "../../kinematics/chain.js";
+import { quatFromRotation, rotationFromQuat } from "../../kinematics/pose.js";
+import { Reach } from "../../kinematics/reach.js";
+import { HELD, ResolvedRate } from "../../kinematics/resolvedRate.js";
+import { turnBetween, turnBy } from "../../kinematics/rotationVector.js";
+import { TOOL_POINT_FLANGE_M, type Vector3, XARM7_JOINTS } from "../../kinematics/xarm7.js";
+import type { MappingConfig } from "./config.js";
+import { GripperControl } from "./gripperControl.js";
+import type { AlignedHand, HandMapping, MappingStep } from "./mapping.js";
+import { filterLagMs, PoseFilter } from "./poseFilter.js";
+
+/** The servo's box for tool point and elbow, and its table; base frame [m]. */
+export interface MappingWorkspace {
+  readonly minM: readonly number[];
+  readonly maxM: readonly number[];
+  readonly tableM: number;
+  /** Least height of every moving part above the table. */
+  readonly tableMarginM?: number;
+}
+
+export interface HandMappingOptions {
+  readonly config: MappingConfig;
+  /** In force in the servo, margins taken off. */
+  readonly limits: ArmLimits;
+  readonly workspace?: MappingWorkspace;
+  /** Tool point in the flange frame. */
+  readonly toolPointM?: Vector3;
+  /** The arm's shape; with it, no part of the arm is led into the table, out of the box, or into another part. */
+  readonly body?: ArmBody;
+  readonly selfCollisionMarginM?: number;
+}
+
+/** Longest time that a step may make up for [ms]: whoever is silent for longer has let go. */
+const PERIOD_MS_MAX = 100;
+/** Poses closer together than this are one [ms]. */
+const PERIOD_MS_MIN = 1;
+/** Clocks of source and receiver may differ by so much within an engagement before the receiver's counts [ms]. */
+const CLOCK_MS_MAX = 50;
+/** Below this speed of the hand there is no lead: a still hand's noise must not be amplified [m/s]. */
+const LEAD_FROM_M_PER_S = 0.03;
+const LEAD_FULL_M_PER_S = 0.1;
+/** The lead is at most this share of the leash. */
+const LEAD_LEASH_SHARE = 0.5;
+/** Of the servo's tool speed limit, above which it would slow the motion down by itself. */
+const TOOL_SPEED_SHARE = 0.85;
+const ROTATION_WEIGHT_M = 0.3;
+const POSTURE_SPEED_RAD_PER_S = 0.3;
+/** Further inside of the servo's box and above its table than the servo asks for [m]. */
+const WORKSPACE_MARGIN_M = 0.004;
+
+/** Smaller corrections are not worth a word [m]. */
+const NOTICED_M = 1e-4;
+
+const WORDS: readonly (readonly [bit: number, word: string])[] = [
+  [HELD.singularity, "singularity"],
+  [HELD.toolSpeed, "tool speed"],
+  [HELD.jointSpeed, "joint speed"],
+  [HELD.jointAcceleration, "joint acceleration"],
+  [HELD.clearance, "clearance"],
+];
+
+export function createHandMapping(options: HandMappingOptions): HandMapping {
+  return new ArmFollowsHand(options);
+}
+
+class ArmFollowsHand implements HandMapping {
+  translationScale: number;
+  rotationScale: number;
+  readonly #config: MappingConfig;
+  readonly #workspace: MappingWorkspace | undefined;
+  readonly #boxMinM = new Float64Array(3);
+  readonly #boxMaxM = new Float64Array(3);
+  readonly #reach: Reach;
+  readonly #filter: PoseFilter;
+  readonly #rate: ResolvedRate;
+  readonly #gripper: GripperControl;
+  readonly #jointWords: readonly string[];
+  /** The hand with its lead, before and now. */
+  readonly #ledM = new Float64Array(3);
+  readonly #ledQuat = Float64Array.of(0, 0, 0, 1);
+  readonly #handM = new Float64Array(3);
+  readonly #handQuat = Float64Array.of(0, 0, 0, 1);
+  /** Where the hand wants the tool, limits left aside but not the leash. */
+  readonly #askedM = new Float64Array(3);
+  readonly #askedQuat = Float64Array.of(0, 0, 0, 1);
+  readonly #wantedM = new Float64Array(3);
+  readonly #wantedQuat = Float64Array.of(0, 0, 0, 1);
+  readonly #wantedRotation = new Float64Array(9);
+  readonly #beforeM = new Float64Array(3);
+  readonly #beforeQuat = Float64Array.of(0, 0, 0, 1);
+  readonly #movedM = new Float64Array(3);
+  readonly #movedRad = new Float64Array(3);
+  readonly #toolQuat = Float64Array.of(0, 0, 0, 1);
+  readonly #turn = new Float64Array(3);
+  readonly #targetRad: Float64Array;
+  readonly #limitedBy: string[] = [];
+  readonly #out: { -readonly [K in keyof MappingStep]: MappingStep[K] };
+  #leadS = 0;
+  #isFirst = true;
+  #isEngaged = false;
+  #lastMs = 0;
+  #lastMeasuredMs = Number.NaN;
+  /** How far the source's clock is ahead of ours since engage. */
+  #clockMs = 0;
+
+  constructor({ config, limits, workspace, toolPointM = TOOL_POINT_FLANGE_M }: HandMappingOptions) {
+    const joints = XARM7_JOINTS.length;
+    invariant(limits.positionMinRad.length === joints, "the mapping's arm has seven joints");
+    this.#config = config;
+    this.#workspace = workspace;
+    if (workspace !== undefined) this.#measureBox(workspace);
+    this.translationScale = config.translationScale;
+    this.rotationScale = config.rotationScale;
+    this.#reach = new Reach(toolPointM);
+    this.#filter = new PoseFilter(config.filter);
+    this.#gripper = new GripperControl(config.gripper);
+    this.#rate = new ResolvedRate(
+      {
+        positionMinRad: limits.positionMinRad.map((min) => min + config.jointMarginRad),
+        positionMaxRad: limits.positionMaxRad.map((max) => max - config.jointMarginRad),
+        velocityMaxRadPerS: limits.velocityMaxRadPerS.map((most) => most * config.jointSpeedShare),
+        accelerationMaxRadPerS2: limits.accelerationMaxRadPerS2,
+      },
+      {
+        linearSpeedMaxMPerS: Math.min(
+          config.linearSpeedMaxMPerS,
+          TOOL_SPEED_SHARE * limits.toolSpeedMaxMPerS,
+        ),
+        angularSpeedMaxRadPerS: config.angularSpeedMaxRadPerS,
+        rotationWeightM: ROTATION_WEIGHT_M,
+        damping: config.damping,
+        postureGain: config.elbowGain,
+        postureSpeedMaxRadPerS: POSTURE_SPEED_RAD_PER_S,
+      },
+      new ArmChain(XARM7_JOINTS, toolPointM),
+    );
+    this.#jointWords = limits.jointNames.map((_, joint) => `joint ${joint + 1} limit`);
+    this.#targetRad = new Float64Array(joints);
+    this.#out = {
+      targetRad: this.#targetRad,
+      gripperM: Number.NaN,
+      wanted: { positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] },
+      gapM: 0,
+      limitedBy: this.#limitedBy,
+    };
+  }
+
+  get filterMs(): number {
+    return filterLagMs(this.#config.filter, this.#filter.speedMPerS) - 1000 * this.#leadS;
+  }
+
+  engage(hand: AlignedHand, sentRad: ArrayLike<number>, nowMs: number): void {
+    const { chain } = this.#rate;
+    this.#rate.startAt(sentRad, this.#config.postureRad ?? sentRad);
+    this.#targetRad.set(sentRad);
+    this.#takeHand(hand);
+    this.#startHand();
+    this.#askedM.set(chain.toolM);
+    quatFromRotation(chain.flangeRotation, this.#askedQuat);
+    this.#wantedM.set(this.#askedM);
+    this.#wantedQuat.set(this.#askedQuat);
+    this.#gripper.engage(hand.gripper);
+    this.#lastMs = nowMs;
+    this.#lastMeasuredMs = hand.measuredMs ?? Number.NaN;
+    this.#clockMs = 0;
+    this.#leadS = 0;
+    this.#isFirst = true;
+    this.#isEngaged = true;
+  }
+
+  step(hand: AlignedHand, nowMs: number): MappingStep {
+    invariant(this.#isEngaged, "a hand is mapped after it was engaged");
+    const out = this.#out;
+    out.gripperM = this.#gripper.next(hand.gripper);
+    if (this.#isFirst) {
+      // Where the arm stands, to the last bit, and the hand counts from here on.
+      this.#isFirst = false;
+      this.#takeHand(hand);
+      this.#startHand();
+      this.#lastMs = Math.max(this.#lastMs, nowMs);
+      this.#lastMeasuredMs = hand.measuredMs ?? Number.NaN;
+      this.#limitedBy.length = 0;
+      this.#tell();
+      return out;
+    }
+    const periodS = this.#takePeriod(hand, nowMs) / 1000;
+    if (periodS === 0) return out;
+    this.#limitedBy.length = 0;
+    this.#takeHand(hand);
+    this.#filter.update(this.#handM, this.#handQuat, periodS);
+    this.#followHand();
+    this.#shortenLeash();
+    this.#beforeM.set(this.#wantedM);
+    this.#beforeQuat.set(this.#wantedQuat);
+    this.#wantedM.set(this.#askedM);
+    this.#wantedQuat.set(this.#askedQuat);
+    rotationOf(this.#wantedQuat, this.#wantedRotation);
+    this.#keepInWorkspace();
+    if (this.#reach.bringWithin(this.#wantedM, this.#wantedRotation)) this.#limitedBy.push("reach");
+    for (let axis = 0; axis < 3; axis++) this.#movedM[axis] = this.#wantedM[axis]! - this.#beforeM[axis]!;
+    turnBetween(this.#beforeQuat, this.#wantedQuat, this.#movedRad);
+    this.#rate.step(this.#wantedM, this.#wantedRotation, this.#movedM, this.#movedRad, periodS);
+    this.#targetRad.set(this.#rate.positionRad);
+    for (const [bit, word] of WORDS) if ((this.#rate.held & bit) !== 0) this.#limitedBy.push(word);
+    for (let joint = 0; joint < this.#targetRad.length; joint++)
+      if (this.#rate.atLimit[joint] === 1) this.#limitedBy.push(this.#jointWords[joint]!);
+    this.#tell();
+    return out;
+  }
+
+  #startHand(): void {
+    this.#filter.startAt(this.#handM, this.#handQuat);
+    this.#ledM.set(this.#filter.positionM);
+    this.#ledQuat.set(this.#filter.quatXyzw);
+  }
+
+  /** Numbers that no tracker can mean leave the hand where it was. */
+  #takeHand({ pose: { positionM, quatXyzw } }: AlignedHand): void {
+    let isHand = true;
+    for (let axis = 0; axis < 3; axis++) isHand &&= Math.abs(positionM[axis]!) <= 2 * TRACKED_RANGE_M;
+    for (let i = 0; i < 4; i++) isHand &&= Math.abs(quatXyzw[i]!) <= 2;
+    if (!isHand) return;
+    this.#handM.set(positionM);
+    this.#handQuat.set(quatXyzw);
+  }
+
+  /**
+   * Time since the last step [ms], 0 when this pose comes too early to count. The source's clock says better how far apart
+   * two poses are than their arrival does, but may not run away from ours.
+   */
+  #takePeriod({ measuredMs = Number.NaN }: AlignedHand, nowMs: number): number {
+    const arrivedMs = nowMs - this.#lastMs;
+    const measured = measuredMs - this.#lastMeasuredMs;
+    const aheadMs = this.#clockMs + measured - arrivedMs;
+    const isSane = measured > 0 && measured <= PERIOD_MS_MAX && Math.abs(aheadMs) <= CLOCK_MS_MAX;
+    const periodMs = isSane ? measured : arrivedMs;
+    if (!(periodMs >= PERIOD_MS_MIN)) return 0;
+    this.#clockMs = isSane ? aheadMs : 0;
+    this.#lastMs = Math.max(nowMs, this.#lastMs);
+    this.#lastMeasuredMs = measuredMs;
+    return Math.min(PERIOD_MS_MAX, periodMs);
+  }
+
+  /** Moves what is asked for as the hand, with its lead, has moved. */
+  #followHand(): void {
+    const { positionM, quatXyzw, velocityMPerS, turnRadPerS, speedMPerS } = this.#filter;
+    const wake = (speedMPerS - LEAD_FROM_M_PER_S) / (LEAD_FULL_M_PER_S - LEAD_FROM_M_PER_S);
+    const leadS = (this.#config.leadMs / 1000) * Math.min(1, Math.max(0, wake));
+    const mostM = (LEAD_LEASH_SHARE * this.#config.leashM) / Math.max(1e-3, this.translationScale);
+    this.#leadS = Math.min(leadS, mostM / Math.max(speedMPerS, 1e-9));
+    for (let axis = 0; axis < 3; axis++) {
+      const ledM = positionM[axis]! + this.#leadS * velocityMPerS[axis]!;
+      this.#askedM[axis]! += this.translationScale * (ledM - this.#ledM[axis]!);
+      this.#ledM[axis] = ledM;
+    }
+    this.#beforeQuat.set(this.#ledQuat);
+    this.#ledQuat.set(quatXyzw);
+    turnBy(this.#ledQuat, turnRadPerS, this.#leadS);
+    turnBetween(this.#beforeQuat, this.#ledQuat, this.#turn);
+    turnBy(this.#askedQuat, this.#turn, this.rotationScale);
+  }
+
+  /** Pulls what is asked for to within the leash of the commanded tool: the clutch's origin moves along. */
+  #shortenLeash(): void {
+    const { toolM, flangeRotation } = this.#rate.chain;
+    const { leashM, leashRad } = this.#config;
+    const gapM = distance(this.#askedM, toolM);
+    if (gapM > leashM)
+      for (let axis = 0; axis < 3; axis++)
+        this.#askedM[axis] = toolM[axis]! + (leashM / gapM) * (this.#askedM[axis]! - toolM[axis]!);
+    quatFromRotation(flangeRotation, this.#toolQuat);
+    turnBetween(this.#toolQuat, this.#askedQuat, this.#turn);
+    const gapRad = Math.hypot(this.#turn[0]!, this.#turn[1]!, this.#turn[2]!);
+    if (gapRad > leashRad) {
+      this.#askedQuat.set(this.#toolQuat);
+      turnBy(this.#askedQuat, this.#turn, leashRad / gapRad);
+    }
+    if (gapM > leashM || gapRad > leashRad) this.#limitedBy.push("leash");
+  }
+
+  #measureBox({ minM, maxM, tableM, tableMarginM = 0 }: MappingWorkspace): void {
+    for (let axis = 0; axis < 3; axis++) {
+      const floorM = axis === 2 ? Math.max(minM[axis]!, tableM + tableMarginM) : minM[axis]!;
+      this.#boxMinM[axis] = floorM + WORKSPACE_MARGIN_M;
+      this.#boxMaxM[axis] = maxM[axis]! - WORKSPACE_MARGIN_M;
+    }
+  }
+
+  /** Slides along the faces of the box and over the table instead of stopping there; whoever starts outside may stay. */
+  #keepInWorkspace(): void {
+    if (this.#workspace === undefined) return;
+    const { toolM } = this.#rate.chain;
+    let isOutside = false;
+    for (let axis = 0; axis < 3; axis++) {
+      const least = Math.min(this.#boxMinM[axis]!, toolM[axis]!);
+      const most = Math.max(this.#boxMaxM[axis]!, toolM[axis]!);
+      const at = this.#wantedM[axis]!;
+      this.#wantedM[axis] = Math.min(most, Math.max(least, at));
+      if (Math.abs(this.#wantedM[axis]! - at) > NOTICED_M) isOutside = true;
+    }
+    if (isOutside) this.#limitedBy.push("workspace");
+  }
+
+  #tell(): void {
+    const { positionM, quatXyzw } = this.#out.wanted;
+    for (let axis = 0; axis < 3; axis++) positionM[axis] = this.#wantedM[axis]!;
+    for (let i = 0; i < 4; i++) quatXyzw[i] = this.#wantedQuat[i]!;
+    this.#out.gapM = distance(this.#wantedM, this.#rate.chain.toolM);
+  }
+}
+
+const distance = (one: Float64Array, other: Float64Array): number =>
+  Math.sqrt((one[0]! - other[0]!) ** 2 + (one[1]! - other[1]!) ** 2 + (one[2]! - other[2]!) ** 2);
+
+/** As `rotationFromQuat`, from a buffer. */
+const rotationOf = (quat: Float64Array, out: Float64Array): void =>
+  void rotationFromQuat(quat as unknown as readonly [number, number, number, number], out);
