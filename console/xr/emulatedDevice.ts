@@ -174,3 +174,6 @@ export class EmulatedDevice {
     return this.#random / 2 ** 32;
   }
 }
+
+/** Where the hands rest until they are moved. */
+export const restingPose = (side: Side): TrackedPose => REST[side];

@@ -66,6 +66,7 @@ export class HeadsetSession {
   #notice: Notice | undefined;
   #counts: EpisodeCount = { success: 0, failure: 0, unlabelled: 0, discarded: 0 };
   #dropped = 0;
+  #recentredAtMs = 0;
 
   constructor(options: HeadsetSessionOptions) {
     this.#options = options;
@@ -109,6 +110,10 @@ export class HeadsetSession {
   /** Poses that the connection did not take. */
   get dropped(): number {
     return this.#dropped;
+  }
+  /** When the person last recentred [page's clock, ms]; 0 = never. */
+  get recentredAtMs(): number {
+    return this.#recentredAtMs;
   }
   /** Poses sent in the last second. */
   get rateHz(): number {
@@ -164,8 +169,10 @@ export class HeadsetSession {
     return this.#taking;
   }
 
-  recentre(): Promise<boolean> {
-    return this.#ask({ do: "recentre" }, "Recentred: your forward is the robot's forward");
+  async recentre(): Promise<boolean> {
+    const isDone = await this.#ask({ do: "recentre" }, "Recentred: your forward is the robot's forward");
+    if (isDone) this.#recentredAtMs = this.#options.nowMs();
+    return isDone;
   }
 
   async #askForTeleop(): Promise<void> {
