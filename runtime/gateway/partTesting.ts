@@ -1,5 +1,6 @@
 /** Services, clients and a servo that parts of the gateway are tested with; for tests only. */
 import { asMonotonicNs, measureMapping } from "../../core/clock.js";
+import { CerebellumError } from "../../core/errors.js";
 import type { ServerMessage } from "../../core/gateway/server.js";
 import { SimClock } from "../../core/simClock.js";
 import type { ServoClient, ServoEvent, ServoSnapshot, ServoStatistics } from "../servo/api.js";
@@ -90,6 +91,9 @@ export class FakeServo {
   isDown = false;
   newest: ServoSnapshot | undefined;
   readonly histogram = new LatenessHistogram();
+  /** Every stop that was asked for, and every lease. */
+  readonly stops: { readonly category: number; readonly reason: string; readonly by: string }[] = [];
+  leases = 0;
 
   connect(role: string, name: string, everyTicks: number): Promise<ServoClient> {
     this.connects++;
@@ -149,6 +153,14 @@ class FakeServoClient {
         max: histogram.maxUs,
       },
     });
+  }
+  stop(category: number, reason: string): Promise<void> {
+    this.servo.stops.push({ category, reason, by: this.name });
+    return this.servo.isDown ? Promise.reject(new Error("nobody listens")) : Promise.resolve();
+  }
+  acquireLease(): Promise<never> {
+    this.servo.leases++;
+    return Promise.reject(new CerebellumError("LEASE_REFUSED", "the servo is played by a test", "none"));
   }
   end(): void {
     this.#ended.abort();
