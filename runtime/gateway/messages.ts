@@ -16,7 +16,12 @@ import { TeleopConfig } from "../teleop/config.js";
 import { GatewayConfig } from "./config.js";
 
 /** A ROS topic that a Foxglove client can have; its place in the list is its number in the ring. */
-export const OfferedTopic = z.strictObject({ topic: z.string(), type: z.string(), latched: z.boolean() });
+export const OfferedTopic = z.strictObject({
+  topic: z.string(),
+  type: z.string(),
+  /** What who subscribes later still gets: nothing, the newest message, or that of each of several publishers. */
+  latched: z.enum(["no", "newest", "each"]),
+});
 export type OfferedTopic = z.infer<typeof OfferedTopic>;
 
 /** `workerData` of the gateway's thread. */
