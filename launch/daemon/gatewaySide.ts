@@ -121,6 +121,12 @@ async function setupOf(
     toolPointsM: Object.fromEntries(
       Object.entries(cell.robots).map(([robot, { xarm7 }]) => [robot, [...xarm7.toolPointM]]),
     ) as GatewaySetup["toolPointsM"],
+    arms: Object.fromEntries(
+      Object.entries(cell.robots).map(([robot, { xarm7, servo }]) => [
+        robot,
+        { gripper: xarm7.gripper, workspace: servo.workspace, selfCollision: servo.selfCollision },
+      ]),
+    ),
     cameras: Object.entries(cell.cameras).map(([camera, { widthPx, heightPx, encoding }], index) => ({
       camera,
       index,

@@ -12,6 +12,7 @@ import {
   TeleopStatus,
 } from "../../core/gateway/server.js";
 import { DeviceName, PoseMessage } from "../../core/teleop/pose.js";
+import { ServoConfig } from "../servo/config.js";
 import { TeleopConfig } from "../teleop/config.js";
 import { GatewayConfig } from "./config.js";
 
@@ -41,6 +42,15 @@ export const GatewaySetup = z.strictObject({
   robots: z.array(RobotDescription),
   /** Tool point of each robot in its flange frame [m]. */
   toolPointsM: z.record(z.string(), z.tuple([z.number(), z.number(), z.number()])),
+  /** What each arm carries, and where it must not go: teleoperation leads it nowhere that the servo would stop it. */
+  arms: z.record(
+    z.string(),
+    z.strictObject({
+      gripper: z.enum(["xarm", "none"]),
+      workspace: ServoConfig.shape.workspace,
+      selfCollision: ServoConfig.shape.selfCollision,
+    }),
+  ),
   cameras: z.array(
     CameraDescription.extend({ frames: z.instanceof(SharedArrayBuffer), encoding: z.enum(["rgb8", "bgr8"]) }),
   ),

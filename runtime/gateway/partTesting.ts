@@ -4,6 +4,7 @@ import { CerebellumError } from "../../core/errors.js";
 import type { ServerMessage } from "../../core/gateway/server.js";
 import { SimClock } from "../../core/simClock.js";
 import type { ServoClient, ServoEvent, ServoSnapshot, ServoStatistics } from "../servo/api.js";
+import { ServoConfig } from "../servo/config.js";
 import { LatenessHistogram } from "../servo/histogram.js";
 import { TeleopConfig } from "../teleop/config.js";
 import { GatewayConfig } from "./config.js";
@@ -27,6 +28,8 @@ export const robotDescription = (robot = "arm"): GatewaySetup["robots"][number] 
   hasGripper: true,
 });
 
+const { workspace, selfCollision } = ServoConfig.parse({});
+
 export function testSetup(change: Partial<GatewaySetup> = {}): GatewaySetup {
   return {
     cell: "test",
@@ -39,6 +42,7 @@ export function testSetup(change: Partial<GatewaySetup> = {}): GatewaySetup {
     sockets: { arm: "/nowhere" },
     robots: [robotDescription()],
     toolPointsM: { arm: [0, 0, 0.172] },
+    arms: { arm: { gripper: "xarm", workspace, selfCollision } },
     cameras: [],
     hasPolicy: false,
     hasRecorder: false,

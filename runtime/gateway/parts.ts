@@ -1,4 +1,6 @@
 /** The parts of a gateway, in the order in which they hear of clients and poses. */
+
+import { teleopPart } from "../teleop/teleopPart.js";
 import { cameraPart } from "./cameraPart.js";
 import { controlPart } from "./controlPart.js";
 import { eventsPart } from "./eventsPart.js";
@@ -7,6 +9,7 @@ import type { PartFactory } from "./part.js";
 import { telemetryPart } from "./telemetryPart.js";
 
 export const PART_FACTORIES: readonly PartFactory[] = [
+  teleopPart,
   telemetryPart,
   cameraPart,
   eventsPart,

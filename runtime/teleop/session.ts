@@ -261,7 +261,7 @@ export class TeleopSession {
   #align(message: PoseMessage, hand: HandPose): AlignedHand | undefined {
     if (hand.pose === null) return undefined;
     const pose = this.#options.alignment.align(message, hand.pose);
-    return pose === undefined ? undefined : { pose, gripper: hand.gripper };
+    return pose === undefined ? undefined : { pose, gripper: hand.gripper, measuredMs: message.deviceTimeMs };
   }
 
   #acquire(): void {

@@ -7,19 +7,23 @@ import type { ArmLimits } from "../../core/arm.js";
 import { nsToMs, sleepMs } from "../../core/clock.js";
 import type { TeleopStatus } from "../../core/gateway/server.js";
 import { TELEOP_INPUT_TOPIC } from "../../episodes/messages.js";
+import { xarm7Body } from "../../kinematics/xarm7Collision.js";
 import {
   type Answer,
   done,
   type GatewayClient,
   type GatewayPart,
+  type PartFactory,
   type PartServices,
   type PoseArrival,
   refuse,
 } from "../gateway/part.js";
+import { createHandMapping } from "./handMapping.js";
 import { PULSES, type PulseName } from "./haptics.js";
 import { createInputRecord, type InputRecord } from "./inputRecord.js";
 import type { HandMapping } from "./mapping.js";
 import { type HandAlignment, type SessionInput, TeleopSession } from "./session.js";
+import { SourceAlignment } from "./sourceAlignment.js";
 
 /** Status of a session goes out so often, and at each change. */
 const STATUS_MS = 50;
@@ -319,4 +323,24 @@ const NOBODY: Omit<TeleopStatus, "robot" | "hand" | "translationScale" | "rotati
     filterMs: null,
     roundTripMs: null,
   },
+};
+
+/** Teleoperation with the arm's own mapping. */
+export const teleopPart: PartFactory = (services) => {
+  const { setup, trackerFrames } = services;
+  return new TeleopDesk(services, {
+    alignment: new SourceAlignment(trackerFrames),
+    createMapping: (robot, limits) => {
+      const { gripper, workspace, selfCollision } = setup.arms[robot]!;
+      const toolPointM = setup.toolPointsM[robot]!;
+      return createHandMapping({
+        config: setup.teleop.mapping,
+        limits,
+        workspace,
+        toolPointM,
+        body: xarm7Body({ gripper, toolPointM, attached: selfCollision.attached }),
+        selfCollisionMarginM: selfCollision.marginM,
+      });
+    },
+  });
 };
