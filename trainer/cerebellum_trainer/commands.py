@@ -170,7 +170,7 @@ def run_clone(config: Clone) -> Path:
         "trainingError": held_out_error(controller, tokens[0], dataset.state, dataset.action, dataset.hold),
     }
     notes = (
-        f"Cloned from {ACTIONS[config.reading.actions]}, seed {config.seed}, {config.recipe.epochs} epochs, "
+        f"Cloned from {_actions(config.reading)}, seed {config.seed}, {config.recipe.epochs} epochs, "
         f"feature noise {config.recipe.feature_noise}; "
         f"encoder {encoder_sha256(encoder)[:12]} ({pretraining})."
     )
@@ -274,6 +274,24 @@ def main() -> int:
 RUNNERS = {Pretrain: run_pretrain, Clone: run_clone, Report: run_report, ReachBlock: run_reach_block}
 
 
+def _actions(reading: Reading) -> str:
+    said = ACTIONS[reading.actions]
+    if reading.actions == "sent" and reading.lead_ms > 0:
+        said += f", {reading.lead_ms:g} ms further ahead"
+    if reading.actions == "sent" and reading.phases > 1:
+        said += f", on {reading.phases} grids within a period"
+    return said
+
+
+def _flags(reading: Reading) -> str:
+    flags = [f"--actions {reading.actions}"]
+    if reading.lead_ms > 0:
+        flags.append(f"--lead-ms {reading.lead_ms:g}")
+    if reading.phases > 1:
+        flags.append(f"--phases {reading.phases}")
+    return " ".join(flags)
+
+
 def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -> str:
     """The page `made.md`: how the bundle came about, for people."""
     pretrain_record = config.encoder.parent / "run.json"
@@ -290,7 +308,7 @@ def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) 
         "",
         f"- Demonstrations: {dataset.episodes} successful episodes, {len(dataset.images)} frames "
         f"({results['holdFrames']} of them standing still at the block); data set `{dataset.sha256}`.",
-        f"- Actions: {ACTIONS[config.reading.actions]}.",
+        f"- Actions: {_actions(config.reading)}.",
         f"- Encoder: frozen, pre-training {pretraining}, feature {config.controller.feature}.",
         f"- Pre-training: {how}.",
         f"- Controller: {config.recipe.epochs} epochs, batch {config.recipe.batch}, feature noise "
@@ -300,7 +318,7 @@ def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) 
         f"- Made by cerebellum-trainer {VERSION}, torch {torch.__version__}.",
         "",
         "To make it again: `./cerebellum train reach-block --episodes FOLDER --corpus FILE "
-        f"--actions {config.reading.actions}`.",
+        f"{_flags(config.reading)}`.",
         "",
     ]
     return "\n".join(lines)

@@ -25,6 +25,7 @@ class Dataset:
     state: (n, 7) float32 [rad]; action: (n, 7) float32 [rad a step].
     episode: (n,) index of the frame's episode.
     hold: (n,) bool, the frame belongs to the still end of its episode.
+    gripper: (n,) float32 opening that was asked for [m]; NaN where none was. Not learnt by this policy kind.
     """
 
     images: torch.Tensor
@@ -32,6 +33,7 @@ class Dataset:
     action: torch.Tensor
     episode: torch.Tensor
     hold: torch.Tensor
+    gripper: torch.Tensor
     golden_frames: list[tuple[int, np.ndarray]]
     start_rad: np.ndarray
     camera: Camera
@@ -53,7 +55,7 @@ def load_dataset(
     Goldens are the middle frames of the first `goldens` episodes, as (frame index, (height, width, 3) uint8).
     Raises: TrainerError EPISODES_MISSING if there are none, CAMERA_CHANGED if they disagree about the camera.
     """
-    images, state, action, index, hold, starts = [], [], [], [], [], []
+    images, state, action, index, hold, gripper, starts = [], [], [], [], [], [], []
     golden_frames: list[tuple[int, np.ndarray]] = []
     files: list[tuple[str, str]] = []
     camera: Camera | None = None
@@ -77,6 +79,7 @@ def load_dataset(
             action.append(sample.action_rad)
             index.append(number)
             hold.append(sample.hold)
+            gripper.append(sample.gripper_m)
     if camera is None:
         raise TrainerError(
             "EPISODES_MISSING",
@@ -89,6 +92,7 @@ def load_dataset(
         action=torch.tensor(np.array(action), dtype=torch.float32),
         episode=torch.tensor(index),
         hold=torch.tensor(hold),
+        gripper=torch.tensor(gripper, dtype=torch.float32),
         golden_frames=golden_frames,
         start_rad=np.median(np.array(starts), axis=0),
         camera=camera,

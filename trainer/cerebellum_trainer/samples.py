@@ -4,6 +4,8 @@ label   A teacher's own answer in each recorded step (scripted experts): `label_
         /cerebellum/policy_step. The step names its image by exact stamp; nothing is matched by nearness.
 sent    What the robot was really told, for whoever moved it (people above all): at the policy's rate,
         action(t) = sent(t + one period) - measured(t), t being the image's stamp, both from the tick log.
+        Of a teleoperated episode nothing counts before the arm first followed the hand, nor while the
+        clutch was open for longer than a moment; after the last release the arm stands at its goal.
 
 Why "sent" is right for a policy whose action is relative to the position measured at the image's time:
 docs/decisions/0018.
@@ -12,6 +14,7 @@ docs/decisions/0018.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
@@ -25,6 +28,9 @@ from cerebellum_trainer.records import RecordedCamera, incomplete
 
 Actions = Literal["label", "sent"]
 STEP_TOPIC = "/cerebellum/policy_step"
+TELEOP_TOPIC = "/cerebellum/teleop_input"
+# A clutch that is open for longer is a pause: the arm stands because the hand is being put back.
+PAUSE_NS_MIN = 300_000_000
 # A step's joints against the tick log: more is a wrong clock or a wrong joint order. Room for about 1 rad/s
 # over the time that may lie between two reports of the arm.
 POSITION_AGREEMENT_RAD = 0.1
@@ -39,6 +45,7 @@ class Sample:
     """Joint vectors (7,) float64, base to tool: position [rad], action [rad a step].
 
     `hold`: belongs to the still end of its episode.
+    `gripper_m`: opening that was asked for when the action had been done; NaN when none ever was.
     """
 
     image_stamp_ns: int
@@ -46,6 +53,7 @@ class Sample:
     position_rad: np.ndarray
     action_rad: np.ndarray
     image: StoredImage
+    gripper_m: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -56,20 +64,35 @@ class Reading:
     """label: what a scripted teacher wanted; sent: what was sent to the robot, whoever moved it."""
     lead_ms: float = 0.0
     """Added to the period of "sent": what passes from an image to the command that answers it."""
+    phases: int = 1
+    """Grids of "sent" in a period, evenly shifted: 3 gives three times the samples, of the same motion."""
     camera: str = "wrist"
     include_flagged: bool = False
     """Also train on episodes that the recorder has flagged."""
 
 
 @dataclass(frozen=True)
+class Grid:
+    """When "sent" samples are taken, and how far ahead of its image an action looks."""
+
+    period_ns: int
+    phases: int
+    ahead_ns: int
+
+
+@dataclass(frozen=True)
 class TickLog:
-    """n ticks of a robot. sent, position: (n, 7) [rad]; times [epoch ns], `state_ns` of the positions."""
+    """n ticks of a robot. sent, position: (n, 7) [rad]; times [epoch ns], `state_ns` of the positions.
+
+    gripper: (n,) newest opening that was asked for [m].
+    """
 
     stamp_ns: np.ndarray
     state_ns: np.ndarray
     sent_rad: np.ndarray
     position_rad: np.ndarray
     is_willing: np.ndarray
+    gripper_m: np.ndarray
 
     def position_at(self, at_ns: int) -> np.ndarray | None:
         """Measured, interpolated; None without a report within `TICK_GAP_MAX_NS` on both sides."""
@@ -90,6 +113,10 @@ class TickLog:
         sent = self.sent_rad[place]
         return sent if np.isfinite(sent).all() else None
 
+    def gripper_at(self, at_ns: int) -> float:
+        place = int(np.searchsorted(self.stamp_ns, at_ns, side="right")) - 1
+        return float(self.gripper_m[place]) if place >= 0 else math.nan
+
     def was_willing(self, from_ns: int, to_ns: int) -> bool:
         first, last = np.searchsorted(self.stamp_ns, [from_ns, to_ns])
         return bool(self.is_willing[max(0, first - 1) : last + 1].all())
@@ -108,7 +135,8 @@ def read_samples(episode: Episode, reading: Reading, rate_hz: float, still_rad: 
         return label_samples(episode, reading.camera, camera, ticks)
     ticks = read_ticks(episode, camera.robot, is_trimmed=True)
     ahead_ns = round(1e9 / rate_hz) + round(1e6 * reading.lead_ms)
-    return sent_samples(episode, camera, ticks, rate_hz, ahead_ns, still_rad)
+    grid = Grid(round(1e9 / rate_hz), reading.phases, ahead_ns)
+    return sent_samples(episode, camera, ticks, read_pauses(episode), grid, still_rad)
 
 
 def label_samples(episode: Episode, camera_name: str, camera: RecordedCamera, ticks: TickLog) -> list[Sample]:
@@ -144,20 +172,24 @@ def sent_samples(
     episode: Episode,
     camera: RecordedCamera,
     ticks: TickLog,
-    rate_hz: float,
-    ahead_ns: int,
+    pauses: list[tuple[int, int]],
+    grid: Grid,
     still_rad: float,
 ) -> list[Sample]:
-    """One for each period in which the tick log tells what was sent; the others are left out."""
-    period_ns = round(1e9 / rate_hz)
+    """One for each period in which the tick log tells what was sent; the others are left out, and so are
+    those that touch a pause.
+    """
+    ahead_ns = grid.ahead_ns
     found: list[tuple[int, np.ndarray, np.ndarray]] = []
     left_out: Counter[str] = Counter()
-    for stamp_ns in on_grid(sorted(episode.stamps(camera.image_topic)), period_ns):
+    for stamp_ns in on_grids(sorted(episode.stamps(camera.image_topic)), grid.period_ns, grid.phases):
         position, sent = ticks.position_at(stamp_ns), ticks.sent_at(stamp_ns + ahead_ns)
         if position is None or sent is None:
             left_out["without ticks"] += 1
         elif not ticks.was_willing(stamp_ns, stamp_ns + ahead_ns):
             left_out["while the servo neither followed nor held"] += 1
+        elif any(start < stamp_ns + ahead_ns and stamp_ns < end for start, end in pauses):
+            left_out["while the operator's clutch was open"] += 1
         else:
             found.append((stamp_ns, position, sent - position))
     if not found:
@@ -166,18 +198,61 @@ def sent_samples(
     images = read_images(episode, None, camera, {stamp_ns for stamp_ns, _, _ in found})
     holds_from = still_end([action for _, _, action in found], still_rad)
     return [
-        Sample(stamp_ns, place >= holds_from, position, action, images[stamp_ns])
+        Sample(
+            stamp_ns,
+            place >= holds_from,
+            position,
+            action,
+            images[stamp_ns],
+            ticks.gripper_at(stamp_ns + ahead_ns),
+        )
         for place, (stamp_ns, position, action) in enumerate(found)
     ]
 
 
-def on_grid(stamps_ns: list[int], period_ns: int) -> list[int]:
-    """For each period from the first stamp on, the stamp nearest to it; none where images are missing."""
+def read_pauses(episode: Episode) -> list[tuple[int, int]]:
+    """Stretches (from, to) [epoch ns] of a teleoperated episode in which the arm did not follow the hand:
+    before it first did, and wherever the clutch was open for longer than a moment and pressed again later.
+
+    None for an episode in which no hand was ever followed: something else moved the robot.
+    """
+    states = sorted(
+        (message.values["stamp"], message.values["state"] == "engaged")
+        for message in episode.messages(TELEOP_TOPIC)
+    )
+    engaged = [stamp_ns for stamp_ns, is_engaged in states if is_engaged]
+    if not engaged:
+        return []
+    pauses = [(0, engaged[0])]
+    # Ends at the first message that says otherwise, not at the last one that says engaged.
+    let_go: int | None = None
+    for stamp_ns, is_engaged in states:
+        if stamp_ns < engaged[0]:
+            continue
+        if not is_engaged:
+            let_go = stamp_ns if let_go is None else let_go
+        elif let_go is not None:
+            if stamp_ns - let_go > PAUSE_NS_MIN:
+                pauses.append((let_go, stamp_ns))
+            let_go = None
+    return pauses
+
+
+def on_grids(stamps_ns: list[int], period_ns: int, phases: int) -> list[int]:
+    """Stamps of several grids, shifted by equal parts of a period; each stamp once, in order."""
+    shifts_ns = (phase * period_ns // phases for phase in range(phases))
+    return sorted({stamp for shift_ns in shifts_ns for stamp in on_grid(stamps_ns, period_ns, shift_ns)})
+
+
+def on_grid(stamps_ns: list[int], period_ns: int, shift_ns: int = 0) -> list[int]:
+    """For each period from the first stamp and a shift on, the stamp nearest to it; none where images are
+    missing.
+    """
     chosen: list[int] = []
     if not stamps_ns:
         return chosen
     stamps = np.array(stamps_ns, dtype=np.int64)
-    for due_ns in range(stamps_ns[0], stamps_ns[-1] + period_ns // 2, period_ns):
+    for due_ns in range(stamps_ns[0] + shift_ns, stamps_ns[-1] + period_ns // 2, period_ns):
         nearest = stamps_ns[int(np.abs(stamps - due_ns).argmin())]
         if abs(nearest - due_ns) < period_ns // 2 and (not chosen or nearest > chosen[-1]):
             chosen.append(nearest)
@@ -195,7 +270,7 @@ def still_end(actions: list[np.ndarray], still_rad: float) -> int:
 def read_ticks(episode: Episode, robot: str, is_trimmed: bool) -> TickLog:
     """The tick log, or the kept part of it. Raises: TrainerError EPISODE_INCOMPLETE if it is empty."""
     order = episode.joint_order(robot)
-    stamps, states, sent, positions, willing = [], [], [], [], []
+    stamps, states, sent, positions, willing, gripper = [], [], [], [], [], []
     for message in episode.messages(f"/{robot}/servo_tick"):
         tick = message.values
         measured, setpoint = tick["position_rad"], tick["sent_rad"]
@@ -206,10 +281,12 @@ def read_ticks(episode: Episode, robot: str, is_trimmed: bool) -> TickLog:
         positions.append(measured[order])
         sent.append(setpoint[order] if len(setpoint) > max(order) else np.full(len(order), np.nan))
         willing.append(tick["state"] in WILLING)
+        gripper.append(tick["gripper_command_m"])
     if not stamps:
         raise incomplete(episode.name, f"has no message on /{robot}/servo_tick")
     by_time = np.argsort(np.array(stamps, dtype=np.int64), kind="stable")
-    columns = (np.array(stamps, dtype=np.int64), np.array(states, dtype=np.int64), sent, positions, willing)
+    times = (np.array(stamps, dtype=np.int64), np.array(states, dtype=np.int64))
+    columns = (*times, sent, positions, willing, gripper)
     return TickLog(*(np.asarray(column)[by_time] for column in columns))
 
 

@@ -24,6 +24,7 @@ IMAGE_TOPIC = "/camera/wrist/color/image_raw/compressed"
 INPUT_TOPIC = "/cerebellum/policy_input/wrist/compressed"
 TICK_TOPIC = "/arm/servo_tick"
 STEP_TOPIC = "/cerebellum/policy_step"
+TELEOP_TOPIC = "/cerebellum/teleop_input"
 CAMERA = {
     "imageTopic": IMAGE_TOPIC,
     "storage": "png",
@@ -62,6 +63,7 @@ TYPES = {
     INPUT_TOPIC: ("sensor_msgs/msg/CompressedImage", COMPRESSED_IMAGE),
     TICK_TOPIC: ("cerebellum_msgs/msg/ServoTick", own_definition("ServoTick")),
     STEP_TOPIC: ("cerebellum_msgs/msg/PolicyStep", own_definition("PolicyStep")),
+    TELEOP_TOPIC: ("cerebellum_msgs/msg/TeleopInput", own_definition("TeleopInput")),
 }
 
 
@@ -119,7 +121,12 @@ def compressed_image(stamp_ns: int, data: bytes, encoding: str = "png") -> bytes
 
 
 def servo_tick(
-    stamp_ns: int, state_ns: int, sent: np.ndarray, position: np.ndarray, state: str = "following"
+    stamp_ns: int,
+    state_ns: int,
+    sent: np.ndarray,
+    position: np.ndarray,
+    state: str = "following",
+    gripper_m: float = np.nan,
 ) -> bytes:
     nothing = np.zeros(7)
     return (
@@ -133,7 +140,7 @@ def servo_tick(
         .time(state_ns)
         .u64(18, 19)
         .vectors(sent, sent, sent, position, nothing, nothing)
-        .float64s(np.nan, 0.08)
+        .float64s(gripper_m, 0.08)
         .u32(0)
         .message()
     )
@@ -163,6 +170,30 @@ def policy_step(
         .u32(4)
         .time(stamp_ns + 1)
         .float64s(0.1, 40, np.nan, np.nan, np.nan, 0.2)
+        .message()
+    )
+
+
+def teleop_input(stamp_ns: int, state: str) -> bytes:
+    nothing = [np.nan] * 7
+    return (
+        Cdr()
+        .time(stamp_ns)
+        .text("webxr")
+        .text("headset")
+        .text("operator")
+        .u32(1)
+        .float64s(0.5)
+        .text("local-floor")
+        .text("right")
+        .pack("B", 1)
+        .float64s(*nothing, 1.0, 0.0)
+        .vectors([])
+        .text(state)
+        .text("")
+        .float64s(*nothing)
+        .vectors([])
+        .u32(0, 0)
         .message()
     )
 
@@ -210,9 +241,11 @@ def write_episode(
     joint_names: tuple[str, ...] = JOINTS,
     rename: dict[str, str] | None = None,
     change: Callable[[str, int, bytes], bytes | None] = lambda _topic, _stamp_ns, data: data,
+    hand: Callable[[float], str] | None = None,
 ) -> Path:
     """`change` sees each message by topic and stamp, and may injure it or take it away; `rename` moves all
-    messages of a topic to another one. Returns the file.
+    messages of a topic to another one. `hand` says teleoperation's state at a time [steps]; without it there
+    is no operator. Returns the file.
     """
     name = f"episode-{number:06d}"
     path = folder / name / f"{name}.mcap"
@@ -240,6 +273,8 @@ def write_episode(
             sent = plan.position_at(stamp_ns) + SENT_OFF_RAD
             tick = servo_tick(stamp_ns, state_ns, sent[order], plan.position_at(state_ns)[order])
             add(TICK_TOPIC, stamp_ns, 0, tick)
+            if hand is not None:
+                add(TELEOP_TOPIC, stamp_ns, 0, teleop_input(stamp_ns, hand((stamp_ns - START_NS) / STEP_NS)))
         for index in range(steps):
             stamp_ns = START_NS + index * STEP_NS
             data = picture(*plan.block[index], 90 + seed % 40)

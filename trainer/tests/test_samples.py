@@ -1,4 +1,6 @@
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ from cerebellum_trainer.dataset import load_dataset, read_dataset
 from cerebellum_trainer.episodes import JOINTS, Episode, select_episodes
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Preprocessing, StoredImage, preprocess
-from cerebellum_trainer.samples import Actions, Reading, Sample, on_grid, read_samples
+from cerebellum_trainer.samples import Actions, Reading, Sample, on_grid, on_grids, read_samples
 
 RATE_HZ = 5.0
 STILL_RAD = 0.004
@@ -210,10 +212,79 @@ class TestSent:
         left = [(s.image_stamp_ns - START_NS) // STEP_NS for s in samples_of(tmp_path, "sent")]
         assert left == [0, 1, 2, 3, 4]
 
+    def test_several_grids_within_a_period_read_the_same_motion_at_other_times(self, tmp_path: Path) -> None:
+        write_episode(tmp_path)
+        episode = episode_of(tmp_path)
+        # Images come every 200 ms: two grids of 400 ms are all of them.
+        both = read_samples(episode, Reading("sent", phases=2), 2.5, STILL_RAD)
+        assert [(s.image_stamp_ns - START_NS) // STEP_NS for s in both] == list(range(14))
+        plan = Plan(1, 14, 4)
+        expected = plan.position[2:16] + SENT_OFF_RAD - plan.position[0:14]
+        np.testing.assert_allclose([sample.action_rad for sample in both], expected, atol=1e-9)
+
+    def test_the_gripper_that_was_asked_for_stands_beside_the_action(self, tmp_path: Path) -> None:
+        def change(topic: str, stamp_ns: int, data: bytes) -> bytes:
+            if topic != TICK_TOPIC:
+                return data
+            state_ns, at = stamp_ns - TICK_NS, Plan(1, 14, 4).position_at
+            opening_m = 0.08 if stamp_ns < START_NS + 5 * STEP_NS else 0.0
+            return servo_tick(stamp_ns, state_ns, at(stamp_ns), at(state_ns), gripper_m=opening_m)
+
+        write_episode(tmp_path, change=change)
+        samples = samples_of(tmp_path, "sent")
+        # One period ahead, as the action is.
+        assert [sample.gripper_m for sample in samples] == [0.08] * 4 + [0.0] * 10
+        assert all(math.isnan(sample.gripper_m) for sample in samples_of(tmp_path, "label"))
+
     def test_an_episode_with_nothing_to_learn_is_refused(self, tmp_path: Path) -> None:
         write_episode(tmp_path, change=without(IMAGE_TOPIC, *range(15)))
         error = refused(tmp_path, "sent")
         assert (error.code, "no image" in error.happened) == ("EPISODE_INCOMPLETE", True)
+
+
+class TestTeleoperation:
+    """Samples by the steps of their images; a sample looks one step ahead."""
+
+    def steps(self, folder: Path, hand: Callable[[float], str], lead_ms: float = 0) -> list[int]:
+        write_episode(folder, hand=hand, change=without(STEP_TOPIC, *range(15)))
+        samples = read_samples(episode_of(folder), Reading("sent", lead_ms=lead_ms), RATE_HZ, STILL_RAD)
+        return [(sample.image_stamp_ns - START_NS) // STEP_NS for sample in samples]
+
+    def test_what_was_before_the_first_engage_is_left_out(self, tmp_path: Path) -> None:
+        assert self.steps(tmp_path, lambda at: "engaged" if at >= 3 else "ready") == list(range(3, 14))
+
+    def test_the_clutch_that_is_open_for_a_moment_is_no_pause(self, tmp_path: Path) -> None:
+        def hand(at: float) -> str:
+            return "ready" if 4.05 < at < 5.45 else "engaged"
+
+        assert self.steps(tmp_path, hand) == list(range(14))
+
+    def test_while_the_hand_is_put_back_nothing_is_learnt(self, tmp_path: Path) -> None:
+        def hand(at: float) -> str:
+            if 4.05 < at < 6.95:
+                return "ready" if at < 6.5 else "engaging"
+            return "engaged"
+
+        assert self.steps(tmp_path / "a", hand) == [0, 1, 2, 3, *range(7, 14)]
+        # With a lead of one step the action would reach into the pause one step earlier.
+        assert self.steps(tmp_path / "b", hand, lead_ms=200)[:4] == [0, 1, 2, 7]
+
+    def test_a_latch_is_a_pause_like_another(self, tmp_path: Path) -> None:
+        def hand(at: float) -> str:
+            return "latched" if 4.05 < at < 6.95 else "engaged"
+
+        assert self.steps(tmp_path, hand) == [0, 1, 2, 3, *range(7, 14)]
+
+    def test_after_the_last_release_the_arm_stands_at_its_goal(self, tmp_path: Path) -> None:
+        write_episode(tmp_path, hand=lambda at: "engaged" if at < 11 else "ready")
+        assert len(samples_of(tmp_path, "sent")) == 14
+
+    def test_who_never_engages_has_moved_nothing(self, tmp_path: Path) -> None:
+        assert self.steps(tmp_path, lambda _at: "ready") == list(range(14))
+
+    def test_labels_do_not_care(self, tmp_path: Path) -> None:
+        write_episode(tmp_path, hand=lambda at: "engaged" if at >= 3 else "ready")
+        assert len(samples_of(tmp_path)) == 14
 
 
 def test_the_grid_takes_the_nearest_image_of_each_period_and_none_over_a_gap() -> None:
@@ -223,6 +294,9 @@ def test_the_grid_takes_the_nearest_image_of_each_period_and_none_over_a_gap() -
     late = [0, 210 * ms, 390 * ms, 1000 * ms]
     assert on_grid(late, 200 * ms) == late
     assert on_grid([], 200 * ms) == []
+    shifted = on_grids(at_30_hz, 200 * ms, 3)
+    assert [round(stamp / ms) for stamp in shifted][:7] == [0, 67, 133, 200, 267, 333, 400]
+    assert len(set(shifted)) == len(shifted)
 
 
 class TestDataset:
