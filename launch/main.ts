@@ -221,17 +221,23 @@ function buildProgram(): Command {
     );
   program
     .command("demonstrate")
-    .description("record demonstrations of a scripted expert in the lab")
-    .argument("<task>", "reach-block")
+    .description("record demonstrations in the lab without a person")
+    .argument("<task>", "reach-block or pick-cube")
     .argument("[folder]", "of sets, in place of the cell's; the episodes go into FOLDER/TASK")
     .addOption(cellOption())
     .option("--episodes <n>", "demonstrations; those that are there already count", positiveInteger, 80)
     .option("--seed <n>", "seed", seed, 1)
+    .addOption(
+      new Option(
+        "--through <way>",
+        "servo = an expert in the policy's loop; headset = a scripted operator's hand over the gateway",
+      ).choices(["servo", "headset"]),
+    )
     .action(
       async (
         task: string,
         folder: string | undefined,
-        options: { cell: string; episodes: number; seed: number },
+        options: { cell: string; episodes: number; seed: number; through?: "servo" | "headset" },
       ) =>
         (await import("./commands/demonstrate.js")).demonstrate(task, folder, {
           ...options,

@@ -3,7 +3,7 @@
  * close, up, hold. Says where the tool is wanted, not how it gets there. Base frame; pure.
  */
 
-export type Point = readonly [number, number, number];
+import type { Point, ToolGoal } from "./toolGoal.js";
 
 export interface PickScene {
   /** Centre of the cube where it lies [m]. */
@@ -15,26 +15,15 @@ export interface PickScene {
 
 export type PickPhase = "above" | "descend" | "close" | "lift" | "hold";
 
-/** The next goal is taken up when the tool is this near and has been for so long. */
-export interface ToolGoal<Phase extends string = string> {
-  readonly phase: Phase;
-  readonly toolM: Point;
-  /** Turn of a tool that points down, about the base's z axis [rad]; the fingers close across it. */
-  readonly yawRad: number;
-  readonly isGripperClosed: boolean;
-  readonly toleranceM: number;
-  readonly toleranceRad: number;
-  readonly dwellS: number;
-}
-
-/** Tool point above the table [m]: the pads hold the upper half, and the fingers' shape keeps 4 mm to its margin. */
-export const GRASP_HEIGHT_M = 0.021;
+/** Tool point above the table [m]: the pads hold the upper part, and the fingers' shape keeps 8 mm to its margin. */
+export const GRASP_HEIGHT_M = 0.025;
 const ABOVE_M = 0.12;
 /** How far the cube is lifted [m]: enough for a success with some to spare. */
 export const LIFT_M = 0.14;
 /** The fingers need a second for their way and some time to press. */
 const CLOSE_S = 1.8;
 const HOLD_S = 1.4;
+const TOLERANCE_RAD = 0.06;
 
 /** Open fingers, seen from above: reach along the closing direction and half their width [m]. */
 const FINGER_REACH_M = 0.065;
@@ -45,21 +34,24 @@ const BOX_RADIUS_M = 0.04;
 export function planPick(scene: PickScene): ToolGoal<PickPhase>[] {
   const [x, y] = scene.cubeM;
   const yawRad = graspYawRad(scene);
-  const at = (zM: number): Point => [x, y, zM];
-  const goal = (
-    phase: PickPhase,
-    zM: number,
-    isGripperClosed: boolean,
-    toleranceM: number,
-    dwellS: number,
-  ) => ({ phase, toolM: at(zM), yawRad, isGripperClosed, toleranceM, toleranceRad: 0.06, dwellS });
-  return [
-    goal("above", GRASP_HEIGHT_M + ABOVE_M, false, 0.006, 0.15),
-    goal("descend", GRASP_HEIGHT_M, false, 0.004, 0.2),
-    goal("close", GRASP_HEIGHT_M, true, 0.02, CLOSE_S),
-    goal("lift", GRASP_HEIGHT_M + LIFT_M, true, 0.015, 0.1),
-    goal("hold", GRASP_HEIGHT_M + LIFT_M, true, 0.03, HOLD_S),
+  const rows: [PickPhase, number, boolean, number, number, boolean][] = [
+    // Phase, tool point above the table [m], fingers closed, tolerance [m], dwell [s], careful.
+    ["above", GRASP_HEIGHT_M + ABOVE_M, false, 0.006, 0.15, false],
+    ["descend", GRASP_HEIGHT_M, false, 0.004, 0.2, true],
+    ["close", GRASP_HEIGHT_M, true, 0.02, CLOSE_S, true],
+    ["lift", GRASP_HEIGHT_M + LIFT_M, true, 0.015, 0.1, true],
+    ["hold", GRASP_HEIGHT_M + LIFT_M, true, 0.03, HOLD_S, true],
   ];
+  return rows.map(([phase, zM, isGripperClosed, toleranceM, dwellS, isCareful]) => ({
+    phase,
+    toolM: [x, y, zM],
+    yawRad,
+    isGripperClosed,
+    toleranceM,
+    toleranceRad: TOLERANCE_RAD,
+    dwellS,
+    isCareful,
+  }));
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { DEFAULT_STEP, InverseKinematics, toolDownRotation } from "../../kinematics/inverse.js";
 import { Random } from "../world/random.js";
+import type { Point, ToolGoal } from "./toolGoal.js";
 
 /** Height of the goal above the table [m]: 2 cm above the centre of a 4 cm block, so the fingers stay clear of it. */
 const GOAL_HEIGHT_M = 0.04;
@@ -26,6 +27,25 @@ export const START_TOOL_M: readonly [number, number, number] = [0.48, 0, 0.48];
 const START_SPREAD_M: readonly [number, number, number] = [0.04, 0.05, 0.04];
 const START_SPREAD_RAD = 0.02;
 const START_STEPS = 60;
+
+/** A person aims at the same point, is content when the tool is this near, and stays. */
+const CONTENT_M = 0.01;
+const CONTENT_RAD = 0.08;
+const STAY_S = 2;
+
+/** What a person does who moves the tool by hand. @param blockM centre of the block, base frame [m] */
+export const planReach = ([x, y]: Point): ToolGoal<"reach">[] => [
+  {
+    phase: "reach",
+    toolM: [x, y, GOAL_HEIGHT_M],
+    yawRad: 0,
+    isGripperClosed: false,
+    toleranceM: CONTENT_M,
+    toleranceRad: CONTENT_RAD,
+    dwellS: STAY_S,
+    isCareful: false,
+  },
+];
 
 export interface ExpertStep {
   /** What a demonstrator without tremor would do; the label to learn. */

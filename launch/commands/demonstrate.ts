@@ -1,62 +1,59 @@
 /**
- * `demonstrate reach-block`: the lab's scripted expert runs in the very loop that a policy runs in, through servo and
- * vendor's wire, and the daemon's recorder keeps what it always keeps; each step also says what the expert wanted.
+ * `demonstrate TASK`: demonstrations in the lab without a person, by the privileged expert in the policy's own loop or by
+ * a scripted operator with an emulated headset. The daemon's recorder keeps what it always keeps.
  */
 import { join, resolve } from "node:path";
-import { type EpochNs, type MonotonicNs, NS_PER_S } from "../../core/clock.js";
+import { type MonotonicNs, NS_PER_S } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
-import type { ImageView } from "../../core/rosWire.js";
 import { type EpisodeEntry, EpisodeSet, type FinishedEpisode } from "../../episodes/episodeSet.js";
-import type { Outcome } from "../../episodes/format.js";
 import { ReachBlockExpert } from "../../lab/experts/reachBlock.js";
-import type { Actor, Observation } from "../../runtime/policy/actor.js";
-import { createFrameSlots, FrameReader, FrameWriter } from "../../runtime/policy/frameSlots.js";
-import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
-import { PolicyRunner } from "../../runtime/policy/runner.js";
-import type { StepRecord } from "../../runtime/policy/steps.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
 import type { CellConfig } from "../cell/schema.js";
 import type { Daemon } from "../daemon/daemon.js";
+import { type HandDemonstration, operate, operatorSeed, setTheScene } from "../demonstrator/byHand.js";
+import { runExpert } from "../demonstrator/expert.js";
+import { openHeadset } from "../demonstrator/headsetWire.js";
+import type { OperatorWire } from "../demonstrator/wire.js";
+import { isLabTask, LAB_TASKS, type LabTask } from "../tasks/judge.js";
 import { goTo } from "../tasks/trial.js";
 import { enableOrFail, withDaemon } from "./running.js";
 
-const TASK = "reach-block";
-const EXPERT = "expert";
-const RATE_HZ = 5;
-const EXPIRY_MS = 500;
-const CLIP_RAD = 0.25;
+/** What the arm is moved through; the first one unless another is asked for. */
+export const WAYS = ["servo", "headset"] as const;
+export type Way = (typeof WAYS)[number];
+const WAYS_OF: Readonly<Record<LabTask, readonly Way[]>> = {
+  "reach-block": ["servo", "headset"],
+  "pick-cube": ["headset"],
+};
+
 const GRIPPER_OPENING_M = 0.08;
 const SPEED_SCALE = 0.6;
-/** From here on a demonstration teaches staying. */
-const ARRIVED_M = 0.028;
-const HOLD_STEPS = 8;
-const STEPS_MAX = 60;
 /** Failures in a row that end the session. */
 const FAILURES_MAX = 3;
 const SCENE_SETTLE_NS = NS_PER_S / 4n;
 /** Scenes of demonstrations; trials and the pre-training corpus have others. */
 const SCENE_SEED = 2_000_000;
+/** Another try by hand is at another scene, and of another person. */
+const ATTEMPT_SEED = 100_000_000;
 
 export interface DemonstrateOptions {
   readonly cell: string;
   readonly episodes: number;
   readonly seed: number;
+  readonly through?: Way;
   readonly logLevel: string;
 }
 
+/** Records one demonstration. @returns what to say about it; undefined when it was interrupted */
+type Demonstrate = (seed: number, attempt: number, signal: AbortSignal) => Promise<string | undefined>;
+
 /** @param folder of sets, in place of the one that the cell records into */
 export async function demonstrate(
-  task: string,
+  name: string,
   folder: string | undefined,
   options: DemonstrateOptions,
 ): Promise<void> {
-  if (task !== TASK) {
-    throw new CerebellumError(
-      "CONFIG_INVALID",
-      `Task "${task}" has no scripted expert; expected ${TASK}`,
-      "Choose a task that has one",
-    );
-  }
+  const { task, way } = checked(name, options.through);
   const adjust = (cell: CellConfig) => recordingInto(cell, folder);
   const run = { cellFile: options.cell, logLevel: "warn", policy: false, adjust };
   await withDaemon(run, async (daemon, signal) => {
@@ -68,31 +65,70 @@ export async function demonstrate(
         "Use launch/cells/xarm7-lab.yaml",
       );
     }
-    const set = join(cell.recorder.folder, TASK);
-    const already = seedsIn((await (await EpisodeSet.open(set)).episodes()).filter(isFinished));
+    const set = join(cell.recorder.folder, task);
+    const already = seedsIn((await (await EpisodeSet.open(set)).episodes()).filter(isFinished), way);
     await enableOrFail(daemon);
-    for (let index = 0, failures = 0; index < options.episodes && !signal.aborted; index++) {
-      const seed = options.seed * 10_000 + index;
-      const label = `${index + 1}/${options.episodes} seed ${seed}`;
-      const there = already.get(seed);
-      if (there !== undefined) {
-        say(`${label}: already there, ${there}`);
-        continue;
-      }
-      try {
-        const done = await demonstrateOnce(daemon, recorder, seed, signal);
-        if (done !== undefined) say(`${label}: ${done}`);
-        failures = 0;
-      } catch (thrown) {
-        if (!(thrown instanceof CerebellumError) || signal.aborted || ++failures > FAILURES_MAX) throw thrown;
-        say(`${label}: ${thrown.message} The episode is discarded and done again`);
-        await daemon.supervisor.reset();
-        await enableOrFail(daemon);
-        index--;
-      }
+    const wire = way === "headset" ? await openHeadset(daemon) : undefined;
+    const one: Demonstrate =
+      wire === undefined
+        ? (seed, _attempt, ended) => byExpert(daemon, recorder, seed, ended)
+        : (seed, attempt, ended) => byHand(daemon, recorder, wire, task, seed, attempt, ended);
+    try {
+      await recordAll(daemon, options, already, one, signal);
+    } finally {
+      await wire?.close();
     }
     say(`Episodes are in ${set}`);
   });
+}
+
+function checked(name: string, through: Way | undefined): { task: LabTask; way: Way } {
+  if (!isLabTask(name)) {
+    throw new CerebellumError(
+      "CONFIG_INVALID",
+      `Task "${name}" has no scripted demonstrator; expected ${LAB_TASKS.join(" or ")}`,
+      "Choose a task that has one",
+    );
+  }
+  const ways = WAYS_OF[name];
+  const way = through ?? ways[0]!;
+  if (!ways.includes(way)) {
+    throw new CerebellumError(
+      "CONFIG_INVALID",
+      `${name} cannot be demonstrated through ${way}; expected ${ways.join(" or ")}`,
+      "Its gripper needs the hand of an operator: use --through headset",
+    );
+  }
+  return { task: name, way };
+}
+
+async function recordAll(
+  daemon: Daemon,
+  options: DemonstrateOptions,
+  already: ReadonlyMap<number, string>,
+  one: Demonstrate,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let index = 0, failures = 0; index < options.episodes && !signal.aborted; index++) {
+    const seed = options.seed * 10_000 + index;
+    const label = `${index + 1}/${options.episodes} seed ${seed}`;
+    const there = already.get(seed);
+    if (there !== undefined) {
+      say(`${label}: already there, ${there}`);
+      continue;
+    }
+    try {
+      const done = await one(seed, failures, signal);
+      if (done !== undefined) say(`${label}: ${done}`);
+      failures = 0;
+    } catch (thrown) {
+      if (!(thrown instanceof CerebellumError) || signal.aborted || ++failures > FAILURES_MAX) throw thrown;
+      say(`${label}: ${thrown.message} The episode is discarded and done again`);
+      await daemon.supervisor.reset();
+      await enableOrFail(daemon);
+      index--;
+    }
+  }
 }
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -110,17 +146,20 @@ const isFinished = (entry: EpisodeEntry): entry is FinishedEpisode => entry.stat
  */
 export const seedsIn = (
   episodes: readonly Pick<FinishedEpisode, "name" | "start" | "outcome">[],
+  way: Way,
 ): ReadonlyMap<number, string> =>
   new Map(
     episodes.flatMap(({ name, outcome, start: { kind, context } }) =>
-      kind === "demonstration" && outcome !== "unlabelled" && typeof context.seed === "number"
+      kind === "demonstration" &&
+      outcome !== "unlabelled" &&
+      typeof context.seed === "number" &&
+      (context.through ?? "servo") === way
         ? [[context.seed, name] as const]
         : [],
     ),
   );
 
-/** Start pose, scene, recording. @returns what to say about it; undefined when it was interrupted */
-async function demonstrateOnce(daemon: Daemon, recorder: RecorderHost, seed: number, signal: AbortSignal) {
+async function byExpert(daemon: Daemon, recorder: RecorderHost, seed: number, signal: AbortSignal) {
   const expert = new ReachBlockExpert(seed);
   const start = { positionRad: [...expert.spreadStartRad()], gripperOpeningM: GRIPPER_OPENING_M };
   await goTo(daemon, daemon.cell.policy!.robot, start, SPEED_SCALE, signal);
@@ -129,7 +168,7 @@ async function demonstrateOnce(daemon: Daemon, recorder: RecorderHost, seed: num
   await daemon.clock.sleepUntil((daemon.clock.nowNs() + SCENE_SETTLE_NS) as MonotonicNs, signal);
   const { blockM } = (await daemon.lab!.ask({ do: "truth" })).truth!;
   const { episode } = await recorder.start({
-    task: TASK,
+    task: "reach-block",
     kind: "demonstration",
     note: "",
     context: { seed, scene, blockM: [...blockM], expert: "lab/experts/reachBlock" },
@@ -149,88 +188,54 @@ async function demonstrateOnce(daemon: Daemon, recorder: RecorderHost, seed: num
   }
 }
 
-/** The expert in the runner's loop; ends the run when it has held long enough. */
-class ExpertActor implements Actor {
-  readonly #expert: ReachBlockExpert;
-  readonly #blockM: readonly [number, number, number];
-  readonly #end: () => void;
-  readonly wanted = new Map<EpochNs, { cleanRad: number[]; phase: "reach" | "hold" }>();
-  #holdSteps = 0;
-  #steps = 0;
-  finalM = Number.NaN;
-
-  constructor(expert: ReachBlockExpert, blockM: readonly [number, number, number], end: () => void) {
-    this.#expert = expert;
-    this.#blockM = blockM;
-    this.#end = end;
-  }
-
-  get arrived(): boolean {
-    return this.#holdSteps >= HOLD_STEPS;
-  }
-
-  act({ frame, positionRad }: Observation): Float64Array {
-    const { cleanRad, executedRad, distanceM } = this.#expert.step(positionRad, this.#blockM);
-    this.finalM = distanceM;
-    if (distanceM < ARRIVED_M || this.#holdSteps > 0) this.#holdSteps++;
-    this.wanted.set(frame.stampNs, {
-      cleanRad: [...cleanRad],
-      phase: this.#holdSteps > 0 ? "hold" : "reach",
-    });
-    if (this.arrived || ++this.#steps >= STEPS_MAX) this.#end();
-    return executedRad;
-  }
-}
-
-async function runExpert(
+/** Only the recorder's context goes past the headset's wire: a headset knows nothing of seeds and scenes. */
+async function byHand(
   daemon: Daemon,
   recorder: RecorderHost,
-  expert: ReachBlockExpert,
-  blockM: readonly [number, number, number],
+  wire: OperatorWire,
+  task: LabTask,
+  seed: number,
+  attempt: number,
   signal: AbortSignal,
 ) {
-  const { clock, cell } = daemon;
-  const policy = cell.policy!;
-  const camera = cell.cameras[policy.camera]!;
-  const finished = new AbortController();
-  const actor = new ExpertActor(expert, blockM, () => finished.abort());
-  const slots = createFrameSlots(camera);
-  const writer = new FrameWriter(slots, camera);
-  const takeFrame = (name: string, image: ImageView, receivedNs: MonotonicNs) => {
-    if (name === policy.camera) writer.write(image.data, image.stepBytes, image.stampNs, receivedNs);
-  };
-  daemon.frameListeners.add(takeFrame);
-  const servo = await daemon.connectCommander(policy.robot, EXPERT);
-  let steps = 0;
-  const onStep = (record: StepRecord) => {
-    // A refused step may name the image of the one before.
-    const wanted = record.outputRad === undefined ? undefined : actor.wanted.get(record.imageStampNs!);
-    const { mapping } = recorder;
-    if (mapping === undefined) return;
-    if (record.commandSeq !== undefined) steps++;
-    const origin = { policy: EXPERT, camera: policy.camera };
-    const label = wanted === undefined ? {} : { labelRad: wanted.cleanRad, phase: wanted.phase };
-    recorder.policyStep(toPolicyStep(record, mapping, { ...origin, ...label }));
-  };
-  const runner = new PolicyRunner({
-    clock,
-    servo,
-    frames: new FrameReader(slots, camera),
-    actor,
-    mapping: daemon.mapping,
-    name: EXPERT,
-    rateHz: RATE_HZ,
-    expiryMs: EXPIRY_MS,
-    clipRad: CLIP_RAD,
-    frameAgeMsMax: policy.frameAgeMsMax,
-    onStep,
+  const sceneSeed = SCENE_SEED + seed + attempt * ATTEMPT_SEED;
+  const demonstration: HandDemonstration = { task, seed, sceneSeed, attempt };
+  const first = await setTheScene(daemon, demonstration, signal);
+  recorder.setContext({
+    seed,
+    attempt,
+    operatorSeed: operatorSeed(demonstration),
+    scene: { seed: sceneSeed, light: "training" },
+    blockM: [...first.blockM],
+    expert: "launch/demonstrator",
+    through: "headset",
   });
+  await wire.take();
+  await wire.startRecording(task, `scripted operator ${operatorSeed(demonstration)} through the headset`);
+  const { episode } = recorder.status();
   try {
-    await runner.run(AbortSignal.any([signal, finished.signal]));
+    const result = await operate(daemon, wire, demonstration, first, signal);
+    if (signal.aborted) {
+      await wire.discardRecording();
+      return undefined;
+    }
+    const { verdict, words, seconds, strokes, reclutches } = result;
+    if (!verdict.success) throw failed(verdict.endedBecause, words);
+    await wire.stopRecording("success", "");
+    const hand = `${strokes} strokes${reclutches === 0 ? "" : `, ${reclutches} times anew`}`;
+    return `${episode} success, ${seconds.toFixed(1)} s, ${hand}, ${words.join(", ")}`;
+  } catch (thrown) {
+    await wire.discardRecording().catch(() => {});
+    throw thrown;
   } finally {
-    daemon.frameListeners.delete(takeFrame);
-    await servo.close();
+    recorder.setContext({});
+    await wire.give().catch(() => {});
   }
-  const outcome: Outcome = actor.arrived ? "success" : "failure";
-  return { outcome, steps, finalM: actor.finalM };
 }
+
+const failed = (why: string, words: readonly string[]) =>
+  new CerebellumError(
+    "CHECK_FAILED",
+    `The demonstration failed: ${why} (${words.join(", ")})`,
+    "Another try is at another scene",
+  );

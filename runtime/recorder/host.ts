@@ -131,6 +131,7 @@ export class RecorderHost {
   #diskFreeBytes = 0;
   #message = "";
   #restarts = 0;
+  #context: Readonly<Record<string, unknown>> = {};
 
   constructor(options: RecorderHostOptions) {
     this.#options = options;
@@ -180,6 +181,11 @@ export class RecorderHost {
     this.write(POLICY_STEP_TOPIC, this.#options.clock.nowNs(), this.#feed.encodeStep(step));
   }
 
+  /** Of the scene or the study: joins what each episode that starts from now on is started with. */
+  setContext(context: Readonly<Record<string, unknown>>): void {
+    this.#context = context;
+  }
+
   /**
    * Resolves when messages are being recorded. While the thread is still preparing it is waited for, for a while.
    * @throws CerebellumError CONFIG_INVALID for a request that cannot be meant, ALREADY_RUNNING, NOT_RUNNING,
@@ -196,7 +202,7 @@ export class RecorderHost {
     const { bundle, engine, calibration } = this.#options;
     this.#post({
       kind: "start",
-      request: { ...request, strict },
+      request: { ...request, context: { ...this.#context, ...request.context }, strict },
       bundle: bundle(),
       engine: engine(),
       calibration: calibration(),
