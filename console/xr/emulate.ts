@@ -59,6 +59,7 @@ function listenToKeys(device: EmulatedDevice): void {
       pose = { ...pose, positionM: positionM as TrackedPose["positionM"] };
       device.setController("right", pose);
     }
+    if (event.key === "Escape") void device.xrDevice.activeSession?.end();
     if (press(event.key, true) || move !== undefined) event.preventDefault();
   });
   window.addEventListener("keyup", (event) => press(event.key, false));

@@ -3,7 +3,7 @@
  * Node and by `?emulate=1` in a browser. Where iwer differs from a headset it is put right: a controller that is
  * tracked does not say that its position is guessed, and a hand is never still to the last bit.
  */
-import { metaQuest3, P_SPACE, XRDevice, type XRDeviceOptions } from "iwer";
+import { metaQuest3, P_GAMEPAD, P_SPACE, XRDevice, type XRDeviceOptions } from "iwer";
 import type { HandPose, TrackedPose } from "../../core/teleop/pose.js";
 import { compose, inverse, type PositionM, poseOfMatrix } from "./trackedPose.js";
 import type { XrVisibility } from "./xrTypes.js";
@@ -121,6 +121,13 @@ export class EmulatedDevice {
 
   setVisibility(visibility: XrVisibility): void {
     this.xrDevice.updateVisibilityState(visibility as Parameters<XRDevice["updateVisibilityState"]>[0]);
+  }
+
+  /** The newest pulse of a controller; undefined before the first. */
+  lastPulse(side: Side): { readonly strength: number; readonly durationMs: number } | undefined {
+    const pulse =
+      this.xrDevice.controllers[side]!.inputSource.gamepad?.hapticActuators[0]?.[P_GAMEPAD].lastPulse;
+    return pulse == null ? undefined : { strength: pulse.value, durationMs: pulse.duration };
   }
 
   /** Call before each frame: iwer is set by the ray that a hand points along, the wire carries grip and wrist. */

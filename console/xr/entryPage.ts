@@ -33,6 +33,9 @@ const CONTROLS: readonly (readonly [what: string, controller: string, hand: stri
   ["Next camera", "stick to the side", "–"],
 ];
 
+const EMULATED_KEYS =
+  "Emulated headset: arrow keys, Page Up and Page Down move the right controller; space squeezes, T pulls the trigger, A, B and S are its buttons and the stick; Esc leaves.";
+
 /** Draws the page anew at each call; a code that is being typed stays. */
 export function createEntryPage(root: HTMLElement, actions: EntryActions): (state: EntryState) => void {
   let typed = "";
@@ -45,6 +48,7 @@ export function createEntryPage(root: HTMLElement, actions: EntryActions): (stat
       ...(state.refusal !== undefined ? [refusalBox(state.refusal)] : []),
       ...(state.obstacle !== undefined ? [obstacleBox(state.obstacle)] : []),
       ...(form !== undefined ? [form] : [entrance(state, actions)]),
+      ...(state.isEmulated ? [element("p", { className: "quiet" }, EMULATED_KEYS)] : []),
       controlsTable(),
       footer(state, actions),
     );

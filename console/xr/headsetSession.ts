@@ -76,9 +76,8 @@ export class HeadsetSession {
       options.link.onState((state) => {
         this.#isMine = false;
         this.#status = undefined;
-        if (state !== "open") return;
-        this.#sampler.restart(options.newSession());
-        void this.takeTeleop();
+        // The poses go on as the same session: the floor has not moved, so what was recentred still holds.
+        if (state === "open") void this.takeTeleop();
       }),
     ];
   }

@@ -28,13 +28,15 @@ const PANEL_WIDTH_M = 0.8;
 const PANEL_HEIGHT_M = (PANEL_WIDTH_M * PANEL_HEIGHT_PX) / PANEL_WIDTH_PX;
 const PICTURE_WIDTH_M = 1.3;
 const GAP_M = 0.05;
-const DISTANCE_M = 1.7;
+const DISTANCE_M = 1.5;
 /** Middle of the board below the eyes [m]: heads are held a little down. */
 const BELOW_EYES_M = 0.15;
 /** In passthrough the board stands this far to the left of straight ahead, where the robot is [rad]. */
 const ASIDE_RAD = 0.75;
 const MARKS_MAX = 60;
 const GRIP_RADIUS_M = 0.025;
+/** Thinner than the finger, so that the bones are seen rather than a glove. */
+const JOINT_SHARE = 0.6;
 const FULL = new Color(1, 1, 1);
 const DIMMED = new Color(0.3, 0.3, 0.3);
 
@@ -158,7 +160,12 @@ export class HeadsetView {
       if (!tracked || pose === null) continue;
       if (joints === null) mark(...pose.positionM, GRIP_RADIUS_M);
       for (let joint = 0; joints !== null && joint < joints.length; joint += NUMBERS_PER_HAND_JOINT)
-        mark(joints[joint]!, joints[joint + 1]!, joints[joint + 2]!, joints[joint + 7]! || 0.008);
+        mark(
+          joints[joint]!,
+          joints[joint + 1]!,
+          joints[joint + 2]!,
+          JOINT_SHARE * joints[joint + 7]! || 0.006,
+        );
     }
     this.#marks.count = count;
     this.#marks.instanceMatrix.needsUpdate = true;

@@ -157,6 +157,7 @@ export class EmulatedHeadset {
     });
     const { session, space } = await startSession(this.#device);
     this.#xrSession = session;
+    space.addEventListener("reset", () => this.session.onSpaceMoved());
     void this.#runFrames(session, space);
     await this.#worn.takeTeleop();
   }
@@ -199,6 +200,15 @@ export class EmulatedHeadset {
   /** True: no frames come any more, without a word: what a headset does that is taken off or has lost its network. */
   setAsleep(isAsleep: boolean): void {
     this.#isAsleep = isAsleep;
+  }
+
+  /** What the headset's own recentring does: poses before and after it do not belong together. */
+  moveFloor(): void {
+    this.#device.xrDevice.recenter();
+  }
+  /** The newest pulse that a controller was given; undefined before the first. */
+  lastPulse(side: Side): { readonly strength: number; readonly durationMs: number } | undefined {
+    return this.#device.lastPulse(side);
   }
 
   /** The operator faces along the robot's x axis now. False when the gateway refuses. */
