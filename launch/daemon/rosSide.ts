@@ -18,6 +18,7 @@ import { policyStatusPublisher, publishServoState } from "../../runtime/ros/stat
 import type { ServoClient } from "../../runtime/servo/api.js";
 import type { Supervisor } from "../../runtime/supervisor.js";
 import type { CellConfig } from "../cell/schema.js";
+import { fedTopics, type GatewayFeed } from "./gatewayFeed.js";
 import { subscribedTopics, tappedTopics } from "./recorderSide.js";
 
 export interface RosSideOptions {
@@ -31,6 +32,8 @@ export interface RosSideOptions {
   readonly onShutdown: () => void;
   /** Absent in a cell that never records. */
   readonly recorder: RecorderHost | undefined;
+  /** What Foxglove clients of the gateway get; absent in a cell without it. */
+  readonly feed: GatewayFeed | undefined;
 }
 
 export interface RosSide {
@@ -58,10 +61,12 @@ export function startRosSide(options: RosSideOptions): RosSide {
     onShutdown,
   });
   const undo = [() => daemonNode.close()];
+  // Our own messages, which this process publishes as objects.
+  const statusNode = options.feed?.publishing(daemonNode.node) ?? daemonNode.node;
   for (const robot of Object.keys(cell.robots)) {
     const arm = startArm(robot, daemonNode, options);
     arms.set(robot, arm);
-    undo.push(publishServoState(daemonNode.node, robot, options.servo(robot), clock), () => arm.close());
+    undo.push(publishServoState(statusNode, robot, options.servo(robot), clock), () => arm.close());
   }
   for (const name of Object.keys(cell.cameras)) {
     const subscription = subscribe(name, daemonNode, options);
@@ -72,7 +77,7 @@ export function startRosSide(options: RosSideOptions): RosSide {
     const { recorder } = options;
     undo.push(
       subscribeTopics(daemonNode.node, subscribedTopics(cell.recorder), clock, tapOf(options)),
-      offerRecorder(daemonNode.node, {
+      offerRecorder(statusNode, {
         clock,
         recorder,
         isActive: () => daemonNode.lifecycle() === "active",
@@ -82,7 +87,7 @@ export function startRosSide(options: RosSideOptions): RosSide {
   return {
     daemonNode,
     cameras,
-    publishPolicy: policyStatusPublisher(daemonNode.node, clock),
+    publishPolicy: policyStatusPublisher(statusNode, clock),
     close: () => {
       for (const one of undo.splice(0).reverse()) one();
     },
@@ -91,7 +96,10 @@ export function startRosSide(options: RosSideOptions): RosSide {
 
 function startArm(robot: string, { node, lifecycle }: DaemonNode, options: RosSideOptions): ArmNode {
   const { cell, clock, log } = options;
-  return startArmNode(tapPublishers(node, tappedTopics(cell), clock, tapOf(options)), {
+  const { recorder, feed } = options;
+  const recorded = recorder === undefined ? node : tapPublishers(node, tappedTopics(cell), clock, recorderTap(recorder));
+  const fed = feed === undefined ? recorded : tapPublishers(recorded, fedTopics(cell), clock, feed.tap);
+  return startArmNode(fed, {
     robot,
     client: options.servo(robot),
     clock,
@@ -124,5 +132,15 @@ function subscribe(name: string, { node }: DaemonNode, options: RosSideOptions):
   return subscribeCamera(node, camera, tapOf(options));
 }
 
-const tapOf = ({ recorder }: RosSideOptions): RawTap =>
-  recorder === undefined ? () => {} : (topic, receivedNs, cdr) => recorder.write(topic, receivedNs, cdr);
+const recorderTap =
+  (recorder: RecorderHost): RawTap =>
+  (topic, receivedNs, cdr) =>
+    recorder.write(topic, receivedNs, cdr);
+
+/** What other nodes publish, for whoever of the two wants it. */
+function tapOf({ recorder, feed }: RosSideOptions): RawTap {
+  const taps = [...(recorder === undefined ? [] : [recorderTap(recorder)]), ...(feed === undefined ? [] : [feed.tap])];
+  return (topic, receivedNs, cdr) => {
+    for (const tap of taps) tap(topic, receivedNs, cdr);
+  };
+}

@@ -140,6 +140,13 @@ export class CameraStream {
     this.#raise("CAMERA_MISSING", happened, "Check that the camera's driver runs and publishes this topic");
   }
 
+  /** Age of the newest frame that was passed on, by its stamp; undefined before the first. */
+  newestAgeMs(): number | undefined {
+    return this.#freshNs === undefined
+      ? undefined
+      : nsToMs(this.#options.clock.epochNs() - this.#newestStampNs);
+  }
+
   /** Frames a second over the last few seconds; 0 when silent. */
   rateHz(): number {
     const nowNs = this.#options.clock.nowNs();

@@ -1,5 +1,8 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import foxgloveWs from "@foxglove/ws-protocol";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { freePorts } from "../../../test/support/cell.js";
 import { createRing, RingWriter } from "../../recorder/ring.js";
@@ -9,7 +12,20 @@ import { partBench, testSetup } from "../partTesting.js";
 import { foxglovePart } from "./foxglovePart.js";
 
 const { FoxgloveClient } = foxgloveWs;
-const PREFIXES = (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== "");
+/** Definitions as a ROS installation has them; what these tests need of them. */
+const PREFIX = mkdtempSync(join(tmpdir(), "cerebellum-definitions-"));
+const DEFINITIONS: Record<string, string> = {
+  "std_msgs/msg/String": "string data",
+  "std_msgs/msg/Header": "builtin_interfaces/Time stamp\nstring frame_id",
+  "builtin_interfaces/msg/Time": "int32 sec\nuint32 nanosec",
+  "sensor_msgs/msg/JointState": "std_msgs/Header header\nstring[] name\nfloat64[] position",
+};
+for (const [type, text] of Object.entries(DEFINITIONS)) {
+  const file = join(PREFIX, "share", `${type}.msg`);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${text}\n`);
+}
+afterAll(() => rmSync(PREFIX, { recursive: true }));
 const TOPICS = [
   { topic: "/arm/joint_states", type: "sensor_msgs/msg/JointState", latched: "no" as const },
   { topic: "/arm/robot_description", type: "std_msgs/msg/String", latched: "newest" as const },
@@ -38,7 +54,7 @@ async function started(ringBytes = 4 * 2 ** 20) {
       gateway: GatewayConfig.parse({ foxglove: { port } }),
       topics: TOPICS,
       ring,
-      prefixes: PREFIXES,
+      prefixes: [PREFIX],
     }),
   );
   parts.push(await foxglovePart(bench.services));
@@ -148,10 +164,9 @@ describe("the Foxglove server", () => {
         socket.once("unexpected-response", (_, response) => resolve(response.statusCode ?? 0)),
       );
     expect(await refused(connect("mqtt"))).toBe(400);
-    const page = new WebSocket(`ws://127.0.0.1:${port}`, "foxglove.sdk.v1", {
+    const page = opened(new WebSocket(`ws://127.0.0.1:${port}`, "foxglove.sdk.v1", {
       origin: "https://example.org",
-    });
-    sockets.push(page);
+    }));
     expect(await refused(page)).toBe(403);
   });
 
