@@ -35,6 +35,7 @@ import { serveMetrics } from "../metrics/server.js";
 import { holdLock, makeRunFolder, type RunFolder } from "../runFolder.js";
 import { SystemdNotifier } from "../systemd/notifier.js";
 import { answerControl } from "./controlHandler.js";
+import { type GatewayFeed, openGatewayFeed } from "./gatewayFeed.js";
 import { type GatewaySide, startGateway } from "./gatewaySide.js";
 import { type LabProcess, startLabProcess } from "./labProcess.js";
 import { endFormerChildren, noteEndedInOrder, noteRunning, pidFileOf, unfinishedRun } from "./lastRun.js";
@@ -79,6 +80,8 @@ export class Daemon {
   readonly mapping: ClockMapping;
   readonly supervisor: CellSupervisor;
   readonly frameListeners = new Set<FrameListener>();
+  /** What the daemon does by itself right now, for people; empty while it waits for somebody. */
+  activity = "";
   /** Aborts when somebody asked for the end: the control socket, or the lifecycle's shutdown. */
   readonly shutdownRequested = new AbortController();
 
@@ -97,6 +100,7 @@ export class Daemon {
   #isReady = false;
   #estop: EstopHost | undefined;
   #gateway: GatewaySide | undefined;
+  #feed: GatewayFeed | undefined;
   readonly #notifier: SystemdNotifier | undefined;
 
   private constructor(options: DaemonOptions) {
@@ -241,6 +245,7 @@ export class Daemon {
       const keeper = await ServoKeeper.start(start, latched);
       this.#keepers.set(robot, keeper);
     }
+    this.#feed = openGatewayFeed(cell, clock, log);
     this.#recorder = await startRecorder({
       cell,
       clock,
@@ -267,6 +272,8 @@ export class Daemon {
       onFrame: (camera, image, receivedNs, bytes) => this.#takeFrame(camera, image, receivedNs, bytes),
       onShutdown: () => this.shutdownRequested.abort(),
       recorder: this.#recorder,
+      feed: this.#feed,
+      onDiagnostics: (items) => this.#gateway?.takeDiagnostics(items),
     });
     this.#rosSide = rosSide;
     this.#undo.push(() => {
@@ -289,6 +296,7 @@ export class Daemon {
 
   async #startGateway(control: ControlHandler): Promise<void> {
     const { cell, clock, log } = this.#options;
+    if (this.#feed === undefined) return;
     this.#gateway = await startGateway({
       cell,
       clock,
@@ -300,6 +308,10 @@ export class Daemon {
       stopPolicy: () => void this.#policy?.stop().catch(() => {}),
       isPolicyRunning: () => ["approaching", "running"].includes(this.#policy?.status().phase ?? ""),
       recorder: this.#recorder,
+      feed: this.#feed,
+      policyStatus: () => this.#policy?.status(),
+      activity: () => this.activity,
+      cameras: () => new Map([...(this.#rosSide?.cameras ?? [])].map(([name, { stream }]) => [name, stream])),
     });
     this.#undo.push(() => this.#gateway?.close());
   }

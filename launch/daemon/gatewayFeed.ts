@@ -2,6 +2,7 @@
  * ROS messages for the gateway's Foxglove clients, on the main thread: taken where the daemon receives and publishes them
  * anyway, and copied only while somebody watches their topic. No subscription is made for it.
  */
+import type { Logger } from "pino";
 import type { Clock, MonotonicNs } from "../../core/clock.js";
 import { errorText } from "../../core/errors.js";
 import { rosDefinition } from "../../episodes/definitions.js";
@@ -61,6 +62,18 @@ export function offeredTopics(cell: CellConfig): OfferedTopic[] {
 export function fedTopics(cell: CellConfig): ReadonlySet<string> {
   const own = Object.keys(cell.robots).flatMap((robot) => Object.values(publishedTopics(robot)));
   return new Set(cell.recorder === "off" ? [...own, TRANSFORM_TOPIC, STATIC_TRANSFORM_TOPIC] : own);
+}
+
+/** Undefined for a cell without a gateway. */
+export function openGatewayFeed(cell: CellConfig, clock: Clock, log: Logger): GatewayFeed | undefined {
+  if (cell.gateway === "off") return undefined;
+  return new GatewayFeed({
+    clock,
+    topics: offeredTopics(cell),
+    prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),
+    isServed: cell.gateway.foxglove !== "off",
+    onTrouble: (text) => log.warn({ event: "foxglove" }, text),
+  });
 }
 
 export interface GatewayFeedOptions {

@@ -11,16 +11,19 @@ import type { ImageView } from "../../core/rosWire.js";
 import { urdf } from "../../kinematics/urdf.js";
 import { GatewayHost } from "../../runtime/gateway/host.js";
 import type { GatewaySetup } from "../../runtime/gateway/messages.js";
+import { RateGate } from "../../runtime/gateway/rateGrid.js";
 import { createFrameSlots, FrameWriter } from "../../runtime/policy/frameSlots.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
-import { createRing } from "../../runtime/recorder/ring.js";
 import type { ServoInfo } from "../../runtime/servo/api.js";
+import type { DiagnosticItem } from "../../runtime/supervisor.js";
 import { recordedCell } from "../cell/load.js";
 import type { CellConfig } from "../cell/schema.js";
 import type { ControlRequest } from "../control/protocol.js";
 import type { ControlHandler } from "../control/server.js";
 import { calibrationFolder, stateFolder } from "../runFolder.js";
 import { softwareIdentity } from "../software.js";
+import type { GatewayFeed } from "./gatewayFeed.js";
+import { GatewayStateFeed, type GatewayStateOptions } from "./gatewayState.js";
 import { RESTART_RULES, RestartBudget } from "./restartPolicy.js";
 import type { CellSupervisor } from "./supervisor.js";
 
@@ -36,6 +39,11 @@ export interface GatewaySideOptions {
   readonly stopPolicy: () => void;
   readonly isPolicyRunning: () => boolean;
   readonly recorder: RecorderHost | undefined;
+  readonly feed: GatewayFeed;
+  /** For `state`; see GatewayStateOptions. */
+  readonly policyStatus: GatewayStateOptions["policy"];
+  readonly activity: GatewayStateOptions["activity"];
+  readonly cameras: GatewayStateOptions["cameras"];
 }
 
 /** Ages of cameras that no policy looks at. */
@@ -45,6 +53,7 @@ export interface GatewaySide {
   readonly host: GatewayHost;
   /** Copies a frame for the gateway's thread, while somebody looks at that camera. */
   takeFrame(camera: string, image: ImageView, receivedNs: MonotonicNs): void;
+  takeDiagnostics(items: readonly DiagnosticItem[]): void;
   close(): Promise<void>;
 }
 
@@ -76,7 +85,10 @@ export async function startGateway(options: GatewaySideOptions): Promise<Gateway
       // The gateway has stopped the robots that it reached; this tries the others once more.
       if (failures.length > 0) void options.supervisor.stop(category, reason);
     },
-    onRecord: ({ topic, receivedNs, cdr }) => recorder?.write(topic, receivedNs as MonotonicNs, cdr),
+    onRecord: ({ topic, receivedNs, cdr }) => {
+      recorder?.write(topic, receivedNs as MonotonicNs, cdr);
+      options.feed.tap(topic, receivedNs as MonotonicNs, cdr);
+    },
   });
   const writers = new Map(
     setup.cameras.map(({ camera, widthPx, heightPx, encoding, frames }) => [
@@ -84,6 +96,25 @@ export async function startGateway(options: GatewaySideOptions): Promise<Gateway
       new FrameWriter(frames, { widthPx, heightPx, encoding }),
     ]),
   );
+  const gates = new Map<string, RateGate>();
+  const isWanted = (camera: string, receivedNs: MonotonicNs): boolean => {
+    const rateHz = host.watchedCameras.get(camera);
+    if (rateHz === undefined) return false;
+    let gate = gates.get(camera);
+    if (gate?.rateHz !== rateHz) gates.set(camera, (gate = new RateGate(rateHz)));
+    if (!gate.isDue(receivedNs)) return false;
+    gate.pass(receivedNs);
+    return true;
+  };
+  const state = new GatewayStateFeed({
+    clock,
+    host,
+    policy: options.policyStatus,
+    recorder: () => recorder?.status(),
+    activity: options.activity,
+    cameras: options.cameras,
+  });
+  host.onWatch(() => options.feed.watch([...host.watchedTopics]));
   try {
     await host.start();
   } catch (thrown) {
@@ -91,19 +122,24 @@ export async function startGateway(options: GatewaySideOptions): Promise<Gateway
     throw thrown;
   }
   log.info({ event: "gateway", addresses: host.status().addresses }, "the gateway listens");
+  void state.run();
   return {
     host,
     takeFrame: (camera, image, receivedNs) => {
-      if (host.watchedCameras.has(camera))
+      if (isWanted(camera, receivedNs))
         writers.get(camera)?.write(image.data, image.stepBytes, image.stampNs, receivedNs);
     },
-    close: () => host.close(),
+    takeDiagnostics: (items) => state.takeDiagnostics(items),
+    close: () => {
+      state.close();
+      return host.close();
+    },
   };
 }
 
 async function setupOf(
   gateway: GatewaySetup["gateway"],
-  { cell, servoInfo, servoSocket }: GatewaySideOptions,
+  { cell, servoInfo, servoSocket, feed }: GatewaySideOptions,
 ): Promise<GatewaySetup> {
   const robots = Object.keys(cell.robots);
   const { cerebellum, git } = await softwareIdentity();
@@ -144,8 +180,8 @@ async function setupOf(
     cellFile: cell.name,
     cellYaml: stringify(recordedCell(cell)),
     prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),
-    topics: [],
-    ring: createRing(0, 0),
+    topics: [...feed.topics],
+    ring: feed.ring,
   };
 }
 

@@ -16,7 +16,7 @@ import { offerRecorder } from "../../runtime/ros/recorderNode.js";
 import type { RosRuntime } from "../../runtime/ros/rosRuntime.js";
 import { policyStatusPublisher, publishServoState } from "../../runtime/ros/statusTopics.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
-import type { Supervisor } from "../../runtime/supervisor.js";
+import type { DiagnosticItem, Supervisor } from "../../runtime/supervisor.js";
 import type { CellConfig } from "../cell/schema.js";
 import { fedTopics, type GatewayFeed } from "./gatewayFeed.js";
 import { subscribedTopics, tappedTopics } from "./recorderSide.js";
@@ -34,6 +34,7 @@ export interface RosSideOptions {
   readonly recorder: RecorderHost | undefined;
   /** What Foxglove clients of the gateway get; absent in a cell without it. */
   readonly feed: GatewayFeed | undefined;
+  readonly onDiagnostics: (items: readonly DiagnosticItem[]) => void;
 }
 
 export interface RosSide {
@@ -59,6 +60,8 @@ export function startRosSide(options: RosSideOptions): RosSide {
       for (const arm of arms.values()) arm.trajectories.cancel();
     },
     onShutdown,
+    onDiagnostics: options.onDiagnostics,
+    ...(options.feed === undefined ? {} : { publishing: (node) => options.feed!.publishing(node) }),
   });
   const undo = [() => daemonNode.close()];
   // Our own messages, which this process publishes as objects.
@@ -97,7 +100,8 @@ export function startRosSide(options: RosSideOptions): RosSide {
 function startArm(robot: string, { node, lifecycle }: DaemonNode, options: RosSideOptions): ArmNode {
   const { cell, clock, log } = options;
   const { recorder, feed } = options;
-  const recorded = recorder === undefined ? node : tapPublishers(node, tappedTopics(cell), clock, recorderTap(recorder));
+  const recorded =
+    recorder === undefined ? node : tapPublishers(node, tappedTopics(cell), clock, recorderTap(recorder));
   const fed = feed === undefined ? recorded : tapPublishers(recorded, fedTopics(cell), clock, feed.tap);
   return startArmNode(fed, {
     robot,
@@ -139,7 +143,10 @@ const recorderTap =
 
 /** What other nodes publish, for whoever of the two wants it. */
 function tapOf({ recorder, feed }: RosSideOptions): RawTap {
-  const taps = [...(recorder === undefined ? [] : [recorderTap(recorder)]), ...(feed === undefined ? [] : [feed.tap])];
+  const taps = [
+    ...(recorder === undefined ? [] : [recorderTap(recorder)]),
+    ...(feed === undefined ? [] : [feed.tap]),
+  ];
   return (topic, receivedNs, cdr) => {
     for (const tap of taps) tap(topic, receivedNs, cdr);
   };

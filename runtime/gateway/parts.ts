@@ -4,6 +4,7 @@ import { teleopPart } from "../teleop/teleopPart.js";
 import { cameraPart } from "./cameraPart.js";
 import { controlPart } from "./controlPart.js";
 import { eventsPart } from "./eventsPart.js";
+import { foxglovePart } from "./foxglove/foxglovePart.js";
 import { pairingPart } from "./pairingPart.js";
 import type { PartFactory } from "./part.js";
 import { telemetryPart } from "./telemetryPart.js";
@@ -15,4 +16,5 @@ export const PART_FACTORIES: readonly PartFactory[] = [
   eventsPart,
   pairingPart,
   controlPart,
+  foxglovePart,
 ];

@@ -17,6 +17,10 @@ export interface DaemonNodeOptions {
   readonly cell: object;
   /** Items of the adapters on this thread: cameras, trajectory inputs. The supervisor adds its own. */
   readonly sources: () => readonly DiagnosticItem[];
+  /** All items, each time that they were published. */
+  readonly onDiagnostics?: (items: readonly DiagnosticItem[]) => void;
+  /** Another face of the node to publish them by. */
+  readonly publishing?: (node: RosNode) => RosNode;
   /** Ends trajectories and whatever else moves at the word of ROS. */
   readonly onInactive: () => void;
   /** The shutdown transition: the daemon should end. */
@@ -55,11 +59,18 @@ export function startDaemonNode(ros: RosRuntime, options: DaemonNodeOptions): Da
   node.subscribe("std_msgs/msg/Empty", "/cerebellum/stop", "reliable", () => {
     void supervisor.stop(2, "message on /cerebellum/stop");
   });
-  const publisher = node.publisher("diagnostic_msgs/msg/DiagnosticArray", "/diagnostics", "reliable");
+  const publisher = (options.publishing?.(node) ?? node).publisher(
+    "diagnostic_msgs/msg/DiagnosticArray",
+    "/diagnostics",
+    "reliable",
+  );
   const report = async () => {
     while (!ended.signal.aborted) {
       const items = [...(await supervisor.diagnostics()), ...options.sources()];
-      if (!ended.signal.aborted) publisher.publish(diagnosticArray(items, clock));
+      if (!ended.signal.aborted) {
+        publisher.publish(diagnosticArray(items, clock));
+        options.onDiagnostics?.(items);
+      }
       await sleepMs(clock, DIAGNOSTICS_PERIOD_MS, ended.signal);
     }
   };

@@ -164,9 +164,11 @@ describe("the Foxglove server", () => {
         socket.once("unexpected-response", (_, response) => resolve(response.statusCode ?? 0)),
       );
     expect(await refused(connect("mqtt"))).toBe(400);
-    const page = opened(new WebSocket(`ws://127.0.0.1:${port}`, "foxglove.sdk.v1", {
-      origin: "https://example.org",
-    }));
+    const page = opened(
+      new WebSocket(`ws://127.0.0.1:${port}`, "foxglove.sdk.v1", {
+        origin: "https://example.org",
+      }),
+    );
     expect(await refused(page)).toBe(403);
   });
 
