@@ -117,7 +117,7 @@ export function whyNotPublish(
   { topic, qos, retain }: Publication,
   isWill = false,
 ): string | undefined {
-  const rows = rowsOf(root, who, topic);
+  const rows = rowsOf(root, who, topic).filter(({ publish }) => publish.length > 0);
   if (rows.length === 0) return `${topic} is not a topic that ${who.device} may publish`;
   const row = rows.find(({ publish }) => publish.includes(who.role));
   if (row === undefined) return `the role ${who.role} may not publish ${topic}`;

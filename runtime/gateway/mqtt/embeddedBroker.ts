@@ -89,10 +89,7 @@ export class EmbeddedBroker implements Broker {
             ? "not connected"
             : whyNotSubscribe(options.topics.root, peer, subscription.topic);
         if (why !== undefined) this.#refused(`${nameOf(this.#peers, client)}: ${why}`);
-        done(
-          null,
-          why === undefined ? { ...subscription, qos: subscription.qos > 1 ? 1 : subscription.qos } : null,
-        );
+        done(null, why === undefined ? { ...subscription, qos: subscription.qos === 0 ? 0 : 1 } : null);
       },
       authorizeForward: (client, packet) => {
         const isLossy = packet.topic === options.topics.telemetry;

@@ -16,6 +16,8 @@ export const EXTERNAL_LIMITS = {
   keepaliveS: 5,
   /** Devices beyond are not heard: names come from topics, and whoever may publish could invent them without end. */
   devicesMax: 32,
+  /** One that was silent for so long makes room for another. */
+  silentMsMax: 10_000,
 } as const;
 
 export interface ExternalBrokerOptions {
@@ -36,6 +38,7 @@ export interface ExternalBrokerOptions {
 
 interface Device extends MqttPeer {
   readonly end: AbortController;
+  heardMs: number;
 }
 
 export class ExternalBroker implements Broker {
@@ -137,15 +140,24 @@ export class ExternalBroker implements Broker {
   }
 
   #deviceNamed(device: string): Device | undefined {
+    const { log, listener, clock } = this.#options;
+    const heardMs = clock.nowMs();
     const known = this.#devices.get(device);
-    if (known !== undefined) return known;
-    const { log, listener } = this.#options;
-    if (this.#devices.size >= EXTERNAL_LIMITS.devicesMax) {
-      log("warn", "mqttRefused", `${device}: ${EXTERNAL_LIMITS.devicesMax} devices are known already`);
-      return undefined;
+    if (known !== undefined) {
+      known.heardMs = heardMs;
+      return known;
+    }
+    const { devicesMax, silentMsMax } = EXTERNAL_LIMITS;
+    if (this.#devices.size >= devicesMax) {
+      const silent = [...this.#devices.values()].find((one) => heardMs - one.heardMs > silentMsMax);
+      if (silent === undefined) {
+        log("warn", "mqttRefused", `${device}: ${devicesMax} devices are known already`);
+        return undefined;
+      }
+      this.#gone(silent.device, "it was silent, and another device needs its place");
     }
     const end = new AbortController();
-    const peer: Device = { device, role: "operator", end, closed: end.signal, untakenBytes: 0 };
+    const peer: Device = { device, role: "operator", end, closed: end.signal, untakenBytes: 0, heardMs };
     this.#devices.set(device, peer);
     listener.onPeer(peer);
     return peer;

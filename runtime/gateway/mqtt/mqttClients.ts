@@ -1,0 +1,85 @@
+/** MQTT devices as clients of the gateway: their poses in, pulses for the operator's hand out. */
+import type { MonotonicNs } from "../../../core/clock.js";
+import { POSE_BYTES_MAX, parsePose } from "../../../core/teleop/pose.js";
+import type { GatewayClient, PartServices } from "../part.js";
+import { RateLimit } from "../rateLimit.js";
+import type { MqttPeer } from "./broker.js";
+import { hapticText, type MqttTopics } from "./topics.js";
+
+export interface MqttClientsOptions {
+  readonly services: Pick<
+    PartServices,
+    "addClient" | "removeClient" | "deliverPose" | "deliverMalformed" | "clock" | "log"
+  >;
+  readonly topics: MqttTopics;
+  readonly publish: (topic: string, text: string) => void;
+}
+
+export class MqttClients {
+  readonly #options: MqttClientsOptions;
+  readonly #clients = new Map<MqttPeer, GatewayClient>();
+  readonly #misfitLog = new RateLimit(1, 10);
+
+  constructor(options: MqttClientsOptions) {
+    this.#options = options;
+  }
+
+  add(peer: MqttPeer): void {
+    const { services, topics, publish } = this.#options;
+    const client = services.addClient({
+      name: `mqtt ${peer.device}`,
+      role: peer.role,
+      kind: "mqtt",
+      closed: peer.closed,
+      get bufferedBytes() {
+        return peer.untakenBytes;
+      },
+      // Telemetry and events have topics of their own; what is meant for one operator is the pulse in the hand.
+      send: (message) => {
+        if (message.kind === "haptic") publish(topics.haptic(peer.device), hapticText(message));
+      },
+      offer: (message) => {
+        if (message instanceof Uint8Array || message.kind !== "haptic") return false;
+        publish(topics.haptic(peer.device), hapticText(message));
+        return true;
+      },
+    });
+    this.#clients.set(peer, client);
+  }
+
+  remove(peer: MqttPeer, why: string): void {
+    const client = this.#clients.get(peer);
+    if (client === undefined) return;
+    this.#clients.delete(peer);
+    this.#options.services.removeClient(client, why);
+  }
+
+  pose(peer: MqttPeer, payload: Uint8Array, receivedNs: MonotonicNs): void {
+    const client = this.#clients.get(peer);
+    if (client === undefined) return;
+    const { services } = this.#options;
+    const why = this.#take(client, peer, payload, receivedNs);
+    if (why === undefined) return;
+    if (this.#misfitLog.take(services.clock.nowMs()))
+      services.log("warn", "mqttMalformed", `pose of ${peer.device}: ${why}`);
+    services.deliverMalformed(client, why);
+  }
+
+  #take(
+    client: GatewayClient,
+    peer: MqttPeer,
+    payload: Uint8Array,
+    receivedNs: MonotonicNs,
+  ): string | undefined {
+    if (payload.length > POSE_BYTES_MAX)
+      return `${payload.length} bytes, at most ${POSE_BYTES_MAX} are expected`;
+    const parsed = parsePose(
+      Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("utf8"),
+    );
+    if (!parsed.ok) return parsed.why;
+    const pose = parsed.message;
+    if (pose.device !== peer.device) return `device: it says ${pose.device}, its topic says ${peer.device}`;
+    this.#options.services.deliverPose({ client, pose, receivedNs });
+    return undefined;
+  }
+}
