@@ -367,7 +367,7 @@ export class Hub {
     let answer: Answer = { ok: false, ...TOO_MANY_OPEN };
     if (limits.openRequests < REQUESTS_OPEN_MAX) {
       limits.openRequests++;
-      answer = await this.#ask(client, request);
+      answer = await this.ask(client, request);
       limits.openRequests--;
     }
     if (!answer.ok) this.counts.refused++;
@@ -375,7 +375,7 @@ export class Hub {
   }
 
   /** Asks the part that answers this. Never rejects. */
-  async #ask(client: GatewayClient, request: GatewayRequest): Promise<Answer> {
+  async ask(client: GatewayClient, request: GatewayRequest): Promise<Answer> {
     if (client.role !== "operator" && !OBSERVERS_REQUESTS.includes(request.do))
       return { ok: false, ...observersMayNot(client.name, request.do) };
     const handlers = this.#parts.find(({ requests }) => requests?.[request.do] !== undefined)?.requests;

@@ -4,11 +4,11 @@
  */
 
 import type { WebSocket } from "ws";
-import type { TrackerFrames } from "../../calibration/trackerFrame.js";
+import type { TrackerStore } from "../../calibration/store.js";
 import type { Clock, ClockMapping, MonotonicNs } from "../../core/clock.js";
 import type { ClientMessage } from "../../core/gateway/client.js";
 import type { GatewayRequest, RequestName, Role } from "../../core/gateway/requests.js";
-import type { Refusal, ServerMessage } from "../../core/gateway/server.js";
+import type { Refusal, ServerMessage, TeleopStatus } from "../../core/gateway/server.js";
 import type { PoseMessage } from "../../core/teleop/pose.js";
 import type { StopCategory } from "../../drivers/contract.js";
 import type { ServoClient } from "../servo/api.js";
@@ -138,6 +138,10 @@ export interface PartServices extends PartContext {
   readonly post: (message: FromGateway) => void;
   /** Asks the main thread on behalf of a client. Never rejects. */
   readonly askMain: (request: GatewayRequest, client: GatewayClient) => Promise<Answer>;
+  /** Asks whichever part answers it, with this client's rights, as if its message had come. Never rejects. */
+  readonly ask: (request: GatewayRequest, client: GatewayClient) => Promise<Answer>;
+  /** What the session has told last; undefined before the first time. */
+  readonly teleop: () => TeleopStatus | undefined;
   /** Hands a pose to every part that wants poses; for sources other than the WebSocket. */
   readonly deliverPose: (arrival: PoseArrival) => void;
   readonly deliverMalformed: (client: GatewayClient, why: string) => void;
@@ -156,7 +160,7 @@ export interface PartServices extends PartContext {
   /** How this gateway is reached, for people and QR codes. */
   readonly reachedAt: () => Reached;
   readonly onMain: (listener: (message: ToGateway) => void) => void;
-  readonly trackerFrames: TrackerFrames;
+  readonly trackerFrames: TrackerStore;
   /** Refuses or takes the credentials of somebody who wants to be a client. */
   readonly authenticate: (token: string) => { readonly device: string; readonly role: Role } | undefined;
 }

@@ -1,4 +1,5 @@
 /** Services, clients and a servo that parts of the gateway are tested with; for tests only. */
+import { openTrackerStore } from "../../calibration/store.js";
 import { asMonotonicNs, measureMapping } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { ServerMessage } from "../../core/gateway/server.js";
@@ -226,6 +227,8 @@ export function partBench(setup: GatewaySetup = testSetup()): Bench {
     connectServo: (_, role, name, everyTicks) => servo.connect(role, name, everyTicks),
     post: (message) => posted.push(message),
     askMain: () => Promise.resolve(refuse("NOT_RUNNING", "no main thread", "none")),
+    ask: () => Promise.resolve(refuse("NOT_RUNNING", "no other part", "none")),
+    teleop: () => undefined,
     deliverPose: () => {},
     deliverMalformed: () => {},
     addClient: (client) => ({ id: 99, ...client }),
@@ -244,7 +247,7 @@ export function partBench(setup: GatewaySetup = testSetup()): Bench {
     disconnectDevice: () => {},
     reachedAt: () => ({ origins: ["http://localhost:8443"], fingerprint: null, certificateDaysLeft: null }),
     onMain: (listener) => listeners.add(listener),
-    trackerFrames: { rotationFor: () => undefined } as unknown as PartServices["trackerFrames"],
+    trackerFrames: openTrackerStore(setup.calibrationFolder),
     authenticate: () => undefined,
   };
   return {

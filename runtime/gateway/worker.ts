@@ -3,10 +3,11 @@
  * it dies, every connection of its clients and parts dies with it, and what they had engaged ends in a hold.
  */
 import type { MessagePort } from "node:worker_threads";
-import type { TrackerFrames } from "../../calibration/trackerFrame.js";
+import type { TrackerStore } from "../../calibration/store.js";
 import { type Clock, measureMapping, sleepMs } from "../../core/clock.js";
 import { CLIENT_BYTES_MAX, GATEWAY_PATH } from "../../core/gateway/client.js";
 import type { GatewayRequest } from "../../core/gateway/requests.js";
+import type { TeleopStatus } from "../../core/gateway/server.js";
 import { toFailure } from "../failure.js";
 import type { ServoClient } from "../servo/api.js";
 import { originsOf, ownNames, type Reached } from "./addresses.js";
@@ -41,7 +42,7 @@ export interface GatewayWorkerParts {
   readonly random: (bytes: number) => Uint8Array;
   readonly factories: readonly PartFactory[];
   /** @param folder of the cell's calibrations */
-  readonly trackerFrames: (folder: string) => TrackerFrames;
+  readonly trackerFrames: (folder: string) => TrackerStore;
 }
 
 /** The main thread answers sooner, if only with its own timeout. */
@@ -75,6 +76,7 @@ class GatewaySession {
   readonly #answers = new Map<number, (answer: Answer) => void>();
   readonly #closing = new AbortController();
   #made: GatewayPart[] = [];
+  #teleop: TeleopStatus | undefined;
   #certificate: Certificate | undefined;
   #names = ownNames([]);
   #namesMs = Number.NEGATIVE_INFINITY;
@@ -178,8 +180,13 @@ class GatewaySession {
       skippedPictures: new Map(),
       connectServo: (robot, role, name, everyTicks) =>
         connectServo(setup.sockets[robot]!, role, name, everyTicks),
-      post: (message) => this.#post(message),
+      post: (message) => {
+        if (message.kind === "teleop") this.#teleop = message.status;
+        this.#post(message);
+      },
       askMain: (request, client) => this.#askMain(request, client),
+      ask: (request, client) => this.#hub.ask(client, request),
+      teleop: () => this.#teleop,
       deliverPose: (arrival) => this.#hub.deliverPose(arrival),
       deliverMalformed: (client, why) => this.#hub.deliverMalformed(client, why),
       addClient: (client) => this.#hub.addClient(client),

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { WebSocket } from "ws";
+import { openTrackerStore } from "../../calibration/store.js";
 import type { Clock } from "../../core/clock.js";
 import { type ClientMessage, GATEWAY_PATH, GATEWAY_PROTOCOL } from "../../core/gateway/client.js";
 import { type PairAnswer, Pairing } from "../../core/gateway/library.js";
@@ -154,7 +155,7 @@ export class TestGateway {
         connectServo ?? ((_path, role, name, everyTicks) => this.servo.connect(role, name, everyTicks)),
       random: randomBytes,
       factories,
-      trackerFrames: () => ({ frameOf: () => undefined }),
+      trackerFrames: openTrackerStore,
     });
     const first = await soon(() => this.ofKind("ready")[0] ?? this.ofKind("unusable")[0]);
     if (first.kind === "ready") return;

@@ -65,7 +65,7 @@ const MAY_PUBLISH = new Set(
           ]),
         ),
       ),
-    ] as Row[]
+    ] as unknown as Row[]
   ).map(([topic, ...rest]) => JSON.stringify([ROOT + topic, ...rest])),
 );
 const MAY_SUBSCRIBE = new Set(

@@ -4,6 +4,7 @@ import { POSE_BYTES_MAX, parsePose } from "../../../core/teleop/pose.js";
 import type { GatewayClient, PartServices } from "../part.js";
 import { RateLimit } from "../rateLimit.js";
 import type { MqttPeer } from "./broker.js";
+import type { MqttButtons } from "./mqttButtons.js";
 import { hapticText, type MqttTopics } from "./topics.js";
 
 export interface MqttClientsOptions {
@@ -13,6 +14,7 @@ export interface MqttClientsOptions {
   >;
   readonly topics: MqttTopics;
   readonly publish: (topic: string, text: string) => void;
+  readonly buttons: MqttButtons;
 }
 
 export class MqttClients {
@@ -80,6 +82,7 @@ export class MqttClients {
     const pose = parsed.message;
     if (pose.device !== peer.device) return `device: it says ${pose.device}, its topic says ${peer.device}`;
     this.#options.services.deliverPose({ client, pose, receivedNs });
+    this.#options.buttons.take(client, pose);
     return undefined;
   }
 }

@@ -16,8 +16,16 @@ import { ServoWatch } from "../servoWatch.js";
 import type { Broker, BrokerListener, MqttPeer } from "./broker.js";
 import { EMBEDDED_LIMITS, EmbeddedBroker } from "./embeddedBroker.js";
 import { ExternalBroker } from "./externalBroker.js";
+import { MqttButtons } from "./mqttButtons.js";
 import { MqttClients } from "./mqttClients.js";
-import { type MqttTelemetry, mqttTopics, readStop, type StateMessage, type StopAck } from "./topics.js";
+import {
+  type MqttInfo,
+  type MqttTelemetry,
+  mqttTopics,
+  readStop,
+  type StateMessage,
+  type StopAck,
+} from "./topics.js";
 
 export type MqttConfig = Exclude<GatewayConfig["mqtt"], "off">;
 type MainState = Extract<ToGateway, { kind: "state" }>;
@@ -31,6 +39,8 @@ const TOKENS_LOOK_MS = 2000;
 /** Stops beyond that come while everything is stopping already. */
 const STOPS_PER_S = 5;
 export const MQTT_PATH = "/mqtt";
+/** Where a bridge that has just been paired learns what else it needs. */
+const MQTT_INFO_PATH = "/api/mqtt";
 
 export const mqttPart: PartFactory = async (services) => {
   const config = services.setup.gateway.mqtt;
@@ -57,6 +67,12 @@ export class MqttPart implements GatewayPart {
       services,
       topics: this.#topics,
       publish: (topic, text) => this.#broker?.publish(topic, text, { qos: 0, retain: false }),
+      buttons: new MqttButtons({
+        ask: services.ask,
+        isRecording: () => this.#mainState?.recorder?.state === "recording",
+        task: services.setup.teleop.defaultTask,
+        log: services.log,
+      }),
     });
     this.#robots = services.setup.robots.map(({ robot, rateHz }) => ({
       robot,
@@ -86,6 +102,7 @@ export class MqttPart implements GatewayPart {
       if (message.kind === "state") part.#mainState = message;
     });
     for (const { watch } of part.#robots) watch.start();
+    services.serveHttp(MQTT_INFO_PATH, async () => part.#info());
     void part.#tellState();
     if (config.telemetryHz > 0) void part.#tellTelemetry(config.telemetryHz);
     return part;
@@ -121,7 +138,7 @@ export class MqttPart implements GatewayPart {
     serveUpgrade(MQTT_PATH, {
       protocols: ["mqtt"],
       bytesMax: EMBEDDED_LIMITS.packetBytesMax,
-      accept: (socket) => broker.accept(createWebSocketStream(socket), "a WebSocket"),
+      accept: (socket, address) => broker.accept(createWebSocketStream(socket), address),
     });
     log("info", "mqttBroker", `MQTT 3.1.1 on ${host}:${broker.port}, topics ${this.#topics.root}...`);
     if (!LOOPBACK.has(host))
@@ -153,6 +170,16 @@ export class MqttPart implements GatewayPart {
       },
       lastWords: JSON.stringify({ ...this.#state(), online: false } satisfies StateMessage),
     });
+  }
+
+  #info() {
+    const { broker } = this.#config;
+    const where: MqttInfo = {
+      v: 1,
+      root: this.#topics.root,
+      ...(broker === "embedded" ? { path: MQTT_PATH } : { broker: addressOnly(broker) }),
+    };
+    return { status: 200, type: "application/json", body: JSON.stringify(where) };
   }
 
   async #watchTokens(broker: EmbeddedBroker): Promise<void> {
@@ -215,6 +242,7 @@ export class MqttPart implements GatewayPart {
 
   #state(): StateMessage {
     const { setup, clock, clients } = this.#services;
+    const teleop = this.#services.teleop();
     const { recorder = null, policy = null, activity = "" } = this.#mainState ?? {};
     return {
       v: 1,
@@ -235,7 +263,7 @@ export class MqttPart implements GatewayPart {
           ];
         }),
       ),
-      teleop: { state: "off", robot: "", operator: "" },
+      teleop: { state: teleop?.state ?? "off", robot: teleop?.robot ?? "", operator: teleop?.operator ?? "" },
       recorder:
         recorder === null ? null : { state: recorder.state, task: recorder.task, episode: recorder.episode },
       policy: policy === null ? null : { phase: policy.phase, policy: policy.policy, task: policy.task },
@@ -243,6 +271,14 @@ export class MqttPart implements GatewayPart {
       clients: clients().map(({ name, role, kind }) => ({ name, role, kind })),
     };
   }
+}
+
+/** A broker's address may have a password in it, which is this daemon's own. */
+function addressOnly(url: string): string {
+  const parsed = new URL(url);
+  parsed.username = "";
+  parsed.password = "";
+  return parsed.href;
 }
 
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);

@@ -115,3 +115,12 @@ export const MqttTelemetry = z.strictObject({
   robots: z.record(z.string(), RobotTelemetry),
 });
 export type MqttTelemetry = z.infer<typeof MqttTelemetry>;
+
+/** Answer of `GET /api/mqtt` with a device's token: `path` of the WebSocket of the embedded broker, or another `broker`. */
+export const MqttInfo = z.strictObject({
+  v: z.literal(1),
+  root: z.string(),
+  path: z.string().optional(),
+  broker: z.string().optional(),
+});
+export type MqttInfo = z.infer<typeof MqttInfo>;
