@@ -1,16 +1,20 @@
 /** The parts of a gateway, in the order in which they hear of clients and poses. */
 
 import { teleopPart } from "../teleop/teleopPart.js";
+import { calibrationPart } from "./calibrationPart.js";
 import { cameraPart } from "./cameraPart.js";
 import { controlPart } from "./controlPart.js";
 import { eventsPart } from "./eventsPart.js";
 import { foxglovePart } from "./foxglove/foxglovePart.js";
+import { mqttPart } from "./mqtt/mqttPart.js";
 import { pairingPart } from "./pairingPart.js";
 import type { PartFactory } from "./part.js";
 import { telemetryPart } from "./telemetryPart.js";
 
 export const PART_FACTORIES: readonly PartFactory[] = [
   teleopPart,
+  calibrationPart,
+  mqttPart,
   telemetryPart,
   cameraPart,
   eventsPart,
