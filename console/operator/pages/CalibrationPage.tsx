@@ -1,0 +1,4 @@
+/** Calibration. */
+export function CalibrationPage() {
+  return <div class="page" />;
+}

@@ -1,0 +1,4 @@
+/** Cell. */
+export function CellPage() {
+  return <div class="page" />;
+}

@@ -1,0 +1,4 @@
+/** Drive. */
+export function DrivePage() {
+  return <div class="page" />;
+}

@@ -1,0 +1,4 @@
+/** Episodes. */
+export function EpisodesPage() {
+  return <div class="page" />;
+}

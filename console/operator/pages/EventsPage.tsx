@@ -1,0 +1,4 @@
+/** Events. */
+export function EventsPage() {
+  return <div class="page" />;
+}

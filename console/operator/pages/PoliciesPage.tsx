@@ -1,0 +1,4 @@
+/** Policies. */
+export function PoliciesPage() {
+  return <div class="page" />;
+}

@@ -1,0 +1,4 @@
+/** Signals. */
+export function SignalsPage() {
+  return <div class="page" />;
+}

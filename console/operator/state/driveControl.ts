@@ -1,0 +1,163 @@
+/**
+ * Driving from this page: takes teleoperation, lets the chosen source send poses, and ends that when it was given back,
+ * taken away, or the connection is lost. What ended is never resumed by itself.
+ */
+import type { TeleopStatus } from "../../../core/gateway/server.js";
+import type { PoseSource } from "../../../core/teleop/pose.js";
+import type { SpeedName, Standpoint } from "../sources/driveInput.js";
+import { type GamepadLike, GamepadSource } from "../sources/gamepadSource.js";
+import { KeyboardSource } from "../sources/keyboardSource.js";
+import { bothOf, PadSource } from "../sources/padSource.js";
+import { PoseStream } from "../sources/poseStream.js";
+import { SpaceMouseSource } from "../sources/spaceMouseSource.js";
+import type { OperatorApp } from "./operatorApp.js";
+import { Value } from "./value.js";
+
+/** Sources of this page; a headset has a page of its own. */
+export const PAGE_SOURCES = ["keyboard", "gamepad", "spacemouse"] as const;
+export type PageSource = (typeof PAGE_SOURCES)[number];
+
+/** Opening [m] at which a gripper counts as open; the daemon's own setting may differ a little. */
+const GRIPPER_OPEN_M = 0.08;
+const START_M = [0.4, 0, 0.3] as const;
+
+export class DriveControl {
+  readonly source = new Value<PageSource>("keyboard");
+  readonly speed = new Value<SpeedName>("normal");
+  readonly standpoint = new Value<Standpoint>("behind");
+  /** Changes whenever something is pressed or let go. */
+  readonly pressed = new Value({});
+  readonly isHeld = new Value(false);
+  /** Why the last hold ended, other than by the operator's hand. */
+  readonly letGoWhy = new Value("");
+  readonly isDriving = new Value(false);
+  readonly keyboard: KeyboardSource;
+  readonly pad: PadSource;
+  readonly gamepad: GamepadSource;
+  readonly spaceMouse: SpaceMouseSource;
+  /** Monotonic [ms] of the page; episode keys wait a moment after it. */
+  heldMs = Number.NEGATIVE_INFINITY;
+  readonly #app: OperatorApp;
+  readonly #newSession: () => string;
+  #stream: PoseStream | undefined;
+  #isMine = false;
+
+  constructor(app: OperatorApp, newSession: () => string) {
+    this.#app = app;
+    this.#newSession = newSession;
+    const changed = () => this.pressed.set({});
+    const toggle = () => this.toggleGripper();
+    this.keyboard = new KeyboardSource(toggle, changed);
+    this.pad = new PadSource(changed);
+    this.gamepad = new GamepadSource(gamepads, (share) => this.setGripper(share));
+    this.spaceMouse = new SpaceMouseSource(() => app.clock.nowMs(), toggle);
+  }
+
+  get gripper(): number {
+    return this.#stream?.gripper ?? 0;
+  }
+
+  /** Takes teleoperation of the robot and starts the chosen source. False when it was refused. */
+  async take(robot: string): Promise<boolean> {
+    const answer = await this.#app.ask({ do: "takeTeleop", robot });
+    if (answer === undefined) return false;
+    this.#isMine = true;
+    this.#start(robot);
+    return true;
+  }
+
+  async give(): Promise<void> {
+    this.end("given back");
+    await this.#app.ask({ do: "giveTeleop" });
+  }
+
+  choose(source: PageSource): void {
+    this.source.set(source);
+    const robot = this.#app.teleop.current?.robot;
+    if (this.#isMine && robot !== undefined) this.#start(robot);
+  }
+
+  setSpeed(speed: SpeedName): void {
+    this.speed.set(speed);
+    if (this.#stream !== undefined) this.#stream.speed = speed;
+  }
+
+  setStandpoint(standpoint: Standpoint): void {
+    // Under a hand that moves, forward would become backward.
+    this.release("the standpoint was changed");
+    this.standpoint.set(standpoint);
+    if (this.#stream !== undefined) this.#stream.standpoint = standpoint;
+  }
+
+  toggleGripper(): void {
+    this.#stream?.toggleGripper();
+    this.pressed.set({});
+  }
+
+  setGripper(share: number): void {
+    if (this.#stream !== undefined) this.#stream.gripper = share;
+    this.pressed.set({});
+  }
+
+  /** Lets go of every source at once; a new press moves again. */
+  release(why: string): void {
+    for (const source of [this.keyboard, this.pad, this.gamepad, this.spaceMouse]) source.release();
+    this.#stream?.release(why);
+  }
+
+  /** This page drives no more, until it takes again. */
+  end(why: string): void {
+    this.release(why);
+    this.#stream?.close();
+    this.#stream = undefined;
+    this.#isMine = false;
+    this.isDriving.set(false);
+  }
+
+  follow({ operator, hand, state }: TeleopStatus): void {
+    const me = this.#app.welcome.current?.client;
+    if (!this.#isMine) return;
+    if (state === "off" || operator !== me) this.end("teleoperation was given back");
+    else if (this.#stream !== undefined) this.#stream.hand = hand;
+  }
+
+  #start(robot: string): void {
+    this.release("another source");
+    this.#stream?.close();
+    const { link, clock, newest, teleop } = this.#app;
+    const state = newest?.robots[robot];
+    const source = this.source.current;
+    const openingM = state?.gripperCommandM ?? state?.gripperOpeningM ?? GRIPPER_OPEN_M;
+    const inputs = {
+      keyboard: bothOf(this.keyboard, this.pad),
+      gamepad: bothOf(this.gamepad, this.pad),
+      spacemouse: bothOf(this.spaceMouse, this.pad),
+    };
+    this.#stream = new PoseStream({
+      clock,
+      send: (pose) => link.sendPose(pose),
+      session: this.#newSession(),
+      source: source satisfies PoseSource,
+      device: `console-${source}`,
+      input: inputs[source],
+      hand: teleop.current?.hand ?? "right",
+      startM: state?.tool?.positionM ?? START_M,
+      gripper: Math.min(1, Math.max(0, 1 - openingM / GRIPPER_OPEN_M)),
+      onChange: (isHeld, why) => {
+        this.isHeld.set(isHeld);
+        this.heldMs = clock.nowMs();
+        if (isHeld || why !== "released") this.letGoWhy.set(why);
+        else this.letGoWhy.set("");
+      },
+    });
+    this.#stream.speed = this.speed.current;
+    this.#stream.standpoint = this.standpoint.current;
+    this.#stream.start();
+    this.isDriving.set(true);
+  }
+}
+
+/** Browsers without the Gamepad API, and pages in Node, have none. */
+function gamepads(): readonly (GamepadLike | null)[] {
+  return typeof navigator !== "undefined" && "getGamepads" in navigator ? navigator.getGamepads() : [];
+}
