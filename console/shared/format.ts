@@ -29,7 +29,7 @@ export function duration(seconds: number | null | undefined): string {
 export function bytes(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
   if (value < 1e6) return `${fixed(value / 1e3, 0)} kB`;
-  return value < 1e9 ? `${fixed(value / 1e6, 1)} MB` : `${fixed(value / 1e9, 1)} GB`;
+  return value < 1e9 ? `${fixed(value / 1e6, 1)} MB` : `${fixed(value / 1e9, value < 1e11 ? 1 : 0)} GB`;
 }
 
 const clockTime = new Intl.DateTimeFormat(undefined, {
@@ -59,5 +59,6 @@ const ARM_STATES: Readonly<Record<string, string>> = {
   stopping: "braking",
   stopped: "stopped",
   faulted: "fault",
+  teaching: "gives way",
 };
 export const armWord = (state: string): string => ARM_STATES[state] ?? state;

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { type WebSocket, WebSocketServer } from "ws";
 import { sleepMs } from "../../core/clock.js";
+import { repositoryRootUrl } from "../../core/entry.js";
 import { encodeCameraFrame } from "../../core/gateway/cameraFrame.js";
 import { ClientMessage, GATEWAY_PATH } from "../../core/gateway/client.js";
 import { PairRequest } from "../../core/gateway/library.js";
@@ -43,6 +44,7 @@ const TYPES: Record<string, string> = {
   ".map": "application/json",
 };
 export const FAKE_TOKEN = "fake-token-of-tests";
+const FAKE_CODE = "HJKM2PQR";
 const TICK_MS = 20;
 
 export class FakeGateway {
@@ -74,7 +76,7 @@ export class FakeGateway {
 
   constructor(options: FakeGatewayOptions = {}) {
     this.#options = options;
-    this.#pages = options.pages ?? fileURLToPath(new URL("../../dist/pages", import.meta.url));
+    this.#pages = options.pages ?? fileURLToPath(new URL("dist/pages", repositoryRootUrl()));
     this.world = new FakeWorld(this.nowEpochMs);
     this.#http.on("upgrade", (request, socket, head) => {
       if (request.url !== GATEWAY_PATH) socket.destroy();
@@ -94,9 +96,9 @@ export class FakeGateway {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Address that opens the console with the token. */
+  /** Address that pairs the console that opens it. */
   get consoleUrl(): string {
-    return `${this.url}/#token=${FAKE_TOKEN}`;
+    return `${this.url}/#pair=${FAKE_CODE}`;
   }
 
   get clientCount(): number {

@@ -1,4 +1,52 @@
-/** Drive. */
+/** Everything that somebody needs who moves the arm or watches it move. */
+import "./drive.css";
+import { useState } from "preact/hooks";
+import { CameraView } from "../parts/CameraView.js";
+import { DriveKeys } from "../parts/DriveKeys.js";
+import { EpisodeCard } from "../parts/EpisodeCard.js";
+import { JointStrip } from "../parts/JointStrip.js";
+import { PolicyCard } from "../parts/PolicyCard.js";
+import { TeachCard } from "../parts/TeachCard.js";
+import { TeleopCard } from "../parts/TeleopCard.js";
+import { useApp } from "../state/context.js";
+import { useValue } from "../state/value.js";
+import { RobotView } from "../view3d/RobotView.js";
+
 export function DrivePage() {
-  return <div class="page" />;
+  const app = useApp();
+  const welcome = useValue(app.welcome);
+  const [large, setLarge] = useState(0);
+  const robot = welcome?.robots[0];
+  const cameras = welcome?.cameras ?? [];
+  const first = cameras[large] ?? cameras[0];
+  return (
+    <div class="drive">
+      <h1 class="unseen">Drive</h1>
+      <div class="cameras">
+        {first !== undefined && <CameraView key={first.camera} camera={first} />}
+        {cameras.length > 1 && (
+          <div class="others">
+            {cameras.map(
+              (camera, index) =>
+                camera !== first && (
+                  <CameraView key={camera.camera} camera={camera} isSmall onClick={() => setLarge(index)} />
+                ),
+            )}
+          </div>
+        )}
+        {first === undefined && <p class="card quiet">This cell has no cameras.</p>}
+      </div>
+      {robot !== undefined && <RobotView robot={robot} />}
+      <div class="below">
+        <DriveKeys />
+        {robot !== undefined && <JointStrip robot={robot} />}
+      </div>
+      <aside class="side">
+        {robot !== undefined && <TeleopCard robot={robot.robot} />}
+        <EpisodeCard />
+        <PolicyCard />
+        {robot !== undefined && <TeachCard robot={robot.robot} />}
+      </aside>
+    </div>
+  );
 }

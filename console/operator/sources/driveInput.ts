@@ -25,7 +25,7 @@ export function withoutDeadzone(value: number, deadzone: number): number {
 
 /** Where the operator stands, looking at the robot: turns what the hand means into the base frame. */
 export const STANDPOINTS = {
-  behind: { words: "behind the robot", yawRad: 0 },
+  behind: { words: "behind it", yawRad: 0 },
   facing: { words: "facing it", yawRad: Math.PI },
   left: { words: "at its left", yawRad: -Math.PI / 2 },
   right: { words: "at its right", yawRad: Math.PI / 2 },

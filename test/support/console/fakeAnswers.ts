@@ -118,7 +118,7 @@ export class FakeWorld {
           code: "HJKM2PQR",
           role: request.role,
           expiresEpochMs: this.#nowEpochMs + 300_000,
-          urls: FAKE_CELL.addresses.map((address) => `${address}/xr/#pair=HJKM2PQR`),
+          urls: FAKE_CELL.addresses.map((address) => `${address}/#pair=HJKM2PQR`),
           fingerprint: FAKE_CELL.certificateSha256,
         };
         return { message: "", data: pairing };

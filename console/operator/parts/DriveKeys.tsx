@@ -1,0 +1,123 @@
+/** The keys as they lie on the keyboard, lit while they are down, and pads that do the same under a finger. */
+import { useRef, useState } from "preact/hooks";
+import { KEY_AXES } from "../sources/keyboardSource.js";
+import { PADS, type PadName } from "../sources/padSource.js";
+import { useApp } from "../state/context.js";
+import { useValue } from "../state/value.js";
+
+/** Columns and rows of keys; null is a gap. */
+const BLOCKS: readonly (readonly (readonly (string | null)[])[])[] = [
+  [
+    ["KeyQ", "KeyW", "KeyE"],
+    ["KeyA", "KeyS", "KeyD"],
+  ],
+  [
+    ["Comma", "ArrowUp", "Period"],
+    ["ArrowLeft", "ArrowDown", "ArrowRight"],
+  ],
+];
+const CAPS: Readonly<Record<string, string>> = {
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  Comma: ",",
+  Period: ".",
+};
+const capOf = (code: string) => CAPS[code] ?? code.replace("Key", "");
+
+export function DriveKeys() {
+  const app = useApp();
+  const { drive } = app;
+  useValue(drive.pressed);
+  const isDriving = useValue(drive.isDriving);
+  const isHeld = useValue(drive.isHeld);
+  const source = useValue(drive.source);
+  const isClosed = drive.gripper >= 0.5;
+  return (
+    <section class={isDriving ? "card keys" : "card keys idle"} aria-label="Keys and pads that move the arm">
+      {source === "keyboard" && (
+        <>
+          <div class={drive.keyboard.isHeld ? "cap clutch down" : "cap clutch"}>
+            <kbd>Shift</kbd>
+            <span>hold to move</span>
+          </div>
+          {BLOCKS.map((rows, block) => (
+            <div key={block} class="block">
+              {rows.flat().map((code) => {
+                const down = code !== null && drive.keyboard.down.has(code);
+                return code === null ? (
+                  <i key="gap" />
+                ) : (
+                  <div key={code} class={down ? "cap down" : "cap"}>
+                    <kbd>{capOf(code)}</kbd>
+                    <span>{KEY_AXES[code]?.words}</span>
+                  </div>
+                );
+              })}
+            </div>
+          ))}
+        </>
+      )}
+      <button
+        type="button"
+        class={isClosed ? "cap tall down" : "cap tall"}
+        disabled={!isDriving}
+        onClick={() => drive.toggleGripper()}
+      >
+        <kbd>G</kbd>
+        <span>{isClosed ? "open gripper" : "close gripper"}</span>
+      </button>
+      <div class="pads">
+        {(Object.keys(PADS) as PadName[]).map((pad) => (
+          <Pad key={pad} pad={pad} isEnabled={isDriving} />
+        ))}
+      </div>
+      <span class="unseen" role="status">
+        {isHeld ? "moving" : ""}
+      </span>
+    </section>
+  );
+}
+
+function Pad({ pad, isEnabled }: { pad: PadName; isEnabled: boolean }) {
+  const { drive } = useApp();
+  const start = useRef({ x: 0, y: 0 });
+  const [knob, setKnob] = useState<{ x: number; y: number } | undefined>(undefined);
+  const end = (event: PointerEvent) => {
+    drive.pad.lift(pad, event.pointerId);
+    setKnob(undefined);
+  };
+  return (
+    <button
+      type="button"
+      class={knob === undefined ? `pad ${pad}` : `pad ${pad} down`}
+      disabled={!isEnabled}
+      aria-label={`${PADS[pad].words}: press, hold and drag`}
+      data-pad={pad}
+      onPointerDown={(event) => {
+        if (event.button !== 0 || !isEnabled) return;
+        event.preventDefault();
+        event.currentTarget.setPointerCapture(event.pointerId);
+        start.current = { x: event.clientX, y: event.clientY };
+        drive.pad.press(pad, event.pointerId);
+        setKnob({ x: 0, y: 0 });
+      }}
+      onPointerMove={(event) => {
+        if (knob === undefined) return;
+        const [right, down] = [event.clientX - start.current.x, event.clientY - start.current.y];
+        drive.pad.move(pad, event.pointerId, right, -down);
+        setKnob({ x: PADS[pad].across === undefined ? 0 : bound(right), y: bound(down) });
+      }}
+      onPointerUp={end}
+      onPointerCancel={end}
+      onLostPointerCapture={end}
+      onContextMenu={(event) => event.preventDefault()}
+    >
+      <i style={{ transform: `translate(${knob?.x ?? 0}px, ${knob?.y ?? 0}px)` }} aria-hidden="true" />
+      <span>{PADS[pad].words}</span>
+    </button>
+  );
+}
+
+const bound = (px: number): number => Math.min(30, Math.max(-30, px));

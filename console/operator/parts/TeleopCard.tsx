@@ -1,0 +1,165 @@
+/** Taking and giving back the arm, with what, how fast, and what is in the way. */
+import { useState } from "preact/hooks";
+import type { TeleopStatus } from "../../../core/gateway/server.js";
+import { fixed, milliseconds } from "../../shared/format.js";
+import { SPEEDS, type SpeedName, STANDPOINTS, type Standpoint } from "../sources/driveInput.js";
+import { useApp } from "../state/context.js";
+import type { PageSource } from "../state/driveControl.js";
+import { useValue } from "../state/value.js";
+import { Choices } from "./Choices.js";
+import { LatencyBar } from "./LatencyBar.js";
+import { PairHeadset } from "./PairHeadset.js";
+import { SourceHelp } from "./SourceHelp.js";
+
+const STATE_WORDS: Readonly<Record<TeleopStatus["state"], string>> = {
+  off: "Nobody drives",
+  ready: "Ready: hold to move",
+  engaging: "Asking for the arm …",
+  engaged: "The arm follows",
+  latched: "Let go, then press again",
+};
+const SOURCES: readonly (readonly [PageSource | "headset", string])[] = [
+  ["keyboard", "Keyboard"],
+  ["headset", "Headset"],
+  ["gamepad", "Gamepad"],
+  ["spacemouse", "SpaceMouse"],
+];
+const SCALE_RANGE = { min: 0.1, max: 2, step: 0.1 } as const;
+
+export function TeleopCard({ robot }: { robot: string }) {
+  const app = useApp();
+  const { drive } = app;
+  const status = useValue(app.teleop);
+  const isDriving = useValue(drive.isDriving);
+  const source = useValue(drive.source);
+  const letGoWhy = useValue(drive.letGoWhy);
+  const state = useValue(app.telemetry)?.robots[robot]?.state;
+  const [wantsHeadset, setWantsHeadset] = useState(false);
+  if (status === undefined) return null;
+  const other = status.operator !== "" && !isDriving ? status.operator : "";
+  const cannot = whyNot(app.isOperator, state, other);
+  const isLatched = status.state === "latched";
+  return (
+    <section class="card teleop" aria-labelledby="teleop">
+      <div class="spread">
+        <h2 id="teleop">Teleoperation</h2>
+        <span class={chipOf(status.state)} data-teleop={status.state}>
+          {STATE_WORDS[status.state]}
+        </span>
+      </div>
+      <Choices
+        label="Drive with"
+        isTight
+        options={SOURCES}
+        chosen={wantsHeadset ? "headset" : source}
+        onChoose={(next) => {
+          setWantsHeadset(next === "headset");
+          if (next !== "headset") drive.choose(next);
+        }}
+      />
+      {wantsHeadset && !isDriving ? (
+        <PairHeadset />
+      ) : isDriving ? (
+        <button type="button" class="button wide" onClick={() => void drive.give()}>
+          Give the arm back
+        </button>
+      ) : (
+        <button
+          type="button"
+          class="button primary wide big"
+          disabled={cannot !== ""}
+          onClick={() => void drive.take(robot)}
+        >
+          Drive the arm
+        </button>
+      )}
+      {cannot !== "" && <p class="quiet">{cannot}</p>}
+      {status.why !== null && (
+        <p class={isLatched ? "why" : "why care"} role="alert">
+          {status.why.happened}. <span class="quiet">{status.why.remedy}.</span>
+        </p>
+      )}
+      {letGoWhy !== "" && isDriving && <p class="why care">Let go: {letGoWhy}.</p>}
+      <SourceHelp source={source} />
+      {(isDriving || other !== "") && <Settings status={status} />}
+    </section>
+  );
+}
+
+function whyNot(isOperator: boolean, state: string | undefined, other: string): string {
+  if (!isOperator) return "This browser is paired as an observer: it may look and stop.";
+  if (other !== "") return `${other} drives the arm now.`;
+  if (state === undefined) return "The arm has not told its state yet.";
+  if (state === "holding" || state === "following") return "";
+  if (state === "connected") return "The arm is not enabled: press Enable above.";
+  return "Reset and enable the arm first.";
+}
+
+const chipOf = (state: TeleopStatus["state"]): string =>
+  state === "engaged" ? "chip on" : state === "latched" ? "chip bad" : "chip";
+
+function Settings({ status }: { status: TeleopStatus }) {
+  const app = useApp();
+  const { drive } = app;
+  const isDriving = useValue(drive.isDriving);
+  return (
+    <>
+      {isDriving && (
+        <Choices
+          label="Speed"
+          options={Object.entries(SPEEDS).map(([name, { words }]) => [name as SpeedName, words] as const)}
+          chosen={useValue(drive.speed)}
+          onChoose={(speed) => drive.setSpeed(speed)}
+        />
+      )}
+      <div class="row even">
+        <label class="field">
+          I stand
+          <select
+            value={useValue(drive.standpoint)}
+            onChange={(event) => drive.setStandpoint(event.currentTarget.value as Standpoint)}
+          >
+            {Object.entries(STANDPOINTS).map(([name, { words }]) => (
+              <option key={name} value={name}>
+                {words}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="field">
+          Scale ×{fixed(status.translationScale, 1)}
+          <input
+            type="range"
+            {...SCALE_RANGE}
+            value={status.translationScale}
+            disabled={!isDriving}
+            onChange={(event) =>
+              void app.ask({ do: "teleopSettings", translationScale: Number(event.currentTarget.value) })
+            }
+          />
+        </label>
+      </div>
+      <p class="limits" role="status">
+        {status.limitedBy.length === 0 ? (
+          <span class="quiet">nothing holds it back</span>
+        ) : (
+          <span class="warn">held back by {status.limitedBy.join(", ")}</span>
+        )}
+      </p>
+      <dl class="facts">
+        <Fact words="poses" value={status.rateHz === null ? "–" : `${fixed(status.rateHz, 0)} Hz`} />
+        <Fact words="age" value={milliseconds(status.poseAgeMs)} />
+        <Fact words="lost" value={String(status.lost)} />
+        <Fact words="behind" value={status.leashM === null ? "–" : `${fixed(1000 * status.leashM, 0)} mm`} />
+      </dl>
+      <LatencyBar latency={status.latency} />
+    </>
+  );
+}
+
+const Fact = ({ words, value }: { words: string; value: string }) => (
+  <div>
+    <dt>{words}</dt>
+    <dd>{value}</dd>
+  </div>
+);

@@ -1,0 +1,79 @@
+/** The three-dimensional view, loaded when it is first wanted. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { RobotDescription } from "../../../core/gateway/server.js";
+import { useApp, useWant } from "../state/context.js";
+import { colourOf, theme } from "../state/theme.js";
+import { useValue } from "../state/value.js";
+import type { RobotScene, SceneColours } from "./scene.js";
+
+const colours = (): SceneColours => ({
+  ground: colourOf("--panel"),
+  line: colourOf("--edge"),
+  body: colourOf("--robot"),
+  accent: colourOf("--accent"),
+});
+const VIEW_HZ = 25;
+
+export function RobotView({ robot }: { robot: RobotDescription }) {
+  const app = useApp();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const scene = useRef<RobotScene | undefined>(undefined);
+  const [trouble, setTrouble] = useState("");
+  useWant({ telemetryHz: VIEW_HZ }, "view");
+
+  useEffect(() => {
+    const undo: (() => void)[] = [];
+    let isClosed = false;
+    const open = async () => {
+      const { RobotScene } = await import("./scene.js");
+      const target = canvas.current;
+      if (isClosed || target === null) return;
+      const made = new RobotScene(target, robot, colours(), app.clock);
+      scene.current = made;
+      const observer = new ResizeObserver(() =>
+        made.resize(target.clientWidth, target.clientHeight, devicePixelRatio),
+      );
+      observer.observe(target);
+      const dark = matchMedia("(prefers-color-scheme: dark)");
+      const recolour = () => made.setColours(colours());
+      dark.addEventListener("change", recolour);
+      undo.push(
+        () => observer.disconnect(),
+        () => dark.removeEventListener("change", recolour),
+        app.onTelemetry(() => show(made)),
+        () => made.close(),
+      );
+      show(made);
+    };
+    const show = (made: RobotScene) => {
+      const state = app.newest?.robots[robot.robot];
+      if (state === undefined) return;
+      made.show({ ...state, toolM: state.tool?.positionM, target: app.teleop.current?.target ?? null });
+    };
+    open().catch(() => setTrouble("This browser cannot draw in three dimensions (WebGL is off)."));
+    return () => {
+      isClosed = true;
+      for (const one of undo) one();
+      scene.current = undefined;
+    };
+  }, [app, robot]);
+
+  const now = useValue(theme);
+  useEffect(() => scene.current?.setColours(colours()), [now]);
+  return (
+    <figure class="view3d">
+      <canvas
+        ref={canvas}
+        role="img"
+        aria-label={`${robot.robot} in three dimensions: measured pose, sent pose, workspace`}
+      />
+      {trouble !== "" && <strong class="word">{trouble}</strong>}
+      <figcaption>
+        <span>{robot.robot}</span>
+        <span class="legend">
+          <i class="measured" /> measured <i class="sent" /> sent <i class="edge" /> workspace
+        </span>
+      </figcaption>
+    </figure>
+  );
+}

@@ -1,0 +1,249 @@
+/**
+ * The robot in three dimensions: measured pose solid, sent pose as a ghost, the wanted tool, workspace and table. Draws
+ * only when something has changed, and no more often than 30 times a second.
+ */
+import {
+  AmbientLight,
+  Box3,
+  Box3Helper,
+  BufferAttribute,
+  BufferGeometry,
+  Color,
+  DirectionalLight,
+  GridHelper,
+  Group,
+  Line,
+  LineBasicMaterial,
+  Mesh,
+  MeshBasicMaterial,
+  MeshStandardMaterial,
+  PerspectiveCamera,
+  RingGeometry,
+  Scene,
+  Vector3,
+  WebGLRenderer,
+} from "three";
+import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
+import URDFLoader, { type URDFRobot } from "urdf-loader";
+import type { RobotDescription } from "../../../core/gateway/server.js";
+import type { TrackedPose } from "../../../core/teleop/pose.js";
+import type { PageClock } from "../../link/pageClock.js";
+
+export interface SceneColours {
+  readonly ground: string;
+  readonly line: string;
+  readonly body: string;
+  readonly accent: string;
+}
+
+export interface ScenePose {
+  readonly positionRad: readonly (number | null)[];
+  readonly sentRad: readonly (number | null)[];
+  readonly gripperOpeningM: number | null;
+  readonly toolM: readonly [number, number, number] | undefined;
+  readonly target: TrackedPose | null;
+}
+
+const FRAME_MS_MIN = 1000 / 30;
+/** Where drawing is slow (no GPU) it takes at most this share of the time. */
+const DRAWING_SHARE_MAX = 0.25;
+const TRAIL_POINTS = 240;
+/** Closer points add nothing that can be seen [m]. */
+const TRAIL_STEP_M = 0.004;
+/** Sent and measured differ visibly from here [rad]; below, the ghost would only flicker. */
+const GHOST_RAD_MIN = 0.01;
+const DRIVE_JOINT = "drive_joint";
+const GRIPPER_OPEN_M = 0.085;
+const GRIPPER_CLOSED_RAD = 0.85;
+
+export class RobotScene {
+  readonly #renderer: WebGLRenderer;
+  readonly #scene = new Scene();
+  readonly #camera = new PerspectiveCamera(38, 1, 0.05, 20);
+  readonly #controls: OrbitControls;
+  readonly #clock: PageClock;
+  readonly #robot: RobotDescription;
+  readonly #solid: URDFRobot;
+  readonly #ghost: URDFRobot;
+  readonly #solidMaterial = new MeshStandardMaterial({ roughness: 0.75, metalness: 0.1 });
+  readonly #ghostMaterial = new MeshBasicMaterial({ transparent: true, opacity: 0.28, depthWrite: false });
+  readonly #lineMaterial = new LineBasicMaterial();
+  readonly #trailMaterial = new LineBasicMaterial({ transparent: true, opacity: 0.7 });
+  readonly #target = new Group();
+  readonly #trail = new BufferGeometry();
+  readonly #trailM = new Float32Array(3 * TRAIL_POINTS);
+  readonly #workspace: Box3Helper;
+  #grid: GridHelper | undefined;
+  #trailCount = 0;
+  #isDirty = true;
+  #drawnMs = Number.NEGATIVE_INFINITY;
+  #waitMs = 0;
+  #frame = 0;
+  /** Pictures drawn since the start. */
+  drawn = 0;
+
+  constructor(canvas: HTMLCanvasElement, robot: RobotDescription, colours: SceneColours, clock: PageClock) {
+    this.#clock = clock;
+    this.#robot = robot;
+    this.#renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: "low-power" });
+    this.#solid = loadRobot(robot.urdf, this.#solidMaterial);
+    this.#ghost = loadRobot(robot.urdf, this.#ghostMaterial);
+    const world = new Group();
+    // URDF has z up, three has y up.
+    world.rotation.x = -Math.PI / 2;
+    const box = new Box3(new Vector3(...robot.workspaceMinM), new Vector3(...robot.workspaceMaxM));
+    this.#workspace = new Box3Helper(box);
+    this.#workspace.material = this.#lineMaterial;
+    this.#target.add(new Mesh(new RingGeometry(0.024, 0.03, 32), this.#markMaterial()), this.#axes());
+    this.#target.visible = false;
+    this.#trail.setAttribute("position", new BufferAttribute(this.#trailM, 3));
+    const trail = new Line(this.#trail, this.#trailMaterial);
+    trail.frustumCulled = false;
+    world.add(this.#solid, this.#ghost, this.#workspace, this.#target, trail);
+    const sun = new DirectionalLight(0xffffff, 2.2);
+    sun.position.set(1.5, 3, 2);
+    this.#scene.add(world, new AmbientLight(0xffffff, 1.1), sun);
+    this.#camera.position.set(1.35, 0.95, 1.25);
+    this.#controls = new OrbitControls(this.#camera, canvas);
+    this.#controls.target.set(0.28, 0.3, 0);
+    this.#controls.minDistance = 0.4;
+    this.#controls.maxDistance = 5;
+    this.#controls.addEventListener("change", () => this.#want());
+    this.#controls.update();
+    this.setColours(colours);
+    // Everything is compiled now: the first motion must not be the moment in which the page stands still.
+    this.#renderer.compile(this.#scene, this.#camera);
+  }
+
+  setColours({ ground, line, body, accent }: SceneColours): void {
+    this.#renderer.setClearColor(new Color(ground));
+    this.#solidMaterial.color.set(body);
+    this.#ghostMaterial.color.set(accent);
+    this.#trailMaterial.color.set(accent);
+    this.#lineMaterial.color.set(line);
+    const { tableM } = this.#robot;
+    this.#grid?.removeFromParent();
+    this.#grid = new GridHelper(1.6, 16, new Color(line), new Color(line));
+    this.#grid.position.set(0.3, tableM, 0);
+    (this.#grid.material as LineBasicMaterial).opacity = 0.5;
+    (this.#grid.material as LineBasicMaterial).transparent = true;
+    this.#scene.add(this.#grid);
+    this.#want();
+  }
+
+  resize(widthPx: number, heightPx: number, pixelRatio: number): void {
+    if (widthPx === 0 || heightPx === 0) return;
+    this.#renderer.setPixelRatio(Math.min(2, pixelRatio));
+    this.#renderer.setSize(widthPx, heightPx, false);
+    this.#camera.aspect = widthPx / heightPx;
+    this.#camera.updateProjectionMatrix();
+    this.#want();
+  }
+
+  show({ positionRad, sentRad, gripperOpeningM, toolM, target }: ScenePose): void {
+    let hasChanged = setJoints(this.#solid, this.#robot.jointNames, positionRad);
+    hasChanged = setJoints(this.#ghost, this.#robot.jointNames, sentRad) || hasChanged;
+    if (gripperOpeningM !== null) {
+      const closedRad = GRIPPER_CLOSED_RAD * (1 - Math.min(1, Math.max(0, gripperOpeningM / GRIPPER_OPEN_M)));
+      for (const robot of [this.#solid, this.#ghost])
+        hasChanged = robot.setJointValue(DRIVE_JOINT, closedRad) || hasChanged;
+    }
+    const isApart = sentRad.some(
+      (sent, joint) => Math.abs((sent ?? 0) - (positionRad[joint] ?? sent ?? 0)) > GHOST_RAD_MIN,
+    );
+    if (this.#ghost.visible !== isApart) {
+      this.#ghost.visible = isApart;
+      hasChanged = true;
+    }
+    hasChanged = this.#showTarget(target) || hasChanged;
+    if (toolM !== undefined) hasChanged = this.#addToTrail(toolM) || hasChanged;
+    if (hasChanged) this.#want();
+  }
+
+  close(): void {
+    cancelAnimationFrame(this.#frame);
+    this.#controls.dispose();
+    this.#renderer.dispose();
+  }
+
+  #showTarget(target: TrackedPose | null): boolean {
+    const before = this.#target.visible;
+    this.#target.visible = target !== null;
+    if (target === null) return before;
+    this.#target.position.set(...target.positionM);
+    this.#target.quaternion.set(...target.quatXyzw);
+    return true;
+  }
+
+  #addToTrail([x, y, z]: readonly [number, number, number]): boolean {
+    const last = 3 * (this.#trailCount - 1);
+    const at = this.#trailM;
+    if (last >= 0 && Math.hypot(x - at[last]!, y - at[last + 1]!, z - at[last + 2]!) < TRAIL_STEP_M)
+      return false;
+    if (this.#trailCount === TRAIL_POINTS) at.copyWithin(0, 3);
+    else this.#trailCount++;
+    at.set([x, y, z], 3 * (this.#trailCount - 1));
+    this.#trail.getAttribute("position").needsUpdate = true;
+    this.#trail.setDrawRange(0, this.#trailCount);
+    return true;
+  }
+
+  /** The next picture, when it is due and the page is visible: browsers call no frames of a hidden page. */
+  #want(): void {
+    this.#isDirty = true;
+    if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw(): void {
+    this.#frame = 0;
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#drawnMs < this.#waitMs) {
+      this.#frame = requestAnimationFrame(() => this.#draw());
+      return;
+    }
+    if (!this.#isDirty) return;
+    this.#isDirty = false;
+    this.#drawnMs = nowMs;
+    this.#renderer.render(this.#scene, this.#camera);
+    this.#waitMs = Math.max(FRAME_MS_MIN - 2, (this.#clock.nowMs() - nowMs) / DRAWING_SHARE_MAX);
+    this.drawn++;
+  }
+
+  #markMaterial(): MeshBasicMaterial {
+    return new MeshBasicMaterial({ color: this.#trailMaterial.color, side: 2 });
+  }
+
+  /** Red, green and blue would be a second meaning of red: three strokes of different length. */
+  #axes(): Group {
+    const axes = new Group();
+    for (const [index, length] of [0.09, 0.06, 0.12].entries()) {
+      const end = new Vector3().setComponent(index, length);
+      axes.add(new Line(new BufferGeometry().setFromPoints([new Vector3(), end]), this.#trailMaterial));
+    }
+    return axes;
+  }
+}
+
+function loadRobot(urdf: string, material: MeshStandardMaterial | MeshBasicMaterial): URDFRobot {
+  const loader = new URDFLoader();
+  // Primitives only: nothing is ever loaded over the network.
+  loader.loadMeshCb = (_path, _manager, _material, onLoad) => onLoad(new Group());
+  const robot = loader.parse(urdf);
+  robot.traverse((part) => {
+    if (part instanceof Mesh) part.material = material;
+  });
+  return robot;
+}
+
+function setJoints(
+  robot: URDFRobot,
+  names: readonly string[],
+  valuesRad: readonly (number | null)[],
+): boolean {
+  let hasChanged = false;
+  for (const [index, name] of names.entries()) {
+    const value = valuesRad[index];
+    if (value != null) hasChanged = robot.setJointValue(name, value) || hasChanged;
+  }
+  return hasChanged;
+}
