@@ -73,8 +73,8 @@ export const RecordedCamera = z.strictObject({
 export const RecordedTopic = z.strictObject({
   topic: z.string(),
   type: z.string(),
-  /** Who gave it: a ROS subscription, the servo's socket, a policy, or the recorder itself. */
-  source: z.enum(["ros", "servo", "policy", "recorder"]),
+  /** Who gave it: a ROS subscription, the servo's socket, a policy, a person's hand, or the recorder itself. */
+  source: z.enum(["ros", "servo", "policy", "teleop", "recorder"]),
   /** Nominal rate, where there is one: what statistics are judged by. */
   rateHz: z.number().positive().optional(),
   /** Fixed delay between the moment of capture and the stamp [ms], from the cell file. */

@@ -83,6 +83,14 @@ function buildProgram(): Command {
       (await import("./commands/daemon.js")).status(options),
     );
   program
+    .command("teleop")
+    .description("show who moves the robot by hand, and how, until Ctrl-C")
+    .addOption(cellOption())
+    .addOption(json())
+    .action(async (options: { cell: string; json?: string }) =>
+      (await import("./commands/teleop.js")).teleop(options),
+    );
+  program
     .command("why")
     .description("explain the last stop from the black box, also when nothing runs any more")
     .addOption(cellOption())

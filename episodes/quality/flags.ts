@@ -15,7 +15,7 @@ type Rule = (subject: Case) => readonly (string | undefined)[];
 
 /** A rate needs so many intervals before it is one. */
 const INTERVALS_MIN = 5;
-/** Policies start and end within an episode; a sensor does not. */
+/** Policies and hands start and end within an episode; a sensor does not. */
 const isSensor = ({ source }: RecordedTopic) => source === "ros" || source === "servo";
 const n = (value: number, digits = 1) => value.toFixed(digits);
 

@@ -6,6 +6,7 @@ import {
   RECORDER_EVENT_TOPIC,
   servoEventTopic,
   servoTickTopic,
+  TELEOP_INPUT_TOPIC,
 } from "../../episodes/messages.js";
 import { imageTopicOf, infoTopicOf } from "../../runtime/ros/cameraSubscription.js";
 
@@ -28,6 +29,7 @@ export function recordedTopics(cell: {
     TRANSFORM_TOPIC,
     STATIC_TRANSFORM_TOPIC,
     POLICY_STEP_TOPIC,
+    TELEOP_INPUT_TOPIC,
     RECORDER_EVENT_TOPIC,
     CLOCK_TOPIC,
     ...Object.keys(cell.robots).flatMap((robot) => [

@@ -5,6 +5,7 @@ import { NS_PER_S, sleepMs } from "../../core/clock.js";
 import { loadBundle } from "../../policies/bundle.js";
 import type { ServoStateName } from "../../runtime/servo/api.js";
 import type { Daemon } from "../daemon/daemon.js";
+import { QUIET_MS } from "../daemon/teleopSide.js";
 import { describeTrial, planTrials, runTrial } from "../tasks/trial.js";
 import { enableOrFail, withDaemon } from "./running.js";
 
@@ -64,10 +65,13 @@ function reportFirstStep(daemon: Daemon): void {
 
 /** A real cell: one run, a line now and then, until somebody ends it. What ends the policy does not end the daemon. */
 async function runPolicy(daemon: Daemon, signal: AbortSignal): Promise<void> {
+  await daemon.teleop.untilFree(signal);
+  if (signal.aborted) return;
   await daemon.policy!.start();
   while (!signal.aborted) {
     await sleepMs(daemon.clock, SUMMARY_MS, signal);
     if (signal.aborted) return;
+    if (daemon.teleop.isTaken) continue;
     const status = daemon.policy?.status();
     if (status === undefined) continue;
     const { phase, statistics, failure } = status;
@@ -88,17 +92,33 @@ async function demonstrateInLab(
   if (snapshots !== undefined) mkdirSync(snapshots, { recursive: true });
   say("the arm now goes to one red block after another, seen by its wrist camera only; Ctrl-C ends it");
   for (const trial of planTrials(TRIALS_PLANNED, daemon.cell.lab!.seed, "training")) {
+    await waitWhileTaken(daemon, signal);
+    if (signal.aborted) return;
+    daemon.activity = "goes from block to block by itself";
     const running = runTrial(daemon, "reach-block", trial, manifest.start, signal);
     if (snapshots !== undefined) void takeSnapshots(daemon, resolve(snapshots), trial.index, signal);
     const result = await running.catch((thrown: unknown) => {
+      if (daemon.teleop.isTaken) return undefined;
       if (needsPerson(daemon) || policyFailure(daemon) !== undefined) return undefined;
       throw thrown;
     });
+    daemon.activity = "";
     if (signal.aborted) return;
+    if (daemon.teleop.isTaken) continue;
     if (needsPerson(daemon)) await waitForReset(daemon, signal);
     else if (policyFailure(daemon) !== undefined) await waitForPolicy(daemon, signal);
     else if (result !== undefined) say(describeTrial(result));
   }
+}
+
+/** A person has the robot; some time after it was given back the demonstration goes on. */
+async function waitWhileTaken(daemon: Daemon, signal: AbortSignal): Promise<void> {
+  const { teleop } = daemon;
+  if (teleop.isTaken)
+    say(
+      `${teleop.operator} has taken teleoperation; the demonstration goes on ${QUIET_MS / 1000} s after it is given back`,
+    );
+  await teleop.untilFree(signal);
 }
 
 /** States out of which only a person leads; a servo process that does not answer comes back stopped, if at all. */

@@ -20,6 +20,7 @@ export const ControlRequest = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("discardRecording") }),
   z.strictObject({ do: z.literal("labelEpisode"), request: LabelRequest }),
   z.strictObject({ do: z.literal("recorderStatus") }),
+  z.strictObject({ do: z.literal("teleopStatus") }),
   /** A code with which one more browser, headset or program becomes a client of the gateway. */
   z.strictObject({ do: z.literal("pair"), role: Role }),
   z.strictObject({ do: z.literal("shutdown") }),

@@ -9,6 +9,7 @@ import type { ControlHandler } from "../control/server.js";
 import type { Daemon } from "./daemon.js";
 import { answerRecorder } from "./recorderRequests.js";
 import { describeStatus, readStatus } from "./status.js";
+import { describeTeleop } from "./teleopSide.js";
 
 export function answerControl(daemon: Daemon, requestShutdown: () => void): ControlHandler {
   const { supervisor } = daemon;
@@ -30,6 +31,8 @@ export function answerControl(daemon: Daemon, requestShutdown: () => void): Cont
         return answer(await supervisor.startPolicy(request.bundle));
       case "stopPolicy":
         return answer(await supervisor.stopPolicy());
+      case "teleopStatus":
+        return teleopAnswer(daemon);
       case "startRecording":
       case "stopRecording":
       case "discardRecording":
@@ -56,6 +59,20 @@ export function pairWith(gateway: GatewayHost | undefined, role: Role): Promise<
       "Add `gateway: {}` to the cell file and start it again",
     );
   return gateway.pair(role);
+}
+
+function teleopAnswer({ gateway, teleop: { status } }: Daemon) {
+  if (gateway === undefined)
+    throw new CerebellumError(
+      "TELEOP_REFUSED",
+      "This cell has no gateway, so nobody can teleoperate it",
+      "Give the cell file a `gateway` section",
+    );
+  return {
+    ok: true as const,
+    message: describeTeleop(status),
+    status: { teleop: status ?? null, addresses: [...gateway.status().addresses] },
+  };
 }
 
 function answer({ success, message }: Outcome) {

@@ -46,6 +46,7 @@ import { type RosSide, startRosSide } from "./rosSide.js";
 import { ServoKeeper } from "./servoKeeper.js";
 import { logFileItem } from "./status.js";
 import { CellSupervisor } from "./supervisor.js";
+import { TeleopSide } from "./teleopSide.js";
 
 export interface DaemonOptions {
   readonly cell: CellConfig;
@@ -79,6 +80,7 @@ export class Daemon {
   readonly clock: Clock;
   readonly mapping: ClockMapping;
   readonly supervisor: CellSupervisor;
+  readonly teleop: TeleopSide;
   readonly frameListeners = new Set<FrameListener>();
   /** What the daemon does by itself right now, for people; empty while it waits for somebody. */
   activity = "";
@@ -117,6 +119,11 @@ export class Daemon {
       whyNotAlive: () =>
         [...this.#keepers.values()].map(({ stillness }) => stillness).find((why) => why !== undefined),
     });
+    this.teleop = new TeleopSide({
+      clock: options.clock,
+      stopPolicy: () => void this.#policy?.stop().catch(() => {}),
+      log: (text) => options.log.info({ event: "teleop" }, text),
+    });
     this.supervisor = new CellSupervisor({
       clock: options.clock,
       log: options.log,
@@ -125,10 +132,12 @@ export class Daemon {
       loadPolicy: (bundle) => this.#openPolicy(bundle),
       whyNotEnable: () =>
         this.#estop?.whyNotEnable() ?? whyNotWithoutRecorder(this.cell, this.#recorder?.status()),
+      whyNotStartPolicy: () => this.teleop.whyNotBegin(),
       watchers: () => [
         ...(this.#estop?.diagnostics() ?? []),
         ...recorderItem(this.#recorder),
         ...(this.#gateway?.host.diagnostics() ?? []),
+        ...this.teleop.diagnostics(),
         ...logFileItem(options.logFile),
       ],
     });
@@ -312,6 +321,7 @@ export class Daemon {
       policyStatus: () => this.#policy?.status(),
       activity: () => this.activity,
       cameras: () => new Map([...(this.#rosSide?.cameras ?? [])].map(([name, { stream }]) => [name, stream])),
+      teleop: this.teleop,
     });
     this.#undo.push(() => this.#gateway?.close());
   }

@@ -26,6 +26,7 @@ import type { GatewayFeed } from "./gatewayFeed.js";
 import { GatewayStateFeed, type GatewayStateOptions } from "./gatewayState.js";
 import { RESTART_RULES, RestartBudget } from "./restartPolicy.js";
 import type { CellSupervisor } from "./supervisor.js";
+import { restamp, type TeleopSide } from "./teleopSide.js";
 
 export interface GatewaySideOptions {
   readonly cell: CellConfig;
@@ -44,6 +45,7 @@ export interface GatewaySideOptions {
   readonly policyStatus: GatewayStateOptions["policy"];
   readonly activity: GatewayStateOptions["activity"];
   readonly cameras: GatewayStateOptions["cameras"];
+  readonly teleop: TeleopSide;
 }
 
 /** Ages of cameras that no policy looks at. */
@@ -86,10 +88,14 @@ export async function startGateway(options: GatewaySideOptions): Promise<Gateway
       if (failures.length > 0) void options.supervisor.stop(category, reason);
     },
     onRecord: ({ topic, receivedNs, cdr }) => {
-      recorder?.write(topic, receivedNs as MonotonicNs, cdr);
-      options.feed.tap(topic, receivedNs as MonotonicNs, cdr);
+      const arrivedNs = receivedNs as MonotonicNs;
+      const mapping = recorder?.mapping;
+      if (mapping !== undefined) restamp(cdr, arrivedNs, mapping);
+      recorder?.write(topic, arrivedNs, cdr);
+      options.feed.tap(topic, arrivedNs, cdr);
     },
   });
+  host.onTeleop((status) => options.teleop.take(status));
   const writers = new Map(
     setup.cameras.map(({ camera, widthPx, heightPx, encoding, frames }) => [
       camera,

@@ -6,7 +6,7 @@ import { entryUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import { rosDefinition } from "../../episodes/definitions.js";
 import type { EpisodeStart } from "../../episodes/format.js";
-import { POLICY_STEP, POLICY_STEP_TOPIC } from "../../episodes/messages.js";
+import { POLICY_STEP, POLICY_STEP_TOPIC, TELEOP_INPUT, TELEOP_INPUT_TOPIC } from "../../episodes/messages.js";
 import type { RecorderConfig } from "../../runtime/recorder/config.js";
 import { RecorderHost, type RecorderStatus } from "../../runtime/recorder/host.js";
 import type { RecorderInput } from "../../runtime/recorder/messages.js";
@@ -146,6 +146,15 @@ export function subscribedTopics(config: RecorderConfig): readonly RawTopic[] {
   ];
 }
 
+/** In every cell that can be teleoperated, whether or not somebody does. */
+const TELEOP: RecorderInput = {
+  topic: TELEOP_INPUT_TOPIC,
+  type: TELEOP_INPUT,
+  source: "teleop",
+  latched: false,
+  countsGaps: false,
+};
+
 export function recorderInputs(cell: CellConfig, config: RecorderConfig): RecorderInput[] {
   const ros = { source: "ros", latched: false, countsGaps: false } as const;
   return [
@@ -177,5 +186,6 @@ export function recorderInputs(cell: CellConfig, config: RecorderConfig): Record
       }),
     ),
     { topic: POLICY_STEP_TOPIC, type: POLICY_STEP, source: "policy", latched: false, countsGaps: false },
+    ...(cell.gateway === "off" ? [] : [TELEOP]),
   ];
 }

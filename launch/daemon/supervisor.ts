@@ -23,6 +23,8 @@ export interface CellParts {
   readonly loadPolicy: (bundle: string | undefined) => Promise<PolicyHost>;
   /** Why nothing may be enabled at present, e.g. a required stop source is gone; undefined when nothing is against it. */
   readonly whyNotEnable?: () => string | undefined;
+  /** Why no policy may begin at present; undefined when nothing is against it. */
+  readonly whyNotStartPolicy?: () => string | undefined;
   /** Items of parts that watch over the whole cell, such as its stop sources. */
   readonly watchers?: () => readonly DiagnosticItem[];
 }
@@ -105,6 +107,8 @@ export class CellSupervisor implements Supervisor {
   }
 
   startPolicy(bundle?: string): Promise<Outcome> {
+    const against = this.#parts.whyNotStartPolicy?.();
+    if (against !== undefined) return Promise.resolve({ success: false, message: against });
     return outcome("policy is on its way to the start pose", async () => {
       const present = this.#parts.policy();
       const isFresh = bundle !== undefined || present?.crashed === true;

@@ -75,7 +75,7 @@ export async function runTrial(
   start: StartPose,
   signal: AbortSignal,
 ): Promise<TrialResult> {
-  const { clock, lab, policy, cell } = daemon;
+  const { clock, lab, policy, cell, teleop } = daemon;
   if (lab === undefined || policy === undefined || cell.policy === undefined) {
     throw new CerebellumError(
       "LAB_REFUSED",
@@ -83,14 +83,18 @@ export async function runTrial(
       "Use launch/cells/xarm7-lab.yaml",
     );
   }
-  await goTo(daemon, cell.policy.robot, start, cell.policy.approachSpeedScale, signal);
+  await teleop.untilFree(signal);
+  const ended = AbortSignal.any([signal, teleop.taken]);
+  await goTo(daemon, cell.policy.robot, start, cell.policy.approachSpeedScale, ended);
+  refuseWhenTaken(daemon);
   await lab.ask({ do: "scene", seed: trial.seed, blockM: [...trial.blockM], light: trial.light });
-  await clock.sleepUntil(addNs(clock.nowNs(), msToNs(SCENE_SETTLE_MS)), signal);
-  await startRunning(daemon, signal);
+  await clock.sleepUntil(addNs(clock.nowNs(), msToNs(SCENE_SETTLE_MS)), ended);
+  refuseWhenTaken(daemon);
+  await startRunning(daemon, ended);
   const { trialS, judge } = TASK_JUDGES[task];
   const samples: TruthSample[] = [];
   const startNs = clock.nowNs();
-  while (!signal.aborted) {
+  while (!ended.aborted) {
     const truth = (await lab.ask({ do: "truth" })).truth as LabTruth;
     const atS = nsToMs(clock.nowNs() - startNs) / 1000;
     samples.push(toSample(truth, atS));
@@ -99,6 +103,7 @@ export async function runTrial(
   }
   const ranToTheEnd = policy.status().phase === "running";
   await policy.stop();
+  refuseWhenTaken(daemon);
   const statistics = policy.status().statistics;
   const steps = statistics?.steps ?? 0;
   return {
@@ -109,6 +114,16 @@ export async function runTrial(
     steps,
     heldSteps: steps - (statistics?.commands ?? 0),
   };
+}
+
+/** A trial that a person has taken the robot from says nothing about the policy. @throws CerebellumError TELEOP_REFUSED */
+function refuseWhenTaken({ teleop }: Daemon): void {
+  if (!teleop.isTaken) return;
+  throw new CerebellumError(
+    "TELEOP_REFUSED",
+    `${teleop.operator} has taken teleoperation during the trial`,
+    "Give it back, then run the trial again",
+  );
 }
 
 /** Starts the policy and waits until its approach has ended. */
