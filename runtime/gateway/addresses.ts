@@ -17,23 +17,40 @@ export interface Names {
   readonly addresses: readonly string[];
 }
 
-/** Names that mean this computer, and its addresses on every network, loopback first. */
-export function ownNames(configured: readonly string[]): Names {
+/** What DNS and certificates can have; a computer may be called otherwise. */
+const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+const LOOPBACK = ["127.0.0.1", "::1"];
+
+/**
+ * Names that mean this computer, and the addresses at which a gateway on `host` is reached, loopback first.
+ *
+ * @param host that the gateway listens on
+ * @param configured further names or addresses
+ */
+export function ownNames(host: string, configured: readonly string[]): Names {
   const own = hostname().toLowerCase();
   const short = own.split(".")[0]!;
   const hostnames = ["localhost", own, `${short}.local`, ...configured.map((name) => name.toLowerCase())];
-  const addresses = Object.values(networkInterfaces())
-    .flatMap((list) => list ?? [])
-    // Link-local IPv6 needs a zone, which neither browsers nor certificates have.
-    .filter(({ address }) => !address.toLowerCase().startsWith("fe80:"))
-    .map(({ address }) => address);
+  const isOther = isIP(host) !== 0 && !isUnspecified(host);
+  const reached =
+    isLoopback(host) || host === "localhost" ? [] : isOther ? [host] : networkAddresses(host === "::");
   return {
-    hostnames: [...new Set(hostnames.filter((name) => isIP(name) === 0))],
-    addresses: [
-      ...new Set(["127.0.0.1", "::1", ...addresses, ...configured.filter((name) => isIP(name) !== 0)]),
-    ],
+    hostnames: [...new Set(hostnames.filter((name) => isIP(name) === 0 && DNS_NAME.test(name)))],
+    addresses: [...new Set([...LOOPBACK, ...reached, ...configured.filter((name) => isIP(name) !== 0)])],
   };
 }
+
+const isUnspecified = (host: string): boolean => host === "0.0.0.0" || host === "::";
+
+/** IPv6 addresses change by the day (RFC 8981), and a certificate with them: only where somebody listens on them. */
+const networkAddresses = (withIpv6: boolean): string[] =>
+  Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    // Link-local IPv6 needs a zone, which neither browsers nor certificates have.
+    .filter(
+      ({ address, family }) => family === "IPv4" || (withIpv6 && !address.toLowerCase().startsWith("fe80:")),
+    )
+    .map(({ address }) => address);
 
 export const isLoopback = (address: string | undefined): boolean =>
   address !== undefined && /^(::ffff:)?127\.|^::1$/.test(address);
@@ -64,10 +81,8 @@ export function originsOf(host: string, port: number, names: Names): string[] {
   const bracketed = (address: string) => (address.includes(":") ? `[${address}]` : address);
   const local = `http://localhost:${port}`;
   if (isLoopback(host) || host === "localhost") return [local];
-  const isEverywhere = host === "0.0.0.0" || host === "::";
-  const shown = isEverywhere
-    ? names.addresses.filter((address) => !isLoopback(address) && (host === "::" || !address.includes(":")))
-    : [host];
+  const isEverywhere = isUnspecified(host);
+  const shown = isEverywhere ? names.addresses.filter((address) => !isLoopback(address)) : [host];
   const mdns = isEverywhere ? names.hostnames.filter((name) => name.endsWith(".local")) : [];
   return [...[...shown.map(bracketed), ...mdns].map((name) => `https://${name}:${port}`), local];
 }

@@ -38,6 +38,9 @@ export const RENEW_DAYS = 7;
 /** A clock of another computer may be behind. */
 const BACKDATED_MS = MS_PER_DAY;
 
+/** Present ones first, then former ones. */
+const ADDRESSES_MAX = 32;
+
 const OIDS = {
   ecdsaWithSha256: "1.2.840.10045.4.3.2",
   commonName: "2.5.4.3",
@@ -81,7 +84,13 @@ export class CertificateKeeper {
     if (kept !== undefined && whyNot === undefined) return describe(kept.key, kept.certificate);
     // The key stays where it can: only a person's trust in this one certificate is lost then.
     const key = kept?.key ?? newKey();
-    const certificate = makeCertificate({ key, names, nowMs, serial: this.#options.random(16) });
+    const certificate = makeCertificate({
+      key,
+      // Networks come back: an address that was left is no reason for the next certificate.
+      names: kept === undefined ? names : withFormer(names, kept.certificate),
+      nowMs,
+      serial: this.#options.random(16),
+    });
     this.#write(key, certificate);
     const made = describe(key, certificate);
     log(
@@ -144,6 +153,12 @@ function whyReplace(
     ...names.addresses.filter((address) => parsed.checkIP(address) === undefined),
   ];
   return missing.length === 0 ? undefined : `the former one lacks ${missing.join(", ")}`;
+}
+
+function withFormer({ hostnames, addresses }: Names, certificate: string): Names {
+  const text = new X509Certificate(certificate).subjectAltName ?? "";
+  const former = [...text.matchAll(/IP Address:([0-9.]+)(?:,|$)/g)].map((match) => match[1]!);
+  return { hostnames, addresses: [...new Set([...addresses, ...former])].slice(0, ADDRESSES_MAX) };
 }
 
 function describe(key: string, certificate: string): Certificate {

@@ -33,6 +33,8 @@ export const CODE_MS_MAX = 5 * 60_000;
 const CODES_MAX = 8;
 /** Of everybody together: 31^8 codes are out of reach at this rate. */
 export const WRONG_TRIES_PER_MINUTE = 5;
+/** After more than that, every code is refused for so long: a right guess among too many must not count. */
+const LOCK_MS = 60_000;
 const TOKEN_BYTES = 32;
 /** Seconds of use are not worth a write. */
 const SEEN_MS = 60_000;
@@ -62,6 +64,7 @@ export class DeviceStore {
   readonly #path: string;
   readonly #wrongTries = new RateLimit(WRONG_TRIES_PER_MINUTE / 60, WRONG_TRIES_PER_MINUTE);
   #devices: DeviceEntry[] = [];
+  #lockedUntilMs = Number.NEGATIVE_INFINITY;
   #codes: (Code & { readonly dueMs: number })[] = [];
 
   constructor(options: DeviceStoreOptions) {
@@ -106,6 +109,11 @@ export class DeviceStore {
     return { device: entry.device, role: entry.role };
   }
 
+  /** False once its pairing is revoked or too old. */
+  isPaired(device: string): boolean {
+    return this.#devices.some((entry) => entry.device === device && !this.#isExpired(entry));
+  }
+
   createCode(role: Role): Code {
     const { clock, random } = this.#options;
     const letters: string[] = [];
@@ -125,7 +133,6 @@ export class DeviceStore {
     const { clock, random, log } = this.#options;
     const nowMs = clock.nowMs();
     this.#codes = this.#codes.filter(({ dueMs }) => dueMs > nowMs);
-    // Counted before it is looked at: a right guess among too many wrong ones is not taken either.
     const wanted = code.toUpperCase().replace(/[^A-Z0-9]/g, "");
     const found = this.#codes.find((one) => one.code === wanted);
     if (this.#areTriesSpent(nowMs, found !== undefined)) {
@@ -175,12 +182,10 @@ export class DeviceStore {
     return true;
   }
 
-  #wrongUntilMs = 0;
-
   #areTriesSpent(nowMs: number, isRight: boolean): boolean {
-    if (nowMs < this.#wrongUntilMs) return true;
+    if (nowMs < this.#lockedUntilMs) return true;
     if (isRight || this.#wrongTries.take(nowMs)) return false;
-    this.#wrongUntilMs = nowMs + 60_000;
+    this.#lockedUntilMs = nowMs + LOCK_MS;
     return true;
   }
 

@@ -40,6 +40,8 @@ export interface HubOptions {
   /** What every client is told at first. */
   readonly welcome: Welcome;
   readonly authenticate: (token: string) => { readonly device: string; readonly role: Role } | undefined;
+  /** Whether a device that has shown its token still may be here. */
+  readonly isPaired: (device: string) => boolean;
   /** Stops every robot now. */
   readonly stop: (reason: string) => void;
   readonly onClients: (clients: readonly GatewayClient[]) => void;
@@ -210,6 +212,8 @@ export class Hub {
         if (nowMs - peer.goneMs > GOING_MS_MAX) socket.terminate();
       } else if (client === undefined && nowMs - peer.sinceMs > HELLO_MS_MAX)
         this.#dismiss(peer, DISMISSALS.noHello);
+      else if (client !== undefined && !this.#options.isPaired(client.device))
+        this.#dismiss(peer, DISMISSALS.badToken);
       else if (nowMs - peer.heardMs > SILENT_MS_MAX) {
         this.#dismiss(peer, DISMISSALS.silent);
         socket.terminate();
@@ -421,10 +425,11 @@ export class Hub {
     peer.socket.terminate();
   }
 
-  #dismiss(peer: Peer, { closeCode, ...told }: Dismissal, logs = true): void {
+  #dismiss(peer: Peer, { closeCode, mayReturn, ...told }: Dismissal, logs = true): void {
     if (peer.goneMs !== undefined) return;
     this.counts.closed++;
-    peer.socket.sendText(JSON.stringify({ kind: "refused", ...told } satisfies ServerMessage));
+    if (mayReturn !== true)
+      peer.socket.sendText(JSON.stringify({ kind: "refused", ...told } satisfies ServerMessage));
     peer.socket.close(closeCode, told.happened.slice(0, 100));
     if (logs)
       this.#options.log("warn", "clientDismissed", `${peer.client?.name ?? peer.address}: ${told.happened}`);

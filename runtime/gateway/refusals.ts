@@ -4,6 +4,8 @@ import type { Refusal } from "../../core/gateway/server.js";
 
 export interface Dismissal extends Refusal {
   readonly closeCode: number;
+  /** A page may try again by itself: it is closed without being told that it was refused. */
+  readonly mayReturn?: boolean;
 }
 
 /** Longest silence before hello [ms]. */
@@ -20,6 +22,7 @@ const { notAuthorised, helloMissing, malformed, tooFast, superseded, shuttingDow
 export const DISMISSALS = {
   strangers: {
     closeCode: tooFast,
+    mayReturn: true,
     code: "NOT_AUTHORISED",
     happened: "Too many connections have not said who they are",
     remedy: "Wait a few seconds",
@@ -44,6 +47,7 @@ export const DISMISSALS = {
   },
   full: {
     closeCode: tooFast,
+    mayReturn: true,
     code: "NOT_AUTHORISED",
     happened: `${CLIENTS_MAX} clients are connected already`,
     remedy: "Close pages that nobody looks at",
@@ -56,21 +60,24 @@ export const DISMISSALS = {
   },
   silent: {
     closeCode: shuttingDown,
+    mayReturn: true,
     code: "LINK_SILENT",
     happened: "Nothing was heard of the client any more",
     remedy: "Connect again",
   },
   slow: {
     closeCode: tooFast,
+    mayReturn: true,
     code: "LINK_SILENT",
     happened: "The client does not take what it is sent",
     remedy: "Use a faster network, or fewer cameras",
   },
   leaving: {
     closeCode: shuttingDown,
+    mayReturn: true,
     code: "NOT_RUNNING",
     happened: "The gateway ends",
-    remedy: "Reload the page when the daemon runs again",
+    remedy: "The page comes back by itself when the daemon runs again",
   },
 } as const satisfies Record<string, Dismissal>;
 

@@ -46,6 +46,7 @@ const TLS_HANDSHAKE = 0x16;
 const FIRST_BYTE_MS_MAX = 5000;
 const HEADERS_MS_MAX = 5000;
 const REQUEST_MS_MAX = 10_000;
+const LIMITS_LOOK_MS = 1000;
 const CONNECTIONS_MAX = 256;
 const HEADER_BYTES_MAX = 8192;
 const PAIR_BYTES_MAX = 1024;
@@ -71,6 +72,7 @@ export class GatewayServer {
       requestTimeout: REQUEST_MS_MAX,
       keepAliveTimeout: HEADERS_MS_MAX,
       maxHeaderSize: HEADER_BYTES_MAX,
+      connectionsCheckingInterval: LIMITS_LOOK_MS,
     };
     this.#http = this.#prepare(createHttpServer(limits), false);
     if (options.tls !== undefined) {
@@ -129,6 +131,8 @@ export class GatewayServer {
     this.#closing.abort();
     const closed = new Promise<void>((resolve) => this.#door.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
+    this.#http.close();
+    this.#https?.close();
     await closed;
   }
 
@@ -145,6 +149,8 @@ export class GatewayServer {
     );
     server.on("clientError", (_error: Error, socket: Duplex) => socket.destroy());
     server.on("tlsClientError", (_error: Error, socket: Duplex) => socket.destroy());
+    // It never listens itself, and Node looks after its limits of time only once it does.
+    server.emit("listening");
     return server;
   }
 

@@ -10,7 +10,7 @@ import type { GatewayRequest } from "../../core/gateway/requests.js";
 import type { TeleopStatus } from "../../core/gateway/server.js";
 import { toFailure } from "../failure.js";
 import type { ServoClient } from "../servo/api.js";
-import { originsOf, ownNames, type Reached } from "./addresses.js";
+import { type Names, originsOf, ownNames, type Reached } from "./addresses.js";
 import { type Certificate, CertificateKeeper } from "./certificate.js";
 import { DeviceStore } from "./devices.js";
 import { EventLog } from "./eventLog.js";
@@ -78,7 +78,7 @@ class GatewaySession {
   #made: GatewayPart[] = [];
   #teleop: TeleopStatus | undefined;
   #certificate: Certificate | undefined;
-  #names = ownNames([]);
+  #names: Names = { hostnames: [], addresses: [] };
   #namesMs = Number.NEGATIVE_INFINITY;
   #requestId = 0;
   #port = 0;
@@ -102,6 +102,7 @@ class GatewaySession {
       clock,
       log: this.#log,
       authenticate,
+      isPaired: (device) => this.#devices.isPaired(device),
       welcome: welcomeOf(setup),
       stop: (reason) => void this.#stopRobots(2, reason),
       onClients: (clients) =>
@@ -243,11 +244,12 @@ class GatewaySession {
   }
 
   /** Addresses come and go; asking for them at every request would cost more than the request. */
-  #ownNames() {
+  #ownNames(): Names {
     const nowMs = this.#parts.clock.nowMs();
     if (nowMs - this.#namesMs > NAMES_LOOK_MS) {
       this.#namesMs = nowMs;
-      this.#names = ownNames(this.#setup.gateway.hostnames);
+      const { host, hostnames } = this.#setup.gateway;
+      this.#names = ownNames(host, hostnames);
     }
     return this.#names;
   }

@@ -14,6 +14,7 @@ import { ServerMessage } from "../../core/gateway/server.js";
 import { systemClock } from "../../launch/systemClock.js";
 import { GatewayConfig } from "../../runtime/gateway/config.js";
 import { FromGateway, type GatewaySetup, type ToGateway } from "../../runtime/gateway/messages.js";
+import { pairingPart } from "../../runtime/gateway/pairingPart.js";
 import type { PartFactory } from "../../runtime/gateway/part.js";
 import { PART_FACTORIES } from "../../runtime/gateway/parts.js";
 import { FakeServo, testSetup } from "../../runtime/gateway/partTesting.js";
@@ -154,7 +155,8 @@ export class TestGateway {
       connectServo:
         connectServo ?? ((_path, role, name, everyTicks) => this.servo.connect(role, name, everyTicks)),
       random: randomBytes,
-      factories,
+      // Nobody becomes a client without it.
+      factories: factories.includes(pairingPart) ? factories : [...factories, pairingPart],
       trackerFrames: openTrackerStore,
     });
     const first = await soon(() => this.ofKind("ready")[0] ?? this.ofKind("unusable")[0]);
