@@ -80,12 +80,37 @@ const TAKEN = /^(episode-\d{6,9})(\..+)?$/;
 const NUMBER_MAX = 999_999_999;
 const OPEN_AT_ONCE = 8;
 
-export class EpisodeSet {
-  private constructor(readonly folder: string) {}
+/** The two records of finished episodes that were read before; valid as long as the file has its size and date. */
+export class RecordCache {
+  readonly #known = new Map<string, { readonly stamp: string; readonly records: Records }>();
 
-  /** A folder that is not there yet is an empty set: recording makes it. */
-  static async open(folder: string): Promise<EpisodeSet> {
-    return new EpisodeSet(resolve(folder));
+  async read(folder: string, file: { readonly size: number; readonly mtimeMs: number }): Promise<Records> {
+    const stamp = `${file.size} ${file.mtimeMs}`;
+    const known = this.#known.get(folder);
+    if (known?.stamp === stamp) return known.records;
+    const { start, end } = await readRecords(folder);
+    this.#known.set(folder, { stamp, records: { start, end } });
+    return { start, end };
+  }
+}
+
+interface Records {
+  readonly start: EpisodeStart;
+  readonly end: EpisodeEnd;
+}
+
+export class EpisodeSet {
+  private constructor(
+    readonly folder: string,
+    readonly cache: RecordCache | undefined,
+  ) {}
+
+  /**
+   * A folder that is not there yet is an empty set: recording makes it.
+   * @param cache for whoever lists the same sets again and again
+   */
+  static async open(folder: string, cache?: RecordCache): Promise<EpisodeSet> {
+    return new EpisodeSet(resolve(folder), cache);
   }
 
   /** The folder's name. */
@@ -224,16 +249,17 @@ export class EpisodeSet {
     const [, name, ending] = TAKEN.exec(folderName)!;
     const folder = join(this.folder, folderName);
     const base = { name: name!, number: episodeNumber(name!)!, folder };
-    const bytes = await stat(join(folder, `${name}.mcap`)).then(
-      ({ size }) => size,
-      () => 0,
-    );
+    const file = await stat(join(folder, `${name}.mcap`)).catch(() => undefined);
+    const bytes = file?.size ?? 0;
     if (ending === ACTIVE_SUFFIX)
       return { ...base, state: "active", trouble: await activeTrouble(folder), bytes };
     if (ending !== undefined)
       return { ...base, state: "aside", trouble: `was set aside as "${ending.slice(1)}"`, bytes };
     try {
-      const { start, end } = await readRecords(folder);
+      const { start, end } =
+        this.cache === undefined || file === undefined
+          ? await readRecords(folder)
+          : await this.cache.read(folder, file);
       if (start.name !== name)
         return {
           ...base,
@@ -300,7 +326,7 @@ const edit = ({ name, start }: FinishedEpisode, { atNs, by }: EditStamp) => ({
   by,
 });
 
-async function readRecords(folder: string): Promise<{ start: EpisodeStart; end: EpisodeEnd }> {
+async function readRecords(folder: string): Promise<Records> {
   const reader = await EpisodeReader.open(folder);
   await reader.close();
   return reader;

@@ -2,7 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CerebellumError, errorText } from "../core/errors.js";
-import { EpisodeSet, type FinishedEpisode } from "./episodeSet.js";
+import { EpisodeSet, type FinishedEpisode, type RecordCache } from "./episodeSet.js";
 import { ACTIVE_SUFFIX, EDITS_FILE, episodeNumber, TaskName } from "./format.js";
 
 export interface FoundSets {
@@ -14,16 +14,17 @@ export interface FoundSets {
 
 /**
  * @param folder a recordings folder, or one set
+ * @param cache see EpisodeSet.open
  * @throws CerebellumError FILE_UNREADABLE
  */
-export async function findSets(folder: string): Promise<FoundSets> {
+export async function findSets(folder: string, cache?: RecordCache): Promise<FoundSets> {
   const names = await namesIn(folder);
-  if (names.some(belongsToSet)) return { sets: [await EpisodeSet.open(folder)], others: [] };
+  if (names.some(belongsToSet)) return { sets: [await EpisodeSet.open(folder, cache)], others: [] };
   const folders: string[] = [];
   for (const name of names.sort()) if (await isFolder(join(folder, name))) folders.push(name);
   const isTask = (name: string) => TaskName.safeParse(name).success;
   return {
-    sets: await Promise.all(folders.filter(isTask).map((name) => EpisodeSet.open(join(folder, name)))),
+    sets: await Promise.all(folders.filter(isTask).map((name) => EpisodeSet.open(join(folder, name), cache))),
     others: folders.filter((name) => !isTask(name)),
   };
 }

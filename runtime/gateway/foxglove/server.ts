@@ -49,14 +49,14 @@ export class FoxgloveServer {
     this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
-  /** Resolves with the port. @throws CerebellumError LINK_CLOSED when it is taken */
+  /** Resolves with the port. @throws CerebellumError PORT_IN_USE */
   async listen(): Promise<number> {
     const { host, port } = this.#options;
     await new Promise<void>((resolve, reject) => {
       this.#http.once("error", (cause) =>
         reject(
           new CerebellumError(
-            "LINK_CLOSED",
+            "PORT_IN_USE",
             `The Foxglove server cannot listen on ${host}:${port}: ${errorText(cause)}`,
             "Another program may use the port: set `gateway.foxglove.port`, or end that program",
             cause,

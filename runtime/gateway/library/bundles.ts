@@ -1,0 +1,89 @@
+/** Policy bundles for people: those that can be started, and those that cannot, with the reason. */
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { CerebellumError, errorText } from "../../../core/errors.js";
+import type { BundleSummary } from "../../../core/gateway/library.js";
+import { loadBundle, MANIFEST_FILE } from "../../../policies/bundle.js";
+import type { PolicyManifest } from "../../../policies/manifest.js";
+
+const BUNDLES_MAX = 200;
+
+export class BundleLibrary {
+  readonly #folders: readonly string[];
+  /** By directory; checking all checksums takes a second where an encoder is large. */
+  readonly #known = new Map<string, { readonly stamp: string; readonly summary: BundleSummary }>();
+
+  /** @param folders each holds bundles, one a folder, or is one itself */
+  constructor(folders: readonly string[]) {
+    this.#folders = [...new Set(folders.map((folder) => resolve(folder)))];
+  }
+
+  /** By name. A folder that is not there has none. */
+  async list(): Promise<BundleSummary[]> {
+    const directories = new Set<string>();
+    for (const folder of this.#folders)
+      for (const directory of [folder, ...(await foldersIn(folder))])
+        if ((await stampOf(directory)) !== undefined && directories.size < BUNDLES_MAX)
+          directories.add(directory);
+    const bundles: BundleSummary[] = [];
+    for (const directory of directories) bundles.push(await this.#summary(directory));
+    return bundles.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async #summary(directory: string): Promise<BundleSummary> {
+    const stamp = (await stampOf(directory)) ?? "";
+    const known = this.#known.get(directory);
+    if (known?.stamp === stamp) return known.summary;
+    const summary = await summarise(directory);
+    this.#known.set(directory, { stamp, summary });
+    return summary;
+  }
+}
+
+async function summarise(directory: string): Promise<BundleSummary> {
+  try {
+    const { manifest } = await loadBundle(directory);
+    const { episodes, frames } = manifest.provenance.dataset;
+    return {
+      directory,
+      name: manifest.name,
+      task: manifest.task,
+      rateHz: manifest.rateHz,
+      precision: precisionOf(manifest),
+      loaded: false,
+      note: `${manifest.description} Trained on ${episodes} episodes, ${frames} frames.`.trimStart(),
+    };
+  } catch (thrown) {
+    const note =
+      thrown instanceof CerebellumError ? `${thrown.happened}. ${thrown.remedy}.` : errorText(thrown);
+    return { directory, name: basename(directory), task: "", rateHz: 0, precision: "", loaded: false, note };
+  }
+}
+
+/** The first variant that passes its gate is the one that will be used. */
+function precisionOf({ variants, gate }: PolicyManifest): string {
+  return (
+    variants.find(
+      ({ featureCosineMean, featureCosineMin }) =>
+        featureCosineMean >= gate.featureCosineMean && featureCosineMin >= gate.featureCosineMin,
+    )?.precision ?? ""
+  );
+}
+
+async function foldersIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+}
+
+/** Of every file of a bundle: names, sizes, dates; undefined where there is no manifest. */
+async function stampOf(directory: string): Promise<string | undefined> {
+  const names = await readdir(directory).catch(() => []);
+  if (!names.includes(MANIFEST_FILE)) return undefined;
+  const files = await Promise.all(
+    names.sort().map(async (name) => {
+      const file = await stat(join(directory, name)).catch(() => undefined);
+      return `${name} ${file?.size} ${file?.mtimeMs}`;
+    }),
+  );
+  return files.join("\n");
+}
