@@ -34,6 +34,7 @@ export const BundleSummary = z.strictObject({
   loaded: z.boolean(),
   note: z.string().describe("Why it cannot be used, or what it was made from"),
 });
+export type BundleSummary = z.infer<typeof BundleSummary>;
 export const BundleList = z.strictObject({ bundles: z.array(BundleSummary) });
 export type BundleList = z.infer<typeof BundleList>;
 

@@ -182,7 +182,10 @@ async function setupOf(
     hasRecorder: cell.recorder !== "off",
     hasLab: cell.lab !== undefined,
     episodesFolder: cell.recorder === "off" ? null : cell.recorder.folder,
-    bundleFolders: cell.policy === undefined ? [] : [dirname(cell.policy.bundle)],
+    bundleFolders: [
+      fileURLToPath(new URL("policies/bundles", repositoryRootUrl())),
+      ...(cell.policy === undefined ? [] : [dirname(cell.policy.bundle)]),
+    ],
     cellFile: cell.name,
     cellYaml: stringify(recordedCell(cell)),
     prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),

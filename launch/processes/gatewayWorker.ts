@@ -1,7 +1,8 @@
 /** Entry of the gateway's thread. */
 import { randomBytes } from "node:crypto";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, Worker, workerData } from "node:worker_threads";
 import { openTrackerStore } from "../../calibration/store.js";
+import { entryUrl } from "../../core/entry.js";
 import { invariant } from "../../core/errors.js";
 import { PART_FACTORIES } from "../../runtime/gateway/parts.js";
 import { runGatewayWorker } from "../../runtime/gateway/worker.js";
@@ -9,6 +10,9 @@ import { connectServo } from "../../runtime/servo/link/client.js";
 import { systemClock } from "../systemClock.js";
 
 invariant(parentPort !== null, "the gateway runs as a thread of the daemon");
+
+/** An episode is read chunk by chunk. */
+const LIBRARY_HEAP_MIB_MAX = 512;
 
 await runGatewayWorker(workerData, {
   port: parentPort,
@@ -18,4 +22,10 @@ await runGatewayWorker(workerData, {
   random: randomBytes,
   factories: PART_FACTORIES,
   trackerFrames: openTrackerStore,
+  startLibrary: (setup) =>
+    new Worker(entryUrl("./libraryWorker.js", import.meta.url), {
+      workerData: setup,
+      name: "library",
+      resourceLimits: { maxOldGenerationSizeMb: LIBRARY_HEAP_MIB_MAX },
+    }),
 });

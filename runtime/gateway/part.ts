@@ -15,6 +15,8 @@ import type { ServoClient } from "../servo/api.js";
 import type { Reached } from "./addresses.js";
 import type { DeviceStore } from "./devices.js";
 import type { EventLog } from "./eventLog.js";
+import type { LibrarySetup } from "./library/messages.js";
+import type { LibraryWorker } from "./library/thread.js";
 import type { FromGateway, GatewaySetup, ToGateway } from "./messages.js";
 
 /** One authenticated connection: a browser, a headset, a program, or a bridge that speaks MQTT. */
@@ -161,6 +163,8 @@ export interface PartServices extends PartContext {
   readonly reachedAt: () => Reached;
   readonly onMain: (listener: (message: ToGateway) => void) => void;
   readonly trackerFrames: TrackerStore;
+  /** Starts the thread that reads episodes and bundles. */
+  readonly startLibrary: (setup: LibrarySetup) => LibraryWorker;
   /** Refuses or takes the credentials of somebody who wants to be a client. */
   readonly authenticate: (token: string) => { readonly device: string; readonly role: Role } | undefined;
 }

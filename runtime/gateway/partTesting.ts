@@ -1,4 +1,5 @@
 /** Services, clients and a servo that parts of the gateway are tested with; for tests only. */
+import { MessageChannel } from "node:worker_threads";
 import { openTrackerStore } from "../../calibration/store.js";
 import { asMonotonicNs, measureMapping } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
@@ -11,6 +12,9 @@ import { TeleopConfig } from "../teleop/config.js";
 import { GatewayConfig } from "./config.js";
 import { DeviceStore } from "./devices.js";
 import { EventLog } from "./eventLog.js";
+import type { LibrarySetup, ToLibrary } from "./library/messages.js";
+import type { LibraryWorker } from "./library/thread.js";
+import { runLibraryWorker } from "./library/worker.js";
 import type { FromGateway, GatewaySetup, ToGateway } from "./messages.js";
 import { done, type GatewayClient, type PartServices, refuse } from "./part.js";
 
@@ -199,6 +203,22 @@ export const snapshotAt = (clock: SimClock, positionRad: readonly number[]): Ser
   deviceErrorCode: 0,
 });
 
+/** The library's thread in this one. */
+export function libraryHere(setup: LibrarySetup): LibraryWorker {
+  const { port1, port2 } = new MessageChannel();
+  runLibraryWorker(setup, port2);
+  const here = {
+    postMessage: (message: ToLibrary) => port1.postMessage(message),
+    on: (event: string, listener: (value: unknown) => void) => port1.on(event as "message", listener),
+    once: (_: "exit", listener: () => void) => port1.once("close", listener),
+    terminate: () => {
+      port1.close();
+      return Promise.resolve();
+    },
+  };
+  return here as LibraryWorker;
+}
+
 export interface Bench {
   readonly services: PartServices;
   readonly clock: SimClock;
@@ -248,6 +268,7 @@ export function partBench(setup: GatewaySetup = testSetup()): Bench {
     reachedAt: () => ({ origins: ["http://localhost:8443"], fingerprint: null, certificateDaysLeft: null }),
     onMain: (listener) => listeners.add(listener),
     trackerFrames: openTrackerStore(setup.calibrationFolder),
+    startLibrary: libraryHere,
     authenticate: () => undefined,
   };
   return {

@@ -6,6 +6,7 @@ import { cameraPart } from "./cameraPart.js";
 import { controlPart } from "./controlPart.js";
 import { eventsPart } from "./eventsPart.js";
 import { foxglovePart } from "./foxglove/foxglovePart.js";
+import { libraryPart } from "./library/libraryPart.js";
 import { mqttPart } from "./mqtt/mqttPart.js";
 import { pairingPart } from "./pairingPart.js";
 import type { PartFactory } from "./part.js";
@@ -18,6 +19,7 @@ export const PART_FACTORIES: readonly PartFactory[] = [
   telemetryPart,
   cameraPart,
   eventsPart,
+  libraryPart,
   pairingPart,
   controlPart,
   foxglovePart,

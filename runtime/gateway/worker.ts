@@ -43,6 +43,7 @@ export interface GatewayWorkerParts {
   readonly factories: readonly PartFactory[];
   /** @param folder of the cell's calibrations */
   readonly trackerFrames: (folder: string) => TrackerStore;
+  readonly startLibrary: PartServices["startLibrary"];
 }
 
 /** The main thread answers sooner, if only with its own timeout. */
@@ -168,7 +169,7 @@ class GatewaySession {
   }
 
   #services(): PartServices {
-    const { clock, connectServo, trackerFrames } = this.#parts;
+    const { clock, connectServo, trackerFrames, startLibrary } = this.#parts;
     const setup = this.#setup;
     return {
       clock,
@@ -201,6 +202,7 @@ class GatewaySession {
       reachedAt: () => this.#reached(),
       onMain: (listener) => void this.#mainListeners.push(listener),
       trackerFrames: trackerFrames(setup.calibrationFolder),
+      startLibrary,
       authenticate: (token) => this.#devices.authenticate(token),
     };
   }

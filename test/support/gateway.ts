@@ -17,7 +17,7 @@ import { FromGateway, type GatewaySetup, type ToGateway } from "../../runtime/ga
 import { pairingPart } from "../../runtime/gateway/pairingPart.js";
 import type { PartFactory } from "../../runtime/gateway/part.js";
 import { PART_FACTORIES } from "../../runtime/gateway/parts.js";
-import { FakeServo, testSetup } from "../../runtime/gateway/partTesting.js";
+import { FakeServo, libraryHere, testSetup } from "../../runtime/gateway/partTesting.js";
 import { type GatewayWorkerParts, runGatewayWorker } from "../../runtime/gateway/worker.js";
 import { freePorts } from "./cell.js";
 
@@ -158,6 +158,7 @@ export class TestGateway {
       // Nobody becomes a client without it.
       factories: factories.includes(pairingPart) ? factories : [...factories, pairingPart],
       trackerFrames: openTrackerStore,
+      startLibrary: libraryHere,
     });
     const first = await soon(() => this.ofKind("ready")[0] ?? this.ofKind("unusable")[0]);
     if (first.kind === "ready") return;

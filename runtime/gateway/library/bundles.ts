@@ -77,7 +77,7 @@ async function foldersIn(folder: string): Promise<string[]> {
 
 /** Of every file of a bundle: names, sizes, dates; undefined where there is no manifest. */
 async function stampOf(directory: string): Promise<string | undefined> {
-  const names = await readdir(directory).catch(() => []);
+  const names = await readdir(directory).catch((): string[] => []);
   if (!names.includes(MANIFEST_FILE)) return undefined;
   const files = await Promise.all(
     names.sort().map(async (name) => {

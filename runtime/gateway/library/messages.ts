@@ -26,7 +26,7 @@ export type ToLibrary = z.infer<typeof ToLibrary>;
 export const LibraryAnswer = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("episodes"), list: EpisodeList }),
   z.strictObject({ kind: z.literal("bundles"), bundles: z.array(BundleSummary) }),
-  z.strictObject({ kind: z.literal("sheet"), png: z.instanceof(Uint8Array) }),
+  z.strictObject({ kind: z.literal("sheet"), png: z.instanceof(Uint8Array<ArrayBufferLike>) }),
   z.strictObject({ kind: z.literal("failure"), failure: Failure }),
 ]);
 export type LibraryAnswer = z.infer<typeof LibraryAnswer>;

@@ -3,7 +3,13 @@ import type { MessagePort } from "node:worker_threads";
 import { toFailure } from "../../failure.js";
 import { BundleLibrary } from "./bundles.js";
 import { EpisodeLibrary } from "./episodes.js";
-import { type FromLibrary, type LibraryAnswer, type LibraryQuestion, LibrarySetup, ToLibrary } from "./messages.js";
+import {
+  type FromLibrary,
+  type LibraryAnswer,
+  type LibraryQuestion,
+  LibrarySetup,
+  ToLibrary,
+} from "./messages.js";
 
 /** Answers one question after the other, until its thread is ended. */
 export function runLibraryWorker(workerData: unknown, port: MessagePort): void {
