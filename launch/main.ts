@@ -266,8 +266,10 @@ function buildProgram(): Command {
     );
   program
     .command("bench")
-    .description("measure: servo, stop, policy, encoder, camera or recorder")
-    .addArgument(new Argument("<what>").choices(["servo", "stop", "policy", "encoder", "camera", "recorder"]))
+    .description("measure: servo, stop, policy, encoder, camera, recorder or teleop")
+    .addArgument(
+      new Argument("<what>").choices(["servo", "stop", "policy", "encoder", "camera", "recorder", "teleop"]),
+    )
     .addOption(cellOption())
     .option("--seconds <n>", "how long", positiveInteger, 30)
     .addOption(

@@ -26,6 +26,7 @@ export async function bench(what: string, options: BenchOptions): Promise<void> 
   else if (what === "stop") await benchStopCommand(options);
   else if (what === "camera") await benchCamera(options);
   else if (what === "recorder") await benchRecorderCommand(options);
+  else if (what === "teleop") await benchTeleopCommand(options);
   else await benchPolicy(options);
 }
 
@@ -55,6 +56,16 @@ async function benchRecorderCommand(options: BenchOptions): Promise<void> {
   for (const line of describeRecorderBench(result)) print(line);
   writeJson(options.json, result);
   requireNothingLost(result);
+}
+
+async function benchTeleopCommand(options: BenchOptions): Promise<void> {
+  const { benchTeleop, describeTeleopBench, requireTeleopBars } = await import("./benchTeleop.js");
+  const print = printer(options.json);
+  const { cell, seconds } = options;
+  const result = await benchTeleop({ cell, seconds, onProgress: print });
+  for (const line of describeTeleopBench(result)) print(line);
+  writeJson(options.json, result);
+  requireTeleopBars(result);
 }
 
 /** Counts the wrist camera's frames while the policy runs, as in use. */
