@@ -36,6 +36,7 @@ const FIGURE = [
   { halfM: 0.05, rateHz: 0.17 },
 ] as const;
 const READY_MS = 5000;
+const ATTEMPTS_MAX = 10;
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const read = async () => {
@@ -65,11 +66,20 @@ function poseAt(sinceMs: number): TrackedPose {
   return { positionM: [at(0), at(1), at(2)], quatXyzw: [0, 0, 0, 1] };
 }
 
+/** As a person does it: whatever goes wrong, release and press again. */
 async function engage(): Promise<void> {
-  headset.setButtons(HAND, { squeeze: 0 });
-  await headset.untilStatus(({ state, alignment }) => state === "ready" && alignment !== "none", READY_MS);
-  headset.setButtons(HAND, { squeeze: 1 });
-  await headset.untilStatus(({ state }) => state === "engaged", READY_MS);
+  for (let attempt = 1; ; attempt++) {
+    headset.setButtons(HAND, { squeeze: 0 });
+    await headset.untilStatus(({ state, alignment }) => state === "ready" && alignment !== "none", READY_MS);
+    await sleepMs(systemClock, 100);
+    headset.setButtons(HAND, { squeeze: 1 });
+    const { state, why } = await headset.untilStatus(
+      (status) => status.state === "engaged" || status.state === "latched",
+      READY_MS,
+    );
+    if (state === "engaged") break;
+    if (attempt === ATTEMPTS_MAX) throw new Error(`latched at each of ${attempt} attempts: ${why?.happened}`);
+  }
   sent = [];
   latches = [];
   figureFromMs = systemClock.nowMs();

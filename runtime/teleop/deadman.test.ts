@@ -66,7 +66,7 @@ describe("a deadman that everything is well with", () => {
   it("asks to see the clutch open before it counts as pressed", () => {
     source.clutch = 1;
     for (let i = 0; i < 20; i++) expect(pose().action).toBe("nothing");
-    expect(deadman.state).toBe("ready");
+    expectLatched("CLUTCH_HELD");
   });
 
   it("takes a trembling clutch for what it was: on at 0.8, off at 0.6", () => {
@@ -250,7 +250,7 @@ describe("a hand with an open clutch", () => {
     pose({ hand: { tracked: false } });
     expect(deadman.why?.code).toBe("NOT_TRACKED");
     for (let i = 0; i < 20; i++) expect(pose().action).toBe("nothing");
-    expect(deadman.state).toBe("ready");
+    expectLatched("NOT_TRACKED");
   });
 });
 
@@ -306,13 +306,14 @@ describe("the words of failures", () => {
     for (const code of DEADMAN_CODES) {
       const { happened, remedy } = DEADMAN_FAILURES[code];
       expect(happened).not.toMatch(/\.$/);
-      expect(remedy).toMatch(/release the clutch and press it again$/);
+      expect(remedy).toMatch(/[Rr]elease the clutch and press it again$/);
     }
   });
 
   it("are given for everything that poses can do wrong, and every pose of this test is one that passes the door", () => {
     const found = new Set(Object.values(FAILURES).map(({ code }) => code));
     const ofOthers = [
+      "CLUTCH_HELD",
       "LEASE_REFUSED",
       "ROBOT_NOT_READY",
       "ROBOT_MOVES",
@@ -378,6 +379,8 @@ describe("whatever poses come", () => {
             expect(isClean).toBe(true);
             expect(clutch).toBeGreaterThan(config.clutchOff);
           }
+          if (before === "ready" && action !== "acquire")
+            expect(["ready", "latched"]).toContain(deadman.state);
           if (deadman.state === "ready" || deadman.state === "latched" || deadman.state === "off")
             acquired = false;
           if (grants && deadman.state === "engaging") deadman.grant();

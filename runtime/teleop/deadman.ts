@@ -128,11 +128,20 @@ export class Deadman {
       this.#trouble = describeFailure(trouble.code, trouble.detail);
       return "nothing";
     }
+    const doubted = this.#trouble;
     this.#trouble = undefined;
     if (clutch === "pressed") return this.#step("pressed");
+    if (clutch === "held" && this.#state === "ready") return this.#refuseHeld(doubted);
     if (clutch !== "open") return "nothing";
     this.#why = undefined;
     return this.#step("released");
+  }
+
+  /** A press that came with a doubt, or before anybody looked, would otherwise be waited for in vain. */
+  #refuseHeld(doubted: Refusal | undefined): DeadmanAction {
+    const action = this.fail("CLUTCH_HELD", "");
+    if (doubted !== undefined) this.#why = doubted;
+    return action;
   }
 
   #step(event: DeadmanEvent): DeadmanAction {

@@ -48,6 +48,10 @@ export const DEADMAN_FAILURES = {
     happened: "The source's clock has jumped",
     remedy: `Restart the page or the bridge if it repeats; ${AGAIN}`,
   },
+  CLUTCH_HELD: {
+    happened: "The clutch was held before it could count",
+    remedy: AGAIN.replace("release", "Release"),
+  },
   MALFORMED: {
     happened: "A message is no pose",
     remedy: `Bring page or bridge to the version of this daemon; ${AGAIN}`,

@@ -20,7 +20,7 @@ export interface JudgedPose {
   /** Repeated or overtaken: it never happened, except that it is counted. */
   readonly isDropped: boolean;
   readonly trouble: Trouble | undefined;
-  /** Change of the clutch, or its being open. */
+  /** Its press; or that it is open, or held; unknown in between, and with any trouble. */
   readonly clutch: "pressed" | "open" | "held" | "unknown";
   /** The leading hand; undefined with any trouble. */
   readonly hand: HandPose | undefined;
@@ -167,8 +167,8 @@ export class PoseWatch {
       this.#isClutchOpen = false;
       return "pressed";
     }
-    // Between the two edges everything stays as it is.
-    return this.#isClutchOpen ? "open" : "held";
+    if (this.#isClutchOpen) return "open";
+    return clutch >= clutchOn ? "held" : "unknown";
   }
 }
 

@@ -143,7 +143,11 @@ describe("a tracker without a page", () => {
     expect(desk.status().state).toBe("off");
     source.clutch = 1;
     await poses(60, wand);
-    expect(desk.status()).toMatchObject({ state: "ready", operator: "vive wand" });
+    expect(desk.status()).toMatchObject({
+      state: "latched",
+      operator: "vive wand",
+      why: { code: "CLUTCH_HELD" },
+    });
     expect(servo.commands).toEqual([]);
     await engage(wand);
     await servo.run(5000);
