@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Callable, Optional, Protocol
+from typing import Callable, Protocol
 
 from cerebellum_vive_bridge.link import Pulse
 from cerebellum_vive_bridge.pose import Sample, pose_message
@@ -48,7 +48,7 @@ class Bridge:
         device: str,
         rate_hz: float,
         say: Say,
-        stop: Optional[threading.Event] = None,
+        stop: threading.Event | None = None,
     ) -> None:
         self._link = link
         self._open_source = open_source
@@ -60,7 +60,7 @@ class Bridge:
         self.stop = stop or threading.Event()
         self.counts = Counts()
 
-    def run(self, poses_max: Optional[int] = None) -> None:
+    def run(self, poses_max: int | None = None) -> None:
         while not self.stop.is_set() and not self._is_enough(poses_max):
             source = self._opened()
             if source is None:
@@ -75,7 +75,7 @@ class Bridge:
             finally:
                 source.close()
 
-    def _opened(self) -> Optional[Source]:
+    def _opened(self) -> Source | None:
         try:
             source = self._open_source()
         except SourceLostError as lost:
@@ -84,7 +84,7 @@ class Bridge:
         self._tell("Poses are being read")
         return source
 
-    def _stream(self, source: Source, poses_max: Optional[int]) -> None:
+    def _stream(self, source: Source, poses_max: int | None) -> None:
         # Another session: whatever was engaged with the former one ends in the cell.
         session = uuid.uuid4().hex
         seq = 0
@@ -112,7 +112,7 @@ class Bridge:
             time.sleep(due_s - now_s)
         return due_s
 
-    def _is_enough(self, poses_max: Optional[int]) -> bool:
+    def _is_enough(self, poses_max: int | None) -> bool:
         return poses_max is not None and self.counts.read >= poses_max
 
     def _tell(self, text: str) -> None:

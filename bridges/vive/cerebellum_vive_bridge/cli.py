@@ -9,12 +9,20 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any
 
 from cerebellum_vive_bridge import __version__
 from cerebellum_vive_bridge.bridge import Bridge, use_fine_timer
-from cerebellum_vive_bridge.config import ConfigError, Settings, config_path, load_settings, require, save_settings
+from cerebellum_vive_bridge.config import (
+    ConfigError,
+    Settings,
+    config_path,
+    load_settings,
+    require,
+    save_settings,
+)
 from cerebellum_vive_bridge.link import Link, LinkConfig, LinkRefusedError
 from cerebellum_vive_bridge.pairing import pair, split_address
 from cerebellum_vive_bridge.simulate import SCRIPTS, SimulatedSource
@@ -31,9 +39,9 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0].startswith("-") and given[0] not in ("-h", "--help", "--version"):
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help", "--version")):
         given.insert(0, "run")
     flags = _parser().parse_args(given)
     commands = {"run": _run, "pair": _pair, "devices": _devices}

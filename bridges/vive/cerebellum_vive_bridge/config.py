@@ -6,9 +6,10 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any
 
 DEVICE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ENV_PREFIX = "CEREBELLUM_VIVE_"
@@ -22,20 +23,20 @@ class ConfigError(Exception):
 class Settings:
     """Everything that a run needs. `None` = not set."""
 
-    url: Optional[str] = None
+    url: str | None = None
     #: PREFIX/CELL of the topics.
-    topics: Optional[str] = None
-    device: Optional[str] = None
+    topics: str | None = None
+    device: str | None = None
     #: User name on the broker; the device's name when left out.
-    username: Optional[str] = None
-    token: Optional[str] = None
-    token_file: Optional[str] = None
-    fingerprint: Optional[str] = None
+    username: str | None = None
+    token: str | None = None
+    token_file: str | None = None
+    fingerprint: str | None = None
     #: Serials in place of what SteamVR assigns: of the pose, and of the buttons.
-    right: Optional[str] = None
-    right_buttons: Optional[str] = None
-    left: Optional[str] = None
-    left_buttons: Optional[str] = None
+    right: str | None = None
+    right_buttons: str | None = None
+    left: str | None = None
+    left_buttons: str | None = None
 
 
 def config_path() -> Path:
@@ -47,7 +48,7 @@ def config_path() -> Path:
     return base / "cerebellum" / "vive-bridge.json"
 
 
-def load_settings(flags: Mapping[str, Optional[str]], env: Mapping[str, str], path: Path) -> Settings:
+def load_settings(flags: Mapping[str, str | None], env: Mapping[str, str], path: Path) -> Settings:
     """Raises ConfigError for a file that cannot be understood or a setting that nobody knows."""
     known = [one.name for one in fields(Settings)]
     from_file = _read(path, known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import socket
@@ -9,7 +10,7 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
@@ -36,9 +37,9 @@ class LinkConfig:
     root: str
     device: str
     username: str
-    password: Optional[str]
+    password: str | None
     #: SHA-256 of the broker's certificate in hex, for a certificate that nobody vouches for.
-    fingerprint: Optional[str] = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,11 @@ class Link:
     def start(self) -> None:
         """Raises ValueError for an address that cannot be meant, and LinkRefusedError for a wrong certificate."""
         parts = urlsplit(self._config.url)
-        default = {"mqtt": 1884, "mqtts": 8883, "ws": 80, "wss": 443}
+        default = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
         if parts.scheme not in default or not parts.hostname:
             raise ValueError(
-                f"{self._config.url}: an address such as wss://robot.local:8443/mqtt or mqtt://robot.local:1884 is expected"
+                f"{self._config.url}: an address such as wss://robot.local:8443/mqtt or mqtt://robot.local:1884 "
+                "is expected"
             )
         port = parts.port or default[parts.scheme]
         if parts.scheme in ("mqtts", "wss"):
@@ -109,10 +111,8 @@ class Link:
         if self._online.is_set():
             info = self._client.publish(self._presence, "offline", qos=1, retain=True)
             # The broker may have gone in between.
-            try:
+            with contextlib.suppress(RuntimeError, ValueError):
                 info.wait_for_publish(LEAVE_S)
-            except (RuntimeError, ValueError):
-                pass
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -182,7 +182,7 @@ class LinkRefusedError(Exception):
     """The broker is not the one that was paired with; the text says what to do."""
 
 
-def pulse_of(payload: bytes, now_s: float) -> Optional[Pulse]:
+def pulse_of(payload: bytes, now_s: float) -> Pulse | None:
     """A pulse as the cell sends it; None for anything else."""
     try:
         raw = json.loads(payload)
@@ -194,7 +194,7 @@ def pulse_of(payload: bytes, now_s: float) -> Optional[Pulse]:
     return Pulse(hand, min(1.0, max(0.0, strength)), now_s + duration_ms / 1000)
 
 
-def tls_context(host: str, port: int, fingerprint: Optional[str]) -> ssl.SSLContext:
+def tls_context(host: str, port: int, fingerprint: str | None) -> ssl.SSLContext:
     """Trusts what the system trusts, or exactly the one certificate with this fingerprint.
 
     Raises: LinkRefusedError when the certificate found is another one, OSError when nobody answers.
@@ -222,9 +222,10 @@ def certificate_of(host: str, port: int, timeout_s: float = 5.0) -> tuple[str, s
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with socket.create_connection((host, port), timeout=timeout_s) as raw, context.wrap_socket(
-        raw, server_hostname=host
-    ) as wrapped:
+    with (
+        socket.create_connection((host, port), timeout=timeout_s) as raw,
+        context.wrap_socket(raw, server_hostname=host) as wrapped,
+    ):
         der = wrapped.getpeercert(binary_form=True) or b""
     return ssl.DER_cert_to_PEM_cert(der), hashlib.sha256(der).hexdigest()
 

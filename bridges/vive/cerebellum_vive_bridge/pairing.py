@@ -7,7 +7,7 @@ import re
 import ssl
 import urllib.error
 import urllib.request
-from typing import Any, Optional
+from typing import Any
 from urllib.parse import urlsplit
 
 from cerebellum_vive_bridge.config import ConfigError, Settings
@@ -16,7 +16,7 @@ from cerebellum_vive_bridge.link import certificate_of, plain_fingerprint, tls_c
 TIMEOUT_S = 10
 
 
-def split_address(address: str, code: Optional[str]) -> tuple[str, str]:
+def split_address(address: str, code: str | None) -> tuple[str, str]:
     """Origin and code of the address that `./cerebellum pair` prints. Raises ConfigError."""
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -28,11 +28,11 @@ def split_address(address: str, code: Optional[str]) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}", code
 
 
-def pair(origin: str, code: str, device: str, fingerprint: Optional[str]) -> Settings:
+def pair(origin: str, code: str, device: str, fingerprint: str | None) -> Settings:
     """Settings for this cell. Raises ConfigError with the cell's own words, or what else went wrong."""
     parts = urlsplit(origin)
     host = parts.hostname or ""
-    context: Optional[ssl.SSLContext] = None
+    context: ssl.SSLContext | None = None
     if parts.scheme == "https":
         port = parts.port or 443
         try:
@@ -63,7 +63,7 @@ def _socket_url(scheme: str, netloc: str, path: str) -> str:
 
 
 def _ask(
-    url: str, context: Optional[ssl.SSLContext], body: Optional[dict[str, str]] = None, token: Optional[str] = None
+    url: str, context: ssl.SSLContext | None, body: dict[str, str] | None = None, token: str | None = None
 ) -> dict[str, Any]:
     headers = {"content-type": "application/json"}
     if token is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any
 
-Position = Tuple[float, float, float]
-QuatXyzw = Tuple[float, float, float, float]
+Position = tuple[float, float, float]
+QuatXyzw = tuple[float, float, float, float]
 
 #: Farther from the origin than this a pose is noise; the cell refuses it as a whole.
 TRACKED_RANGE_M = 10.0
@@ -31,7 +32,7 @@ class Hand:
     hand: str
     #: The source vouches for the pose: valid, running, connected.
     tracked: bool
-    pose: Optional[Pose]
+    pose: Pose | None
     #: 1 = held: the operator wants motion.
     clutch: float = 0.0
     #: 0 = open, 1 = closed.
@@ -39,7 +40,7 @@ class Hand:
     a: bool = False
     b: bool = False
     stick_pressed: bool = False
-    stick: Tuple[float, float] = (0.0, 0.0)
+    stick: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,9 @@ class Sample:
 
     device_time_ms: float
     hands: Sequence[Hand] = field(default_factory=tuple)
-    head: Optional[Pose] = None
 
 
-def pose_from_matrix(matrix: Sequence[Sequence[float]]) -> Optional[Pose]:
+def pose_from_matrix(matrix: Sequence[Sequence[float]]) -> Pose | None:
     """Pose of OpenVR's 3 x 4 matrix (rows; rotation, then translation [m]).
 
     Returns: None if a number is not finite, the position is out of range, or the rotation is none.
@@ -100,7 +100,8 @@ def pose_message(sample: Sample, *, device: str, session: str, seq: int) -> str:
         "deviceTimeMs": sample.device_time_ms,
         "space": "openvr-standing",
         "visibility": "visible",
-        "head": _pose(sample.head),
+        # A headset that lies on a table faces anywhere: whoever recentres points the controller.
+        "head": None,
         "hands": [_hand(hand) for hand in sample.hands],
     }
     return json.dumps(message, separators=(",", ":"), allow_nan=False)
@@ -120,7 +121,7 @@ def _hand(hand: Hand) -> dict[str, Any]:
     }
 
 
-def _pose(pose: Optional[Pose]) -> Optional[dict[str, Any]]:
+def _pose(pose: Pose | None) -> dict[str, Any] | None:
     if pose is None:
         return None
     return {"positionM": list(pose.position_m), "quatXyzw": list(pose.quat_xyzw)}

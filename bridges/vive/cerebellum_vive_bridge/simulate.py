@@ -15,7 +15,7 @@ CIRCLE_RADIUS_M = 0.05
 CIRCLE_PERIOD_S = 4.0
 CYCLE_S = 12.0
 CLUTCH_FROM_S = 1.0
-CLUTCH_UNTIL_S = 10.0
+CLUTCH_UNTIL_S = 9.0
 STROKE_M = 0.3
 STROKE_S = 1.5
 PAUSE_S = 1.0
@@ -30,7 +30,7 @@ def still(_time_s: float) -> tuple[Offset, float, float]:
 
 
 def circle(time_s: float) -> tuple[Offset, float, float]:
-    """Presses the clutch for 9 of 12 seconds and draws upright circles of 10 cm across; the gripper closes once."""
+    """Presses the clutch for 8 of 12 seconds and draws upright circles of 10 cm across; the gripper closes once."""
     in_cycle = time_s % CYCLE_S
     held = CLUTCH_FROM_S <= in_cycle < CLUTCH_UNTIL_S
     if not held:

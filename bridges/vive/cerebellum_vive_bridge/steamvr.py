@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Optional
+from typing import Any
 
 from cerebellum_vive_bridge.pose import Hand, Pose, Sample, pose_from_matrix
 from cerebellum_vive_bridge.source import SourceLostError
@@ -39,9 +39,7 @@ class HandChoice:
 class SteamVrSource:
     """Raises SourceLostError while SteamVR is not there."""
 
-    def __init__(
-        self, choices: Optional[dict[str, HandChoice]] = None, module: Optional[ModuleType] = None
-    ) -> None:
+    def __init__(self, choices: dict[str, HandChoice] | None = None, module: ModuleType | None = None) -> None:
         self._openvr: Any = module if module is not None else load_openvr()
         self._choices = choices or {}
         try:
@@ -54,7 +52,7 @@ class SteamVrSource:
         self._poses = (self._openvr.TrackedDevicePose_t * self._openvr.k_unMaxTrackedDeviceCount)()
         self._event = self._openvr.VREvent_t()
         self._devices: list[DeviceInfo] = []
-        self._looked_s: Optional[float] = None
+        self._looked_s: float | None = None
 
     def read(self) -> Sample:
         openvr = self._openvr
@@ -68,13 +66,8 @@ class SteamVrSource:
         if self._looked_s is None or now_s - self._looked_s >= LOOK_S:
             self._looked_s = now_s
             self._devices = self.devices()
-        hands = [
-            hand
-            for name in ("left", "right")
-            for hand in [self._hand(name)]
-            if hand is not None
-        ]
-        return Sample(device_time_ms=device_time_ms, hands=hands, head=self._head())
+        hands = [hand for name in ("left", "right") for hand in [self._hand(name)] if hand is not None]
+        return Sample(device_time_ms=device_time_ms, hands=hands)
 
     def devices(self) -> list[DeviceInfo]:
         """Controllers, trackers and the headset that SteamVR knows now."""
@@ -122,7 +115,7 @@ class SteamVrSource:
         except Exception:
             return f"device-{index}"
 
-    def _device_for(self, hand: str, what: str) -> Optional[DeviceInfo]:
+    def _device_for(self, hand: str, what: str) -> DeviceInfo | None:
         choice = self._choices.get(hand, HandChoice())
         serial = choice.pose if what == "pose" else choice.buttons or choice.pose
         if serial:
@@ -136,7 +129,7 @@ class SteamVrSource:
         others = [one for one in controllers if one.role != ""]
         return free[0] if hand == "right" and len(free) == 1 and not others else None
 
-    def _hand(self, name: str) -> Optional[Hand]:
+    def _hand(self, name: str) -> Hand | None:
         holder = self._device_for(name, "pose")
         if holder is None:
             return None
@@ -149,14 +142,14 @@ class SteamVrSource:
             return Hand(name, tracked=tracked, pose=pose)
         return self._with_buttons(name, tracked, pose, state)
 
-    def _state(self, device: Optional[DeviceInfo]) -> Any:
+    def _state(self, device: DeviceInfo | None) -> Any:
         """Buttons of a device that is connected; whoever cannot say that it is pressed is not pressing."""
         if device is None or not self._poses[device.index].bDeviceIsConnected:
             return None
         ok, state = self._system.getControllerState(device.index)
         return state if ok else None
 
-    def _with_buttons(self, name: str, tracked: bool, pose: Optional[Pose], state: Any) -> Hand:
+    def _with_buttons(self, name: str, tracked: bool, pose: Pose | None, state: Any) -> Hand:
         openvr = self._openvr
 
         def is_pressed(button: int) -> bool:
@@ -182,13 +175,6 @@ class SteamVrSource:
             and raw.bPoseIsValid
             and raw.eTrackingResult == self._openvr.TrackingResult_Running_OK
         )
-
-    def _head(self) -> Optional[Pose]:
-        headset = next((one for one in self._devices if one.kind == "headset"), None)
-        if headset is None:
-            return None
-        raw = self._poses[headset.index]
-        return pose_from_matrix(_rows(raw)) if self._is_tracked(raw) else None
 
 
 def load_openvr() -> ModuleType:
