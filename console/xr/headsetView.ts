@@ -33,6 +33,8 @@ const DISTANCE_M = 1.5;
 const BELOW_EYES_M = 0.15;
 /** In passthrough the board stands this far to the left of straight ahead, where the robot is [rad]. */
 const ASIDE_RAD = 0.75;
+/** The panel is seen nearly from the front. */
+const ANISOTROPY = 4;
 const MARKS_MAX = 60;
 const GRIP_RADIUS_M = 0.025;
 /** Thinner than the finger, so that the bones are seen rather than a glove. */
@@ -54,9 +56,10 @@ export class HeadsetView {
   #drawn = "";
   #isPlaced = false;
 
-  constructor(isPassthrough: boolean, nowMs: () => number) {
+  /** @param isDrawnBySoftware where a computer without a headset draws, smoothness costs more than it gives */
+  constructor(isPassthrough: boolean, isDrawnBySoftware: boolean, nowMs: () => number) {
     this.#isPassthrough = isPassthrough;
-    this.renderer = new WebGLRenderer({ antialias: true, alpha: isPassthrough });
+    this.renderer = new WebGLRenderer({ antialias: !isDrawnBySoftware, alpha: isPassthrough });
     this.renderer.xr.enabled = true;
     this.renderer.xr.setReferenceSpaceType("local-floor");
     this.picture = new CameraPicture(nowMs);
@@ -68,7 +71,7 @@ export class HeadsetView {
     this.#panelTexture = new CanvasTexture(canvas);
     this.#panelTexture.colorSpace = SRGBColorSpace;
     this.#panelTexture.minFilter = LinearMipmapLinearFilter;
-    this.#panelTexture.anisotropy = this.renderer.capabilities.getMaxAnisotropy();
+    this.#panelTexture.anisotropy = isDrawnBySoftware ? 1 : ANISOTROPY;
 
     const panel = new Mesh(
       new PlaneGeometry(PANEL_WIDTH_M, PANEL_HEIGHT_M),

@@ -68,7 +68,7 @@ class ImmersiveRun {
     this.#options = options;
     const nowMs = () => options.clock.nowMs();
     this.#worn = new HeadsetSession({ ...options, nowMs });
-    this.#view = new HeadsetView(options.mode === "immersive-ar", nowMs);
+    this.#view = new HeadsetView(options.mode === "immersive-ar", options.beforeFrame !== undefined, nowMs);
     document.body.append(this.#view.renderer.domElement);
   }
 
