@@ -50,6 +50,8 @@ const LIMITS_LOOK_MS = 1000;
 const CONNECTIONS_MAX = 256;
 const HEADER_BYTES_MAX = 8192;
 const PAIR_BYTES_MAX = 1024;
+/** Begins with one slash: two would lead to another host. */
+const FOLDER_WITHOUT_SLASH = /^(\/[A-Za-z0-9_-]+)+$/;
 const JSON_TYPE = "application/json";
 
 export class GatewayServer {
@@ -195,7 +197,7 @@ export class GatewayServer {
     if (path === "/health") return json(response, 200, { ok: true });
     const prefix = [...this.#handlers.keys()].find((one) => path.startsWith(one));
     if (prefix !== undefined) return this.#serve(this.#handlers.get(prefix)!, request, response, path, query);
-    if (/\/[^./]+$/.test(path)) return send(response, 308, { location: `${encodeURI(path)}/` }, "");
+    if (FOLDER_WITHOUT_SLASH.test(path)) return send(response, 308, { location: `${path}/` }, "");
     const page = await readPage(this.#options.pages, path, request.headers["if-none-match"]);
     send(response, page.status, page.headers, method === "HEAD" ? "" : page.body);
   }
