@@ -13,10 +13,12 @@ import { invariant } from "../../core/errors.js";
 import { TRACKED_RANGE_M } from "../../core/teleop/pose.js";
 import type { ArmBody } from "../../kinematics/armBody.js";
 import { ArmChain } from "../../kinematics/chain.js";
+import { ArmClearances } from "../../kinematics/clearances.js";
 import { quatFromRotation, rotationFromQuat } from "../../kinematics/pose.js";
 import { Reach } from "../../kinematics/reach.js";
 import { HELD, ResolvedRate } from "../../kinematics/resolvedRate.js";
 import { turnBetween, turnBy } from "../../kinematics/rotationVector.js";
+import { ToolDepth } from "../../kinematics/toolDepth.js";
 import { TOOL_POINT_FLANGE_M, type Vector3, XARM7_JOINTS } from "../../kinematics/xarm7.js";
 import type { MappingConfig } from "./config.js";
 import { GripperControl } from "./gripperControl.js";
@@ -62,15 +64,23 @@ const POSTURE_SPEED_RAD_PER_S = 0.3;
 /** Further inside of the servo's box and above its table than the servo asks for [m]. */
 const WORKSPACE_MARGIN_M = 0.004;
 
+/** The same for the elbow and other parts, which the servo leads past a corner on a slightly other way than we do. */
+const ARM_MARGIN_M = 0.012;
 /** Smaller corrections are not worth a word [m]. */
 const NOTICED_M = 1e-4;
 
+/** While the tool trails by less than this, nobody needs to hear of speeds [m, rad]. */
+const TRAILS_M = 0.01;
+const TRAILS_RAD = 0.1;
+
+const SPEEDS = HELD.toolSpeed | HELD.jointSpeed | HELD.jointAcceleration;
 const WORDS: readonly (readonly [bit: number, word: string])[] = [
   [HELD.singularity, "singularity"],
   [HELD.toolSpeed, "tool speed"],
   [HELD.jointSpeed, "joint speed"],
   [HELD.jointAcceleration, "joint acceleration"],
-  [HELD.clearance, "clearance"],
+  [HELD.workspace, "workspace"],
+  [HELD.selfCollision, "self-collision"],
 ];
 
 export function createHandMapping(options: HandMappingOptions): HandMapping {
@@ -109,6 +119,8 @@ class ArmFollowsHand implements HandMapping {
   readonly #targetRad: Float64Array;
   readonly #limitedBy: string[] = [];
   readonly #out: { -readonly [K in keyof MappingStep]: MappingStep[K] };
+  readonly #depth: ToolDepth | undefined;
+  #floorM = Number.NEGATIVE_INFINITY;
   #leadS = 0;
   #isFirst = true;
   #isEngaged = false;
@@ -117,7 +129,14 @@ class ArmFollowsHand implements HandMapping {
   /** How far the source's clock is ahead of ours since engage. */
   #clockMs = 0;
 
-  constructor({ config, limits, workspace, toolPointM = TOOL_POINT_FLANGE_M }: HandMappingOptions) {
+  constructor({
+    config,
+    limits,
+    workspace,
+    toolPointM = TOOL_POINT_FLANGE_M,
+    body,
+    selfCollisionMarginM = 0,
+  }: HandMappingOptions) {
     const joints = XARM7_JOINTS.length;
     invariant(limits.positionMinRad.length === joints, "the mapping's arm has seven joints");
     this.#config = config;
@@ -126,6 +145,7 @@ class ArmFollowsHand implements HandMapping {
     this.translationScale = config.translationScale;
     this.rotationScale = config.rotationScale;
     this.#reach = new Reach(toolPointM);
+    this.#depth = body === undefined ? undefined : new ToolDepth(body, toolPointM);
     this.#filter = new PoseFilter(config.filter);
     this.#gripper = new GripperControl(config.gripper);
     this.#rate = new ResolvedRate(
@@ -147,6 +167,7 @@ class ArmFollowsHand implements HandMapping {
         postureSpeedMaxRadPerS: POSTURE_SPEED_RAD_PER_S,
       },
       new ArmChain(XARM7_JOINTS, toolPointM),
+      clearancesOf(workspace, body, selfCollisionMarginM),
     );
     this.#jointWords = limits.jointNames.map((_, joint) => `joint ${joint + 1} limit`);
     this.#targetRad = new Float64Array(joints);
@@ -210,16 +231,27 @@ class ArmFollowsHand implements HandMapping {
     this.#wantedQuat.set(this.#askedQuat);
     rotationOf(this.#wantedQuat, this.#wantedRotation);
     this.#keepInWorkspace();
-    if (this.#reach.bringWithin(this.#wantedM, this.#wantedRotation)) this.#limitedBy.push("reach");
+    if (this.#reach.bringWithin(this.#wantedM, this.#wantedRotation)) this.#say("reach");
     for (let axis = 0; axis < 3; axis++) this.#movedM[axis] = this.#wantedM[axis]! - this.#beforeM[axis]!;
     turnBetween(this.#beforeQuat, this.#wantedQuat, this.#movedRad);
     this.#rate.step(this.#wantedM, this.#wantedRotation, this.#movedM, this.#movedRad, periodS);
     this.#targetRad.set(this.#rate.positionRad);
-    for (const [bit, word] of WORDS) if ((this.#rate.held & bit) !== 0) this.#limitedBy.push(word);
-    for (let joint = 0; joint < this.#targetRad.length; joint++)
-      if (this.#rate.atLimit[joint] === 1) this.#limitedBy.push(this.#jointWords[joint]!);
+    this.#sayWhatHeld();
     this.#tell();
     return out;
+  }
+
+  #sayWhatHeld(): void {
+    const { errorM, errorRad, atLimit } = this.#rate;
+    const trails = errorM > TRAILS_M || errorRad > TRAILS_RAD;
+    const held = trails ? this.#rate.held : this.#rate.held & ~SPEEDS;
+    for (const [bit, word] of WORDS) if ((held & bit) !== 0) this.#say(word);
+    for (let joint = 0; joint < atLimit.length; joint++)
+      if (atLimit[joint] === 1) this.#say(this.#jointWords[joint]!);
+  }
+
+  #say(word: string): void {
+    if (!this.#limitedBy.includes(word)) this.#limitedBy.push(word);
   }
 
   #startHand(): void {
@@ -289,13 +321,13 @@ class ArmFollowsHand implements HandMapping {
       this.#askedQuat.set(this.#toolQuat);
       turnBy(this.#askedQuat, this.#turn, leashRad / gapRad);
     }
-    if (gapM > leashM || gapRad > leashRad) this.#limitedBy.push("leash");
+    if (gapM > leashM || gapRad > leashRad) this.#say("leash");
   }
 
   #measureBox({ minM, maxM, tableM, tableMarginM = 0 }: MappingWorkspace): void {
+    this.#floorM = tableM + tableMarginM + WORKSPACE_MARGIN_M;
     for (let axis = 0; axis < 3; axis++) {
-      const floorM = axis === 2 ? Math.max(minM[axis]!, tableM + tableMarginM) : minM[axis]!;
-      this.#boxMinM[axis] = floorM + WORKSPACE_MARGIN_M;
+      this.#boxMinM[axis] = minM[axis]! + WORKSPACE_MARGIN_M;
       this.#boxMaxM[axis] = maxM[axis]! - WORKSPACE_MARGIN_M;
     }
   }
@@ -306,13 +338,14 @@ class ArmFollowsHand implements HandMapping {
     const { toolM } = this.#rate.chain;
     let isOutside = false;
     for (let axis = 0; axis < 3; axis++) {
-      const least = Math.min(this.#boxMinM[axis]!, toolM[axis]!);
+      const floorM = axis === 2 ? this.#floorM + (this.#depth?.below(this.#wantedRotation) ?? 0) : -Infinity;
+      const least = Math.min(Math.max(this.#boxMinM[axis]!, floorM), toolM[axis]!);
       const most = Math.max(this.#boxMaxM[axis]!, toolM[axis]!);
       const at = this.#wantedM[axis]!;
       this.#wantedM[axis] = Math.min(most, Math.max(least, at));
       if (Math.abs(this.#wantedM[axis]! - at) > NOTICED_M) isOutside = true;
     }
-    if (isOutside) this.#limitedBy.push("workspace");
+    if (isOutside) this.#say("workspace");
   }
 
   #tell(): void {
@@ -321,6 +354,23 @@ class ArmFollowsHand implements HandMapping {
     for (let i = 0; i < 4; i++) quatXyzw[i] = this.#wantedQuat[i]!;
     this.#out.gapM = distance(this.#wantedM, this.#rate.chain.toolM);
   }
+}
+
+function clearancesOf(
+  workspace: MappingWorkspace | undefined,
+  body: ArmBody | undefined,
+  apartM: number,
+): ArmClearances | undefined {
+  if (workspace === undefined || body === undefined) return undefined;
+  const { minM, maxM, tableM, tableMarginM = 0 } = workspace;
+  return new ArmClearances(body, {
+    minM,
+    maxM,
+    floorM: tableM + tableMarginM,
+    apartM,
+    toolMarginM: WORKSPACE_MARGIN_M - NOTICED_M,
+    armMarginM: ARM_MARGIN_M,
+  });
 }
 
 const distance = (one: Float64Array, other: Float64Array): number =>
