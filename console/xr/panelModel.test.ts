@@ -66,6 +66,17 @@ describe("the band says what is and what to do", () => {
     expect(band(change).advice).toMatch(advice);
   });
 
+  it.each([
+    [
+      "Wake the controller; release the clutch and press it again",
+      "It slept. Wake the controller. Let go of the grip, then squeeze the grip again",
+    ],
+    ["Release the clutch and press it again", "It slept. Let go of the grip, then squeeze the grip again"],
+  ])("says once what to do with the clutch: %s", (remedy, advice) => {
+    const slept = { code: "HAND_GONE", happened: "It slept", remedy };
+    expect(band({ status: { ...TELEOP, state: "latched", why: slept } }).advice).toBe(advice);
+  });
+
   it("moving, held and lost have tones of their own", () => {
     const tones = (["ready", "engaged", "latched"] as const).map(
       (state) => band({ status: { ...TELEOP, state } }).tone,

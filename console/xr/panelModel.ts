@@ -54,6 +54,15 @@ export function panelModel(input: PanelInput): PanelModel {
   return { band: bandOf(input), strip: stripOf(input), rows: rowsOf(input) };
 }
 
+/** The daemon's words for every source say last what these words say for the hands at hand. */
+const ENDING = /[;,]? ?release the clutch and press it again$/i;
+
+function heldBecause(why: Refusal | null): string {
+  if (why === null) return "It was stopped";
+  const remedy = why.remedy.replace(ENDING, "");
+  return remedy === "" ? why.happened : `${why.happened}. ${remedy}`;
+}
+
 const squeeze = (usesHands: boolean): string =>
   usesHands ? "pinch thumb and index finger" : "squeeze the grip";
 const letGo = (usesHands: boolean): string => (usesHands ? "Open your fingers" : "Let go of the grip");
@@ -79,7 +88,7 @@ function bandOf(input: PanelInput): PanelModel["band"] {
       return {
         tone: "warn",
         title: "Held",
-        advice: `${status.why === null ? "It was stopped" : sentence(status.why)}. ${letGo(usesHands)}, then ${squeeze(usesHands)} again`,
+        advice: `${heldBecause(status.why)}. ${letGo(usesHands)}, then ${squeeze(usesHands)} again`,
       };
     default:
       return readyBand(status, usesHands);

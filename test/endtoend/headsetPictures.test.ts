@@ -17,9 +17,9 @@ const HELD = {
   state: "latched",
   limitedBy: [] as string[],
   why: {
-    code: "UNTRACKED",
-    happened: "The headset does not see the controller",
-    remedy: "Hold it where the headset can see it",
+    code: "NOT_TRACKED",
+    happened: "The source does not vouch for the pose",
+    remedy: "Bring the hand back into view of the cameras; release the clutch and press it again",
   },
 } satisfies Partial<TeleopStatus>;
 
