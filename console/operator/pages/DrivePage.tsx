@@ -1,6 +1,6 @@
 /** Everything that somebody needs who moves the arm or watches it move. */
 import "./drive.css";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { CameraView } from "../parts/CameraView.js";
 import { DriveKeys } from "../parts/DriveKeys.js";
 import { EpisodeCard } from "../parts/EpisodeCard.js";
@@ -17,12 +17,19 @@ export function DrivePage() {
   const welcome = useValue(app.welcome);
   const [large, setLarge] = useState(0);
   const robot = welcome?.robots[0];
+  useEffect(() => {
+    app.drive.isShown = true;
+    return () => {
+      app.drive.isShown = false;
+      app.drive.release("another page was opened");
+    };
+  }, [app]);
   const cameras = welcome?.cameras ?? [];
   const first = cameras[large] ?? cameras[0];
   return (
     <div class="drive">
       <h1 class="unseen">Drive</h1>
-      <div class="cameras">
+      <div class={cameras.length === 2 ? "cameras two" : "cameras"}>
         {first !== undefined && <CameraView key={first.camera} camera={first} />}
         {cameras.length > 1 && (
           <div class="others">

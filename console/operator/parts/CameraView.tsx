@@ -7,7 +7,7 @@ import { useApp, useWant } from "../state/context.js";
 
 const RATE_HZ = 10;
 /** A person sees a picture stand still after about so long; the camera's own limit is for policies. */
-const OLD_MS_MIN = 400;
+const OLD_MS_MIN = 500;
 const CHECK_MS = 150;
 
 interface CameraViewProps {
@@ -50,7 +50,8 @@ export function CameraView({ camera, isSmall = false, onClick }: CameraViewProps
     };
   }, [app, index]);
 
-  const isOld = ageMs !== undefined && ageMs > Math.max(OLD_MS_MIN, 2 * camera.ageMsMax);
+  const isOld =
+    ageMs !== undefined && ageMs > Math.max(OLD_MS_MIN, 2 * camera.ageMsMax) + (isSmall ? 200 : 0);
   const word = ageMs === undefined ? "no picture yet" : isOld ? "old picture" : "";
   return (
     <figure class={word === "" ? "camera" : "camera old"} data-camera={name}>

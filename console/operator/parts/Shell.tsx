@@ -30,14 +30,15 @@ export function Shell() {
   const app = useApp();
   const page = useRoute();
   const isKnown = useValue(app.welcome) !== undefined;
-  const isOld = useValue(app.isTelemetryOld) || useValue(app.linkState) !== "open";
+  const isOpen = useValue(app.linkState) === "open";
+  const isOld = useValue(app.isTelemetryOld) || !isOpen;
   const Page = PAGES[page];
   return (
     <div class="shell">
       <Rail page={page} />
       <TopBar />
       <Banners />
-      <main class={isOld && isKnown ? "content old" : "content"} tabIndex={-1}>
+      <main class={isOld && isKnown ? "content old" : "content"} tabIndex={-1} inert={!isOpen}>
         {isKnown && <Page key={page} />}
       </main>
       <Toasts />

@@ -10,7 +10,7 @@ const USE_THE_REAL_ONE = "Use the emergency stop of the robot itself";
 function words(report: StopReport): { text: string; isBad: boolean } {
   switch (report.kind) {
     case "none":
-      return { text: "Brakes by software. No emergency stop.", isBad: false };
+      return { text: "A stop by software, not an emergency stop", isBad: false };
     case "sent":
       return { text: "Stop sent …", isBad: false };
     case "acknowledged":

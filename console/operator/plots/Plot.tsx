@@ -100,7 +100,9 @@ export function Plot({ pacer, title, unit, series, heightPx, scale = 1, fromZero
   return (
     <section class="card plot" aria-label={title}>
       <div class="spread">
-        <h3>{title}</h3>
+        <h3>
+          {title} <span class="quiet">[{unit}]</span>
+        </h3>
         <ul class="readout">
           {series.map(({ key, words, colour, dash }, index) => (
             <li key={key}>
@@ -125,7 +127,6 @@ export function Plot({ pacer, title, unit, series, heightPx, scale = 1, fromZero
               </b>
             </li>
           ))}
-          <li class="quiet">{unit}</li>
         </ul>
       </div>
       <div ref={place} class="canvas" style={{ height: `${heightPx}px` }} data-points="0" />

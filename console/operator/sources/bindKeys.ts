@@ -23,7 +23,8 @@ export function bindKeys(app: OperatorApp, { onLetter }: PageKeys): void {
         drive.keyboard.release();
         return;
       }
-      if (drive.isDriving.current && drive.source.current === "keyboard" && drive.keyboard.keyDown(event)) {
+      const drives = drive.isShown && drive.isDriving.current && drive.source.current === "keyboard";
+      if (drives && drive.keyboard.keyDown(event)) {
         event.preventDefault();
         return;
       }

@@ -31,6 +31,8 @@ export class DriveControl {
   /** Why the last hold ended, other than by the operator's hand. */
   readonly letGoWhy = new Value("");
   readonly isDriving = new Value(false);
+  /** Cameras and keys are on the screen: nobody drives an arm from another page. */
+  isShown = false;
   readonly keyboard: KeyboardSource;
   readonly pad: PadSource;
   readonly gamepad: GamepadSource;

@@ -111,8 +111,14 @@ export class RobotScene {
     this.#controls.addEventListener("change", () => this.#want());
     this.#controls.update();
     this.setColours(colours);
-    // Everything is compiled now: the first motion must not be the moment in which the page stands still.
-    this.#renderer.compile(this.#scene, this.#camera);
+    this.#warmUp();
+  }
+
+  /** Draws everything once while nobody drives: compiling shaders makes a page stand still, and that lets go of the arm. */
+  #warmUp(): void {
+    this.#target.visible = true;
+    this.#renderer.render(this.#scene, this.#camera);
+    this.#target.visible = false;
   }
 
   setColours({ ground, line, body, accent }: SceneColours): void {

@@ -1,0 +1,169 @@
+/** Driving from the console's page in a real browser: nothing moves that is not held. */
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { sleepMs } from "../../core/clock.js";
+import { systemClock } from "../../launch/systemClock.js";
+import { CHROMIUM_PATH, launchBrowser } from "../support/browser.js";
+import { type FakeGateway, startFakeGateway } from "../support/fakeGateway.js";
+
+const PATIENCE = { timeout: 20_000, interval: 30 };
+const pause = (ms: number) => sleepMs(systemClock, ms);
+
+let browser: Browser;
+let gateway: FakeGateway;
+let context: BrowserContext;
+let page: Page;
+
+const clutches = () => gateway.poses.map(({ hands }) => hands[0]!.clutch);
+const placeM = () => gateway.poses.at(-1)!.hands[0]!.pose!.positionM;
+
+/** Holds until poses flow. On a busy machine the page may stand still and let go by itself: then it is pressed again. */
+async function hold(...keys: string[]): Promise<void> {
+  await vi.waitFor(async () => {
+    for (const key of [...keys].reverse()) await page.keyboard.up(key);
+    await page.keyboard.up("Shift");
+    gateway.forget();
+    await page.keyboard.down("Shift");
+    for (const key of keys) await page.keyboard.down(key);
+    await pause(150);
+    expect(clutches().filter((clutch) => clutch === 1).length).toBeGreaterThan(2);
+    expect(clutches().at(-1)).toBe(1);
+  }, PATIENCE);
+}
+
+/** The clutch was said to be open, and nothing follows. */
+async function expectLetGo(): Promise<void> {
+  await vi.waitFor(() => expect(clutches().at(-1)).toBe(0), PATIENCE);
+  gateway.forget();
+  await pause(400);
+  expect(gateway.poses).toEqual([]);
+}
+
+beforeAll(async () => {
+  if (CHROMIUM_PATH !== undefined) browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+describe.skipIf(CHROMIUM_PATH === undefined)("driving from the page", () => {
+  beforeEach(async () => {
+    gateway = await startFakeGateway({ cameras: false });
+    context = await browser.newContext({ viewport: { width: 1366, height: 768 } });
+    page = await context.newPage();
+    // Without a GPU the view in three dimensions would take the time that holding a key needs.
+    await page.addInitScript(() => {
+      const { prototype } = (
+        globalThis as unknown as { HTMLCanvasElement: { prototype: { getContext: unknown } } }
+      ).HTMLCanvasElement;
+      prototype.getContext = () => null;
+    });
+    await page.goto(gateway.consoleUrl);
+    await page.getByRole("button", { name: "Drive the arm" }).click();
+    await page.locator('[data-teleop="ready"]').waitFor();
+  });
+  afterEach(async () => {
+    await context.close();
+    await gateway.close();
+    expect(gateway.malformed).toEqual([]);
+  });
+
+  it("sends poses only while Shift is held, and the last one says that it is not", async () => {
+    await page.keyboard.down("KeyW");
+    await pause(300);
+    expect(gateway.poses).toEqual([]);
+    await page.keyboard.up("KeyW");
+    await hold("KeyW");
+    const [first] = gateway.poses;
+    expect(first).toMatchObject({ source: "keyboard", space: "base", visibility: "visible" });
+    expect(first!.hands[0]!.clutch).toBe(0);
+    expect(placeM()[0]).toBeGreaterThan(first!.hands[0]!.pose!.positionM[0]);
+    await page.locator('[data-teleop="engaged"]').waitFor();
+    await page.keyboard.up("Shift");
+    await expectLetGo();
+    await page.keyboard.up("KeyW");
+  });
+
+  it.each([
+    [
+      "the window loses the focus",
+      () => page.evaluate(() => (globalThis as unknown as EventTarget).dispatchEvent(new Event("blur"))),
+    ],
+    ["STOP is pressed", () => page.keyboard.press("Escape")],
+    ["another page is opened", () => page.locator('.rail a[href="#/signals"]').click()],
+    ["the page hangs", () => page.evaluate(hang, 600)],
+    ["teleoperation is given back", () => page.getByRole("button", { name: "Give the arm back" }).click()],
+    [
+      "somebody else has taken it",
+      async () => gateway.setTeleop({ operator: "headset quest3", state: "ready" }),
+    ],
+    ["a field takes what is typed", () => page.getByLabel("Note").pressSequentially("W")],
+  ] as const)("lets go when %s, while the keys stay down", async (_, happens) => {
+    await hold("KeyW");
+    await happens();
+    await expectLetGo();
+  });
+
+  it("needs a new press after it let go", async () => {
+    await hold("KeyE");
+    await page.evaluate(hang, 600);
+    await expectLetGo();
+    await page.getByText(/Let go: the page stood still/).waitFor();
+    await hold("KeyE");
+    expect(placeM()[2]).toBeGreaterThan(gateway.poses[0]!.hands[0]!.pose!.positionM[2]);
+  });
+
+  it("a lost connection ends it: after it the arm must be taken again", async () => {
+    await hold("KeyW");
+    gateway.dropConnections();
+    await page.locator("[data-connection]").waitFor({ state: "detached", timeout: 20_000 });
+    gateway.forget();
+    await pause(300);
+    expect(gateway.poses).toEqual([]);
+    gateway.world.operator = "";
+    gateway.setTeleop({ operator: "", state: "off" });
+    await page.getByRole("button", { name: "Drive the arm" }).click();
+    await page.locator('[data-teleop="ready"]').waitFor();
+  });
+
+  it("a finger on a pad is a clutch", async () => {
+    const pad = (await page.locator('[data-pad="move"]').boundingBox())!;
+    const [x, y] = [pad.x + pad.width / 2, pad.y + pad.height / 2];
+    await vi.waitFor(async () => {
+      await page.mouse.up();
+      gateway.forget();
+      await page.mouse.move(x, y);
+      await page.mouse.down();
+      await page.mouse.move(x, y - 50);
+      await pause(200);
+      expect(clutches().filter((clutch) => clutch === 1).length).toBeGreaterThan(2);
+    }, PATIENCE);
+    expect(placeM()[0]).toBeGreaterThan(gateway.poses[0]!.hands[0]!.pose!.positionM[0]);
+    // Also outside the pad: the pointer is captured.
+    await page.mouse.move(x, y - 300);
+    await page.mouse.up();
+    await expectLetGo();
+  });
+
+  it("the gripper's key toggles it from where it stands", async () => {
+    await hold("KeyQ");
+    const before = gateway.poses.at(-1)!.hands[0]!.gripper;
+    expect(before).toBeCloseTo(1 - 0.055 / 0.08, 3);
+    await page.keyboard.press("KeyG");
+    await vi.waitFor(() => expect(gateway.poses.at(-1)!.hands[0]!.gripper).toBe(1), PATIENCE);
+  });
+
+  it("a key that was held for driving labels no episode", async () => {
+    await page.keyboard.press("r");
+    await page.locator('[data-recorder="recording"]').waitFor();
+    await hold("KeyS");
+    await page.keyboard.up("Shift");
+    await page.keyboard.up("KeyS");
+    await page.keyboard.press("KeyS");
+    await pause(300);
+    expect(gateway.world.recording).toBeDefined();
+  });
+});
+
+/** Runs in the page: nothing else does meanwhile. */
+function hang(ms: number): void {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs);
+}
