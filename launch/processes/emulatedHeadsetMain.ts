@@ -36,6 +36,8 @@ const FIGURE = [
   { halfM: 0.05, rateHz: 0.17 },
 ] as const;
 const READY_MS = 5000;
+const LOOK_MS = 50;
+const LATCHES_TOLD_MAX = 10;
 const ATTEMPTS_MAX = 10;
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -56,6 +58,10 @@ const headset = new EmulatedHeadset({
 /** Number and monotonic time of each pose that was sent. */
 let sent: [seq: number, atNs: string][] = [];
 let latches: string[] = [];
+let latched = 0;
+let before = "";
+let kept: Promise<void> = Promise.resolve();
+const released = new AbortController();
 let figureFromMs = Number.NaN;
 
 function poseAt(sinceMs: number): TrackedPose {
@@ -67,7 +73,7 @@ function poseAt(sinceMs: number): TrackedPose {
 }
 
 /** As a person does it: whatever goes wrong, release and press again. */
-async function engage(): Promise<void> {
+async function press(): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     headset.setButtons(HAND, { squeeze: 0 });
     await headset.untilStatus(({ state, alignment }) => state === "ready" && alignment !== "none", READY_MS);
@@ -80,9 +86,15 @@ async function engage(): Promise<void> {
     if (state === "engaged") break;
     if (attempt === ATTEMPTS_MAX) throw new Error(`latched at each of ${attempt} attempts: ${why?.happened}`);
   }
-  sent = [];
-  latches = [];
-  figureFromMs = systemClock.nowMs();
+}
+
+/** Until the next command: a latch is told, and the hand goes on. */
+async function keepEngaged(signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const state = headset.status?.state;
+    if (state === "latched" || state === "ready") await press();
+    await sleepMs(systemClock, LOOK_MS, signal);
+  }
 }
 
 try {
@@ -101,7 +113,11 @@ try {
       headset.setController(HAND, poseAt(systemClock.nowMs() - figureFromMs));
   });
   headset.onStatus(({ state, why }) => {
-    if (state === "latched" && why !== null) latches.push(`${why.code}: ${why.happened}`);
+    if (state === "latched" && before !== "latched" && why !== null) {
+      latched++;
+      if (latches.length < LATCHES_TOLD_MAX) latches.push(`${why.code}: ${why.happened}`);
+    }
+    before = state;
   });
   await headset.connect(config.origin, token, { robot: config.robot });
   await sleepMs(systemClock, 200);
@@ -110,11 +126,16 @@ try {
   for (let line = await read(); line !== undefined; line = await read()) {
     const command = Command.parse(line);
     if (command.do === "engage") {
-      await engage();
+      await press();
+      [sent, latches, latched] = [[], [], 0];
+      figureFromMs = systemClock.nowMs();
+      kept = keepEngaged(released.signal);
       answer({ ok: true });
     } else {
+      released.abort();
+      await kept;
       headset.setButtons(HAND, { squeeze: 0 });
-      answer({ ok: true, sent, latches: [...new Set(latches)], status: headset.status });
+      answer({ ok: true, sent, latches, latched });
       await headset.request({ do: "revokeDevice", device }).catch(() => {});
     }
   }

@@ -4,8 +4,11 @@
  */
 import { describe, expect, it } from "vitest";
 import { liveOnce } from "../../test/support/teleop/proofLife.js";
+import { MappingConfig } from "./config.js";
+import { createHandMapping } from "./handMapping.js";
 import { FakeMapping } from "./testing.js";
 
+const config = MappingConfig.parse({});
 const LIVES = Number(process.env.TELEOP_LIVES ?? 60);
 const SEED = Number(process.env.TELEOP_SEED ?? 20261127);
 
@@ -20,7 +23,8 @@ describe("whatever happens between hand and robot", () => {
       const figures = await liveOnce({
         seed: SEED + life,
         seconds: 4,
-        createMapping: () => new FakeMapping(),
+        createMapping: (limits) =>
+          life % 2 === 0 ? createHandMapping({ config, limits }) : new FakeMapping(),
       });
       engagements += figures.engagements;
       movedRad += figures.movedRad;

@@ -1,11 +1,13 @@
 /**
- * `sh launch/setup/campaign.sh teleop [LIVES] [SEED] [MAPPING]`: random lives of a teleoperation session over a real
- * servo on a simulated clock, judged by the setpoints that reach the device. MAPPING is `arm` (the real one, the
- * default) or `joints` (a hand's axes are joints, so that joints move as fast as they may). Fails at the first broken
- * rule, with its seed.
+ * `sh launch/setup/campaign.sh teleop [LIVES] [SEED]`: random lives of a teleoperation session over a real servo on a
+ * simulated clock, judged by the setpoints that reach the device. Every other life has the arm's own mapping; in the
+ * rest a hand's axes are joints, so that joints are driven as fast as they may go. Fails at the first broken rule, with
+ * its seed.
  */
 import { argv, stdout } from "node:process";
 import { systemClock } from "../../launch/systemClock.js";
+import { MappingConfig } from "../../runtime/teleop/config.js";
+import { createHandMapping } from "../../runtime/teleop/handMapping.js";
 import { FakeMapping } from "../../runtime/teleop/testing.js";
 import { type LifeFigures, liveOnce } from "../support/teleop/proofLife.js";
 
@@ -13,6 +15,7 @@ const LIVES = 10_000;
 const SEED = 1;
 const SECONDS = 4;
 const TOLD_EVERY = 500;
+const config = MappingConfig.parse({});
 
 const [lives = LIVES, seed = SEED] = argv.slice(2, 4).map(Number);
 
@@ -39,7 +42,11 @@ let total: LifeFigures | undefined;
 for (let life = 0; life < lives; life++) {
   total = add(
     total,
-    await liveOnce({ seed: seed + life, seconds: SECONDS, createMapping: () => new FakeMapping() }),
+    await liveOnce({
+      seed: seed + life,
+      seconds: SECONDS,
+      createMapping: (limits) => (life % 2 === 0 ? createHandMapping({ config, limits }) : new FakeMapping()),
+    }),
   );
   if ((life + 1) % TOLD_EVERY === 0)
     stdout.write(`${life + 1} lives, ${total.engagements} engagements, no rule broken\n`);
