@@ -2,6 +2,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { CerebellumError, errorText } from "../core/errors.js";
 import { DEFAULT_CELL } from "./cell/default.js";
+import { declareCalibrate } from "./commands/calibrateCommands.js";
 import { declareEpisodes } from "./commands/episodes/commands.js";
 import { declareRecord } from "./commands/recordCommands.js";
 
@@ -154,6 +155,7 @@ function buildProgram(): Command {
       (await import("./commands/pair.js")).pair(options),
     );
 
+  declareCalibrate(program, cellOption, json);
   declareRecord(program, cellOption, json);
 
   program

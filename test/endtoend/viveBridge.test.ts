@@ -6,8 +6,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
+import { openTrackerStore } from "../../calibration/store.js";
+import { frameDifferenceDeg } from "../../calibration/trackerSolver.js";
 import { repositoryRootUrl } from "../../core/entry.js";
 import { PoseMessage } from "../../core/teleop/pose.js";
+import { multiplyQuat } from "../../kinematics/pose.js";
+import { calibrationDialogue } from "../../launch/commands/calibrate.js";
+import { joinGateway } from "../../launch/commands/gatewayProgram.js";
+import { systemClock } from "../../launch/systemClock.js";
 import { GatewayConfig } from "../../runtime/gateway/config.js";
 import { mqttTopics, StateMessage } from "../../runtime/gateway/mqtt/topics.js";
 import type { GatewayClient, GatewayPart, PoseArrival } from "../../runtime/gateway/part.js";
@@ -154,6 +160,49 @@ describe.skipIf(!hasBridgePython)("the Vive bridge", () => {
     expect(arrivals[0]!.pose.seq).toBeGreaterThan(lastSeq + 90);
     expect(isInOrder(arrivals.map(({ pose }) => pose.seq))).toBe(true);
     expect(running.said).toMatch(/Disconnected from/);
+  });
+
+  it("calibrates by its scripted strokes and the terminal's dialogue, at any heading of the room", async () => {
+    const HEADING_DEG = 40;
+    const where = await places();
+    const gateway = await begin(where);
+    const env = { CEREBELLUM_VIVE_TOKEN: await gateway.token("operator", "vive-1") };
+    bridge(
+      [
+        ...["--simulate", "strokes", "--heading-deg", String(HEADING_DEG), "--device", "vive-1"],
+        ...["--topics", topics.root.slice(0, -1), "--url", `mqtt://127.0.0.1:${where.mqttPort}`],
+        ...["--config", join(where.folder, "none.json")],
+      ],
+      env,
+    );
+    const program = await joinGateway(gateway.origin, await gateway.code(), "calibrate", systemClock);
+    cleanups.push(() => program.close());
+    // As in the script: each stroke is 1 s still, 1.5 s of motion, 1 s still, and back.
+    const at = (stroke: number, fromS: number, untilS: number) =>
+      until(() => {
+        const timeS = (arrivals.at(-1)?.pose.deviceTimeMs ?? 0) / 1000;
+        const inLegS = timeS % 5;
+        return Math.floor(timeS / 5) % 3 === stroke && inLegS >= fromS && inLegS <= untilS;
+      }).toBe(true);
+    let entered = 0;
+    const printed: string[] = [];
+    const result = await calibrationDialogue("vive-1", {
+      ask: program.ask,
+      line: async () => {
+        const [stroke, isEnd] = [Math.floor(entered / 2), entered % 2 === 1];
+        if (++entered <= 6) await at(stroke, isEnd ? 2.6 : 0.1, isEnd ? 3.3 : 0.7);
+        return "y";
+      },
+      print: (text) => printed.push(text),
+      progress: () => {},
+      clock: systemClock,
+    });
+    expect(result, printed.join("\n")).toMatchObject({ kept: true });
+    const stored = openTrackerStore(gateway.setup.calibrationFolder).frameOf("vive-1");
+    const half = (-HEADING_DEG * Math.PI) / 360;
+    const truth = multiplyQuat([0.5, -0.5, -0.5, 0.5], [0, Math.sin(half), 0, Math.cos(half)]);
+    expect(frameDifferenceDeg(stored!.frame.quatBaseTracker, truth)).toBeLessThan(0.5);
+    expect(stored!.sha256).toBe(result.sha256);
   });
 
   it("says why a token is refused", async () => {
