@@ -42,6 +42,9 @@ export class RequestRefused extends Error {
 
 const PING_MS = 1000;
 const REQUEST_MS_MAX = 70_000;
+/** A network that is gone closes nothing: whoever says nothing for so long, not even a pong, is not there. */
+const SILENT_MS_MAX = 3500;
+const WELCOME_MS_MAX = 8000;
 const RECONNECT_MS_MIN = 250;
 const RECONNECT_MS_MAX = 4000;
 /** A pose is dropped rather than queued behind so many bytes. */
@@ -71,6 +74,9 @@ export class GatewayLink {
   #waitMs = RECONNECT_MS_MIN;
   #closed = false;
   #stopPings: (() => void) | undefined;
+  #stopWaiting: (() => void) | undefined;
+  /** Since when a ping waits for any sign of life; timers of a page in the background may rest for a minute. */
+  #askedMs: number | undefined;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -112,6 +118,9 @@ export class GatewayLink {
       onClose: () => this.#onClose(socket),
     });
     this.#socket = socket;
+    this.#stopWaiting = this.#options.clock.after(WELCOME_MS_MAX, () => {
+      if (this.#welcome === undefined) this.#giveUp(socket);
+    });
   }
 
   close(): void {
@@ -182,16 +191,25 @@ export class GatewayLink {
     });
   }
 
+  /** A socket on a dead network may take minutes to close. */
+  #giveUp(socket: PageSocket): void {
+    if (socket !== this.#socket) return;
+    this.#onClose(socket);
+    socket.close();
+  }
+
   #write(message: ClientMessage): void {
     if (this.#socket?.isOpen === true) this.#socket.send(JSON.stringify(message));
   }
 
   #takeBytes(bytes: Uint8Array): void {
+    this.#askedMs = undefined;
     const frame = decodeCameraFrame(bytes);
     if (frame !== undefined) for (const listener of this.#frameListeners) listener(frame);
   }
 
   #take(text: string): void {
+    this.#askedMs = undefined;
     const parsed = ServerMessage.safeParse(JSON.parse(text));
     if (!parsed.success) {
       this.#options.onMisfit?.(`reload the page after an update: ${parsed.error.message}`);
@@ -225,7 +243,14 @@ export class GatewayLink {
   }
 
   #ping(): void {
-    this.#write({ kind: "ping", id: ++this.#pingId, clientTimeMs: this.#options.clock.nowMs() });
+    const socket = this.#socket;
+    const nowMs = this.#options.clock.nowMs();
+    if (socket !== undefined && nowMs - (this.#askedMs ?? nowMs) > SILENT_MS_MAX) {
+      this.#giveUp(socket);
+      return;
+    }
+    this.#askedMs ??= nowMs;
+    this.#write({ kind: "ping", id: ++this.#pingId, clientTimeMs: nowMs });
   }
 
   /** Half the round trip each way is the best that two clocks can be compared by (RFC 5905, section 8). */
@@ -242,6 +267,9 @@ export class GatewayLink {
     if (socket !== this.#socket) return;
     this.#stopPings?.();
     this.#stopPings = undefined;
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
+    this.#askedMs = undefined;
     this.#socket = undefined;
     this.#welcome = undefined;
     this.#roundTrips.length = 0;

@@ -97,13 +97,24 @@ export class HeadsetWire {
   answerer: Answerer = () => undefined;
   welcome: ServerMessage = WELCOME;
   bufferedBytes = 0;
+  /** Every address that was opened. */
+  readonly urls: string[] = [];
+  isReachable = true;
+  /** Hears, and says nothing. */
+  isMute = false;
+  /** One way of a message, with `sleep` [ms]. */
+  wayMs = 0;
+  sleep: (ms: number) => Promise<unknown> = () => Promise.resolve();
+  serverNowMs: () => number = () => 5000;
   #events: SocketEvents | undefined;
   #isOpen = false;
 
-  readonly openSocket: OpenSocket = (_url, events) => {
+  readonly openSocket: OpenSocket = (url, events) => {
+    this.urls.push(url);
     this.#events = events;
-    this.#isOpen = true;
-    queueMicrotask(() => events.onOpen());
+    this.#isOpen = this.isReachable;
+    const isReachable = this.isReachable;
+    queueMicrotask(() => (isReachable ? events.onOpen() : events.onClose()));
     const isOpen = () => this.#isOpen;
     const buffered = () => this.bufferedBytes;
     return {
@@ -126,7 +137,11 @@ export class HeadsetWire {
   }
 
   tell(message: ServerMessage): void {
-    if (this.#isOpen) this.#events?.onText(JSON.stringify(message));
+    if (this.#isOpen && !this.isMute) this.#events?.onText(JSON.stringify(message));
+  }
+
+  tellBytes(bytes: Uint8Array): void {
+    if (this.#isOpen) this.#events?.onBytes(bytes);
   }
 
   tellTeleop(status: Partial<TeleopStatus>): void {
@@ -147,6 +162,7 @@ export class HeadsetWire {
   #hear(message: ClientMessage): void {
     this.said.push(message);
     if (message.kind === "hello") queueMicrotask(() => this.tell(this.welcome));
+    if (message.kind === "ping") void this.#pong(message.id, message.clientTimeMs);
     if (message.kind !== "request") return;
     const refusal = this.answerer(message.request);
     queueMicrotask(() =>
@@ -156,5 +172,12 @@ export class HeadsetWire {
           : { kind: "refusal", id: message.id, ok: false, ...refusal },
       ),
     );
+  }
+
+  async #pong(id: number, clientTimeMs: number): Promise<void> {
+    await this.sleep(this.wayMs);
+    const serverTimeMs = this.serverNowMs();
+    await this.sleep(this.wayMs);
+    this.tell({ kind: "pong", id, clientTimeMs, serverTimeMs });
   }
 }
