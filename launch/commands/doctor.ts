@@ -6,6 +6,7 @@ import { formatReport, runDoctor } from "../doctor/doctor.js";
 import { gatherFacts } from "../doctor/gather.js";
 import { describeTiming, judgeTiming, runTimingTest, type TimingVerdict } from "../doctor/timing.js";
 import type { TimingResult } from "../processes/timingMain.js";
+import { stateFolder } from "../runFolder.js";
 import { systemClock } from "../systemClock.js";
 import { printer, writeJson } from "./output.js";
 
@@ -58,10 +59,11 @@ async function checks(options: DoctorCommandOptions, cell: CellConfig): Promise<
         ),
   );
   const metricsPorts = cell.metrics === undefined ? [] : [{ name: "metrics", port: cell.metrics.port }];
-  const ports = [...robotPorts, ...metricsPorts];
+  const ports = [...robotPorts, ...metricsPorts, ...gatewayPorts(cell)];
   const report = await runDoctor({
     clock: systemClock,
     ports,
+    ...(cell.gateway === "off" ? {} : { consoleState: stateFolder(cell.name) }),
     ...(cell.ros.domainId === undefined ? {} : { domainId: cell.ros.domainId }),
   });
   printer(options.json)(formatReport(report));
@@ -73,4 +75,14 @@ async function checks(options: DoctorCommandOptions, cell: CellConfig): Promise<
       "Follow the remedies above",
     );
   }
+}
+
+function gatewayPorts({ gateway }: CellConfig): { name: string; port: number }[] {
+  if (gateway === "off") return [];
+  const { port, mqtt, foxglove } = gateway;
+  return [
+    { name: "console", port },
+    ...(mqtt !== "off" && mqtt.broker === "embedded" ? [{ name: "mqtt", port: mqtt.port }] : []),
+    ...(foxglove === "off" ? [] : [{ name: "foxglove", port: foxglove.port }]),
+  ];
 }

@@ -35,6 +35,7 @@ const GOOD: MachineFacts = {
   servoProcesses: [],
   diskFreeBytes: 20_000 * MIB,
   clock: { stepMs: 0.4, year: 2026, ntpSynchronized: "yes" },
+  console: { pagesBuilt: true, certificateDaysLeft: 300 },
   ports: [],
   portsInUse: [],
   staleLocks: [],
@@ -105,6 +106,10 @@ const CASES: readonly (readonly [string, Partial<MachineFacts>, CheckLevel])[] =
   ["Clock", { clock: { stepMs: 0, year: 1970, ntpSynchronized: undefined } }, "missing"],
   ["Clock", { clock: { stepMs: 0, year: 2026, ntpSynchronized: "no" } }, "weak"],
   ["Clock", { clock: { stepMs: undefined, year: 2026, ntpSynchronized: undefined } }, "ok"],
+  ["Console", { console: undefined }, "ok"],
+  ["Console", { console: { pagesBuilt: true, certificateDaysLeft: undefined } }, "ok"],
+  ["Console", { console: { pagesBuilt: true, certificateDaysLeft: -3 } }, "ok"],
+  ["Console", { console: { pagesBuilt: false, certificateDaysLeft: 300 } }, "missing"],
   ["Ports of the cell", { portsInUse: [{ name: "arm.commandPort", port: 18502 }] }, "weak"],
 ];
 

@@ -233,6 +233,20 @@ export const CHECKS: readonly Check[] = [
     },
   },
   {
+    name: "Console",
+    expected: "pages that are built",
+    remedy: "Run ./cerebellum prepare, which builds them",
+    judge: ({ console }) => {
+      if (console === undefined) return ok("this cell has no gateway");
+      if (!console.pagesBuilt) return missing("the pages are not built");
+      const days = console.certificateDaysLeft;
+      if (days === undefined) return ok("pages built; the certificate is made at the next start");
+      return ok(
+        `pages built; certificate ${days > 0 ? `good for ${days} days` : "expired: renewed at the next start"}`,
+      );
+    },
+  },
+  {
     name: "Ports of the cell",
     expected: "free, unless this cell is running",
     remedy: "If no cell is running, find who listens (ss -ltnp) or give the cell other ports",

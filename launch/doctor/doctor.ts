@@ -8,6 +8,8 @@ export interface DoctorOptions {
   readonly clock: Clock;
   /** TCP ports that the cell will listen on, on this host. */
   readonly ports?: readonly PortQuestion[];
+  /** State folder of a cell with a gateway; absent without one. */
+  readonly consoleState?: string;
   /** The cell's ROS domain, when its file names one. */
   readonly domainId?: number;
   /** Defaults to this process's own. */

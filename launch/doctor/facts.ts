@@ -41,6 +41,12 @@ export interface ServoProcessFacts {
   readonly swapBytes: number;
 }
 
+export interface ConsoleFacts {
+  readonly pagesBuilt: boolean;
+  /** Of the certificate that is kept; undefined when there is none, or it cannot be read. */
+  readonly certificateDaysLeft: number | undefined;
+}
+
 export interface MachineFacts {
   readonly nodeVersion: string;
   readonly python: Answer;
@@ -67,6 +73,8 @@ export interface MachineFacts {
   readonly servoProcesses: readonly ServoProcessFacts[];
   readonly diskFreeBytes: number;
   readonly clock: ClockFacts;
+  /** Of a cell with a gateway; undefined without one. */
+  readonly console: ConsoleFacts | undefined;
   readonly ports: readonly PortQuestion[];
   readonly portsInUse: readonly PortQuestion[];
   /** Lock folders of set-up whose holder is gone. */

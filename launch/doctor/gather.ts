@@ -1,5 +1,6 @@
 /** Reads the machine for the doctor. It changes nothing, and no single unreadable thing ends it. */
 import { execFile } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { delimiter, join } from "node:path";
@@ -7,11 +8,13 @@ import { fileURLToPath } from "node:url";
 import { type Clock, nsToMs, sleepMs } from "../../core/clock.js";
 import { repositoryRootUrl } from "../../core/entry.js";
 import { errorText } from "../../core/errors.js";
+import { CERTIFICATE_FILE } from "../../runtime/gateway/certificate.js";
 import { threadsOf } from "../realtime.js";
 import type { DoctorOptions } from "./doctor.js";
 import type {
   Answer,
   ClockFacts,
+  ConsoleFacts,
   MachineFacts,
   PortQuestion,
   ServoProcessFacts,
@@ -30,6 +33,7 @@ import {
 
 const PROGRAM_MS_MAX = 10_000;
 const CLOCK_WINDOW_MS = 200;
+const MS_PER_DAY = 86_400_000;
 const SHARED_MEMORY_FOLDER = "/dev/shm";
 
 /** Stamps that set-up leaves (launch/setup/keys.sh), by step. */
@@ -79,10 +83,25 @@ export async function gatherFacts(options: DoctorOptions): Promise<MachineFacts>
     servoProcesses: gatherServoProcesses(),
     diskFreeBytes: freeBytes(root),
     clock,
+    console: options.consoleState === undefined ? undefined : gatherConsole(root, options),
     ports,
     portsInUse: portsInUse(ports),
     staleLocks: [join(root, ".cerebellum/prepare.lock")].filter(isStaleLock),
   };
+}
+
+function gatherConsole(root: string, { consoleState = "", clock }: DoctorOptions): ConsoleFacts {
+  const certificate = readText(join(consoleState, CERTIFICATE_FILE));
+  let certificateDaysLeft: number | undefined;
+  try {
+    if (certificate !== undefined) {
+      const leftMs = Date.parse(new X509Certificate(certificate).validTo) - nsToMs(clock.epochNs());
+      certificateDaysLeft = Math.floor(leftMs / MS_PER_DAY);
+    }
+  } catch {
+    // Not a certificate: the gateway replaces it.
+  }
+  return { pagesBuilt: existsSync(join(root, "dist/pages/index.html")), certificateDaysLeft };
 }
 
 /** Runs a program; its first line when it ended well, else the last line of its complaint. */

@@ -31,6 +31,8 @@ export interface Certificate extends TlsIdentity {
   daysLeft(epochMs: number): number;
 }
 
+/** In the cell's state folder. */
+export const CERTIFICATE_FILE = "gateway.cert.pem";
 const MS_PER_DAY = 86_400_000;
 /** Apple's and some Android browsers refuse certificates of more days than this. */
 export const VALID_DAYS = 397;
@@ -72,7 +74,7 @@ export class CertificateKeeper {
   constructor(options: KeeperOptions) {
     this.#options = options;
     this.#keyPath = join(options.folder, "gateway.key.pem");
-    this.#certificatePath = join(options.folder, "gateway.cert.pem");
+    this.#certificatePath = join(options.folder, CERTIFICATE_FILE);
   }
 
   /** The one that is kept, or a new one when that is of no use any more, which is said. */
