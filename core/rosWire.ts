@@ -82,6 +82,21 @@ class Cursor {
     this.offset += 8 * count;
     return values;
   }
+  f64(): number {
+    this.#align(8);
+    this.offset += 8;
+    return this.#view.getFloat64(this.offset - 8, true);
+  }
+  float32s(): number[] {
+    const count = this.#count(4);
+    this.offset += 4 * count;
+    return Array.from({ length: count }, (_, i) =>
+      this.#view.getFloat32(this.offset - 4 * (count - i), true),
+    );
+  }
+  int32s(): number[] {
+    return Array.from({ length: this.#count(4) }, () => this.i32());
+  }
   stamp(): EpochNs {
     return fromRosTime(this.i32(), this.u32());
   }
@@ -115,6 +130,37 @@ export const readImage = (bytes: Uint8Array): Parsed<ImageView> =>
       throw new RangeError(`${data.length} bytes of pixels, expected ${stepBytes} x ${heightPx}`);
     }
     return { stampNs, frameId, widthPx, heightPx, encoding, stepBytes, data };
+  });
+
+export interface PoseStampedView {
+  readonly stampNs: EpochNs;
+  readonly frameId: string;
+  readonly positionM: readonly [number, number, number];
+  readonly quatXyzw: readonly [number, number, number, number];
+}
+
+/** geometry_msgs/msg/PoseStamped. Numbers are as they came: also such as are not finite. */
+export const readPoseStamped = (bytes: Uint8Array): Parsed<PoseStampedView> =>
+  parse(bytes, "PoseStamped", (cursor) => {
+    const stampNs = cursor.stamp();
+    const frameId = cursor.string();
+    const f64 = () => cursor.f64();
+    return { stampNs, frameId, positionM: [f64(), f64(), f64()], quatXyzw: [f64(), f64(), f64(), f64()] };
+  });
+
+export interface JoyView {
+  readonly stampNs: EpochNs;
+  readonly axes: readonly number[];
+  /** 1 = held. */
+  readonly buttons: readonly number[];
+}
+
+/** sensor_msgs/msg/Joy. */
+export const readJoy = (bytes: Uint8Array): Parsed<JoyView> =>
+  parse(bytes, "Joy", (cursor) => {
+    const stampNs = cursor.stamp();
+    cursor.string();
+    return { stampNs, axes: cursor.float32s(), buttons: cursor.int32s() };
   });
 
 /** The size that a sensor_msgs/msg/CameraInfo declares. */

@@ -280,6 +280,13 @@ export class Daemon {
       servo: (robot) => this.keeper(robot).commander,
       onFrame: (camera, image, receivedNs, bytes) => this.#takeFrame(camera, image, receivedNs, bytes),
       onShutdown: () => this.shutdownRequested.abort(),
+      poses:
+        cell.gateway === "off"
+          ? undefined
+          : {
+              onPose: (pose, receivedNs) => this.gateway?.pose(pose, receivedNs),
+              onMalformed: (device, why) => this.gateway?.malformedPose(device, why),
+            },
       recorder: this.#recorder,
       feed: this.#feed,
       onDiagnostics: (items) => this.#gateway?.takeDiagnostics(items),

@@ -1,4 +1,5 @@
 /** All of a cell that ROS sees: the daemon's node, one set of topics for each robot, the cameras' subscriptions. */
+import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { Clock, MonotonicNs } from "../../core/clock.js";
 import type { CerebellumError } from "../../core/errors.js";
@@ -11,6 +12,7 @@ import {
   subscribeCamera,
 } from "../../runtime/ros/cameraSubscription.js";
 import { type DaemonNode, startDaemonNode } from "../../runtime/ros/daemonNode.js";
+import { type RosPoseListener, RosPoseSource, subscribePoseSource } from "../../runtime/ros/poseSource.js";
 import { subscribeTopics, tapPublishers } from "../../runtime/ros/rawTopics.js";
 import { offerRecorder } from "../../runtime/ros/recorderNode.js";
 import type { RosRuntime } from "../../runtime/ros/rosRuntime.js";
@@ -30,6 +32,8 @@ export interface RosSideOptions {
   readonly servo: (robot: string) => ServoClient;
   readonly onFrame: (camera: string, image: ImageView, receivedNs: MonotonicNs, bytes: Uint8Array) => void;
   readonly onShutdown: () => void;
+  /** Hears trackers that come over ROS; absent in a cell without a gateway. */
+  readonly poses?: RosPoseListener | undefined;
   /** Absent in a cell that never records. */
   readonly recorder: RecorderHost | undefined;
   /** What Foxglove clients of the gateway get; absent in a cell without it. */
@@ -86,6 +90,12 @@ export function startRosSide(options: RosSideOptions): RosSide {
         isActive: () => daemonNode.lifecycle() === "active",
       }),
     );
+  }
+  if (options.poses !== undefined) {
+    for (const config of cell.teleop.rosSources) {
+      const source = new RosPoseSource(config, randomUUID().slice(0, 8), options.poses);
+      undo.push(subscribePoseSource(daemonNode.node, source, config, clock));
+    }
   }
   return {
     daemonNode,

@@ -26,7 +26,7 @@ export interface GatewayClient {
   /** Shown to people, for instance "headset quest3". */
   readonly name: string;
   readonly role: Role;
-  readonly kind: "console" | "headset" | "program" | "mqtt";
+  readonly kind: "console" | "headset" | "program" | "mqtt" | "ros";
   /** Bytes that the client has not taken yet; what may be dropped is not sent above `DROP_ABOVE_BYTES`. */
   readonly bufferedBytes: number;
   readonly closed: AbortSignal;

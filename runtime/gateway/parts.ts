@@ -1,5 +1,6 @@
 /** The parts of a gateway, in the order in which they hear of clients and poses. */
 
+import { rosTrackersPart } from "../teleop/rosTrackersPart.js";
 import { teleopPart } from "../teleop/teleopPart.js";
 import { calibrationPart } from "./calibrationPart.js";
 import { cameraPart } from "./cameraPart.js";
@@ -14,6 +15,7 @@ import { telemetryPart } from "./telemetryPart.js";
 
 export const PART_FACTORIES: readonly PartFactory[] = [
   teleopPart,
+  rosTrackersPart,
   calibrationPart,
   mqttPart,
   telemetryPart,

@@ -32,6 +32,8 @@ const REPORT_MS = 250;
 /** A tracker that became the operator by its clutch gives it back by its silence. */
 const SILENT_MS_MAX = 10_000;
 const SNAPSHOT_EVERY_TICKS = 1;
+/** These have no page to take it on. */
+const WITHOUT_PAGE: readonly GatewayClient["kind"][] = ["mqtt", "ros"];
 
 export interface TeleopParts {
   readonly createMapping: (robot: string, limits: ArmLimits) => HandMapping;
@@ -131,7 +133,7 @@ export class TeleopDesk implements GatewayPart {
   }
 
   onPose({ client, pose, receivedNs }: PoseArrival): void {
-    if (this.#operation === undefined && client.kind === "mqtt") this.#takeByClutch(client, pose);
+    if (this.#operation === undefined && WITHOUT_PAGE.includes(client.kind)) this.#takeByClutch(client, pose);
     const operation = this.#operation;
     if (operation?.client !== client) return;
     const receivedMs = nsToMs(receivedNs);
