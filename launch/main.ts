@@ -268,9 +268,18 @@ function buildProgram(): Command {
     );
   program
     .command("bench")
-    .description("measure: servo, stop, policy, encoder, camera, recorder or teleop")
+    .description("measure: servo, stop, policy, encoder, camera, recorder, teleop or console")
     .addArgument(
-      new Argument("<what>").choices(["servo", "stop", "policy", "encoder", "camera", "recorder", "teleop"]),
+      new Argument("<what>").choices([
+        "servo",
+        "stop",
+        "policy",
+        "encoder",
+        "camera",
+        "recorder",
+        "teleop",
+        "console",
+      ]),
     )
     .addOption(cellOption())
     .option("--seconds <n>", "how long", positiveInteger, 30)

@@ -27,6 +27,7 @@ export async function bench(what: string, options: BenchOptions): Promise<void> 
   else if (what === "camera") await benchCamera(options);
   else if (what === "recorder") await benchRecorderCommand(options);
   else if (what === "teleop") await benchTeleopCommand(options);
+  else if (what === "console") await benchConsoleCommand(options);
   else await benchPolicy(options);
 }
 
@@ -66,6 +67,16 @@ async function benchTeleopCommand(options: BenchOptions): Promise<void> {
   for (const line of describeTeleopBench(result)) print(line);
   writeJson(options.json, result);
   requireTeleopBars(result);
+}
+
+async function benchConsoleCommand(options: BenchOptions): Promise<void> {
+  const { benchConsole, describeConsoleBench, requireCheapConsole } = await import("./benchConsole.js");
+  const print = printer(options.json);
+  const { cell, seconds } = options;
+  const result = await benchConsole({ cell, seconds, onProgress: print });
+  for (const line of describeConsoleBench(result)) print(line);
+  writeJson(options.json, result);
+  requireCheapConsole(result);
 }
 
 /** Counts the wrist camera's frames while the policy runs, as in use. */

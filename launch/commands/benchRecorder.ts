@@ -6,7 +6,7 @@
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { addNs, type Clock, type MonotonicNs, msToNs, sleepMs } from "../../core/clock.js";
+import { sleepMs } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import { EpisodeReader } from "../../episodes/episodeReader.js";
@@ -19,6 +19,7 @@ import { loadCell } from "../cell/load.js";
 import type { CellConfig } from "../cell/schema.js";
 import type { Daemon } from "../daemon/daemon.js";
 import { JsonChild } from "../rig/jsonChild.js";
+import { swing } from "../rig/swing.js";
 import { stateFolder } from "../runFolder.js";
 import { enableOrFail, withDaemon } from "./running.js";
 
@@ -27,9 +28,6 @@ const TASK = "bench";
 /** Without recording, for comparison: this share of the time. */
 const BASELINE_SHARE = 0.3;
 const WARM_UP_MS = 4000;
-const SWING_RAD = 0.4;
-const SWING_PERIOD_S = 8;
-const COMMAND_PERIOD_MS = 100;
 
 export interface RecorderBenchOptions {
   readonly cell: string;
@@ -206,28 +204,6 @@ async function phase(
     cpuShare: (cpu.user + cpu.system) / 1e6 / spentS,
   };
 }
-
-/** Leads the first joint to and fro, so that ticks have something to say. */
-async function swing(daemon: Daemon, robot: string, signal: AbortSignal): Promise<void> {
-  const servo = await daemon.connectCommander(robot, "bench");
-  try {
-    const lease = await servo.acquireLease("bench");
-    const homeRad = [...servo.latest()!.positionRad];
-    for (let step = 0; !signal.aborted && !lease.lost.aborted; step++) {
-      const phaseRad = (2 * Math.PI * step * COMMAND_PERIOD_MS) / (1000 * SWING_PERIOD_S);
-      lease.command({
-        positionRad: [homeRad[0]! + SWING_RAD * Math.sin(phaseRad), ...homeRad.slice(1)],
-        expiresNs: expiry(daemon.clock),
-      });
-      await sleepMs(daemon.clock, COMMAND_PERIOD_MS, signal);
-    }
-    lease.release();
-  } finally {
-    await servo.close();
-  }
-}
-
-const expiry = (clock: Clock): MonotonicNs => addNs(clock.nowNs(), msToNs(5 * COMMAND_PERIOD_MS));
 
 async function inspect(folder: string, robot: string, cell: CellConfig, images: ImageStorage) {
   const episode = await EpisodeReader.open(folder);

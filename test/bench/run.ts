@@ -23,6 +23,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   policy: ["bench", "policy", "--seconds", "60"],
   camera: ["bench", "camera", "--seconds", "300"],
   recorder: ["bench", "recorder", "--seconds", "600"],
+  console: ["bench", "console", "--seconds", "150"],
   encoder: ["bench", "encoder", "--seconds", "60"],
   export: ["dist/test/bench/exportBench.js"],
   evaluate: ["evaluate", "reach-block"],
