@@ -99,6 +99,17 @@ describe("the camera part", () => {
     await part.close!();
   });
 
+  it("makes no picture that nobody would take", async () => {
+    const { part, show, services } = await started();
+    const hung = new FakeClient();
+    hung.bufferedBytes = 100_000;
+    part.onSubscribe!(hung, wanting({ cameras: [{ camera: "wrist", rateHz: 10 }] }));
+    await show(1, 1, 1);
+    expect(hung.offered).toEqual([]);
+    expect(services.skippedPictures.get("wrist")).toBe(1);
+    await part.close!();
+  });
+
   it("shows no picture of an earlier time to whoever comes back", async () => {
     const { part, show, clock } = await started();
     const client = new FakeClient();

@@ -8,7 +8,13 @@ import { errorText } from "../../core/errors.js";
 import { encodeCameraFrame } from "../../core/gateway/cameraFrame.js";
 import type { ClientMessage } from "../../core/gateway/client.js";
 import { type Frame, FrameReader } from "../policy/frameSlots.js";
-import type { GatewayClient, GatewayPart, PartFactory, PartServices } from "./part.js";
+import {
+  DROP_ABOVE_BYTES,
+  type GatewayClient,
+  type GatewayPart,
+  type PartFactory,
+  type PartServices,
+} from "./part.js";
 import { toJpeg } from "./pictures.js";
 import { RateGate } from "./rateGrid.js";
 
@@ -109,6 +115,12 @@ class CameraPart implements GatewayPart {
     const due = [...watchers.values()].filter(({ gate }) => gate.isDue(nowNs));
     if (due.length === 0) return;
     for (const { gate } of due) gate.pass(nowNs);
+    const skip = (count: number) =>
+      skippedPictures.set(camera.camera, (skippedPictures.get(camera.camera) ?? 0) + count);
+    // A picture that nobody will take is not made: a page that hangs costs nothing.
+    const able = due.filter(({ client }) => client.bufferedBytes <= DROP_ABOVE_BYTES);
+    if (able.length < due.length) skip(due.length - able.length);
+    if (able.length === 0) return;
     let jpeg: Uint8Array;
     try {
       jpeg = await toJpeg(frame, setup.gateway.camera);
@@ -123,9 +135,6 @@ class CameraPart implements GatewayPart {
       ageMs: nsToMs(clock.epochNs() - frame.stampNs),
       jpeg,
     });
-    for (const { client } of due) {
-      if (client.closed.aborted || client.offer(picture)) continue;
-      skippedPictures.set(camera.camera, (skippedPictures.get(camera.camera) ?? 0) + 1);
-    }
+    for (const { client } of able) if (!client.closed.aborted && !client.offer(picture)) skip(1);
   }
 }
