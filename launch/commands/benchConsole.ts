@@ -23,7 +23,7 @@ const CAMERAS = ["left", "middle", "right"] as const;
 const TELEMETRY_HZ = 30;
 const WARM_UP_MS = 3000;
 /** A page loads, pairs and draws its first pictures. */
-const OPEN_MS_MAX = 20_000;
+const OPEN_MS_MAX = 60_000;
 /** Of one core. */
 const CPU_SHARE_MAX = 0.15;
 const CHROMIUM = [process.env.CHROMIUM_PATH, "/usr/bin/chromium", "/usr/bin/chromium-browser"];
