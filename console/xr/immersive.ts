@@ -36,7 +36,8 @@ const HAND_COLOURS = { engaged: 0x35c46b, latched: 0xf2b233, other: 0x8fb4d8 } a
 export async function runImmersive(options: ImmersiveOptions): Promise<void> {
   const session = await navigator.xr!.requestSession(options.mode, {
     requiredFeatures: ["local-floor"],
-    optionalFeatures: ["hand-tracking"],
+    // three draws into a projection layer where the browser has them.
+    optionalFeatures: ["hand-tracking", "layers"],
   });
   const run = new ImmersiveRun(session, options);
   const ended = new Promise<void>((resolve) => session.addEventListener("end", () => resolve()));

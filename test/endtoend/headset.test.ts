@@ -192,6 +192,18 @@ describe.skipIf(CHROMIUM_PATH === undefined || !hasPages)("the headset's page", 
     await page.waitForFunction(`window.cerebellumHeadset.lastPulse("right") !== undefined`);
   });
 
+  it("leaves the view again, gives teleoperation back, and enters with the room in view", async () => {
+    await openPaired(page, stage);
+    await enterVr(page, stage);
+    await until(() => teleopState() === "ready");
+    await page.evaluate(`window.cerebellumHeadset.xrDevice.activeSession.end()`);
+    await page.locator("#enter-ar:enabled").waitFor();
+    await until(() => teleopState() === "off");
+    const { session } = stage.newest();
+    await page.locator("#enter-ar").click();
+    await until(() => stage.newest().session !== session && stage.newest().visibility === "visible");
+  });
+
   it("shows the camera's newest picture", async () => {
     const large = await freshPage(browser, 640, 400);
     await openPaired(large, stage);
