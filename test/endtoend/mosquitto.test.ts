@@ -31,7 +31,7 @@ class Mosquitto {
   #child: ChildProcess | undefined;
 
   constructor(readonly port: number) {
-    const acl = readFileSync(join(SAMPLE, "acl"), "utf8").replaceAll("xarm7-cell", "test");
+    const acl = readFileSync(join(SAMPLE, "acl"), "utf8").replaceAll("xarm7_cell", "test");
     writeFileSync(join(this.folder, "acl"), acl, { mode: 0o600 });
     const file = join(this.folder, "passwords");
     writeFileSync(file, "", { mode: 0o600 });

@@ -1,6 +1,6 @@
 /** The real bridge, the real gateway, real sockets; only SteamVR and the robot are played. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -76,8 +76,22 @@ describe.skipIf(!hasBridgePython)("the Vive bridge", () => {
     const where = await places();
     const gateway = await begin(where);
     const settings = join(where.folder, "bridge.json");
-    const pairing = bridge(["pair", `${gateway.origin}/#pair=${await gateway.code()}`, "--config", settings]);
+    // Over TLS, as from another computer: the certificate is the gateway's own, and the bridge keeps to it.
+    const origin = gateway.origin.replace("http:", "https:");
+    const pairing = bridge(["pair", `${origin}/#pair=${await gateway.code()}`, "--config", settings]);
     expect(await pairing.ended, pairing.said).toBe(0);
+    const { fingerprint } = gateway.ofKind("ready")[0]!;
+    const plain = fingerprint!.replaceAll(":", "").toLowerCase();
+    expect(JSON.parse(readFileSync(settings, "utf8"))).toMatchObject({
+      url: `wss://127.0.0.1:${gateway.port}/mqtt`,
+      topics: topics.root.slice(0, -1),
+      device: "vive",
+      fingerprint: plain,
+    });
+    const other = bridge(["--config", settings, "--simulate", "still", "--fingerprint", "00".repeat(32)]);
+    expect(await other.ended).toBe(2);
+    expect(other.said).toMatch(/shows a certificate with SHA-256 [0-9a-f]{64}; paired was 0000/);
+    expect(arrivals).toEqual([]);
     const running = bridge(["--config", settings, "--simulate", "circle"]);
     await until(() => arrivals.length).toBeGreaterThan(200);
     running.signal("SIGTERM");

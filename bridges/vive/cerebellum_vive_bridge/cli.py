@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="send poses until interrupted")
     run.add_argument("--url", help="the broker, such as wss://robot.local:8443/mqtt or mqtt://robot.local:1884")
-    run.add_argument("--topics", help="PREFIX/CELL, such as cerebellum/xarm7-lab")
+    run.add_argument("--topics", help="PREFIX/CELL, such as cerebellum/xarm7_lab")
     run.add_argument("--device", help="this bridge's name, as it was paired")
     run.add_argument("--username", help="on an external broker; the device's name when left out")
     run.add_argument("--token-file", help="file with the token of pairing, or a broker's password")
