@@ -34,7 +34,7 @@ vitest_project() {
 }
 
 trainer_lint() {
-  .trainer/venv/bin/python -m ruff check trainer && .trainer/venv/bin/python -m ruff format --check trainer
+  .trainer/venv/bin/python -m ruff check trainer bridges && .trainer/venv/bin/python -m ruff format --check trainer bridges
 }
 
 trainer_tests() {
