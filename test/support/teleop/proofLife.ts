@@ -8,6 +8,7 @@ import type { ArmLimits } from "../../../core/arm.js";
 import { asMonotonicNs } from "../../../core/clock.js";
 import type { PoseMessage } from "../../../core/teleop/pose.js";
 import { Random } from "../../../lab/world/random.js";
+import type { ServoSnapshot } from "../../../runtime/servo/api.js";
 import { PERIOD_MS, ServoBench } from "../../../runtime/servo/testing.js";
 import { TeleopConfig } from "../../../runtime/teleop/config.js";
 import type { HandMapping } from "../../../runtime/teleop/mapping.js";
@@ -50,6 +51,22 @@ export interface LifeOptions {
   readonly seed: number;
   readonly seconds: number;
   readonly createMapping: (limits: ArmLimits) => HandMapping;
+}
+
+/** Ten thousand lives would spend their time on copies of snapshots that nobody reads. */
+function servoWithoutCopies(): ServoInProcess {
+  const bench = new ServoBench();
+  let newest: ServoSnapshot | undefined;
+  bench.servo.attach({
+    broadcastSnapshot: (snapshot) => {
+      newest = snapshot;
+    },
+    broadcastEvent: () => {},
+    broadcastInfo: () => {},
+    leaseLost: (peerId, epoch, reason) => void bench.lost.push({ peerId, epoch, reason }),
+    snapshotsDropped: () => 0,
+  });
+  return new ServoInProcess(bench, () => newest!);
 }
 
 /** What the air between hand and daemon is like, for a while. */
@@ -97,7 +114,7 @@ type LifeEvent = (typeof EVENTS)[number];
 class Life {
   readonly figures: LifeFigures;
   readonly #random: Random;
-  readonly #servo = new ServoInProcess(new ServoBench());
+  readonly #servo = servoWithoutCopies();
   readonly #session: TeleopSession;
   readonly #source = new PoseSource();
   readonly #options: LifeOptions;
@@ -109,7 +126,8 @@ class Life {
   #freezeUntilMs = 0;
   #clockAheadMs = 0;
   #velocityM: [number, number, number] = [0, 0, 0];
-  #states: string[] = [];
+  /** State of the session after each tick, by its time [ms]. */
+  readonly #stateAt = new Map<number, string>();
   #told = "";
 
   constructor(options: LifeOptions) {
@@ -150,7 +168,6 @@ class Life {
     await bench.toHolding();
     this.#session.open();
     await this.#servo.run(20);
-    this.#states = bench.snapshots.map(() => "ready");
     const endMs = bench.nowMs + 1000 * this.#options.seconds;
     let nextPoseMs = bench.nowMs;
     let nextEventMs = bench.nowMs + this.#random.uniform(100, 400);
@@ -175,7 +192,7 @@ class Life {
 
   async #tick(): Promise<void> {
     await this.#servo.tick();
-    this.#states.push(this.#session.state);
+    this.#stateAt.set(this.#servo.bench.nowMs, this.#session.state);
     this.figures.ticks++;
   }
 
@@ -373,9 +390,6 @@ class Life {
     const { commands, bench } = this.#servo;
     const { driver } = bench;
     const brakeMs = brakingMsMax(bench.config);
-    const stateAt = new Map(
-      bench.snapshots.map((snapshot, index) => [Number(snapshot.tickNs) / 1e6, this.#states[index]]),
-    );
     let next = 0;
     let wasStill = true;
     let engagedMs = Number.NEGATIVE_INFINITY;
@@ -386,9 +400,9 @@ class Life {
         before !== undefined && before.activation === activation
           ? largest(positionRad, before.positionRad) > STILL_RAD
           : false;
-      const state = stateAt.get(atMs);
+      const state = this.#stateAt.get(atMs);
       // A tick's state is read after it: what was engaged before it may have ended within it.
-      if (state === "engaged" || stateAt.get(atMs - PERIOD_MS) === "engaged") engagedMs = atMs;
+      if (state === "engaged" || this.#stateAt.get(atMs - PERIOD_MS) === "engaged") engagedMs = atMs;
       if (moved) {
         const newest = commands[next - 1];
         this.#require(newest !== undefined, `motion without any command at ${atMs} ms`);

@@ -27,7 +27,11 @@ export class ServoInProcess {
   #peers = 0;
   #lostRead = 0;
 
-  constructor(bench = new ServoBench()) {
+  /** @param newest what clients see; the bench's own copies when absent */
+  constructor(
+    bench = new ServoBench(),
+    readonly newest: () => ServoSnapshot = () => bench.last,
+  ) {
     this.bench = bench;
   }
 
@@ -51,7 +55,7 @@ export class ServoInProcess {
       const { peerId, epoch, reason } = this.bench.lost[this.#lostRead]!;
       for (const client of this.#clients) if (client.peer.id === peerId) client.lose(epoch, reason);
     }
-    for (const client of this.#clients) client.see(this.bench.last);
+    for (const client of this.#clients) client.see(this.newest());
     for (let turn = 0; turn < 10; turn++) await Promise.resolve();
   }
 
@@ -146,7 +150,7 @@ class InProcessLease implements Lease {
     return this.#lost.signal;
   }
   command({ positionRad, expiresNs, speedScale = 1, inputAgeMs = Number.NaN }: TargetCommand): number {
-    const { bench, commands } = this.owner;
+    const { bench, commands, newest } = this.owner;
     const seq = ++this.#seq;
     if (this.lost.aborted) return seq;
     const target = Float64Array.from(positionRad);
@@ -156,7 +160,7 @@ class InProcessLease implements Lease {
       seq,
       positionRad: [...target],
       expiresMs: nsToMs(expiresNs),
-      sentRad: [...bench.last.sentRad],
+      sentRad: [...newest().sentRad],
     });
     bench.servo.heard(this.peer);
     const stampNs: MonotonicNs = bench.clock.nowNs();
