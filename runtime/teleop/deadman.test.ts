@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
+import { repositoryRootUrl } from "../../core/entry.js";
 import { parsePose } from "../../core/teleop/pose.js";
 import { DeadmanConfig } from "./config.js";
 import { Deadman } from "./deadman.js";
@@ -326,6 +329,15 @@ describe("the words of failures", () => {
     expect(parsePose(JSON.stringify(source.next(nowMs))).ok).toBe(true);
     expect(parsePose(JSON.stringify(poseOf({ atM: [Number.NaN, 0, 0] }))).ok).toBe(false);
   });
+});
+
+it("the decision's table has every code", () => {
+  const page = readFileSync(
+    fileURLToPath(new URL("docs/decisions/0022-deadman-in-the-daemon.md", repositoryRootUrl())),
+    "utf8",
+  );
+  const rows = page.split("\n").flatMap((line) => /^\| ([A-Z_]+) \|/.exec(line)?.[1] ?? []);
+  expect(rows.sort()).toEqual([...DEADMAN_CODES].sort());
 });
 
 describe("whatever poses come", () => {
