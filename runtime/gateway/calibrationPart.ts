@@ -82,7 +82,8 @@ class CalibrationPart implements GatewayPart {
 
   onMalformed(client: GatewayClient, why: string): void {
     // Which device it would have been is not known: a stroke that was not seen whole is not kept.
-    if (client.kind === "mqtt" || client.kind === "ros" || client === this.#running?.by) this.#running?.guide.malformed(why);
+    if (client.kind === "mqtt" || client.kind === "ros" || client === this.#running?.by)
+      this.#running?.guide.malformed(why);
   }
 
   onClosed(client: GatewayClient): void {

@@ -70,6 +70,8 @@ export class CertificateKeeper {
   readonly #options: KeeperOptions;
   readonly #keyPath: string;
   readonly #certificatePath: string;
+  /** Read or made once: whoever looks again each minute does not wait for the disk. */
+  #kept: { readonly key: string; readonly certificate: string } | undefined;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -81,7 +83,8 @@ export class CertificateKeeper {
   current(names: Names): Certificate {
     const { log, clock } = this.#options;
     const nowMs = nsToMs(clock.epochNs());
-    const kept = this.#read();
+    this.#kept ??= this.#read();
+    const kept = this.#kept;
     const whyNot = kept === undefined ? "there is none" : whyReplace(kept, names, nowMs);
     if (kept !== undefined && whyNot === undefined) return describe(kept.key, kept.certificate);
     // The key stays where it can: only a person's trust in this one certificate is lost then.
@@ -93,6 +96,7 @@ export class CertificateKeeper {
       nowMs,
       serial: this.#options.random(16),
     });
+    this.#kept = { key, certificate };
     this.#write(key, certificate);
     const made = describe(key, certificate);
     log(

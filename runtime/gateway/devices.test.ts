@@ -20,6 +20,10 @@ const open = () => {
   store.open();
   return store;
 };
+const reopened = async (store: DeviceStore) => {
+  await store.written();
+  return open();
+};
 const paired = (store: DeviceStore, role: "observer" | "operator" = "operator", name = "quest3") => {
   const answer = store.pair(store.createCode(role).code, name);
   if (!answer.ok) throw new Error(answer.happened);
@@ -33,7 +37,7 @@ beforeEach(() => {
 afterEach(() => rmSync(join(folder, ".."), { recursive: true, force: true }));
 
 describe("paired devices", () => {
-  it("exchange a code for a token once; the file has neither", () => {
+  it("exchange a code for a token once; the file has neither", async () => {
     const store = open();
     const { code } = store.createCode("operator");
     expect(code).toMatch(/^[A-HJKMNP-Z2-9]{8}$/);
@@ -42,6 +46,7 @@ describe("paired devices", () => {
     expect(store.pair(code, "again")).toMatchObject({ ok: false, code: "NOT_AUTHORISED" });
     const token = answer.ok ? answer.token : "";
     expect(token).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    await store.written();
     const text = readFileSync(join(folder, "devices.json"), "utf8");
     expect(text).not.toContain(token);
     expect(text).not.toContain(code);
@@ -49,9 +54,10 @@ describe("paired devices", () => {
     expect(statSync(folder).mode & 0o777).toBe(0o700);
   });
 
-  it("stay paired over a restart, with their role", () => {
-    const { token, device } = paired(open(), "observer");
-    expect(open().authenticate(token)).toEqual({ device, role: "observer" });
+  it("stay paired over a restart, with their role", async () => {
+    const store = open();
+    const { token, device } = paired(store, "observer");
+    expect((await reopened(store)).authenticate(token)).toEqual({ device, role: "observer" });
   });
 
   it("have names that differ", () => {
@@ -66,7 +72,7 @@ describe("paired devices", () => {
     expect(store.authenticate(token)).toBeUndefined();
   });
 
-  it("lose their token when it is too old, also over a restart", () => {
+  it("lose their token when it is too old, also over a restart", async () => {
     const store = open();
     const { token, device } = paired(store);
     clock.stepEpoch(29.9 * 86_400_000);
@@ -75,18 +81,19 @@ describe("paired devices", () => {
     clock.stepEpoch(0.2 * 86_400_000);
     expect(store.authenticate(token)).toBeUndefined();
     expect(store.isPaired(device)).toBe(false);
-    expect(open().authenticate(token)).toBeUndefined();
+    expect((await reopened(store)).authenticate(token)).toBeUndefined();
     expect(store.list()).toEqual([]);
   });
 
-  it("lose their token when they are revoked, and only they", () => {
+  it("lose their token when they are revoked, and only they", async () => {
     const store = open();
     const [first, second] = [paired(store), paired(store)];
     expect(store.revoke(first.device)).toBe(true);
     expect(store.revoke(first.device)).toBe(false);
     expect(store.authenticate(first.token)).toBeUndefined();
-    expect(open().authenticate(first.token)).toBeUndefined();
-    expect(open().authenticate(second.token)).toBeDefined();
+    const again = await reopened(store);
+    expect(again.authenticate(first.token)).toBeUndefined();
+    expect(again.authenticate(second.token)).toBeDefined();
   });
 
   it("cannot use a code after five minutes, nor one that eight newer ones have pushed out", async () => {
@@ -131,23 +138,26 @@ describe("paired devices", () => {
 
   it.each(["", "{", "{}", '{"schema":"cerebellum/devices@1","devices":[{"device":"a"}]}'])(
     "must pair again when their file is %j; it is put aside",
-    (text) => {
-      const { token } = paired(open());
+    async (text) => {
+      const first = open();
+      const { token } = paired(first);
+      await first.written();
       writeFileSync(join(folder, "devices.json"), text);
       const store = open();
       expect(store.authenticate(token)).toBeUndefined();
       expect(said).toContain("devicesUnreadable");
       expect(readdirSync(folder)).toContain("devices.json.unreadable");
       const again = paired(store);
-      expect(open().authenticate(again.token)).toBeDefined();
+      expect((await reopened(store)).authenticate(again.token)).toBeDefined();
     },
   );
 
-  it("keep their connection when the disk does not take what is new", () => {
+  it("keep their connection when the disk does not take what is new", async () => {
     const store = open();
     rmSync(folder, { recursive: true });
     const { token } = paired(store);
     expect(store.authenticate(token)).toBeDefined();
+    await store.written();
     expect(said).toContain("devicesUnwritten");
   });
 });

@@ -3,7 +3,8 @@
  * memory. A token is random and long, so a plain hash keeps it as well as a slow one.
  */
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { type Clock, nsToMs } from "../../core/clock.js";
@@ -64,6 +65,8 @@ export class DeviceStore {
   readonly #path: string;
   readonly #wrongTries = new RateLimit(WRONG_TRIES_PER_MINUTE / 60, WRONG_TRIES_PER_MINUTE);
   #devices: DeviceEntry[] = [];
+  #written: Promise<void> = Promise.resolve();
+  #isWritten = true;
   #lockedUntilMs = Number.NEGATIVE_INFINITY;
   #codes: (Code & { readonly dueMs: number })[] = [];
 
@@ -96,6 +99,11 @@ export class DeviceStore {
         `${this.#path} was put aside as .unreadable, everybody must pair again: ${errorText(thrown, 200)}`,
       );
     }
+  }
+
+  /** Resolves when the disk has what was said so far, or has refused it. */
+  written(): Promise<void> {
+    return this.#written;
   }
 
   /** Undefined for a token that is unknown, revoked or too old. */
@@ -211,15 +219,23 @@ export class DeviceStore {
     this.#write();
   }
 
-  /** A disk that is full costs what was newly said, never a client that is connected. */
+  /**
+   * One write at a time, the newest state last; poses of somebody else do not wait for the disk. One that is full costs
+   * what was newly said, never a client that is connected.
+   */
   #write(): void {
-    try {
-      const text = JSON.stringify({ schema: "cerebellum/devices@1", devices: this.#devices }, undefined, 2);
-      writeFileSync(`${this.#path}.new`, `${text}\n`, { mode: 0o600 });
-      renameSync(`${this.#path}.new`, this.#path);
-    } catch (thrown) {
-      this.#options.log("error", "devicesUnwritten", `${this.#path}: ${errorText(thrown)}`);
-    }
+    this.#isWritten = false;
+    this.#written = this.#written.then(async () => {
+      if (this.#isWritten) return;
+      this.#isWritten = true;
+      try {
+        const text = JSON.stringify({ schema: "cerebellum/devices@1", devices: this.#devices }, undefined, 2);
+        await writeFile(`${this.#path}.new`, `${text}\n`, { mode: 0o600 });
+        await rename(`${this.#path}.new`, this.#path);
+      } catch (thrown) {
+        this.#options.log("error", "devicesUnwritten", `${this.#path}: ${errorText(thrown)}`);
+      }
+    });
   }
 
   #nowEpochMs(): number {

@@ -475,6 +475,22 @@ describe("peers that take their time", () => {
     clearInterval(drops);
   }, 20_000);
 
+  it("open connections without end: no more than a hundred of one computer", async () => {
+    await start();
+    const sockets = Array.from({ length: 160 }, () => connect(gateway!.port, "127.0.0.1"));
+    let closed = 0;
+    for (const socket of sockets) {
+      socket.resume();
+      socket.once("error", () => {});
+      socket.once("close", () => closed++);
+    }
+    await soon(() => (closed >= 32 ? true : undefined));
+    expect(closed).toBe(32);
+    for (const socket of sockets) socket.destroy();
+    await soon(() => (closed === 160 ? true : undefined));
+    expect((await ask("/health")).status).toBe(200);
+  });
+
   it("send headers without end: they are closed at 8 kB", async () => {
     await start();
     const socket = connect(gateway!.port, "127.0.0.1");

@@ -48,6 +48,8 @@ const HEADERS_MS_MAX = 5000;
 const REQUEST_MS_MAX = 10_000;
 const LIMITS_LOOK_MS = 1000;
 const CONNECTIONS_MAX = 256;
+/** One computer alone does not keep everybody else out. */
+const CONNECTIONS_PER_ADDRESS_MAX = 128;
 const HEADER_BYTES_MAX = 8192;
 const PAIR_BYTES_MAX = 1024;
 /** Begins with one slash: two would lead to another host. */
@@ -157,6 +159,12 @@ export class GatewayServer {
   }
 
   #sniff(socket: Socket): void {
+    const { remoteAddress } = socket;
+    const fromThere = [...this.#sockets].filter((other) => other.remoteAddress === remoteAddress).length;
+    if (fromThere >= CONNECTIONS_PER_ADDRESS_MAX) {
+      socket.destroy();
+      return;
+    }
     this.#sockets.add(socket);
     const spoken = new AbortController();
     socket.on("close", () => {
@@ -269,7 +277,9 @@ export class GatewayServer {
         why: `This is not ${String(host).slice(0, 100)}; add the name to gateway.hostnames if it shall be`,
       };
     if (!isTls && !isLoopback(request.socket.remoteAddress))
-      return request.method === "GET" && this.#https !== undefined && !isUpgrade(request)
+      return (request.method === "GET" || request.method === "HEAD") &&
+        this.#https !== undefined &&
+        !isUpgrade(request)
         ? {
             status: 308,
             why: "Over a network only HTTPS is answered",

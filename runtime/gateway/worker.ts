@@ -166,6 +166,7 @@ class GatewaySession {
       await part.close?.().catch((thrown: unknown) => this.#defect(thrown));
     await this.#server.close();
     await this.#stops.close();
+    await this.#devices.written();
   }
 
   #services(): PartServices {
