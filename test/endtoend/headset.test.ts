@@ -29,7 +29,7 @@ describe.skipIf(CHROMIUM_PATH === undefined || !hasPages)("the headset's page", 
 
   beforeAll(async () => {
     browser = await launchBrowser();
-    stage = await HeadsetStage.open();
+    stage = await HeadsetStage.open({ gateway: { host: "0.0.0.0" } });
   });
   afterAll(async () => {
     await browser?.close();
@@ -190,6 +190,19 @@ describe.skipIf(CHROMIUM_PATH === undefined || !hasPages)("the headset's page", 
     await onHeadset(page, (device) => device.setButtons("right", { squeeze: 1 }), null);
     await until(() => teleopState() === "latched", "a refused engagement");
     await page.waitForFunction(`window.cerebellumHeadset.lastPulse("right") !== undefined`);
+  });
+
+  it("works over https and wss alike, once the certificate is accepted", async () => {
+    const context = await browser.newContext({
+      viewport: { width: 360, height: 270 },
+      ignoreHTTPSErrors: true,
+    });
+    const secure = await context.newPage();
+    const origin = stage.gateway.origin.replace("http:", "https:");
+    await secure.goto(`${origin}/xr/?emulate=1#pair=${await stage.gateway.code()}`);
+    await secure.locator("#enter-vr:enabled").waitFor();
+    await enterVr(secure, stage);
+    await context.close();
   });
 
   it("leaves the view again, gives teleoperation back, and enters with the room in view", async () => {
