@@ -132,14 +132,16 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     await goTo("policies");
     await page.getByRole("button", { name: "Start pick-cube-vits" }).click();
     await page.getByRole("dialog").waitFor();
-    await page.keyboard.down("Escape");
+    await page.locator("button.stop").click();
     await vi.waitFor(() => expect(stops()).toBe(2), PATIENCE);
+    await page.keyboard.down("Escape");
+    await vi.waitFor(() => expect(stops()).toBe(3), PATIENCE);
     await page.getByRole("dialog").waitFor({ state: "detached" });
     expect(gateway.world.policyPhase).toBe("ready");
     await page.keyboard.up("Escape");
     await page.locator("button.stop").focus();
     await page.keyboard.press("Enter");
-    await vi.waitFor(() => expect(stops()).toBe(3), PATIENCE);
+    await vi.waitFor(() => expect(stops()).toBe(4), PATIENCE);
   });
 
   it("a stop that nothing confirms is called one", async () => {
@@ -236,7 +238,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     expect((await page.locator(".plot canvas").first().screenshot()).equals(picture)).toBe(true);
     await page.getByRole("button", { name: "Velocity" }).click();
     await page.getByRole("button", { name: "J7" }).click();
-    await page.getByText("J7 · joint7").waitFor();
+    await page.getByRole("region", { name: "J7" }).waitFor();
   });
 
   it("labels an episode, with a note, and finds it", async () => {

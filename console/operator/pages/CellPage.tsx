@@ -27,7 +27,7 @@ export function CellPage() {
   return (
     <div class="page" style={{ gridTemplateColumns: "minmax(0, 1fr) minmax(300px, 380px)" }}>
       <h1 style={{ gridColumn: "1 / -1" }}>
-        Cell {welcome?.cell} <span class="quiet">· Cerebellum {welcome?.software}</span>
+        Cell {welcome?.cell} <span class="quiet">· {welcome?.software}</span>
       </h1>
       <div class="card">
         <div class="spread">

@@ -29,7 +29,7 @@ export function DrivePage() {
   return (
     <div class="drive">
       <h1 class="unseen">Drive</h1>
-      <div class={cameras.length === 2 ? "cameras two" : "cameras"}>
+      <div class={["cameras", "cameras one", "cameras two"][cameras.length] ?? "cameras"}>
         {first !== undefined && <CameraView key={first.camera} camera={first} />}
         {cameras.length > 1 && (
           <div class="others">

@@ -34,7 +34,7 @@ export function PoliciesPage() {
       <div class="row">
         <h1>Policies</h1>
         <button type="button" class="button" disabled={isAsking} onClick={again}>
-          Reload
+          {isAsking ? "Loading …" : "Reload"}
         </button>
         <span class="quiet">{whyNot}</span>
       </div>

@@ -110,7 +110,7 @@ function Signals({ robot }: { robot: RobotDescription }) {
           <Plot
             key={`${quantity} ${joint}`}
             pacer={pacer}
-            title={`${labels[joint]} · ${robot.jointNames[joint]}`}
+            title={labels[joint]!}
             unit={unit}
             scale={scale}
             heightPx={150}

@@ -1,37 +1,38 @@
-/** Asks before something that cannot be taken back. The safe answer has the focus. */
+/**
+ * Asks before something that cannot be taken back. The safe answer has the focus. It covers the page but neither STOP nor
+ * the states above it, so it is no modal dialog: those make the rest of a page dead.
+ */
 import { useEffect, useRef } from "preact/hooks";
 import { question } from "../state/confirm.js";
 import { useValue } from "../state/value.js";
 
 export function ConfirmDialog() {
   const asked = useValue(question);
-  const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    if (asked !== undefined && element.current?.open === false) element.current.showModal();
-  }, [asked]);
+  const keep = useRef<HTMLButtonElement>(null);
+  useEffect(() => keep.current?.focus(), [asked]);
   if (asked === undefined) return null;
   const close = () => question.set(undefined);
   return (
-    <dialog ref={element} onClose={close} aria-labelledby="question">
-      <form method="dialog">
+    <div class="veil">
+      <dialog open aria-labelledby="question">
         <h1 id="question">{asked.text}</h1>
         <p class="quiet">{asked.detail}</p>
         <div class="row">
-          <button type="submit" class="button">
+          <button ref={keep} type="button" class="button" onClick={close}>
             Keep
           </button>
           <button
             type="button"
             class="button danger"
             onClick={() => {
+              close();
               asked.onYes();
-              element.current?.close();
             }}
           >
             {asked.yes}
           </button>
         </div>
-      </form>
-    </dialog>
+      </dialog>
+    </div>
   );
 }

@@ -1,7 +1,7 @@
 /** Taking and giving back the arm, with what, how fast, and what is in the way. */
 import { useState } from "preact/hooks";
 import type { TeleopStatus } from "../../../core/gateway/server.js";
-import { fixed, milliseconds } from "../../shared/format.js";
+import { fixed, milliseconds, UNKNOWN } from "../../shared/format.js";
 import { SPEEDS, type SpeedName, STANDPOINTS, type Standpoint } from "../sources/driveInput.js";
 import { useApp } from "../state/context.js";
 import type { PageSource } from "../state/driveControl.js";
@@ -102,13 +102,17 @@ function Settings({ status }: { status: TeleopStatus }) {
   const app = useApp();
   const { drive } = app;
   const isDriving = useValue(drive.isDriving);
+  const speed = useValue(drive.speed);
+  const standpoint = useValue(drive.standpoint);
+  // Between two holds a page sends nothing: its rate and age mean something only meanwhile.
+  const isHeld = status.state === "engaging" || status.state === "engaged";
   return (
     <>
       {isDriving && (
         <Choices
           label="Speed"
           options={Object.entries(SPEEDS).map(([name, { words }]) => [name as SpeedName, words] as const)}
-          chosen={useValue(drive.speed)}
+          chosen={speed}
           onChoose={(speed) => drive.setSpeed(speed)}
         />
       )}
@@ -116,7 +120,7 @@ function Settings({ status }: { status: TeleopStatus }) {
         <label class="field">
           I stand
           <select
-            value={useValue(drive.standpoint)}
+            value={standpoint}
             onChange={(event) => drive.setStandpoint(event.currentTarget.value as Standpoint)}
           >
             {Object.entries(STANDPOINTS).map(([name, { words }]) => (
@@ -147,10 +151,16 @@ function Settings({ status }: { status: TeleopStatus }) {
         )}
       </p>
       <dl class="facts">
-        <Fact words="poses" value={status.rateHz === null ? "–" : `${fixed(status.rateHz, 0)} Hz`} />
-        <Fact words="age" value={milliseconds(status.poseAgeMs)} />
+        <Fact
+          words="poses"
+          value={isHeld && status.rateHz !== null ? `${fixed(status.rateHz, 0)} Hz` : UNKNOWN}
+        />
+        <Fact words="age" value={isHeld ? milliseconds(status.poseAgeMs) : UNKNOWN} />
         <Fact words="lost" value={String(status.lost)} />
-        <Fact words="behind" value={status.leashM === null ? "–" : `${fixed(1000 * status.leashM, 0)} mm`} />
+        <Fact
+          words="behind"
+          value={status.leashM === null ? UNKNOWN : `${fixed(1000 * status.leashM, 0)} mm`}
+        />
       </dl>
       <LatencyBar latency={status.latency} />
     </>

@@ -1,5 +1,7 @@
 /** The page's keys: STOP from everywhere, driving and episode keys unless somebody types. */
+import { question } from "../state/confirm.js";
 import type { OperatorApp } from "../state/operatorApp.js";
+import { KEY_AXES } from "./keyboardSource.js";
 
 /** A key that was held while driving and is let go of a little later must not label an episode. */
 const QUIET_AFTER_DRIVING_MS = 1000;
@@ -17,6 +19,7 @@ export function bindKeys(app: OperatorApp, { onLetter }: PageKeys): void {
     (event) => {
       if (event.code === "Escape") {
         if (!event.repeat) app.stop.press("Escape key of the console");
+        question.set(undefined);
         return;
       }
       if (isTyping(event.target)) {
@@ -29,7 +32,8 @@ export function bindKeys(app: OperatorApp, { onLetter }: PageKeys): void {
         return;
       }
       if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
-      if (drive.isHeld.current || clock.nowMs() - drive.heldMs < QUIET_AFTER_DRIVING_MS) return;
+      const isQuiet = drive.isHeld.current || clock.nowMs() - drive.heldMs < QUIET_AFTER_DRIVING_MS;
+      if (isQuiet && event.code in KEY_AXES) return;
       onLetter(event.code);
     },
     { capture: true },

@@ -14,7 +14,7 @@ export const FAKE_WELCOME: FakeWelcome = {
   client: "console laptop",
   role: "operator",
   cell: "bench",
-  software: "0.1.0",
+  software: "Cerebellum 0.1.0 (made up)",
   serverTimeMs: 0,
   robots: [
     {
