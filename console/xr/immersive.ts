@@ -13,6 +13,8 @@ export interface ImmersiveOptions {
   readonly link: GatewayLink;
   readonly device: string;
   readonly newSession: () => string;
+  /** The first one when absent. */
+  readonly robot?: string;
   readonly clock: PageClock;
   /** Before each frame, with an emulated headset. */
   readonly beforeFrame?: () => void;

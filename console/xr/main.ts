@@ -11,6 +11,9 @@ import { findObstacle, readFacts } from "./environment.js";
 import { runImmersive, SEEN_FROM_OUTSIDE } from "./immersive.js";
 
 const pairing = browserPairing();
+const query = new URLSearchParams(location.search);
+/** `?robot=NAME` in a cell of several. */
+const robot = query.get("robot");
 let beforeFrame: (() => void) | undefined;
 let link: GatewayLink | undefined;
 let state: EntryState = {
@@ -88,6 +91,7 @@ async function enter(mode: "immersive-vr" | "immersive-ar"): Promise<void> {
       device: state.device,
       newSession: () => randomMark(16),
       clock: browserClock,
+      ...(robot !== null ? { robot } : {}),
       ...(beforeFrame !== undefined ? { beforeFrame } : {}),
     });
     update({ isInside: false });
@@ -111,7 +115,7 @@ const misfit = (why: string): Refusal => ({
 
 async function start(): Promise<void> {
   show(state);
-  if (new URLSearchParams(location.search).get("emulate") === "1") {
+  if (query.get("emulate") === "1") {
     const { installEmulatedHeadset } = await import("./emulate.js");
     const device = installEmulatedHeadset();
     beforeFrame = () => device.beforeFrame();
