@@ -8,7 +8,7 @@ import { controlPart } from "./controlPart.js";
 import { eventsPart } from "./eventsPart.js";
 import { foxglovePart } from "./foxglove/foxglovePart.js";
 import { libraryPart } from "./library/libraryPart.js";
-import { mqttPart } from "./mqtt/mqttPart.js";
+import { mqttPart } from "./mqtt/factory.js";
 import { pairingPart } from "./pairingPart.js";
 import type { PartFactory } from "./part.js";
 import { telemetryPart } from "./telemetryPart.js";

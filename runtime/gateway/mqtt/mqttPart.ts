@@ -9,13 +9,13 @@ import { CerebellumError, errorText } from "../../../core/errors.js";
 import { ArmChain } from "../../../kinematics/chain.js";
 import type { GatewayConfig } from "../config.js";
 import type { ToGateway } from "../messages.js";
-import type { GatewayPart, PartFactory, PartServices } from "../part.js";
+import type { GatewayPart, PartServices } from "../part.js";
 import { RateLimit } from "../rateLimit.js";
 import { RobotTelemetryMaker } from "../robotTelemetry.js";
 import { ServoWatch } from "../servoWatch.js";
 import type { Broker, BrokerListener, MqttPeer } from "./broker.js";
 import { EMBEDDED_LIMITS, EmbeddedBroker } from "./embeddedBroker.js";
-import { ExternalBroker } from "./externalBroker.js";
+import type { ExternalBroker } from "./externalBroker.js";
 import { MqttButtons } from "./mqttButtons.js";
 import { MqttClients } from "./mqttClients.js";
 import {
@@ -41,11 +41,6 @@ const STOPS_PER_S = 5;
 export const MQTT_PATH = "/mqtt";
 /** Where a bridge that has just been paired learns what else it needs. */
 const MQTT_INFO_PATH = "/api/mqtt";
-
-export const mqttPart: PartFactory = async (services) => {
-  const config = services.setup.gateway.mqtt;
-  return config === "off" ? {} : await MqttPart.start(services, config);
-};
 
 export class MqttPart implements GatewayPart {
   readonly #services: PartServices;
@@ -97,7 +92,7 @@ export class MqttPart implements GatewayPart {
   static async start(services: PartServices, config: MqttConfig): Promise<MqttPart> {
     const part = new MqttPart(services, config);
     part.#broker =
-      config.broker === "embedded" ? await part.#startEmbedded() : part.#connectExternal(config.broker);
+      config.broker === "embedded" ? await part.#startEmbedded() : await part.#connectExternal(config.broker);
     services.onMain((message) => {
       if (message.kind === "state") part.#mainState = message;
     });
@@ -152,7 +147,9 @@ export class MqttPart implements GatewayPart {
     return broker;
   }
 
-  #connectExternal(url: string): ExternalBroker {
+  /** The client's package is large, and most cells have no other broker. */
+  async #connectExternal(url: string): Promise<ExternalBroker> {
+    const { ExternalBroker } = await import("./externalBroker.js");
     const { clock, log, event, setup } = this.#services;
     const { username, passwordFile } = this.#config;
     return new ExternalBroker({
