@@ -1,5 +1,5 @@
 /** What commands that bring a cell up have in common: the interrupt, the start, the orderly end. */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import { loadCell } from "../cell/load.js";
@@ -69,6 +69,7 @@ export async function withDaemon<T>(
   try {
     daemon = await Daemon.start({
       cell,
+      cellFile: resolve(options.cellFile),
       clock: systemClock,
       log,
       logLevel: options.logLevel,

@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { NS_PER_S, sleepMs } from "../../core/clock.js";
+import { errorText } from "../../core/errors.js";
 import { loadBundle } from "../../policies/bundle.js";
 import type { ServoStateName } from "../../runtime/servo/api.js";
 import type { Daemon } from "../daemon/daemon.js";
@@ -42,7 +43,13 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 /** Opens paired: whoever can read this line may also run `./cerebellum pair`. */
 async function tellConsole({ gateway }: Daemon): Promise<void> {
   if (gateway === undefined) return;
-  const { urls } = await gateway.pair("operator");
+  const pairing = await gateway.pair("operator").catch((thrown: unknown) => errorText(thrown));
+  // A gateway that has just died is no reason to end a cell; the daemon starts it again.
+  if (typeof pairing === "string") {
+    say(`console: ${pairing} Then \`./cerebellum pair\` shows its address`);
+    return;
+  }
+  const { urls } = pairing;
   say(`console: ${urls.at(-1)}`);
   if (urls.length > 1) say("from other devices: `./cerebellum pair` shows addresses and a QR code");
 }

@@ -50,6 +50,8 @@ import { TeleopSide } from "./teleopSide.js";
 
 export interface DaemonOptions {
   readonly cell: CellConfig;
+  /** Where that was read from, for people. */
+  readonly cellFile?: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly logLevel: string;
@@ -315,6 +317,7 @@ export class Daemon {
     if (this.#feed === undefined) return;
     this.#gateway = await startGateway({
       cell,
+      cellFile: this.#options.cellFile ?? cell.name,
       clock,
       log,
       servoInfo: (robot) => this.servo(robot).info,

@@ -30,6 +30,7 @@ import { restamp, type TeleopSide } from "./teleopSide.js";
 
 export interface GatewaySideOptions {
   readonly cell: CellConfig;
+  readonly cellFile: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly servoInfo: (robot: string) => ServoInfo;
@@ -145,7 +146,7 @@ export async function startGateway(options: GatewaySideOptions): Promise<Gateway
 
 async function setupOf(
   gateway: GatewaySetup["gateway"],
-  { cell, servoInfo, servoSocket, feed }: GatewaySideOptions,
+  { cell, cellFile, servoInfo, servoSocket, feed }: GatewaySideOptions,
 ): Promise<GatewaySetup> {
   const robots = Object.keys(cell.robots);
   const { cerebellum, git } = await softwareIdentity();
@@ -186,7 +187,7 @@ async function setupOf(
       fileURLToPath(new URL("policies/bundles", repositoryRootUrl())),
       ...(cell.policy === undefined ? [] : [dirname(cell.policy.bundle)]),
     ],
-    cellFile: cell.name,
+    cellFile,
     cellYaml: stringify(recordedCell(cell)),
     prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),
     topics: [...feed.topics],

@@ -1,4 +1,5 @@
 /** What a running daemon is doing, as data and as text. */
+import type { GatewayStatus } from "../../runtime/gateway/host.js";
 import type { PolicyStatus } from "../../runtime/policy/host.js";
 import type { RecorderStatus } from "../../runtime/recorder/host.js";
 import type { ServoStatistics } from "../../runtime/servo/api.js";
@@ -16,6 +17,8 @@ export interface DaemonStatus {
   readonly policy: PolicyStatus | undefined;
   /** Undefined in a cell that never records. */
   readonly recorder: RecorderStatus | undefined;
+  /** Undefined in a cell without one. */
+  readonly gateway: GatewayStatus | undefined;
   readonly labPorts: Readonly<Record<string, number>> | undefined;
 }
 
@@ -41,6 +44,7 @@ export async function readStatus(daemon: Daemon): Promise<DaemonStatus> {
     servos: Object.fromEntries(statistics.flat()),
     policy: daemon.policy?.status(),
     recorder: daemon.recorder?.status(),
+    gateway: daemon.gateway?.status(),
     labPorts: daemon.lab?.ports,
   };
 }

@@ -90,7 +90,9 @@ describe("how a gateway is reached", () => {
   it("on one address: there", () => {
     expect(ownNames("10.1.2.3", ["Robot.Example.ORG"]).hostnames).toContain("robot.example.org");
     expect(ownNames("10.1.2.3", []).addresses).toEqual(["127.0.0.1", "::1", "10.1.2.3"]);
-    expect(originsOf("10.1.2.3", 1, ownNames("10.1.2.3", []))[0]).toBe("https://10.1.2.3:1");
+    expect(originsOf("10.1.2.3", 1, ownNames("10.1.2.3", []))).toEqual(["https://10.1.2.3:1"]);
+    expect(ownNames("robot.lan", []).hostnames).toContain("robot.lan");
+    expect(originsOf("2001:db8::1", 1, ownNames("2001:db8::1", []))).toEqual(["https://[2001:db8::1]:1"]);
   });
 
   it("never under a name that no certificate can have", () => {

@@ -30,12 +30,12 @@ const LOOPBACK = ["127.0.0.1", "::1"];
 export function ownNames(host: string, configured: readonly string[]): Names {
   const own = hostname().toLowerCase();
   const short = own.split(".")[0]!;
-  const hostnames = ["localhost", own, `${short}.local`, ...configured.map((name) => name.toLowerCase())];
+  const names = ["localhost", own, `${short}.local`, host, ...configured].map((name) => name.toLowerCase());
   const isOther = isIP(host) !== 0 && !isUnspecified(host);
   const reached =
     isLoopback(host) || host === "localhost" ? [] : isOther ? [host] : networkAddresses(host === "::");
   return {
-    hostnames: [...new Set(hostnames.filter((name) => isIP(name) === 0 && DNS_NAME.test(name)))],
+    hostnames: [...new Set(names.filter((name) => isIP(name) === 0 && DNS_NAME.test(name)))],
     addresses: [...new Set([...LOOPBACK, ...reached, ...configured.filter((name) => isIP(name) !== 0)])],
   };
 }
@@ -81,8 +81,8 @@ export function originsOf(host: string, port: number, names: Names): string[] {
   const bracketed = (address: string) => (address.includes(":") ? `[${address}]` : address);
   const local = `http://localhost:${port}`;
   if (isLoopback(host) || host === "localhost") return [local];
-  const isEverywhere = isUnspecified(host);
-  const shown = isEverywhere ? names.addresses.filter((address) => !isLoopback(address)) : [host];
-  const mdns = isEverywhere ? names.hostnames.filter((name) => name.endsWith(".local")) : [];
-  return [...[...shown.map(bracketed), ...mdns].map((name) => `https://${name}:${port}`), local];
+  if (!isUnspecified(host)) return [`https://${bracketed(host)}:${port}`];
+  const shown = names.addresses.filter((address) => !isLoopback(address)).map(bracketed);
+  const mdns = names.hostnames.filter((name) => name.endsWith(".local"));
+  return [...[...shown, ...mdns].map((name) => `https://${name}:${port}`), local];
 }

@@ -52,7 +52,7 @@ export interface GatewayStatus {
 }
 
 const HEAP_MIB_MAX = 512;
-const READY_MS_MAX = 15_000;
+const READY_MS_MAX = 30_000;
 const ANSWER_MS_MAX = 5000;
 const CLOSE_MS_MAX = 3000;
 /** A certificate of its own is renewed before; one of this age has not been. */

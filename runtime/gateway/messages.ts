@@ -111,7 +111,10 @@ export const FromGateway = z.discriminatedUnion("kind", [
     client: z.string(),
     request: GatewayRequest,
   }),
-  /** Stops have gone to the servos already; this is for the policy and for whatever else moves robots. */
+  /**
+   * Stops have gone to the servos already; this is for the policy and for whatever else moves robots. Said at once, and
+   * once more when a robot could not be stopped.
+   */
   z.strictObject({
     kind: z.literal("stopped"),
     category: z.union([z.literal(0), z.literal(1), z.literal(2)]),

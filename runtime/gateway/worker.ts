@@ -235,12 +235,15 @@ class GatewaySession {
 
   async #stopRobots(category: 0 | 1 | 2, reason: string): Promise<Answer> {
     const text = reason.slice(0, 200);
-    const failures = await this.#stops.stop(category, text);
-    this.#post({ kind: "stopped", category, reason: text, failures: [...failures] });
+    const stopping = this.#stops.stop(category, text);
+    // The servos are told; policies and recordings need not wait until the motion has ended.
+    this.#post({ kind: "stopped", category, reason: text, failures: [] });
+    const failures = await stopping;
     if (failures.length === 0) {
       this.#events.add("warn", "stop", text, RESET);
       return done(`stopped (category ${category})`);
     }
+    this.#post({ kind: "stopped", category, reason: text, failures: [...failures] });
     const happened = `NOT STOPPED by the gateway: ${failures.join("; ")}`;
     this.#events.add("error", "stop", happened, USE_ESTOP);
     return refuse("DEVICE_REFUSED", happened, USE_ESTOP);
