@@ -54,6 +54,12 @@ describe("ReachBlock expert", () => {
     }
   });
 
+  it("has starts for hands with the elbow bent, as many different ones", () => {
+    const starts = Array.from({ length: 100 }, (_, seed) => new ReachBlockExpert(seed).bentStartRad());
+    expect(Math.max(...starts.map((positionRad) => positionRad[3]!))).toBeLessThanOrEqual(2.45);
+    expect(new Set(starts.map((positionRad) => positionRad[0]!)).size).toBe(100);
+  });
+
   it("gives the same demonstration for the same seed, and another for another", () => {
     const run = (seed: number) => follow(new ReachBlockExpert(seed), [0.4, 0.1, 0.02], 20, true).positionRad;
     expect(run(5)).toEqual(run(5));

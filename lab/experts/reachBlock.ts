@@ -28,6 +28,13 @@ const START_SPREAD_M: readonly [number, number, number] = [0.04, 0.05, 0.04];
 const START_SPREAD_RAD = 0.02;
 const START_STEPS = 60;
 
+/**
+ * Where hands begin, joint 4 is at most this [rad]: at 2.74 the elbow is stretched, and a tool that is led from beyond
+ * folds the arm the other way, into that joint's limit.
+ */
+const ELBOW_BENT_RAD = 2.45;
+const BENT_TRIES = 50;
+
 /** A person aims at the same point, is content when the tool is this near, and stays. */
 const CONTENT_M = 0.01;
 const CONTENT_RAD = 0.08;
@@ -92,6 +99,15 @@ export class ReachBlockExpert {
       for (let joint = 0; joint < 7; joint++) positionRad[joint]! += stepRad[joint]!;
     }
     return positionRad.map((angle) => angle + this.#random.normal(0, START_SPREAD_RAD));
+  }
+
+  /** The same with the elbow well bent, so that a hand can lead the tool from there. */
+  bentStartRad(): Float64Array {
+    for (let tries = 0; tries < BENT_TRIES; tries++) {
+      const spreadRad = this.spreadStartRad();
+      if (spreadRad[3]! <= ELBOW_BENT_RAD) return spreadRad;
+    }
+    return this.startRad();
   }
 
   /**

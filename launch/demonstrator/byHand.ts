@@ -55,7 +55,7 @@ export async function setTheScene(
   { seed, sceneSeed }: HandDemonstration,
   signal: AbortSignal,
 ): Promise<LabTruth> {
-  const positionRad = [...new ReachBlockExpert(seed).spreadStartRad()];
+  const positionRad = [...new ReachBlockExpert(seed).bentStartRad()];
   const start = { positionRad, gripperOpeningM: GRIPPER_OPENING_M };
   await goTo(daemon, daemon.cell.policy!.robot, start, SPEED_SCALE, signal);
   await daemon.lab!.ask({ do: "scene", seed: sceneSeed, light: "training" });
