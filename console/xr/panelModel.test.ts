@@ -119,6 +119,12 @@ describe("the rows", () => {
     });
   });
 
+  it("tell how far the tool is behind the hand, once it is more than a centimetre", () => {
+    const behind = (leashM: number) =>
+      row("Held back", { status: { ...TELEOP, limitedBy: ["reach"], leashM } })?.value;
+    expect([behind(0.004), behind(0.0315)]).toEqual(["reach", "reach, 32 mm behind"]);
+  });
+
   it("warn of an old picture, of none, of a slow round trip and of few poses", () => {
     expect(row("Picture")).toMatchObject({ value: "80 ms old, wrist", tone: "plain" });
     expect(row("Picture", { camera: { name: "wrist", ageMs: 1200 } })?.tone).toBe("bad");

@@ -49,6 +49,7 @@ export const PICTURE_STALE_MS = 1000;
 /** Slower than this feels late to a hand. */
 const ROUND_TRIP_SLOW_MS = 60;
 const RATE_LOW_HZ = 45;
+const BEHIND_SHOWN_M = 0.01;
 
 export function panelModel(input: PanelInput): PanelModel {
   return { band: bandOf(input), strip: stripOf(input), rows: rowsOf(input) };
@@ -151,7 +152,7 @@ function rowsOf(input: PanelInput): PanelRow[] {
     },
     {
       label: "Held back by",
-      value: limits.join(", ") || "nothing",
+      value: heldBackBy(limits, status?.leashM ?? 0),
       tone: limits.length > 0 ? "warn" : "plain",
     },
     { label: "Hand to robot PC", value: ms(latency?.transportMs), tone: "plain" },
@@ -177,6 +178,12 @@ function rowsOf(input: PanelInput): PanelRow[] {
       tone: sentHz < RATE_LOW_HZ ? "warn" : "plain",
     },
   ];
+}
+
+/** With how far the tool is behind the hand, once that is more than filters make it. */
+function heldBackBy(limits: readonly string[], leashM: number): string {
+  const behind = leashM > BEHIND_SHOWN_M ? [`${Math.round(1000 * leashM)} mm behind`] : [];
+  return [...limits, ...behind].join(", ") || "nothing";
 }
 
 function recordingRow({ phase, telemetry }: PanelInput): PanelRow {
