@@ -1,11 +1,12 @@
 /**
- * Takes a series of pictures of the operator's console: `node dist/test/campaigns/consolePictures.js FOLDER [ADDRESS]`.
- * ADDRESS is what `up` prints (with its pairing code) for a console of a running cell; without it a made-up cell is shown.
- * Against a real cell it drives nothing: it opens pages only.
+ * Takes a series of pictures of the operator's console: `node dist/test/campaigns/consolePictures.js FOLDER [--cell ADDRESS
+ * [--move]] [--only PREFIX]`. ADDRESS is what `up` prints, with its pairing code; without it a made-up cell is shown. On a
+ * real cell pages are only opened, unless `--move` allows to drive the arm, run its policy, record and stop: for the lab.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Page } from "playwright-core";
+import { parseArgs } from "node:util";
+import type { BrowserContext, Page } from "playwright-core";
 import { sleepMs } from "../../core/clock.js";
 import { systemClock } from "../../launch/systemClock.js";
 import { launchBrowser } from "../support/browser.js";
@@ -13,172 +14,207 @@ import { type FakeGateway, startFakeGateway } from "../support/fakeGateway.js";
 
 interface Shot {
   readonly name: string;
-  readonly hash: string;
-  readonly size: { readonly width: number; readonly height: number };
-  readonly colours: "dark" | "light";
-  /** Needs the made-up cell. */
-  readonly arrange?: (page: Page, gateway: FakeGateway) => Promise<void>;
+  readonly page: string;
+  readonly size?: { readonly width: number; readonly height: number };
+  readonly colours?: "dark" | "light";
+  /** What the cell must allow: only to be looked at (default), to be moved, or to be made up. */
+  readonly needs?: "look" | "move" | "fake";
+  readonly arrange?: (page: Page, gateway: FakeGateway | undefined) => Promise<void>;
+  /** Leaves the cell as it was. */
+  readonly after?: (page: Page) => Promise<void>;
 }
 
 const LAPTOP = { width: 1366, height: 768 };
 const TABLET = { width: 1024, height: 768 };
+const HOLDS_MAX = 8;
 
-const drive = async (page: Page, gateway: FakeGateway) => {
-  gateway.world.policyPhase = "ready";
-  await page.getByRole("button", { name: "Drive the arm" }).click();
-  await page.keyboard.down("Shift");
-  await page.keyboard.down("KeyW");
-  await sleepMs(systemClock, 1200);
+const pause = (ms: number) => sleepMs(systemClock, ms);
+const press = (page: Page, name: string | RegExp) => page.getByRole("button", { name }).first().click();
+
+const startPolicy = async (page: Page) => {
+  await press(page, "Start the policy");
+  await page.locator('[data-policy="running"]').waitFor({ timeout: 60_000 });
+  await pause(4000);
+};
+const stopPolicy = (page: Page) => press(page, "Stop the policy");
+
+/** A page without a GPU may stand still and let go: then it is pressed again, as a person would. */
+const drive = async (page: Page) => {
+  await press(page, "Drive the arm");
+  await page.locator('[data-teleop="ready"]').waitFor({ timeout: 60_000 });
+  for (let hold = 0; hold < HOLDS_MAX; hold++) {
+    await letGo(page);
+    await page.keyboard.down("Shift");
+    await page.keyboard.down("KeyE");
+    await page.keyboard.down("KeyA");
+    await pause(900);
+    if ((await page.locator('[data-teleop="engaged"]').count()) > 0) return;
+  }
+};
+const letGo = async (page: Page) => {
+  for (const key of ["KeyA", "KeyE", "Shift"]) await page.keyboard.up(key);
+  await pause(300);
+};
+const giveBack = async (page: Page) => {
+  await letGo(page);
+  await press(page, "Give the arm back");
 };
 
 const SHOTS: readonly Shot[] = [
-  { name: "drive", hash: "#/drive", size: LAPTOP, colours: "dark" },
+  { name: "drive", page: "drive" },
+  { name: "drive-policy", page: "drive", needs: "move", arrange: startPolicy, after: stopPolicy },
+  { name: "drive-keyboard", page: "drive", needs: "move", arrange: drive, after: giveBack },
   {
-    name: "drive-policy",
-    hash: "#/drive",
-    size: LAPTOP,
-    colours: "dark",
-    arrange: async (_page, gateway) => {
-      gateway.world.policyPhase = "running";
-      await sleepMs(systemClock, 2500);
-    },
+    name: "drive-keyboard-light",
+    page: "drive",
+    colours: "light",
+    needs: "move",
+    arrange: drive,
+    after: giveBack,
   },
-  { name: "drive-keyboard", hash: "#/drive", size: LAPTOP, colours: "dark", arrange: drive },
-  { name: "drive-keyboard-light", hash: "#/drive", size: LAPTOP, colours: "light", arrange: drive },
   {
     name: "drive-recording-tablet",
-    hash: "#/drive",
+    page: "drive",
     size: TABLET,
-    colours: "dark",
+    needs: "move",
     arrange: async (page) => {
-      await page.getByRole("button", { name: "Record" }).click();
-      await sleepMs(systemClock, 1500);
+      await press(page, /^Record/);
+      await page.locator('[data-recorder="recording"]').waitFor();
+      await pause(1500);
+    },
+    after: async (page) => {
+      await press(page, /^Success/);
+      await page.locator('[data-recorder="idle"]').waitFor();
     },
   },
   {
     name: "stopped",
-    hash: "#/drive",
-    size: LAPTOP,
-    colours: "dark",
+    page: "drive",
+    needs: "move",
     arrange: async (page) => {
       await page.keyboard.press("Escape");
-      await sleepMs(systemClock, 600);
+      await page.locator('[data-rearm="stopped"]').waitFor();
+      await pause(300);
+    },
+    after: async (page) => {
+      await press(page, "1 Reset");
+      await page.locator('[data-rearm="connected"]').waitFor();
+      await press(page, "2 Enable");
+      await page.locator('[data-state="holding"]').waitFor();
     },
   },
   {
     name: "pair-headset",
-    hash: "#/drive",
-    size: LAPTOP,
+    page: "drive",
     colours: "light",
     arrange: async (page) => {
-      await page.getByRole("button", { name: "Headset" }).click();
-      await page.getByRole("button", { name: /Show the code/ }).click();
-      await sleepMs(systemClock, 400);
+      await press(page, "Headset");
+      await press(page, /Show the code/);
+      await page.locator("[data-qr]").waitFor();
     },
   },
   {
     name: "signals",
-    hash: "#/signals",
-    size: LAPTOP,
-    colours: "dark",
-    arrange: async (_page, gateway) => {
-      gateway.world.policyPhase = "running";
-      await sleepMs(systemClock, 8000);
+    page: "signals",
+    needs: "move",
+    arrange: async (page) => {
+      await page.goto(`${new URL(page.url()).origin}/#/drive`);
+      await startPolicy(page);
+      await page.goto(`${new URL(page.url()).origin}/#/signals`);
+      await pause(12_000);
+    },
+    after: async (page) => {
+      await page.goto(`${new URL(page.url()).origin}/#/drive`);
+      await stopPolicy(page);
     },
   },
-  { name: "signals-light", hash: "#/signals", size: TABLET, colours: "light" },
-  { name: "episodes", hash: "#/episodes", size: LAPTOP, colours: "dark" },
-  { name: "policies", hash: "#/policies", size: LAPTOP, colours: "dark" },
+  { name: "signals-tablet", page: "signals", size: TABLET, colours: "light" },
+  { name: "episodes", page: "episodes", arrange: () => pause(4000) },
+  { name: "policies", page: "policies", arrange: () => pause(2000) },
   {
     name: "calibration",
-    hash: "#/calibration",
-    size: LAPTOP,
-    colours: "dark",
+    page: "calibration",
+    needs: "fake",
     arrange: async (page) => {
-      await page.getByRole("button", { name: "Calibrate quest3 again" }).click();
-      await sleepMs(systemClock, 300);
-      await page.getByRole("button", { name: "Begin the stroke" }).click();
-      await sleepMs(systemClock, 500);
+      await press(page, "Calibrate quest3 again");
+      await press(page, "Begin the stroke");
+      await pause(500);
     },
   },
-  { name: "cell", hash: "#/cell", size: LAPTOP, colours: "light" },
+  { name: "cell", page: "cell", colours: "light" },
   {
     name: "events",
-    hash: "#/events",
-    size: LAPTOP,
-    colours: "dark",
+    page: "events",
     arrange: async (_page, gateway) => {
-      gateway.event("info", "cell", "bench is up: arm, wrist, scene");
-      gateway.event(
+      gateway?.event("info", "cell", "bench is up: arm, wrist, scene");
+      gateway?.event(
         "warn",
         "camera wrist",
         "no picture for 412 ms (limit 120 ms)",
-        "Check its cable and its USB port",
+        "Check its cable and USB port",
       );
-      gateway.event(
+      gateway?.event(
         "error",
         "arm",
         "device error 31: collision detected",
         "Clear the way, then reset and enable",
       );
-      await sleepMs(systemClock, 500);
+      await pause(500);
     },
   },
   {
     name: "lost",
-    hash: "#/drive",
+    page: "drive",
     size: TABLET,
     colours: "light",
-    arrange: async (page, gateway) => {
-      gateway.refusal = undefined;
-      await page.evaluate(() => undefined);
-      await gateway.close();
-      await sleepMs(systemClock, 700);
+    needs: "fake",
+    arrange: async (_page, gateway) => {
+      await gateway?.close();
+      await pause(700);
     },
   },
 ];
 
-async function takePictures(
-  folder: string,
-  address: string | undefined,
-  only: string | undefined,
-): Promise<void> {
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { cell: { type: "string" }, move: { type: "boolean" }, only: { type: "string" } },
+});
+const [folder = "pictures"] = positionals;
+
+const isAllowed = ({ name, needs = "look" }: Shot): boolean =>
+  (values.only === undefined || name.startsWith(values.only)) &&
+  (values.cell === undefined || needs === "look" || (needs === "move" && values.move === true));
+
+async function takePictures(): Promise<void> {
   await mkdir(folder, { recursive: true });
   const browser = await launchBrowser();
-  let state: Awaited<ReturnType<Awaited<ReturnType<typeof browser.newContext>>["storageState"]>> | undefined;
-  for (const { name, hash, size, colours, arrange } of SHOTS) {
-    if ((address !== undefined && arrange !== undefined) || (only !== undefined && !name.startsWith(only)))
-      continue;
-    const gateway = address === undefined ? await startFakeGateway() : undefined;
+  let state: Awaited<ReturnType<BrowserContext["storageState"]>> | undefined;
+  for (const shot of SHOTS.filter(isAllowed)) {
+    const gateway = values.cell === undefined ? await startFakeGateway() : undefined;
     const context = await browser.newContext({
-      viewport: size,
-      colorScheme: colours,
+      viewport: shot.size ?? LAPTOP,
+      colorScheme: shot.colours ?? "dark",
       ignoreHTTPSErrors: true,
-      ...(state !== undefined && address !== undefined && { storageState: state }),
+      // A code is good once: the next pages use the token that the first one got.
+      ...(state !== undefined && gateway === undefined && { storageState: state }),
     });
     const page = await context.newPage();
-    page.on("pageerror", (error) => console.log(`${name}: ${error.message}`));
-    page.on("console", (message) => {
-      if (message.type() === "error" || message.type() === "warning")
-        console.log(`${name}: ${message.text()}`);
-    });
-    // A code is good once: the next pages use the token that the first one got.
-    const origin = new URL(address ?? gateway!.url).origin;
-    await page.goto(
-      state === undefined || gateway !== undefined ? (address ?? gateway!.consoleUrl) : `${origin}/`,
-    );
+    page.on("pageerror", (error) => console.log(`${shot.name}: ${error.message}`));
+    const address = values.cell ?? gateway!.consoleUrl;
+    const { origin } = new URL(address);
+    await page.goto(state === undefined || gateway !== undefined ? address : `${origin}/`);
     await page.locator("[data-state]").first().waitFor();
-    await page.goto(`${origin}/${hash}`);
-    await sleepMs(systemClock, 1800);
-    if (gateway !== undefined) await arrange?.(page, gateway);
-    await page.screenshot({ path: join(folder, `${name}.png`) });
-    console.log(`${join(folder, `${name}.png`)}`);
+    await page.goto(`${origin}/#/${shot.page}`);
+    await pause(1800);
+    await shot.arrange?.(page, gateway);
+    await page.screenshot({ path: join(folder, `${shot.name}.png`) });
+    console.log(join(folder, `${shot.name}.png`));
+    if (gateway === undefined) await shot.after?.(page);
     state = await context.storageState();
     await context.close();
-    if (name !== "lost") await gateway?.close();
+    if (shot.name !== "lost") await gateway?.close();
   }
   await browser.close();
 }
 
-const [folder = "pictures", address, only] = process.argv.slice(2);
-await takePictures(folder, address === "-" ? undefined : address, only);
+await takePictures();
