@@ -72,7 +72,9 @@ export const HandPose = z.strictObject({
   mode: z.enum(["controller", "hand"]),
   tracked: z.boolean().describe("The source itself vouches for the pose"),
   pose: TrackedPose.nullable().describe("Grip pose of a controller, wrist of a hand, pose of a tracker"),
-  clutch: Share.describe("1 = held: the operator wants motion. Grip button, pinch, or a key"),
+  clutch: Share.describe(
+    "1 = held: the operator wants motion. Grip button, pinch, or a key. Counts as pressed only after it was seen open",
+  ),
   gripper: Share.describe("0 = open, 1 = closed. Trigger, pinch of the second finger, or a key"),
   buttons: z.strictObject({ a: z.boolean(), b: z.boolean(), stick: z.boolean() }),
   stick: z.tuple([Axis, Axis]),

@@ -50,6 +50,8 @@ export class ContactWatch {
     let push = 0;
     for (let joint = 0; joint < sentRad.length; joint++) {
       push = Math.max(push, Math.abs(sentRad[joint]! - positionRad[joint]!) / CONTACT_RAD);
+      // Not every device tells efforts.
+      if (!Number.isFinite(effortNm[joint]!)) continue;
       push = Math.max(push, Math.abs(effortNm[joint]! - slowNm[joint]!) / CONTACT_NM);
       slowNm[joint] = slowNm[joint]! + share * (effortNm[joint]! - slowNm[joint]!);
     }

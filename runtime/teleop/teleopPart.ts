@@ -238,10 +238,10 @@ export class TeleopDesk implements GatewayPart {
   #give(why: string): void {
     const operation = this.#operation;
     if (operation === undefined) return;
-    void operation.session.close();
     this.#operation = undefined;
+    // Its change of state tells everybody.
+    void operation.session.close();
     this.#services.event("info", "teleop", `${operation.client.name} has no teleoperation any more: ${why}`);
-    this.#changed();
   }
 
   #notOperator({ name }: GatewayClient): Answer {
