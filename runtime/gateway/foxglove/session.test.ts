@@ -115,6 +115,24 @@ describe("a Foxglove session", () => {
     expect(session.offer(message(1, UNTAKEN_BYTES_MAX + 1))).toBe(true);
   });
 
+  it("gets small messages although it is too slow for images", () => {
+    const { socket, session, say } = started();
+    say({
+      op: "subscribe",
+      subscriptions: [
+        { id: 1, channelId: 1 },
+        { id: 2, channelId: 2 },
+      ],
+    });
+    let images = 0;
+    while (session.offer(message(1, 900_000))) {
+      images++;
+      socket.bufferedBytes += 900_013;
+    }
+    expect(images).toBeGreaterThan(1);
+    expect(session.offer(message(2, 200))).toBe(true);
+  });
+
   it("stands 20,000 malformed messages without a word that is none, and cuts such a client off", () => {
     const random = new Random(20);
     const seeds = [

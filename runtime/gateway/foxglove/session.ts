@@ -6,6 +6,8 @@ import { type Channel, messageData, status, understand } from "./protocol.js";
 
 /** A client that has not taken so much gets nothing more: two colour images of 1280 x 720. */
 export const UNTAKEN_BYTES_MAX = 6 * 2 ** 20;
+/** Images may fill half of that, so that a client too slow for them still gets everything else. */
+const LARGE_BYTES = 65_536;
 /** It hears of what it missed at most once in so long. */
 const TOLD_EVERY_MS = 5000;
 /** Messages that are none, before it is cut off. */
@@ -84,7 +86,8 @@ export class FoxgloveSession {
     const subscriptionId = this.#byChannel.get(channelId);
     if (subscriptionId === undefined) return true;
     const { socket } = this.#options;
-    if (socket.bufferedBytes > 0 && socket.bufferedBytes + payload.length > UNTAKEN_BYTES_MAX) return false;
+    const bytesMax = payload.length > LARGE_BYTES ? UNTAKEN_BYTES_MAX / 2 : UNTAKEN_BYTES_MAX;
+    if (socket.bufferedBytes > 0 && socket.bufferedBytes + payload.length > bytesMax) return false;
     socket.send(messageData(subscriptionId, logNs, payload));
     return true;
   }
