@@ -3,6 +3,11 @@ import { z } from "zod";
 
 const Port = z.int().min(1).max(65_535);
 
+/** The cell file is shown to clients and kept in episodes: no place for a password. */
+const BrokerUrl = z.url({ protocol: /^(mqtts?|wss?)$/ }).refine((url) => !/^\w+:\/\/[^/]*@/.test(url), {
+  error: "must not have a user name or password in it: use username and passwordFile",
+});
+
 export const GatewayConfig = z.strictObject({
   host: z
     .string()
@@ -43,7 +48,7 @@ export const GatewayConfig = z.strictObject({
       z.literal("off"),
       z.strictObject({
         broker: z
-          .union([z.literal("embedded"), z.url({ protocol: /^(mqtts?|wss?)$/ })])
+          .union([z.literal("embedded"), BrokerUrl])
           .default("embedded")
           .describe("embedded = this daemon is the broker; else the address of an external one"),
         host: z.string().min(1).default("127.0.0.1").describe("Of the embedded broker"),

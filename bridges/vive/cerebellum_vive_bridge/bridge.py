@@ -70,7 +70,7 @@ class Bridge:
                 self._stream(source, poses_max)
             except SourceLostError as lost:
                 self.counts.lost_sources += 1
-                self._tell(str(lost))
+                self._tell(f"{lost}; this is tried again")
                 self.stop.wait(SOURCE_RETRY_S)
             finally:
                 source.close()
@@ -79,7 +79,7 @@ class Bridge:
         try:
             source = self._open_source()
         except SourceLostError as lost:
-            self._tell(str(lost))
+            self._tell(f"{lost}; this is tried again")
             return None
         self._tell("Poses are being read")
         return source

@@ -46,9 +46,7 @@ class SteamVrSource:
             self._system = self._openvr.init(self._openvr.VRApplication_Background)
         except Exception as error:
             # One class for each of SteamVR's reasons: not installed, not running, no driver ...
-            raise SourceLostError(
-                f"SteamVR is not running ({type(error).__name__}). Start SteamVR; this is tried again"
-            ) from error
+            raise SourceLostError(f"SteamVR is not running ({type(error).__name__}). Start SteamVR") from error
         self._poses = (self._openvr.TrackedDevicePose_t * self._openvr.k_unMaxTrackedDeviceCount)()
         self._event = self._openvr.VREvent_t()
         self._devices: list[DeviceInfo] = []
@@ -59,7 +57,7 @@ class SteamVrSource:
         while self._system.pollNextEvent(self._event):
             if self._event.eventType == openvr.VREvent_Quit:
                 self._system.acknowledgeQuit_Exiting()
-                raise SourceLostError("SteamVR is closing. Start it again; this is tried again")
+                raise SourceLostError("SteamVR is closing. Start it again")
         self._system.getDeviceToAbsoluteTrackingPose(openvr.TrackingUniverseStanding, 0.0, self._poses)
         device_time_ms = time.monotonic_ns() / 1e6
         now_s = device_time_ms / 1000

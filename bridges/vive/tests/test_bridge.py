@@ -78,7 +78,7 @@ def test_a_source_that_comes_back_begins_a_new_session() -> None:
     assert len(sessions) == 3
     assert [one["seq"] for one in link.texts] == [*range(10)] * 3
     assert bridge.counts.lost_sources == 2
-    assert said[:2] == ["Poses are being read", "SteamVR is closing"]
+    assert said[:2] == ["Poses are being read", "SteamVR is closing; this is tried again"]
 
 
 def test_a_source_that_is_not_there_is_tried_again_and_told_once() -> None:
@@ -92,7 +92,7 @@ def test_a_source_that_is_not_there_is_tried_again_and_told_once() -> None:
 
     _bridge, said = run(FakeLink(), open_source, 3)
     assert len(tries) == 5
-    assert said == ["SteamVR is not running", "Poses are being read"]
+    assert said == ["SteamVR is not running; this is tried again", "Poses are being read"]
 
 
 def test_tracking_that_is_lost_is_said_when_it_changes() -> None:

@@ -291,6 +291,16 @@ describe("MQTT of the gateway", () => {
     });
   });
 
+  it("takes no password in a broker's address: the cell file is shown and recorded", () => {
+    const parse = (broker: string) => GatewayConfig.safeParse({ mqtt: { broker } }).success;
+    expect(["mqtt://broker:1883", "mqtts://broker", "wss://broker/mqtt", "embedded"].map(parse)).toEqual(
+      Array(4).fill(true),
+    );
+    expect(
+      ["mqtt://me:secret@broker", "wss://me@broker/mqtt", "http://broker", "broker:1883"].map(parse),
+    ).toEqual(Array(4).fill(false));
+  });
+
   it("refuses a password's file that cannot be read or is empty", async () => {
     const folder = mkdtempSync(join(tmpdir(), "cerebellum-mqtt-"));
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }));

@@ -174,7 +174,7 @@ export class MqttPart implements GatewayPart {
     const where: MqttInfo = {
       v: 1,
       root: this.#topics.root,
-      ...(broker === "embedded" ? { path: MQTT_PATH } : { broker: addressOnly(broker) }),
+      ...(broker === "embedded" ? { path: MQTT_PATH } : { broker }),
     };
     return { status: 200, type: "application/json", body: JSON.stringify(where) };
   }
@@ -268,14 +268,6 @@ export class MqttPart implements GatewayPart {
       clients: clients().map(({ name, role, kind }) => ({ name, role, kind })),
     };
   }
-}
-
-/** A broker's address may have a password in it, which is this daemon's own. */
-function addressOnly(url: string): string {
-  const parsed = new URL(url);
-  parsed.username = "";
-  parsed.password = "";
-  return parsed.href;
 }
 
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
