@@ -10,8 +10,8 @@ import { diagonalise } from "./symmetricEigen.js";
 export const DAMPED_BELOW = 0.03;
 /** Directions that the arm cannot move in at all. */
 const NONE_BELOW = 1e-10;
-/** Of the squared error, for the damping. */
-const ERROR_DAMPING = 0.05;
+/** Of the error's norm, for the square of the damping: about half of what the elbow's stretch bends the way by [m]. */
+const ERROR_DAMPING = 0.08;
 /** What null-space motion costs in corrections, where singular values are the price of moving the tool [m/rad]. */
 const NULL_PRICE_M = 0.02;
 /** Least denominator, so that nothing is divided by zero. */
@@ -45,9 +45,10 @@ export class DampedJacobian {
   }
 
   /**
-   * At the angles of the chain's last update. Directions below `DAMPED_BELOW` are damped, and all are in proportion to
-   * the error that is to be made good (Sugihara, IEEE Trans. Robotics 27(5), 2011): so an error that can vanish does,
-   * and one that cannot makes nothing oscillate.
+   * At the angles of the chain's last update. Directions below `DAMPED_BELOW` are damped, and all are with the error that
+   * is to be made good: so an error that can vanish does, and one that cannot makes nothing oscillate. The idea is
+   * Sugihara's (IEEE Trans. Robotics 27(5), 2011), who takes the error's square; but what is to be outweighed, the bend of
+   * the way where the arm is stretched, grows with the error itself.
    */
   update(chain: ArmChain, error: Float64Array): void {
     const n = this.#n;
@@ -72,7 +73,7 @@ export class DampedJacobian {
       const near = this.#damping * Math.max(0, 1 - sigma / DAMPED_BELOW);
       this.#sigma2[i] = sigma2;
       this.#closed[i] = (near * near) / Math.max(TINY, sigma2 + near * near);
-      this.#damped2[i] = Math.max(TINY, sigma2 + near * near + (ERROR_DAMPING * square) / 2);
+      this.#damped2[i] = Math.max(TINY, sigma2 + near * near + ERROR_DAMPING * Math.sqrt(square));
       for (let joint = 0; joint < n; joint++) {
         let sum = 0;
         for (let row = 0; row < 6; row++) sum += jacobian[row * n + joint]! * this.#left[6 * row + i]!;

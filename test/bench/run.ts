@@ -26,6 +26,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   console: ["bench", "console", "--seconds", "150"],
   encoder: ["bench", "encoder", "--seconds", "60"],
   export: ["dist/test/bench/exportBench.js"],
+  teleopLag: ["dist/test/bench/teleopLag.js"],
   evaluate: ["evaluate", "reach-block"],
   evaluateChangedLight: ["evaluate", "reach-block", "--light", "changed"],
 };
