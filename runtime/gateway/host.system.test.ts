@@ -82,8 +82,23 @@ async function client(): Promise<TestClient> {
   return one;
 }
 
-/** What its schema does not know ends the thread: a defect, as any other would. */
-const crash = () => host.state({ policy: "nonsense" } as never);
+/** A thread that says it is ready, speaks nonsense, and dies of the first event that it is told. */
+const FRAIL = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+    import { parentPort } from "node:worker_threads";
+    const ready = { kind: "ready", port: 1, addresses: [], fingerprint: null, certificateDaysLeft: null };
+    parentPort.postMessage({ kind: "stopped", reason: 5 });
+    parentPort.postMessage(null);
+    parentPort.postMessage(ready);
+    parentPort.postMessage({ kind: "teleop", status: { state: "engaged" } });
+    parentPort.postMessage({ kind: "watch", cameras: [{ camera: "wrist", rateHz: 5 }], topics: [2] });
+    parentPort.on("message", ({ kind }) => {
+      if (kind === "event") throw new Error("a defect");
+      if (kind === "close") parentPort.close();
+    });`)}`,
+);
+const crash = () => host.event({ epochMs: 0, level: "info", source: "test", text: "", remedy: "" });
+const until = (state: string) => soon(() => (host.status().state === state ? true : undefined), 15);
 
 describe("the gateway's host", () => {
   it("starts a thread that lets people in, asks for them, and stops robots for them", async () => {
@@ -114,27 +129,43 @@ describe("the gateway's host", () => {
     await soon(() => (host.status().clients.length === 0 ? true : undefined));
   });
 
-  it("starts a thread that died again, within its rule; clients lose their connection, then it stays down", async () => {
-    await make().start();
-    const one = await client();
-    const teleop: unknown[] = [];
-    host.onTeleop((status) => teleop.push(status));
+  it("starts a thread that died again, within its rule, then lets it be; nothing else happens", async () => {
+    await make({ entry: FRAIL }).start();
+    await soon(() => (host.watchedCameras.get("wrist") === 5 ? true : undefined));
+    expect([...host.watchedTopics]).toEqual([2]);
+    const pairing = host.pair("operator");
     crash();
-    await one.closed;
-    await soon(() => (host.status().restarts === 1 && host.status().state === "up" ? true : undefined), 15);
-    expect(logged.join("\n")).toMatch(/error gatewayDied/);
-    const again = await client();
-    expect(await again.request({ do: "enable" })).toMatchObject({ kind: "answer" });
+    await expect(pairing).rejects.toMatchObject({ code: "NOT_RUNNING" });
+    // Nobody looks at a camera through a gateway that is gone.
+    expect(host.watchedCameras.size).toBe(0);
+    await soon(() => (host.status().restarts === 1 ? true : undefined), 15);
+    await until("up");
+    expect(logged.join("\n")).toMatch(/error gatewayDied: The gateway's thread failed: a defect/);
     crash();
-    await again.closed;
-    await soon(() => (host.status().state === "down" ? true : undefined), 15);
+    await until("down");
     expect(host.diagnostics()[0]).toMatchObject({
       level: "error",
       message: expect.stringMatching(/^down: /),
     });
     await expect(host.pair("operator")).rejects.toMatchObject({ code: "NOT_RUNNING" });
-    // Nothing but the connections is gone.
-    expect(stopped).toEqual([]);
+    expect([stopped, asked]).toEqual([[], []]);
+  });
+
+  it("passes over nonsense of either side: neither ends the other", async () => {
+    await make({ entry: FRAIL }).start();
+    await soon(() =>
+      logged.filter((line) => line.includes("that is none")).length === 3 ? true : undefined,
+    );
+    expect(host.status().state).toBe("up");
+    await host.close();
+    await make().start();
+    for (let count = 0; count < 50; count++) host.state({ policy: "nonsense" } as never);
+    const one = await client();
+    expect(await one.request({ do: "enable" })).toMatchObject({ kind: "answer" });
+    expect(
+      logged.filter((line) => /the daemon said a "state" that is none/.test(line)).length,
+    ).toBeLessThanOrEqual(6);
+    expect(host.status().restarts).toBe(0);
   });
 
   it("says at the start what is in the way, and does not try again", async () => {

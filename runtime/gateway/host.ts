@@ -12,7 +12,8 @@ import type { TeleopStatus } from "../../core/gateway/server.js";
 import type { PoseMessage } from "../../core/teleop/pose.js";
 import { toError, toFailure } from "../failure.js";
 import type { DiagnosticItem } from "../supervisor.js";
-import { FromGateway, type GatewaySetup, type ToGateway } from "./messages.js";
+import { FromGateway, type GatewaySetup, MISFITS, type ToGateway } from "./messages.js";
+import { RateLimit } from "./rateLimit.js";
 
 type Message<K extends FromGateway["kind"]> = Omit<Extract<FromGateway, { kind: K }>, "kind">;
 export type StoppedByGateway = Message<"stopped">;
@@ -74,6 +75,7 @@ export class GatewayHost {
   #failure: CerebellumError | undefined;
   #state: GatewayStatus["state"] = "starting";
   #clients: GatewayStatus["clients"] = [];
+  readonly #misfits = new RateLimit(MISFITS.perS, MISFITS.burst);
   #teleop: TeleopStatus | undefined;
   #watchedCameras: ReadonlyMap<string, number> = new Map();
   #watchedTopics: ReadonlySet<number> = new Set();
@@ -243,7 +245,10 @@ export class GatewayHost {
     this.#exited = new Promise((resolve) => worker.once("exit", () => resolve()));
     let why = "it ended by itself";
     worker.on("message", (raw: unknown) => {
-      if (this.#worker === worker) this.#take(FromGateway.parse(raw));
+      if (this.#worker !== worker) return;
+      const parsed = FromGateway.safeParse(raw);
+      if (parsed.success) this.#take(parsed.data);
+      else this.#onMisfit(raw, parsed.error);
     });
     worker.on("error", (defect) => {
       why = errorText(defect);
@@ -295,6 +300,13 @@ export class GatewayHost {
       case "clients":
         this.#clients = message.clients;
     }
+  }
+
+  /** A defect of the gateway's must not end the daemon, which would end what the robots do. */
+  #onMisfit(raw: unknown, error: Error): void {
+    if (!this.#misfits.take(this.#options.clock.nowMs())) return;
+    const kind = String((raw as { kind?: unknown } | null)?.kind).slice(0, 40);
+    this.#options.log("error", "defect", `the gateway said a "${kind}" that is none: ${errorText(error)}`);
   }
 
   async #answer({ requestId, request, client }: Message<"request">): Promise<void> {

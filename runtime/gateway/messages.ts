@@ -16,6 +16,9 @@ import { ServoConfig } from "../servo/config.js";
 import { TeleopConfig } from "../teleop/config.js";
 import { GatewayConfig } from "./config.js";
 
+/** Log lines of either side about messages that are none. */
+export const MISFITS = { perS: 0.2, burst: 5 } as const;
+
 /** A ROS topic that a Foxglove client can have; its place in the list is its number in the ring. */
 export const OfferedTopic = z.strictObject({
   topic: z.string(),

@@ -5,6 +5,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { TrackerStore } from "../../calibration/store.js";
 import { type Clock, measureMapping, sleepMs } from "../../core/clock.js";
+import { errorText } from "../../core/errors.js";
 import { CLIENT_BYTES_MAX, GATEWAY_PATH } from "../../core/gateway/client.js";
 import type { GatewayRequest } from "../../core/gateway/requests.js";
 import type { TeleopStatus } from "../../core/gateway/server.js";
@@ -15,7 +16,7 @@ import { type Certificate, CertificateKeeper } from "./certificate.js";
 import { DeviceStore } from "./devices.js";
 import { EventLog } from "./eventLog.js";
 import { Hub } from "./hub.js";
-import { type FromGateway, GatewaySetup, ToGateway } from "./messages.js";
+import { type FromGateway, GatewaySetup, MISFITS, ToGateway } from "./messages.js";
 import {
   type Answer,
   done,
@@ -25,6 +26,7 @@ import {
   type PartServices,
   refuse,
 } from "./part.js";
+import { RateLimit } from "./rateLimit.js";
 import { GatewayServer } from "./server.js";
 import { StopLine } from "./stopLine.js";
 import { joinHub } from "./webSocket.js";
@@ -76,6 +78,7 @@ class GatewaySession {
   readonly #events: EventLog;
   readonly #answers = new Map<number, (answer: Answer) => void>();
   readonly #closing = new AbortController();
+  readonly #misfits = new RateLimit(MISFITS.perS, MISFITS.burst);
   #made: GatewayPart[] = [];
   #teleop: TeleopStatus | undefined;
   #certificate: Certificate | undefined;
@@ -144,9 +147,10 @@ class GatewaySession {
     this.#hub.setParts(this.#made);
     const closed = new Promise<void>((resolve) => {
       port.on("message", (raw: unknown) => {
-        const message = ToGateway.parse(raw);
-        if (message.kind === "close") resolve();
-        else this.#take(message);
+        const parsed = ToGateway.safeParse(raw);
+        if (!parsed.success) this.#onMisfit(raw, parsed.error);
+        else if (parsed.data.kind === "close") resolve();
+        else this.#take(parsed.data);
       });
       port.on("close", () => resolve());
     });
@@ -213,6 +217,13 @@ class GatewaySession {
     else if (message.kind === "refusal")
       this.#answers.get(message.requestId)?.(refuse(message.code, message.happened, message.remedy));
     for (const listener of this.#mainListeners) listener(message);
+  }
+
+  /** A figure that is none must not cost everybody their console. */
+  #onMisfit(raw: unknown, error: Error): void {
+    if (!this.#misfits.take(this.#parts.clock.nowMs())) return;
+    const kind = String((raw as { kind?: unknown } | null)?.kind).slice(0, 40);
+    this.#log("error", "defect", `the daemon said a "${kind}" that is none: ${errorText(error)}`);
   }
 
   async #askMain(request: GatewayRequest, client: GatewayClient): Promise<Answer> {
