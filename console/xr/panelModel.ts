@@ -97,7 +97,7 @@ function bandOf(input: PanelInput): PanelModel["band"] {
 }
 
 function readyBand(status: TeleopStatus, usesHands: boolean): PanelModel["band"] {
-  if (status.why !== null) return { tone: "warn", title: "Ready", advice: sentence(status.why) };
+  if (status.why !== null) return { tone: "warn", title: "Ready", advice: heldBecause(status.why) };
   if (status.alignment === "none")
     return {
       tone: "calm",
