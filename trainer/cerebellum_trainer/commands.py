@@ -34,6 +34,7 @@ WORK = Path(".cerebellum/training")
 ACTIONS = {
     "label": "the teacher's clean command of each step",
     "sent": "what was sent one period after the image, minus the position measured at its time",
+    "path": "where the robot was led next, a whole step or as far as it came, minus the position measured",
 }
 
 
@@ -278,7 +279,9 @@ def _actions(reading: Reading) -> str:
     said = ACTIONS[reading.actions]
     if reading.actions == "sent" and reading.lead_ms > 0:
         said += f", {reading.lead_ms:g} ms further ahead"
-    if reading.actions == "sent" and reading.phases > 1:
+    if reading.actions == "path":
+        said += f", steps of {reading.step_rad:g} rad"
+    if reading.actions != "label" and reading.phases > 1:
         said += f", on {reading.phases} grids within a period"
     return said
 
@@ -287,6 +290,8 @@ def _flags(reading: Reading) -> str:
     flags = [f"--actions {reading.actions}"]
     if reading.lead_ms > 0:
         flags.append(f"--lead-ms {reading.lead_ms:g}")
+    if reading.actions == "path":
+        flags.append(f"--step-rad {reading.step_rad:g}")
     if reading.phases > 1:
         flags.append(f"--phases {reading.phases}")
     return " ".join(flags)

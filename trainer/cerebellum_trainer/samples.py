@@ -1,4 +1,5 @@
-"""What a policy is to learn from an episode: image, joint positions at its time, and an action. Two sources:
+"""What a policy is to learn from an episode: image, joint positions at its time, and an action, from
+one of three sources:
 
 label   A teacher's own answer in each recorded step (scripted experts): `label_rad` of
         /cerebellum/policy_step. The step names its image by exact stamp; nothing is matched by nearness.
@@ -6,6 +7,9 @@ sent    What the robot was really told, for whoever moved it (people above all):
         action(t) = sent(t + one period) - measured(t), t being the image's stamp, both from the tick log.
         Of a teleoperated episode nothing counts before the arm first followed the hand, nor while the
         clutch was open for longer than a moment; after the last release the arm stands at its goal.
+path    Where the robot was led next, however fast: the first of what was sent after the image that is a whole
+        step away from the position measured at its time, or as far as it came. For hands, whose speed rises
+        and falls with every stroke and says nothing that a picture shows.
 
 Why "sent" is right for a policy whose action is relative to the position measured at the image's time:
 docs/decisions/0018.
@@ -16,7 +20,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -26,11 +32,13 @@ from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import StoredImage
 from cerebellum_trainer.records import RecordedCamera, incomplete
 
-Actions = Literal["label", "sent"]
+Actions = Literal["label", "sent", "path"]
 STEP_TOPIC = "/cerebellum/policy_step"
 TELEOP_TOPIC = "/cerebellum/teleop_input"
 # A clutch that is open for longer is a pause: the arm stands because the hand is being put back.
 PAUSE_NS_MIN = 300_000_000
+# How far "path" looks along the path: a robot that stands for longer is meant to stand.
+PATH_NS_MAX = 1_000_000_000
 # A step's joints against the tick log: more is a wrong clock or a wrong joint order. Room for about 1 rad/s
 # over the time that may lie between two reports of the arm.
 POSITION_AGREEMENT_RAD = 0.1
@@ -61,23 +69,17 @@ class Reading:
     """How episodes become samples."""
 
     actions: Actions = "label"
-    """label: what a scripted teacher wanted; sent: what was sent to the robot, whoever moved it."""
+    """label: what a scripted teacher wanted; sent: what was sent to the robot one period later, whoever moved
+    it; path: where it was led next, however fast."""
     lead_ms: float = 0.0
     """Added to the period of "sent": what passes from an image to the command that answers it."""
+    step_rad: float = 0.12
+    """Largest motion of a joint in an action of "path"."""
     phases: int = 1
-    """Grids of "sent" in a period, evenly shifted: 3 gives three times the samples, of the same motion."""
+    """Grids of "sent" and "path" in a period, evenly shifted: 3 gives three times the samples."""
     camera: str = "wrist"
     include_flagged: bool = False
     """Also train on episodes that the recorder has flagged."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """When "sent" samples are taken, and how far ahead of its image an action looks."""
-
-    period_ns: int
-    phases: int
-    ahead_ns: int
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,14 @@ def read_samples(episode: Episode, reading: Reading, rate_hz: float, still_rad: 
         ticks = read_ticks(episode, camera.robot, is_trimmed=False)
         return label_samples(episode, reading.camera, camera, ticks)
     ticks = read_ticks(episode, camera.robot, is_trimmed=True)
-    ahead_ns = round(1e9 / rate_hz) + round(1e6 * reading.lead_ms)
-    grid = Grid(round(1e9 / rate_hz), reading.phases, ahead_ns)
-    return sent_samples(episode, camera, ticks, read_pauses(episode), grid, still_rad)
+    pauses = read_pauses(episode)
+    period_ns = round(1e9 / rate_hz)
+    if reading.actions == "path":
+        path = Path(ticks, pauses, reading.step_rad)
+        return derived_samples(episode, camera, ticks, period_ns, reading.phases, still_rad, path.action)
+    ahead_ns = period_ns + round(1e6 * reading.lead_ms)
+    action = partial(sent_action, ticks, pauses, ahead_ns)
+    return derived_samples(episode, camera, ticks, period_ns, reading.phases, still_rad, action)
 
 
 def label_samples(episode: Episode, camera_name: str, camera: RecordedCamera, ticks: TickLog) -> list[Sample]:
@@ -168,46 +175,97 @@ def label_samples(episode: Episode, camera_name: str, camera: RecordedCamera, ti
     return samples
 
 
-def sent_samples(
+@dataclass(frozen=True)
+class Action:
+    """What was derived for an image: joint step [rad], and the last moment that it looks at [epoch ns]."""
+
+    action_rad: np.ndarray
+    until_ns: int
+
+
+def derived_samples(
     episode: Episode,
     camera: RecordedCamera,
     ticks: TickLog,
-    pauses: list[tuple[int, int]],
-    grid: Grid,
+    period_ns: int,
+    phases: int,
     still_rad: float,
+    action_of: Callable[[int, np.ndarray], Action | str],
 ) -> list[Sample]:
-    """One for each period in which the tick log tells what was sent; the others are left out, and so are
-    those that touch a pause.
+    """One for each period whose action the tick log tells; the others are left out.
+
+    `action_of`: the action for an image's time and the position measured then, or why there is none.
     """
-    ahead_ns = grid.ahead_ns
-    found: list[tuple[int, np.ndarray, np.ndarray]] = []
+    found: list[tuple[int, np.ndarray, Action]] = []
     left_out: Counter[str] = Counter()
-    for stamp_ns in on_grids(sorted(episode.stamps(camera.image_topic)), grid.period_ns, grid.phases):
-        position, sent = ticks.position_at(stamp_ns), ticks.sent_at(stamp_ns + ahead_ns)
-        if position is None or sent is None:
-            left_out["without ticks"] += 1
-        elif not ticks.was_willing(stamp_ns, stamp_ns + ahead_ns):
-            left_out["while the servo neither followed nor held"] += 1
-        elif any(start < stamp_ns + ahead_ns and stamp_ns < end for start, end in pauses):
-            left_out["while the operator's clutch was open"] += 1
-        else:
-            found.append((stamp_ns, position, sent - position))
+    for stamp_ns in on_grids(sorted(episode.stamps(camera.image_topic)), period_ns, phases):
+        position = ticks.position_at(stamp_ns)
+        action = "without ticks" if position is None else action_of(stamp_ns, position)
+        if isinstance(action, str):
+            left_out[action] += 1
+        elif position is not None:
+            found.append((stamp_ns, position, action))
     if not found:
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "no image"
         raise incomplete(episode.name, f"has no period in which image and ticks belong together ({why})")
     images = read_images(episode, None, camera, {stamp_ns for stamp_ns, _, _ in found})
-    holds_from = still_end([action for _, _, action in found], still_rad)
+    holds_from = still_end([action.action_rad for _, _, action in found], still_rad)
     return [
         Sample(
             stamp_ns,
             place >= holds_from,
             position,
-            action,
+            action.action_rad,
             images[stamp_ns],
-            ticks.gripper_at(stamp_ns + ahead_ns),
+            ticks.gripper_at(action.until_ns),
         )
         for place, (stamp_ns, position, action) in enumerate(found)
     ]
+
+
+def sent_action(
+    ticks: TickLog, pauses: list[tuple[int, int]], ahead_ns: int, stamp_ns: int, position: np.ndarray
+) -> Action | str:
+    sent = ticks.sent_at(stamp_ns + ahead_ns)
+    if sent is None:
+        return "without ticks"
+    if not ticks.was_willing(stamp_ns, stamp_ns + ahead_ns):
+        return "while the servo neither followed nor held"
+    if any(start < stamp_ns + ahead_ns and stamp_ns < end for start, end in pauses):
+        return "while the operator's clutch was open"
+    return Action(sent - position, stamp_ns + ahead_ns)
+
+
+class Path:
+    """Where the robot was led, without the time that it stood because the clutch was open."""
+
+    def __init__(self, ticks: TickLog, pauses: list[tuple[int, int]], step_rad: float) -> None:
+        counts = np.ones(len(ticks.stamp_ns), bool)
+        for start, end in pauses:
+            counts &= (ticks.stamp_ns < start) | (ticks.stamp_ns >= end)
+        self._ticks, self._pauses, self._step_rad = ticks, pauses, step_rad
+        self._places = np.flatnonzero(counts & np.isfinite(ticks.sent_rad).all(axis=1))
+        # Time along the path [ns]: what the ticks before took, gaps and pauses left aside.
+        steps = np.diff(ticks.stamp_ns[self._places], prepend=ticks.stamp_ns[self._places][:1])
+        self._along_ns = np.cumsum(np.where(steps <= TICK_GAP_MAX_NS, steps, 0))
+
+    def action(self, stamp_ns: int, position: np.ndarray) -> Action | str:
+        if any(start <= stamp_ns < end for start, end in self._pauses):
+            return "while the operator's clutch was open"
+        ticks = self._ticks
+        first = int(np.searchsorted(ticks.stamp_ns[self._places], stamp_ns))
+        if first == len(self._places):
+            return "without ticks"
+        end = int(np.searchsorted(self._along_ns, self._along_ns[first] + PATH_NS_MAX, side="right"))
+        places = self._places[first:end]
+        unwilling = np.flatnonzero(~ticks.is_willing[places])
+        if len(unwilling) > 0:
+            places = places[: unwilling[0]]
+        if len(places) == 0:
+            return "while the servo neither followed nor held"
+        gone = np.abs(ticks.sent_rad[places] - position).max(axis=1) >= self._step_rad
+        place = places[int(gone.argmax()) if gone.any() else -1]
+        return Action(ticks.sent_rad[place] - position, int(ticks.stamp_ns[place]))
 
 
 def read_pauses(episode: Episode) -> list[tuple[int, int]]:

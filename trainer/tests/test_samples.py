@@ -287,6 +287,72 @@ class TestTeleoperation:
         assert len(samples_of(tmp_path)) == 14
 
 
+class TestPath:
+    """A joint that moves at a rate of its own: what is learnt is where it went, not how fast."""
+
+    STEP_RAD = 0.1
+
+    def read(
+        self, folder: Path, at: Callable[[float], float], hand: Callable[[float], str] | None = None
+    ) -> dict[int, float]:
+        """Actions of joint 1 by the steps of their images; `at` gives its angle at a time [steps]."""
+
+        def angles(stamp_ns: int) -> np.ndarray:
+            return np.full(7, at((stamp_ns - START_NS) / STEP_NS)) * np.eye(7)[0]
+
+        def change(topic: str, stamp_ns: int, data: bytes) -> bytes | None:
+            if topic == STEP_TOPIC:
+                return None
+            state_ns = stamp_ns - TICK_NS
+            is_tick = topic == TICK_TOPIC
+            return servo_tick(stamp_ns, state_ns, angles(stamp_ns), angles(state_ns)) if is_tick else data
+
+        write_episode(folder, change=change, hand=hand)
+        reading = Reading("path", step_rad=self.STEP_RAD)
+        samples = read_samples(episode_of(folder), reading, RATE_HZ, STILL_RAD)
+        return {(s.image_stamp_ns - START_NS) // STEP_NS: float(s.action_rad[0]) for s in samples}
+
+    def test_a_slow_hand_and_a_fast_one_teach_the_same_step(self, tmp_path: Path) -> None:
+        for name, rate in (("slow", 0.04), ("fast", 0.2)):
+            actions = self.read(tmp_path / name, lambda at, rate=rate: rate * at)
+            # The first tick that is a step away overshoots it by at most one tick's motion.
+            assert all(0.1 <= actions[step] <= 0.1 + rate / 10 + 1e-9 for step in range(9)), actions
+
+    def test_near_the_goal_it_is_what_is_left_of_the_way(self, tmp_path: Path) -> None:
+        actions = self.read(tmp_path, lambda at: min(0.5, 0.1 * at))
+        assert abs(actions[4] - 0.1) < 0.011
+        assert abs(actions[5]) < 1e-9
+
+    def test_a_pause_of_the_clutch_is_not_on_the_path(self, tmp_path: Path) -> None:
+        def at(step: float) -> float:
+            return 0.04 * (min(step, 4) + max(0, step - 8))
+
+        def hand(step: float) -> str:
+            return "ready" if 4 <= step < 8 else "engaged"
+
+        actions = self.read(tmp_path, at, hand)
+        assert set(actions) == {0, 1, 2, 3, *range(8, 14)}
+        assert 0.1 <= actions[3] < 0.105
+
+    def test_whoever_stands_for_longer_than_a_second_means_it(self, tmp_path: Path) -> None:
+        actions = self.read(tmp_path, lambda at: 0.05 * (min(at, 3) + max(0, at - 9)))
+        assert abs(actions[3]) < 1e-9
+        assert actions[8] >= 0.1
+
+    def test_a_stop_ends_the_way(self, tmp_path: Path) -> None:
+        def change(topic: str, stamp_ns: int, data: bytes) -> bytes:
+            step = (stamp_ns - START_NS) / STEP_NS
+            stopped = topic == TICK_TOPIC and 8.2 < step < 8.4
+            return data.replace(b"following\0", b"stopping\0\0") if stopped else data
+
+        write_episode(tmp_path, change=change)
+        samples = read_samples(episode_of(tmp_path), Reading("path", step_rad=10), RATE_HZ, STILL_RAD)
+        plan = Plan(1, 14, 4)
+        by_step = {(s.image_stamp_ns - START_NS) // STEP_NS: s for s in samples}
+        last = plan.position_at(START_NS + 8 * STEP_NS + 2 * TICK_NS) + SENT_OFF_RAD
+        np.testing.assert_allclose(by_step[6].action_rad, last - plan.position[6], atol=1e-9)
+
+
 def test_the_grid_takes_the_nearest_image_of_each_period_and_none_over_a_gap() -> None:
     ms = 1_000_000
     at_30_hz = [round(index * 1e9 / 30) for index in range(31)]
