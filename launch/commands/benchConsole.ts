@@ -39,11 +39,13 @@ interface Phase {
   readonly seconds: number;
   /** Of one core, the daemon's whole process with all its threads. */
   readonly daemonCpuShare: number;
+  /** Camera frames that the daemon received, all cameras together: where phases differ in it, so does their load. */
+  readonly framesPerS: number;
   readonly latenessUs: Lateness;
 }
 
 interface LookedAt extends Phase {
-  /** What the daemon's process used more than while nobody looked, of one core. */
+  /** What the daemon's process used more than while nobody looked, before and after it, of one core. */
   readonly consoleCpuShare: number;
   readonly latenessRatioP99: number;
 }
@@ -53,7 +55,8 @@ export interface ConsoleBenchResult {
   readonly cameraRateHz: number;
   readonly telemetryHz: number;
   readonly realtimePriority: number;
-  readonly nobody: Phase;
+  /** Before the first who looks, and after each. */
+  readonly nobody: readonly Phase[];
   /** By who looks: `program`, `chromium`. */
   readonly open: Readonly<Record<string, LookedAt>>;
   readonly hung: Readonly<Record<string, LookedAt>>;
@@ -127,16 +130,11 @@ async function measure(
   const swinging = swing(daemon, robot!, AbortSignal.any([signal, ended.signal]));
   const chromium = CHROMIUM.find((path) => path !== undefined && existsSync(path));
   const viewers = [programViewer, ...(chromium === undefined ? [] : [chromiumViewer(chromium)])];
-  const phaseS = seconds / (1 + 2 * viewers.length);
+  const phaseS = seconds / (1 + 3 * viewers.length);
   const during = (what: string) => phase(daemon, robot!, phaseS, what, onProgress, signal);
   try {
     await sleepMs(clock, WARM_UP_MS, signal);
-    const nobody = await during("nobody looks");
-    const compared = (one: Phase): LookedAt => ({
-      ...one,
-      consoleCpuShare: one.daemonCpuShare - nobody.daemonCpuShare,
-      latenessRatioP99: one.latenessUs.p99 / nobody.latenessUs.p99,
-    });
+    const nobody = [await during("nobody looks")];
     const open: Record<string, LookedAt> = {};
     const hung: Record<string, LookedAt> = {};
     let received: ConsoleBenchResult["received"] | undefined;
@@ -144,14 +142,18 @@ async function measure(
       const viewer = await start(daemon, origin);
       try {
         await untilWatched(daemon, signal);
-        open[viewer.name] = compared(await during(`${viewer.name} looks at everything`));
+        const looks = await during(`${viewer.name} looks at everything`);
         received ??= viewer.received(phaseS);
         viewer.hang();
-        hung[viewer.name] = compared(await during(`${viewer.name} hangs`));
+        const hangs = await during(`${viewer.name} hangs`);
+        await viewer.end();
+        await sleepMs(clock, WARM_UP_MS, signal);
+        nobody.push(await during("nobody looks"));
+        open[viewer.name] = compare(looks, nobody.slice(-2));
+        hung[viewer.name] = compare(hangs, nobody.slice(-2));
       } finally {
         await viewer.end();
       }
-      await sleepMs(clock, WARM_UP_MS, signal);
     }
     return {
       cameras: CAMERAS.length,
@@ -171,6 +173,15 @@ async function measure(
   }
 }
 
+const meanOf = (phases: readonly Phase[], of: (one: Phase) => number): number =>
+  phases.reduce((sum, one) => sum + of(one), 0) / phases.length;
+
+const compare = (one: Phase, nobody: readonly Phase[]): LookedAt => ({
+  ...one,
+  consoleCpuShare: one.daemonCpuShare - meanOf(nobody, ({ daemonCpuShare }) => daemonCpuShare),
+  latenessRatioP99: one.latenessUs.p99 / meanOf(nobody, ({ latenessUs }) => latenessUs.p99),
+});
+
 async function phase(
   daemon: Daemon,
   robot: string,
@@ -181,6 +192,9 @@ async function phase(
 ): Promise<Phase> {
   const { clock } = daemon;
   onProgress(`${what}, ${seconds.toFixed(0)} s`);
+  const frames = () =>
+    CAMERAS.reduce((sum, name) => sum + (daemon.camera(name)?.stream.counters.receivedCount ?? 0), 0);
+  const framesBefore = frames();
   const before = await daemon.servo(robot).statistics();
   const cpuBefore = process.cpuUsage();
   const startNs = clock.nowNs();
@@ -193,6 +207,7 @@ async function phase(
   return {
     seconds: spentS,
     daemonCpuShare: (cpu.user + cpu.system) / 1e6 / spentS,
+    framesPerS: (frames() - framesBefore) / spentS,
     latenessUs: latenessBetween(before, after),
   };
 }
@@ -318,13 +333,13 @@ export function requireCheapConsole({ open, hung }: ConsoleBenchResult): void {
 export function describeConsoleBench(result: ConsoleBenchResult): string[] {
   const { nobody, open, hung, received } = result;
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-  const line = (who: string, { daemonCpuShare, latenessUs }: Phase, more = "") =>
-    `  ${who.padEnd(18)} daemon ${percent(daemonCpuShare)} of a core${more}; servo lateness p50 ${latenessUs.p50.toFixed(0)}, p99 ${latenessUs.p99.toFixed(0)}, max ${latenessUs.max.toFixed(0)} us`;
+  const line = (who: string, { daemonCpuShare, framesPerS, latenessUs }: Phase, more = "") =>
+    `  ${who.padEnd(18)} daemon ${percent(daemonCpuShare)} of a core${more}; ${framesPerS.toFixed(0)} frames/s; servo lateness p50 ${latenessUs.p50.toFixed(0)}, p99 ${latenessUs.p99.toFixed(0)}, max ${latenessUs.max.toFixed(0)} us`;
   const lookedAt = (who: string, one: LookedAt) =>
     `${line(who, one, ` (console ${percent(one.consoleCpuShare)})`)}, p99 ratio ${one.latenessRatioP99.toFixed(2)}`;
   return [
     `console: ${result.cameras} cameras, pictures at ${result.cameraRateHz} Hz each, telemetry at ${result.telemetryHz} Hz`,
-    line("nobody", nobody),
+    ...nobody.map((one) => line("nobody", one)),
     ...Object.entries(open).map(([who, one]) => lookedAt(`${who} looks`, one)),
     ...Object.entries(hung).map(([who, one]) => lookedAt(`${who} hangs`, one)),
     `  received: ${received.picturesPerS.toFixed(1)} pictures/s, ${received.telemetryPerS.toFixed(1)} telemetry/s, ${received.kilobytesPerS.toFixed(0)} kB/s; pictures ${received.pictureAgeMs.p50.toFixed(0)} ms old at the median, ${received.pictureAgeMs.p99.toFixed(0)} ms at p99`,
