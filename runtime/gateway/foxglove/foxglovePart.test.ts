@@ -157,6 +157,27 @@ describe("the Foxglove server", () => {
     await until(() => told.some((text) => text.includes("left out")), "what it missed");
   });
 
+  it("gives the place of a client that does not answer to another", async () => {
+    const { connect, clock } = await started();
+    const gone = connect("foxglove.sdk.v1");
+    await new Promise((resolve) => gone.once("message", resolve));
+    gone.pause();
+    const well = connect("foxglove.sdk.v1");
+    let isOpen = true;
+    well.on("close", () => {
+      isOpen = false;
+    });
+    await new Promise((resolve) => well.once("message", resolve));
+    for (let turn = 0; turn < 3; turn++) {
+      await clock.advance(30_000);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const closed = new Promise((resolve) => gone.once("close", resolve));
+    gone.resume();
+    await closed;
+    expect(isOpen).toBe(true);
+  });
+
   it("says why it lets nobody in", async () => {
     const { port, connect } = await started();
     const refused = (socket: WebSocket) =>

@@ -4,7 +4,7 @@
  * of bytes a second, each client what it may leave untaken. What is lost is counted and told.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { measureMapping, nsToMs, toEpochNs } from "../../../core/clock.js";
+import { measureMapping, nsToMs, sleepMs, toEpochNs } from "../../../core/clock.js";
 import { CerebellumError, errorText } from "../../../core/errors.js";
 import { rosDefinition } from "../../../episodes/definitions.js";
 import { LatchedMessages } from "../../latched.js";
@@ -21,6 +21,8 @@ const BYTES_PER_S_MAX = 160 * 2 ** 20;
 const BYTES_AT_ONCE = 2 * 2 ** 20;
 const MESSAGES_AT_ONCE = 64;
 const WAIT_MS = 250;
+/** A client that has not answered for so long is gone, or hangs for good. */
+const PING_MS = 30_000;
 
 const channelOf = (topic: number): number => topic + 1;
 
@@ -53,7 +55,7 @@ class FoxglovePart implements GatewayPart {
   readonly #lostKnown = new Map<number, number>();
   #wanted: ReadonlySet<number> = new Set();
   #pumping: Promise<void> | undefined;
-  #isClosed = false;
+  readonly #ended = new AbortController();
 
   constructor(services: PartServices, { host, port }: { host: string; port: number }) {
     const { setup, clock, authenticate } = services;
@@ -74,19 +76,21 @@ class FoxglovePart implements GatewayPart {
     });
   }
 
-  listen(): Promise<number> {
-    return this.#server.listen();
+  async listen(): Promise<number> {
+    const port = await this.#server.listen();
+    void this.#keepAlive();
+    return port;
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#ended.abort();
     this.#wanted = new Set();
     await this.#server.close();
     await this.#pumping;
   }
 
   #want(channelIds: ReadonlySet<number>): void {
-    if (this.#isClosed) return;
+    if (this.#ended.signal.aborted) return;
     const { post, setup } = this.#services;
     const topics = setup.topics.flatMap((_, topic) => (channelIds.has(channelOf(topic)) ? [topic] : []));
     const isSame =
@@ -101,6 +105,14 @@ class FoxglovePart implements GatewayPart {
       this.#pumping ??= this.#pump().finally(() => {
         this.#pumping = undefined;
       });
+  }
+
+  async #keepAlive(): Promise<void> {
+    const { signal } = this.#ended;
+    while (!signal.aborted) {
+      await sleepMs(this.#services.clock, PING_MS, signal);
+      this.#server.ping();
+    }
   }
 
   async #pump(): Promise<void> {

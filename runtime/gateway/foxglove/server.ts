@@ -10,6 +10,8 @@ import { advertise, type Channel, CLIENT_BYTES_MAX, serverInfo } from "./protoco
 import { FoxgloveSession, type Outgoing } from "./session.js";
 
 const CLIENTS_MAX = 8;
+/** Those that are refused among them. */
+const CONNECTIONS_MAX = 32;
 
 export interface FoxgloveServerOptions {
   readonly host: string;
@@ -42,10 +44,13 @@ export class FoxgloveServer {
   /** Latched messages that a slow client still has to get, by channel. */
   readonly #owed = new Map<FoxgloveSession, Set<number>>();
   readonly #channels: ReadonlyMap<number, Channel>;
+  /** Have not answered the newest ping yet. */
+  readonly #unheard = new WeakSet<WebSocket>();
 
   constructor(options: FoxgloveServerOptions) {
     this.#options = options;
     this.#channels = new Map(options.channels.map((channel) => [channel.id, channel]));
+    this.#http.maxConnections = CONNECTIONS_MAX;
     this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -97,6 +102,17 @@ export class FoxgloveServer {
       for (const channelId of channelIds) this.#giveLatched(session, channelId);
     }
     for (const session of this.#sessions.values()) session.tellMissed();
+  }
+
+  /** Call regularly: who has not answered since the last time is gone, and its place free. */
+  ping(): void {
+    for (const socket of this.#sessions.keys()) {
+      if (this.#unheard.has(socket)) socket.terminate();
+      else {
+        this.#unheard.add(socket);
+        socket.ping();
+      }
+    }
   }
 
   async close(): Promise<void> {
@@ -163,6 +179,7 @@ export class FoxgloveServer {
       if (isBinary) session.takeBinary();
       else session.takeText(data.toString("utf8"));
     });
+    webSocket.on("pong", () => this.#unheard.delete(webSocket));
     webSocket.on("error", () => webSocket.terminate());
     webSocket.on("close", () => {
       this.#sessions.delete(webSocket);
