@@ -53,3 +53,20 @@ export function normalise(quat: Float64Array): boolean {
   for (let i = 0; i < 4; i++) quat[i]! /= norm;
   return true;
 }
+
+/** out (9,) = the rotation matrix, row-major, of a unit quaternion in a buffer. */
+export function matrixOf(quat: ArrayLike<number>, out: Float64Array): void {
+  const x = quat[0]!;
+  const y = quat[1]!;
+  const z = quat[2]!;
+  const w = quat[3]!;
+  out[0] = 1 - 2 * (y * y + z * z);
+  out[1] = 2 * (x * y - z * w);
+  out[2] = 2 * (x * z + y * w);
+  out[3] = 2 * (x * y + z * w);
+  out[4] = 1 - 2 * (x * x + z * z);
+  out[5] = 2 * (y * z - x * w);
+  out[6] = 2 * (x * z - y * w);
+  out[7] = 2 * (y * z + x * w);
+  out[8] = 1 - 2 * (x * x + y * y);
+}

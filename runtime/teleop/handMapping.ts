@@ -6,7 +6,7 @@
  *
  * The leash keeps what is wanted near what is commanded: a hand that runs ahead of the arm, or into a limit, drags the
  * clutch's origin along, so no error is ever wound up. The target of every step is within the joint limits, and from
- * one to the next within speeds and accelerations, whatever the hand does. Pure; allocates nothing in a step.
+ * one to the next within speeds and accelerations, whatever the hand does. Pure; a step allocates next to nothing.
  */
 import type { ArmLimits } from "../../core/arm.js";
 import { invariant } from "../../core/errors.js";
@@ -14,16 +14,16 @@ import { TRACKED_RANGE_M } from "../../core/teleop/pose.js";
 import type { ArmBody } from "../../kinematics/armBody.js";
 import { ArmChain } from "../../kinematics/chain.js";
 import { ArmClearances } from "../../kinematics/clearances.js";
-import { quatFromRotation, rotationFromQuat } from "../../kinematics/pose.js";
+import { quatFromRotation } from "../../kinematics/pose.js";
 import { Reach } from "../../kinematics/reach.js";
 import { HELD, ResolvedRate } from "../../kinematics/resolvedRate.js";
-import { turnBetween, turnBy } from "../../kinematics/rotationVector.js";
+import { matrixOf, turnBetween, turnBy } from "../../kinematics/rotationVector.js";
 import { ToolDepth } from "../../kinematics/toolDepth.js";
 import { TOOL_POINT_FLANGE_M, type Vector3, XARM7_JOINTS } from "../../kinematics/xarm7.js";
 import type { MappingConfig } from "./config.js";
 import { GripperControl } from "./gripperControl.js";
 import type { AlignedHand, HandMapping, MappingStep } from "./mapping.js";
-import { filterLagMs, PoseFilter } from "./poseFilter.js";
+import { filterLagMs, PoseFilter, RADIAN_M } from "./poseFilter.js";
 
 /** The servo's box for tool point and elbow, and its table; base frame [m]. */
 export interface MappingWorkspace {
@@ -74,13 +74,13 @@ const TRAILS_M = 0.01;
 const TRAILS_RAD = 0.1;
 
 const SPEEDS = HELD.toolSpeed | HELD.jointSpeed | HELD.jointAcceleration;
-const WORDS: readonly (readonly [bit: number, word: string])[] = [
-  [HELD.singularity, "singularity"],
-  [HELD.toolSpeed, "tool speed"],
-  [HELD.jointSpeed, "joint speed"],
-  [HELD.jointAcceleration, "joint acceleration"],
-  [HELD.workspace, "workspace"],
-  [HELD.selfCollision, "self-collision"],
+const WORDS: readonly { readonly bit: number; readonly word: string }[] = [
+  { bit: HELD.singularity, word: "singularity" },
+  { bit: HELD.toolSpeed, word: "tool speed" },
+  { bit: HELD.jointSpeed, word: "joint speed" },
+  { bit: HELD.jointAcceleration, word: "joint acceleration" },
+  { bit: HELD.workspace, word: "workspace" },
+  { bit: HELD.selfCollision, word: "self-collision" },
 ];
 
 export function createHandMapping(options: HandMappingOptions): HandMapping {
@@ -229,7 +229,7 @@ class ArmFollowsHand implements HandMapping {
     this.#beforeQuat.set(this.#wantedQuat);
     this.#wantedM.set(this.#askedM);
     this.#wantedQuat.set(this.#askedQuat);
-    rotationOf(this.#wantedQuat, this.#wantedRotation);
+    matrixOf(this.#wantedQuat, this.#wantedRotation);
     this.#keepInWorkspace();
     if (this.#reach.bringWithin(this.#wantedM, this.#wantedRotation)) this.#say("reach");
     for (let axis = 0; axis < 3; axis++) this.#movedM[axis] = this.#wantedM[axis]! - this.#beforeM[axis]!;
@@ -245,7 +245,7 @@ class ArmFollowsHand implements HandMapping {
     const { errorM, errorRad, atLimit } = this.#rate;
     const trails = errorM > TRAILS_M || errorRad > TRAILS_RAD;
     const held = trails ? this.#rate.held : this.#rate.held & ~SPEEDS;
-    for (const [bit, word] of WORDS) if ((held & bit) !== 0) this.#say(word);
+    for (let i = 0; i < WORDS.length; i++) if ((held & WORDS[i]!.bit) !== 0) this.#say(WORDS[i]!.word);
     for (let joint = 0; joint < atLimit.length; joint++)
       if (atLimit[joint] === 1) this.#say(this.#jointWords[joint]!);
   }
@@ -289,11 +289,17 @@ class ArmFollowsHand implements HandMapping {
 
   /** Moves what is asked for as the hand, with its lead, has moved. */
   #followHand(): void {
-    const { positionM, quatXyzw, velocityMPerS, turnRadPerS, speedMPerS } = this.#filter;
-    const wake = (speedMPerS - LEAD_FROM_M_PER_S) / (LEAD_FULL_M_PER_S - LEAD_FROM_M_PER_S);
+    const { positionM, quatXyzw, velocityMPerS, turnRadPerS, speedMPerS, turnSpeedRadPerS } = this.#filter;
+    const speed = Math.max(speedMPerS, RADIAN_M * turnSpeedRadPerS);
+    const wake = (speed - LEAD_FROM_M_PER_S) / (LEAD_FULL_M_PER_S - LEAD_FROM_M_PER_S);
     const leadS = (this.#config.leadMs / 1000) * Math.min(1, Math.max(0, wake));
     const mostM = (LEAD_LEASH_SHARE * this.#config.leashM) / Math.max(1e-3, this.translationScale);
-    this.#leadS = Math.min(leadS, mostM / Math.max(speedMPerS, 1e-9));
+    const mostRad = (LEAD_LEASH_SHARE * this.#config.leashRad) / Math.max(1e-3, this.rotationScale);
+    this.#leadS = Math.min(
+      leadS,
+      mostM / Math.max(speedMPerS, 1e-9),
+      mostRad / Math.max(turnSpeedRadPerS, 1e-9),
+    );
     for (let axis = 0; axis < 3; axis++) {
       const ledM = positionM[axis]! + this.#leadS * velocityMPerS[axis]!;
       this.#askedM[axis]! += this.translationScale * (ledM - this.#ledM[axis]!);
@@ -375,7 +381,3 @@ function clearancesOf(
 
 const distance = (one: Float64Array, other: Float64Array): number =>
   Math.sqrt((one[0]! - other[0]!) ** 2 + (one[1]! - other[1]!) ** 2 + (one[2]! - other[2]!) ** 2);
-
-/** As `rotationFromQuat`, from a buffer. */
-const rotationOf = (quat: Float64Array, out: Float64Array): void =>
-  void rotationFromQuat(quat as unknown as readonly [number, number, number, number], out);

@@ -39,6 +39,7 @@ export interface HandMapping {
    * @param sentRad setpoint that the servo stands at [rad]
    */
   engage(hand: AlignedHand, sentRad: ArrayLike<number>, nowMs: number): void;
-  /** @param nowMs rising, monotonic; a step never moves a joint by more than its speed times the time since the last */
+  /** @param nowMs rising, monotonic; a step never moves a joint by more than its speed times the
+   *   time since the last, by the source's clock where it has one */
   step(hand: AlignedHand, nowMs: number): MappingStep;
 }
