@@ -23,7 +23,7 @@ let errors: string[] = [];
 let foreign: string[] = [];
 
 const pause = (ms: number) => sleepMs(systemClock, ms);
-const report = () => page.locator("[data-stop-report]").innerText();
+const report = () => page.locator("[data-stop-report]").textContent();
 const goTo = (name: (typeof PAGES)[number]) => page.locator(`.rail a[href="#/${name}"]`).click();
 const stops = () => gateway.received.filter(({ kind }) => kind === "stop").length;
 
@@ -162,7 +162,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     const banner = page.locator("[data-connection]");
     await vi.waitFor(
       async () =>
-        expect(await banner.innerText()).toContain("the arm holds, STOP does not reach it from here"),
+        expect(await banner.textContent()).toContain("the arm holds, STOP does not reach it from here"),
       PATIENCE,
     );
     await page.keyboard.press("Escape");
@@ -216,10 +216,10 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
         return b > 150 && r < 90 && g < 90;
       });
     await vi.waitFor(async () => expect(await middle()).toBe(true), PATIENCE);
-    await vi.waitFor(async () => expect(await view.innerText()).toContain("old picture"), PATIENCE);
+    await vi.waitFor(async () => expect(await view.textContent()).toContain("old picture"), PATIENCE);
     expect(await middle()).toBe(true);
     const other = page.locator('[data-camera="scene"]');
-    expect(await other.innerText()).toContain("no picture yet");
+    expect(await other.textContent()).toContain("no picture yet");
   });
 
   it("plots fill, and stand still when paused", async () => {
@@ -229,7 +229,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
       Number(await page.locator(".plot .canvas").first().getAttribute("data-points"));
     await vi.waitFor(async () => expect(await points()).toBeGreaterThan(40), PATIENCE);
     const readout = page.locator(".plot .readout b").first();
-    expect(Number((await readout.innerText()).replace("−", "-"))).not.toBeNaN();
+    expect(Number((await readout.textContent())!.replace("−", "-"))).not.toBeNaN();
     await page.getByRole("button", { name: "Pause" }).click();
     await pause(200);
     const picture = await page.locator(".plot canvas").first().screenshot();
@@ -272,7 +272,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     await page.keyboard.press("r");
     await page.locator('[data-recorder="recording"]').waitFor();
     await vi.waitFor(
-      async () => expect(await page.locator("[data-recording]").innerText()).toMatch(/MB|kB/),
+      async () => expect(await page.locator("[data-recording]").textContent()).toMatch(/MB|kB/),
       PATIENCE,
     );
     await page.keyboard.press("s");
@@ -324,7 +324,7 @@ interface CanvasLike {
 function judgePage(): { nameless: string[]; small: string[]; overflowPx: number } {
   interface ElementLike {
     readonly outerHTML: string;
-    readonly innerText: string;
+    readonly textContent: string;
     readonly scrollWidth: number;
     readonly clientWidth: number;
     readonly labels?: { readonly length: number };
@@ -338,7 +338,7 @@ function judgePage(): { nameless: string[]; small: string[]; overflowPx: number 
   const all = [...document.querySelectorAll("button, a[href], input, select, textarea")];
   const nameOf = (element: ElementLike) =>
     (element.getAttribute("aria-label") ?? "").trim() ||
-    (element.innerText ?? "").trim() ||
+    (element.textContent ?? "").trim() ||
     ((element.labels?.length ?? 0) > 0 ? "labelled" : "");
   const isSmall = (element: ElementLike) => {
     const { width, height } = element.getBoundingClientRect();

@@ -52,7 +52,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the console before the lab", () =>
   });
 
   const heightMm = async () =>
-    Number((await page.locator(".tool dd").nth(2).innerText()).replace("−", "-").replace(/[^-\d]/g, ""));
+    Number((await page.locator(".tool dd").nth(2).textContent())!.replace("−", "-").replace(/[^-\d]/g, ""));
 
   /** On a busy machine the page or the daemon lets go: then it is pressed again, as a person would. */
   async function raise(byMm: number): Promise<void> {
@@ -82,7 +82,8 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the console before the lab", () =>
 
   it("its camera's pictures come, and an episode is recorded and found", async () => {
     await vi.waitFor(
-      async () => expect(await page.locator('[data-camera="wrist"]').innerText()).not.toContain("no picture"),
+      async () =>
+        expect(await page.locator('[data-camera="wrist"]').textContent()).not.toContain("no picture"),
       PATIENCE,
     );
     await page.keyboard.press("r");
@@ -102,7 +103,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the console before the lab", () =>
     await page.locator('[data-rearm="stopped"]').waitFor({ timeout: 30_000 });
     await vi.waitFor(
       async () =>
-        expect(await page.locator("[data-stop-report]").innerText()).toMatch(/Stop confirmed after/),
+        expect(await page.locator("[data-stop-report]").textContent()).toMatch(/Stop confirmed after/),
       PATIENCE,
     );
     for (const key of ["KeyE", "Shift"]) await page.keyboard.up(key);

@@ -92,6 +92,7 @@ function whyNot(isOperator: boolean, state: string | undefined, other: string): 
   if (state === undefined) return "The arm has not told its state yet.";
   if (state === "holding" || state === "following") return "";
   if (state === "connected") return "The arm is not enabled: press Enable above.";
+  if (state === "teaching") return "The arm is led by hand now: press Hold again first.";
   return "Reset and enable the arm first.";
 }
 

@@ -48,6 +48,7 @@ export function Plot({ pacer, title, unit, series, heightPx, scale = 1, fromZero
       {
         width: target.clientWidth,
         height: heightPx,
+        padding: [8, 8, 0, 0],
         legend: { show: false },
         cursor: { points: { size: 5 }, drag: { x: false, y: false } },
         scales: {

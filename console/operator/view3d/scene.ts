@@ -47,6 +47,9 @@ export interface ScenePose {
 const FRAME_MS_MIN = 1000 / 30;
 /** Where drawing is slow (no GPU) it takes at most this share of the time. */
 const DRAWING_SHARE_MAX = 0.25;
+/** A browser that answers so late is busy with pictures: it gets fewer and coarser ones, or keys that are held suffer. */
+const LAG_MS_MAX = 60;
+const COARSE_PIXEL_RATIO = 0.6;
 const TRAIL_POINTS = 240;
 /** Closer points add nothing that can be seen [m]. */
 const TRAIL_STEP_M = 0.004;
@@ -78,6 +81,9 @@ export class RobotScene {
   #isDirty = true;
   #drawnMs = Number.NEGATIVE_INFINITY;
   #waitMs = 0;
+  #askedMs = 0;
+  #lagMs = 0;
+  #isCoarse = false;
   #frame = 0;
   /** Pictures drawn since the start. */
   drawn = 0;
@@ -139,7 +145,7 @@ export class RobotScene {
 
   resize(widthPx: number, heightPx: number, pixelRatio: number): void {
     if (widthPx === 0 || heightPx === 0) return;
-    this.#renderer.setPixelRatio(Math.min(2, pixelRatio));
+    this.#renderer.setPixelRatio(this.#isCoarse ? COARSE_PIXEL_RATIO : Math.min(2, pixelRatio));
     this.#renderer.setSize(widthPx, heightPx, false);
     this.#camera.aspect = widthPx / heightPx;
     this.#camera.updateProjectionMatrix();
@@ -197,22 +203,36 @@ export class RobotScene {
   /** The next picture, when it is due and the page is visible: browsers call no frames of a hidden page. */
   #want(): void {
     this.#isDirty = true;
-    if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#draw());
+    if (this.#frame === 0) this.#ask();
+  }
+
+  #ask(): void {
+    this.#askedMs = this.#clock.nowMs();
+    this.#frame = requestAnimationFrame(() => this.#draw());
   }
 
   #draw(): void {
     this.#frame = 0;
     const nowMs = this.#clock.nowMs();
+    this.#lagMs += 0.2 * (nowMs - this.#askedMs - this.#lagMs);
     if (nowMs - this.#drawnMs < this.#waitMs) {
-      this.#frame = requestAnimationFrame(() => this.#draw());
+      this.#ask();
       return;
     }
     if (!this.#isDirty) return;
+    if (this.#lagMs > LAG_MS_MAX) this.#coarsen();
     this.#isDirty = false;
     this.#drawnMs = nowMs;
     this.#renderer.render(this.#scene, this.#camera);
-    this.#waitMs = Math.max(FRAME_MS_MIN - 2, (this.#clock.nowMs() - nowMs) / DRAWING_SHARE_MAX);
+    const tookMs = this.#clock.nowMs() - nowMs + (this.#lagMs > LAG_MS_MAX ? this.#lagMs : 0);
+    this.#waitMs = Math.max(FRAME_MS_MIN - 2, tookMs / DRAWING_SHARE_MAX);
     this.drawn++;
+  }
+
+  #coarsen(): void {
+    if (this.#isCoarse) return;
+    this.#isCoarse = true;
+    this.#renderer.setPixelRatio(COARSE_PIXEL_RATIO);
   }
 
   #markMaterial(): MeshBasicMaterial {

@@ -1,0 +1,167 @@
+import { describe, expect, it } from "vitest";
+import { ClientMessage } from "../../../core/gateway/client.js";
+import type { ServerMessage } from "../../../core/gateway/server.js";
+import { FAKE_TELEOP, FAKE_WELCOME, fakeTelemetry } from "../../../test/support/console/fakeCell.js";
+import { PageSimClock } from "../../../test/support/console/pageSimClock.js";
+import { GatewayLink } from "../../link/gatewayLink.js";
+import type { SocketEvents } from "../../link/pageSocket.js";
+import { OperatorApp, TELEMETRY_OLD_MS } from "./operatorApp.js";
+
+function rig() {
+  const clock = new PageSimClock();
+  const sent: ClientMessage[] = [];
+  let events: SocketEvents | undefined;
+  let isOpen = true;
+  const link = new GatewayLink({
+    origin: "http://127.0.0.1:1",
+    token: "token",
+    client: "console",
+    name: "laptop",
+    clock,
+    openSocket: (_url, given) => {
+      events = given;
+      isOpen = true;
+      return {
+        get isOpen() {
+          return isOpen;
+        },
+        bufferedBytes: 0,
+        send: (text) => sent.push(ClientMessage.parse(JSON.parse(text))),
+        close: () => {},
+      };
+    },
+  });
+  const app = new OperatorApp(link, clock, () => "0123456789abcdef");
+  const hear = (message: ServerMessage) => events!.onText(JSON.stringify(message));
+  link.connect();
+  events!.onOpen();
+  hear(FAKE_WELCOME);
+  const tell = (state = "holding") => {
+    const telemetry = fakeTelemetry(clock.nowMs() / 1000, 1_000_000 + clock.nowMs());
+    telemetry.robots.arm!.state = state;
+    hear(telemetry);
+  };
+  tell();
+  return {
+    app,
+    clock,
+    sent,
+    hear,
+    tell,
+    lose: () => {
+      isOpen = false;
+      events!.onClose();
+    },
+    clutches: () => sent.flatMap((one) => (one.kind === "pose" ? [one.pose.hands[0]!.clutch] : [])),
+    answer: (ok = true) => {
+      const request = sent.findLast((one) => one.kind === "request")!;
+      if (ok) hear({ kind: "answer", id: request.id, ok: true, message: "" });
+      else hear({ kind: "refusal", id: request.id, ok: false, code: "X", happened: "No", remedy: "Wait" });
+    },
+  };
+}
+
+const shift = {
+  code: "ShiftLeft",
+  repeat: false,
+  shiftKey: true,
+  ctrlKey: false,
+  altKey: false,
+  metaKey: false,
+};
+
+async function driving() {
+  const page = rig();
+  const taken = page.app.drive.take("arm");
+  page.answer();
+  expect(await taken).toBe(true);
+  page.hear({ kind: "teleop", status: { ...FAKE_TELEOP, state: "ready", operator: FAKE_WELCOME.client } });
+  page.app.drive.keyboard.keyDown(shift);
+  page.clock.advance(200);
+  expect(page.clutches().at(-1)).toBe(1);
+  return page;
+}
+
+describe("driving ends", () => {
+  it.each<[string, (page: Awaited<ReturnType<typeof driving>>) => void, boolean]>([
+    ["by STOP", ({ app }) => app.stop.press("test"), true],
+    ["when the page is hidden", ({ app }) => app.setVisible(false), true],
+    ["when the standpoint changes", ({ app }) => app.drive.setStandpoint("facing"), true],
+    ["when another source is chosen", ({ app }) => app.drive.choose("gamepad"), true],
+    [
+      "when another operator has it",
+      ({ hear }) => hear({ kind: "teleop", status: { ...FAKE_TELEOP, state: "ready", operator: "quest3" } }),
+      false,
+    ],
+    ["when the daemon ended it", ({ hear }) => hear({ kind: "teleop", status: FAKE_TELEOP }), false],
+  ])("%s: the last pose says that the clutch is open", async (_, happens, isStillTaken) => {
+    const page = await driving();
+    happens(page);
+    expect(page.clutches().at(-1)).toBe(0);
+    const count = page.clutches().length;
+    page.clock.advance(2000);
+    expect(page.clutches().length).toBe(count);
+    expect(page.app.drive.isDriving.current).toBe(isStillTaken);
+  });
+
+  it("with the connection, and is not taken up again by itself", async () => {
+    const page = await driving();
+    page.lose();
+    expect(page.app.drive.isDriving.current).toBe(false);
+    expect(page.app.linkState.current).toBe("lost");
+    const count = page.clutches().length;
+    page.clock.advance(5000);
+    page.hear(FAKE_WELCOME);
+    page.app.drive.keyboard.keyDown(shift);
+    page.clock.advance(500);
+    expect(page.clutches().length).toBe(count);
+  });
+
+  it("STOP leaves after the open clutch, in the same moment", async () => {
+    const page = await driving();
+    page.app.stop.press("test");
+    expect(page.sent.slice(-2).map(({ kind }) => kind)).toEqual(["pose", "stop"]);
+  });
+});
+
+it("a refused take drives nothing and shows the words", async () => {
+  const { app, answer, clock, clutches } = rig();
+  const taken = app.drive.take("arm");
+  answer(false);
+  expect(await taken).toBe(false);
+  app.drive.keyboard.keyDown(shift);
+  clock.advance(500);
+  expect(clutches()).toEqual([]);
+  expect(app.toasts.current).toMatchObject([{ level: "error", text: "No", remedy: "Wait" }]);
+  clock.advance(20_000);
+  expect(app.toasts.current).toEqual([]);
+});
+
+it("says when what it shows is old, and not while it is hidden", () => {
+  const { app, clock, tell } = rig();
+  clock.advance(TELEMETRY_OLD_MS + 600);
+  expect(app.isTelemetryOld.current).toBe(true);
+  tell();
+  expect(app.isTelemetryOld.current).toBe(false);
+  app.setVisible(false);
+  clock.advance(10_000);
+  expect(app.isTelemetryOld.current).toBe(false);
+});
+
+it("events come newest first, once, also after a reconnection", () => {
+  const { app, hear } = rig();
+  const event = (id: number) =>
+    hear({ kind: "event", id, epochMs: 1000 * id, level: "info", source: "s", text: `${id}`, remedy: "" });
+  for (const id of [1, 2, 3, 2, 1, 3]) event(id);
+  expect(app.events.current.map(({ id }) => id)).toEqual([3, 2, 1]);
+  for (let id = 4; id < 1000; id++) event(id);
+  expect(app.events.current.length).toBe(300);
+  expect(app.events.current[0]!.id).toBe(999);
+});
+
+it("knows the daemon's time of day from its telemetry", () => {
+  const { app, clock } = rig();
+  const before = app.epochMs!;
+  clock.advance(1234);
+  expect(app.epochMs! - before).toBeCloseTo(1234, 6);
+});
