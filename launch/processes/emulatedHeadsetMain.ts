@@ -120,8 +120,11 @@ try {
     before = state;
   });
   await headset.connect(config.origin, token, { robot: config.robot });
-  await sleepMs(systemClock, 200);
-  await headset.recenter();
+  await headset.untilStatus(({ state, poseAgeMs }) => state === "ready" && poseAgeMs !== null, READY_MS);
+  for (let attempt = 1; !(await headset.recenter()); attempt++) {
+    if (attempt === ATTEMPTS_MAX) throw new Error(`not recentred at any of ${attempt} attempts`);
+    await sleepMs(systemClock, LOOK_MS);
+  }
   answer({ ok: true });
   for (let line = await read(); line !== undefined; line = await read()) {
     const command = Command.parse(line);

@@ -24,6 +24,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   camera: ["bench", "camera", "--seconds", "300"],
   recorder: ["bench", "recorder", "--seconds", "600"],
   console: ["bench", "console", "--seconds", "150"],
+  teleop: ["bench", "teleop", "--seconds", "60"],
   encoder: ["bench", "encoder", "--seconds", "60"],
   export: ["dist/test/bench/exportBench.js"],
   teleopLag: ["dist/test/bench/teleopLag.js"],

@@ -39,22 +39,28 @@ function add(total: LifeFigures | undefined, one: LifeFigures): LifeFigures {
 const percent = (share: number) => `${(100 * share).toFixed(3)} %`;
 const startMs = systemClock.nowMs();
 let total: LifeFigures | undefined;
-for (let life = 0; life < lives; life++) {
-  total = add(
-    total,
-    await liveOnce({
-      seed: seed + life,
-      seconds: SECONDS,
-      createMapping: (limits) => (life % 2 === 0 ? createHandMapping({ config, limits }) : new FakeMapping()),
-    }),
-  );
-  if ((life + 1) % TOLD_EVERY === 0)
-    stdout.write(`${life + 1} lives, ${total.engagements} engagements, no rule broken\n`);
+let interrupted = false;
+process.once("SIGINT", () => {
+  interrupted = true;
+});
+let lived = 0;
+for (; lived < lives && !interrupted; lived++) {
+  const life = lived;
+  const one = await liveOnce({
+    seed: seed + life,
+    seconds: SECONDS,
+    createMapping: (limits) => (life % 2 === 0 ? createHandMapping({ config, limits }) : new FakeMapping()),
+  });
+  total = add(total, one);
+  if ((lived + 1) % TOLD_EVERY !== 0) continue;
+  stdout.write(`${lived + 1} lives, ${total.engagements} engagements, no rule broken\n`);
+  // Lets an interrupt in: what has been lived so far is told.
+  await new Promise((resolve) => setImmediate(resolve));
 }
 if (total !== undefined) {
   stdout.write(
     [
-      `${lives} lives from seed ${seed}: ${total.ticks} ticks, ${total.poses} poses delivered, ${total.engagements} engagements, ` +
+      `${lived} lives from seed ${seed}: ${total.ticks} ticks, ${total.poses} poses delivered, ${total.engagements} engagements, ` +
         `${total.movedRad.toFixed(0)} rad moved, in ${((systemClock.nowMs() - startMs) / 1000).toFixed(0)} s`,
       `largest share of the limits: velocity ${percent(total.velocity)}, acceleration ${percent(total.acceleration)}, jerk ${percent(total.jerk)}`,
       `first command of an engagement: ${total.engageGapRad} rad from the standing setpoint; largest step before the second ${total.engageStepRad} rad`,

@@ -1,10 +1,12 @@
 /**
  * Teleoperation of a simulated cell as a user runs it: an emulated headset takes the robot from the demonstration of `up`,
- * moves it, loses it in every way that a process can end, and gives it back; the episode keeps what the hand did.
+ * moves it, loses it in the ways that a person meets, and gives it back; the episode keeps what the hand did.
  */
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TeleopStatus } from "../../core/gateway/server.js";
 import { EpisodeReader } from "../../episodes/episodeReader.js";
@@ -79,7 +81,10 @@ describe.skipIf(!ready && !process.env.CI)("teleoperation of a simulated cell", 
       draft.recorder = { folder: join(folder, "recordings"), diskFreeMiBMin: 100 };
       draft.policy!.frameAgeMsMax = 2000;
       // The widest that the cell file allows: this machine may be busy.
-      draft.teleop = { deadman: { poseAgeMsMax: 250 } };
+      draft.teleop = {
+        deadman: { poseAgeMsMax: 250 },
+        rosSources: [{ device: "wand", poseTopic: "/wand/pose", joyTopic: "/wand/joy" }],
+      };
     });
     up = new Running(["up", cell]);
     await up.until(/console: \S+#pair=\S+/, 90);
@@ -190,9 +195,22 @@ describe.skipIf(!ready && !process.env.CI)("teleoperation of a simulated cell", 
     await engage();
   });
 
-  it("gives the robot back, and the demonstration goes on ten seconds later", async () => {
+  it("hears a tracker over ROS, which takes the robot by its clutch and moves nothing before it is aligned", async () => {
     headset.close();
     await until("nobody has it", async () => (await shown())?.state === "off", 10_000);
+    const script = fileURLToPath(new URL("rosTracker.py", import.meta.url));
+    const tracker = spawn("python3", [script], { stdio: ["ignore", "ignore", "inherit"] });
+    try {
+      await until("it has it", async () => (await shown())?.operator === "ros wand", 30_000);
+      await until("it asks for its frame", async () => (await shown())?.why?.code === "NOT_ALIGNED", 20_000);
+      expect(await shown()).toMatchObject({ source: "ros", device: "wand", state: "latched" });
+    } finally {
+      tracker.kill("SIGKILL");
+    }
+    await until("its silence has given it back", async () => (await shown())?.state === "off", 20_000);
+  });
+
+  it("the demonstration goes on ten seconds after the robot was given back", async () => {
     const since = up.text.length;
     await until("a trial has ended", () => /block at/.test(up.text.slice(since)), 90_000);
   });
