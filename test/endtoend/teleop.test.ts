@@ -201,7 +201,7 @@ describe.skipIf(!ready && !process.env.CI)("teleoperation of a simulated cell", 
     const script = fileURLToPath(new URL("rosTracker.py", import.meta.url));
     const tracker = spawn("python3", [script], { stdio: ["ignore", "ignore", "inherit"] });
     try {
-      await until("it has it", async () => (await shown())?.operator === "ros wand", 30_000);
+      await until("it has it", async () => (await shown())?.operator === "ros wand", 60_000);
       await until("it asks for its frame", async () => (await shown())?.why?.code === "NOT_ALIGNED", 20_000);
       expect(await shown()).toMatchObject({ source: "ros", device: "wand", state: "latched" });
     } finally {
