@@ -263,14 +263,14 @@ function runningStatus(guide: GuidedStrokes): NonNullable<CalibrationStatus["run
     stroke: stroke ?? null,
     isMoving,
     lengthM,
-    instruction: problem === undefined ? instruction : `${problem.message} ${instruction}`,
+    instruction,
     result:
       fit === undefined && problem === undefined
         ? null
         : {
             residualDeg: fit?.residualDeg ?? 0,
             tiltDeg: fit?.tiltDeg ?? 0,
-            problem: problem?.happened ?? null,
+            problem: problem?.message ?? null,
           },
   };
 }
