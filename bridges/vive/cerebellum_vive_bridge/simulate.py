@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Callable
 
 from cerebellum_vive_bridge.pose import Hand, Pose, Sample
@@ -64,7 +65,7 @@ SCRIPTS: dict[str, Script] = {"still": still, "circle": circle, "strokes": strok
 
 
 class SimulatedSource:
-    """Time goes by one period with each reading, whatever the real clock does."""
+    """The hand's time goes by one period with each reading; the poses are stamped with the real clock, as a device's."""
 
     def __init__(self, script: str, rate_hz: float, heading_deg: float = 0.0) -> None:
         self._script = SCRIPTS[script]
@@ -87,7 +88,7 @@ class SimulatedSource:
         )
         quat = (0.0, math.sin(self._heading_rad / 2), 0.0, math.cos(self._heading_rad / 2))
         hand = Hand("right", tracked=True, pose=Pose(position, quat), clutch=clutch, gripper=gripper)
-        return Sample(device_time_ms=1000 * time_s, hands=(hand,))
+        return Sample(device_time_ms=time.monotonic_ns() / 1e6, hands=(hand,))
 
     def pulse(self, hand: str, strength: float) -> None:
         self.pulses.append((hand, strength))

@@ -128,7 +128,7 @@ def test_scripted_hands_are_the_same_in_every_run_and_never_jump(script: str) ->
     before = None
     for _ in range(90 * 13):
         sample = first.read()
-        assert sample == second.read()
+        assert sample.hands == second.read().hands
         pose = sample.hands[0].pose
         assert pose is not None
         if before is not None:
