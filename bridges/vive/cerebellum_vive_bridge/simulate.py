@@ -65,7 +65,7 @@ SCRIPTS: dict[str, Script] = {"still": still, "circle": circle, "strokes": strok
 
 
 class SimulatedSource:
-    """The hand's time goes by one period with each reading; the poses are stamped with the real clock, as a device's."""
+    """The hand's time goes by one period with each reading; poses are stamped with the real clock, as a device's."""
 
     def __init__(self, script: str, rate_hz: float, heading_deg: float = 0.0) -> None:
         self._script = SCRIPTS[script]
