@@ -280,7 +280,7 @@ def _actions(reading: Reading) -> str:
     if reading.actions == "sent" and reading.lead_ms > 0:
         said += f", {reading.lead_ms:g} ms further ahead"
     if reading.actions == "path":
-        said += f", steps of {reading.step_rad:g} rad"
+        said += f", steps of {reading.step_rad:g} rad within {reading.path_s:g} s"
     if reading.actions != "label" and reading.phases > 1:
         said += f", on {reading.phases} grids within a period"
     return said
@@ -291,7 +291,7 @@ def _flags(reading: Reading) -> str:
     if reading.lead_ms > 0:
         flags.append(f"--lead-ms {reading.lead_ms:g}")
     if reading.actions == "path":
-        flags.append(f"--step-rad {reading.step_rad:g}")
+        flags.append(f"--step-rad {reading.step_rad:g} --path-s {reading.path_s:g}")
     if reading.phases > 1:
         flags.append(f"--phases {reading.phases}")
     return " ".join(flags)

@@ -37,8 +37,6 @@ STEP_TOPIC = "/cerebellum/policy_step"
 TELEOP_TOPIC = "/cerebellum/teleop_input"
 # A clutch that is open for longer is a pause: the arm stands because the hand is being put back.
 PAUSE_NS_MIN = 300_000_000
-# How far "path" looks along the path: a robot that stands for longer is meant to stand.
-PATH_NS_MAX = 1_000_000_000
 # A step's joints against the tick log: more is a wrong clock or a wrong joint order. Room for about 1 rad/s
 # over the time that may lie between two reports of the arm.
 POSITION_AGREEMENT_RAD = 0.1
@@ -75,6 +73,8 @@ class Reading:
     """Added to the period of "sent": what passes from an image to the command that answers it."""
     step_rad: float = 0.12
     """Largest motion of a joint in an action of "path"."""
+    path_s: float = 2.5
+    """How far "path" looks along the path: a robot that stands for longer is meant to stand."""
     phases: int = 1
     """Grids of "sent" and "path" in a period, evenly shifted: 3 gives three times the samples."""
     camera: str = "wrist"
@@ -139,7 +139,7 @@ def read_samples(episode: Episode, reading: Reading, rate_hz: float, still_rad: 
     pauses = read_pauses(episode)
     period_ns = round(1e9 / rate_hz)
     if reading.actions == "path":
-        path = Path(ticks, pauses, reading.step_rad)
+        path = Path(ticks, pauses, reading.step_rad, round(1e9 * reading.path_s))
         return derived_samples(episode, camera, ticks, period_ns, reading.phases, still_rad, path.action)
     ahead_ns = period_ns + round(1e6 * reading.lead_ms)
     action = partial(sent_action, ticks, pauses, ahead_ns)
@@ -239,11 +239,12 @@ def sent_action(
 class Path:
     """Where the robot was led, without the time that it stood because the clutch was open."""
 
-    def __init__(self, ticks: TickLog, pauses: list[tuple[int, int]], step_rad: float) -> None:
+    def __init__(self, ticks: TickLog, pauses: list[tuple[int, int]], step_rad: float, ahead_ns: int) -> None:
         counts = np.ones(len(ticks.stamp_ns), bool)
         for start, end in pauses:
             counts &= (ticks.stamp_ns < start) | (ticks.stamp_ns >= end)
-        self._ticks, self._pauses, self._step_rad = ticks, pauses, step_rad
+        self._ticks, self._pauses = ticks, pauses
+        self._step_rad, self._ahead_ns = step_rad, ahead_ns
         self._places = np.flatnonzero(counts & np.isfinite(ticks.sent_rad).all(axis=1))
         # Time along the path [ns]: what the ticks before took, gaps and pauses left aside.
         steps = np.diff(ticks.stamp_ns[self._places], prepend=ticks.stamp_ns[self._places][:1])
@@ -256,7 +257,7 @@ class Path:
         first = int(np.searchsorted(ticks.stamp_ns[self._places], stamp_ns))
         if first == len(self._places):
             return "without ticks"
-        end = int(np.searchsorted(self._along_ns, self._along_ns[first] + PATH_NS_MAX, side="right"))
+        end = int(np.searchsorted(self._along_ns, self._along_ns[first] + self._ahead_ns, side="right"))
         places = self._places[first:end]
         unwilling = np.flatnonzero(~ticks.is_willing[places])
         if len(unwilling) > 0:

@@ -308,7 +308,7 @@ class TestPath:
             return servo_tick(stamp_ns, state_ns, angles(stamp_ns), angles(state_ns)) if is_tick else data
 
         write_episode(folder, change=change, hand=hand)
-        reading = Reading("path", step_rad=self.STEP_RAD)
+        reading = Reading("path", step_rad=self.STEP_RAD, path_s=1)
         samples = read_samples(episode_of(folder), reading, RATE_HZ, STILL_RAD)
         return {(s.image_stamp_ns - START_NS) // STEP_NS: float(s.action_rad[0]) for s in samples}
 
@@ -346,7 +346,9 @@ class TestPath:
             return data.replace(b"following\0", b"stopping\0\0") if stopped else data
 
         write_episode(tmp_path, change=change)
-        samples = read_samples(episode_of(tmp_path), Reading("path", step_rad=10), RATE_HZ, STILL_RAD)
+        samples = read_samples(
+            episode_of(tmp_path), Reading("path", step_rad=10, path_s=1), RATE_HZ, STILL_RAD
+        )
         plan = Plan(1, 14, 4)
         by_step = {(s.image_stamp_ns - START_NS) // STEP_NS: s for s in samples}
         last = plan.position_at(START_NS + 8 * STEP_NS + 2 * TICK_NS) + SENT_OFF_RAD
