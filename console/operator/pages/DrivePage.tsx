@@ -1,4 +1,6 @@
 /** Everything that somebody needs who moves the arm or watches it move. */
+import "../parts/cards.css";
+import "../parts/keys.css";
 import "./drive.css";
 import { useEffect, useState } from "preact/hooks";
 import { CameraView } from "../parts/CameraView.js";
