@@ -4,14 +4,12 @@
  */
 import { DEFAULT_STEP, InverseKinematics, toolDownRotation } from "../../kinematics/inverse.js";
 import { Random } from "../world/random.js";
-import type { Point, ToolGoal } from "./toolGoal.js";
+import { aimPointM, type Funnel, type Point, type ToolGoal } from "./toolGoal.js";
 
 /** Height of the goal above the table [m]: 2 cm above the centre of a 4 cm block, so the fingers stay clear of it. */
 const GOAL_HEIGHT_M = 0.04;
 /** The way down is a funnel: this far up for each metre of horizontal distance, so the block stays in the picture. */
-const FUNNEL_SLOPE = 0.9;
-const FUNNEL_FREE_M = 0.01;
-const FUNNEL_HEIGHT_MAX_M = 0.3;
+const FUNNEL: Funnel = { slope: 0.9, freeM: 0.01, heightMaxM: 0.3 };
 const LINEAR_STEP_MAX_M = 0.04;
 const JOINT_STEP_MAX_RAD = 0.15;
 
@@ -51,6 +49,7 @@ export const planReach = ([x, y]: Point): ToolGoal<"reach">[] => [
     toleranceRad: CONTENT_RAD,
     dwellS: STAY_S,
     isCareful: false,
+    funnel: FUNNEL,
   },
 ];
 
@@ -120,11 +119,11 @@ export class ReachBlockExpert {
     const [x, y, z] = chain.toolM as unknown as [number, number, number];
     const lateralM = Math.hypot(blockM[0] - x, blockM[1] - y);
     const distanceM = Math.hypot(lateralM, blockM[2] - z);
-    const raiseM = Math.min(FUNNEL_HEIGHT_MAX_M, Math.max(0, FUNNEL_SLOPE * (lateralM - FUNNEL_FREE_M)));
+    const goal = { toolM: [blockM[0], blockM[1], GOAL_HEIGHT_M] as const, funnel: FUNNEL };
     const cleanRad = new Float64Array(7);
     this.#inverse.step(
       positionRad,
-      [blockM[0], blockM[1], GOAL_HEIGHT_M + raiseM],
+      aimPointM(goal, [x, y, z]),
       this.#down,
       { ...DEFAULT_STEP, linearStepMaxM: LINEAR_STEP_MAX_M, postureRad: this.#startRad },
       cleanRad,

@@ -1,5 +1,6 @@
 /**
- * A scripted operator: looks at the tool, aims, moves the hand in smooth strokes, looks again and corrects; holds the
+ * A scripted operator: looks at the tool, aims, moves the hand in smooth strokes, looks again and corrects, or leads the
+ * tool steadily down to what it watches; holds the
  * clutch while the arm shall follow, and puts the hand back without it when the arm's own reach ends. Decides one
  * frame at a time from what can be seen; neither reads a clock nor sends anything. Poses have the axes of the robot's
  * base frame (x ahead of the person), from an origin of their own.
@@ -9,6 +10,7 @@ import { conjugate, multiplyQuat, type Pose, quatFromRpy } from "../../kinematic
 import type { Vector3 } from "../../kinematics/xarm7.js";
 import type { ToolGoal } from "../../lab/experts/toolGoal.js";
 import { Random } from "../../lab/world/random.js";
+import { Guidance } from "./guidance.js";
 import {
   minus,
   PEAK_OVER_MEAN,
@@ -83,7 +85,7 @@ const MISS_DEVIATIONS_MAX = 2;
 /** Tolerances have to be exceeded by this much before a tool that has arrived counts as gone. */
 const GONE_FACTOR = 1.6;
 
-type Activity = "open" | "pressing" | "looking" | "stroke" | "releasing" | "returning" | "done";
+type Activity = "open" | "pressing" | "looking" | "stroke" | "guiding" | "releasing" | "returning" | "done";
 
 export class ScriptedOperator {
   readonly #goals: readonly ToolGoal[];
@@ -91,6 +93,7 @@ export class ScriptedOperator {
   readonly #random: Random;
   readonly #tremor: (atS: number) => Tremor;
   readonly #pace: number;
+  readonly #guidance: Guidance;
   #activity: Activity = "open";
   #sinceS = Number.NaN;
   #lastS = Number.NaN;
@@ -114,6 +117,7 @@ export class ScriptedOperator {
     this.#random = new Random(seed).fork("operator");
     this.#tremor = tremorOf(this.#random.fork("tremor"));
     this.#pace = this.#random.uniform(0.8, 1.25);
+    this.#guidance = new Guidance(this.#random.fork("guidance"), this.#pace);
   }
 
   /** All goals are reached and the clutch is open again, or the operator has given up. */
@@ -134,7 +138,7 @@ export class ScriptedOperator {
       this.#sinceS = nowS;
       this.#hand = this.#readyFor(seen.tool);
     }
-    this.#act(nowS, seen);
+    this.#act(nowS, stepS, seen);
     const wantsClutch = !["open", "releasing", "returning", "done"].includes(this.#activity);
     this.#clutch = towards(this.#clutch, wantsClutch ? 1 : 0, stepS / CLUTCH_S);
     const isClosed = this.#goals[Math.min(this.#goal, this.#goals.length - 1)]!.isGripperClosed;
@@ -150,7 +154,7 @@ export class ScriptedOperator {
     };
   }
 
-  #act(nowS: number, seen: Seen): void {
+  #act(nowS: number, stepS: number, seen: Seen): void {
     const forS = nowS - this.#sinceS;
     const isFollowed = seen.state === "engaged";
     switch (this.#activity) {
@@ -161,19 +165,24 @@ export class ScriptedOperator {
       case "pressing":
         if (isFollowed) {
           this.#attempts = 0;
-          this.#look(nowS);
+          this.#pursue(nowS);
         } else if (forS > ENGAGE_S_MAX || seen.state === "latched") this.#tryAgain(nowS, seen.state);
         return;
       case "looking":
         if (!isFollowed) this.#tryAgain(nowS, seen.state);
         else this.#watch(nowS, forS, seen.tool);
         return;
+      case "guiding":
+        if (!isFollowed) this.#tryAgain(nowS, seen.state);
+        else this.#guide(nowS, stepS, seen.tool);
+        return;
       case "stroke":
         if (!isFollowed) this.#tryAgain(nowS, seen.state);
         else if (this.#moveOn(forS)) this.#look(nowS);
         return;
       case "releasing":
-        if (this.#clutch > 0) return;
+        this.#hand = this.#guidance.coast(this.#hand, this.#style.translationScale, stepS);
+        if (this.#clutch > 0 || !this.#guidance.isAtRest) return;
         if (this.#goal >= this.#goals.length || this.failure !== undefined) this.#begin("done", nowS);
         else this.#strokeTo(this.#readyFor(seen.tool), 0, nowS, "returning");
         return;
@@ -221,12 +230,45 @@ export class ScriptedOperator {
       if (nowS - this.#arrivedS < goal.dwellS) return;
       this.#arrivedS = undefined;
       if (++this.#goal === this.#goals.length) this.#begin("releasing", nowS);
-      else this.#look(nowS);
+      else this.#pursue(nowS);
       return;
     }
     if (forS < this.#waitS) return;
     this.#arrivedS = undefined;
     this.#aim(nowS, goal, offM, turnRad);
+  }
+
+  /** By strokes with a look before each, or steadily. */
+  #pursue(nowS: number): void {
+    if (this.#goals[this.#goal]!.funnel === undefined) this.#look(nowS);
+    else {
+      this.#guidance.begin();
+      this.#begin("guiding", nowS);
+    }
+  }
+
+  /** Leads the tool on until it has stayed at the goal; puts the hand back when its arm is stretched. */
+  #guide(nowS: number, stepS: number, tool: Pose): void {
+    const goal = this.#goals[this.#goal]!;
+    const { turnRad, distanceM, angleRad } = errorTo(goal, tool);
+    const slack = this.#arrivedS === undefined ? 1 : GONE_FACTOR;
+    const isThere = distanceM <= slack * goal.toleranceM && angleRad <= slack * goal.toleranceRad;
+    this.#arrivedS = isThere ? (this.#arrivedS ?? nowS) : undefined;
+    if (this.#arrivedS !== undefined && nowS - this.#arrivedS >= goal.dwellS) {
+      this.#arrivedS = undefined;
+      if (++this.#goal === this.#goals.length) this.#begin("releasing", nowS);
+      else this.#pursue(nowS);
+      return;
+    }
+    const { reachM, translationScale } = this.#style;
+    const restM = this.#guidance.restM(this.#hand, translationScale);
+    if (Math.hypot(...minus(restM, HAND_REST.positionM)) > reachM) {
+      this.reclutches++;
+      this.#begin("releasing", nowS);
+      this.#hand = this.#guidance.coast(this.#hand, translationScale, stepS);
+      return;
+    }
+    this.#hand = this.#guidance.move(this.#hand, goal, tool.positionM, turnRad, translationScale, stepS);
   }
 
   #aim(nowS: number, goal: ToolGoal, offM: Vector3, turnRad: Vector3): void {
