@@ -10,8 +10,8 @@ import type { Random } from "../../lab/world/random.js";
 import { minus, plus, quatOfVector, scaled } from "./stroke.js";
 
 /** Of the hand while it leads [m/s] and [rad/s]. */
-const SPEED_M_PER_S = 0.2;
-const SPEED_RAD_PER_S = 0.6;
+const SPEED_M_PER_S = 0.1;
+const SPEED_RAD_PER_S = 0.4;
 /** Speed for each metre, and each radian, that is left [1/s]: what an eye can follow through the arm's own lag. */
 const GAIN_PER_S = 2.5;
 /** A hand takes on another speed in so long [s]. */
@@ -20,7 +20,7 @@ const EASE_S = 0.15;
 const BRAKE_S = 0.07;
 const REST_M_PER_S = 0.005;
 /** Wandering beside the way: deviation [m/s] and memory [s]; less of it near the goal. */
-const WANDER_M_PER_S = 0.05;
+const WANDER_M_PER_S = 0.04;
 const WANDER_S = 0.4;
 const WANDER_FADE_M = 0.1;
 const WANDER_SHARE_MIN = 0.2;
