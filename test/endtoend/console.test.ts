@@ -264,22 +264,26 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     await page.locator('[data-episode="episode-0014"] img').waitFor();
   });
 
+  /** While an answer is on its way a key is none, so it is pressed again, as a person would. */
+  const pressUntil = (key: string, state: string) =>
+    vi.waitFor(async () => {
+      await page.keyboard.press(key);
+      await page.locator(`[data-recorder="${state}"]`).waitFor({ timeout: 1500 });
+    }, PATIENCE);
+
   it("records by keys, not while somebody types, and discards only when told twice", async () => {
     await open();
     await page.getByLabel("Note").fill("rsfd");
     expect(gateway.world.recording).toBeUndefined();
     await page.getByRole("heading", { name: "Episode" }).click();
-    await page.keyboard.press("r");
-    await page.locator('[data-recorder="recording"]').waitFor();
+    await pressUntil("r", "recording");
     await vi.waitFor(
       async () => expect(await page.locator("[data-recording]").textContent()).toMatch(/MB|kB/),
       PATIENCE,
     );
-    await page.keyboard.press("s");
-    await page.locator('[data-recorder="idle"]').waitFor();
+    await pressUntil("s", "idle");
     expect(gateway.world.lastOutcome).toBe("success");
-    await page.keyboard.press("r");
-    await page.locator('[data-recorder="recording"]').waitFor();
+    await pressUntil("r", "recording");
     await page.keyboard.press("d");
     await page.getByRole("dialog").waitFor();
     // The safe answer has the focus.

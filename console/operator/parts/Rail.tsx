@@ -14,12 +14,24 @@ const ENTRIES: readonly (readonly [page: PageName, words: string, path: string])
   ["events", "Events", "M5 6h14M5 12h14M5 18h9"],
 ];
 
+/** With Shift held, as whoever drives holds it, a browser would open another window. */
+function openHere(event: MouseEvent, name: PageName): void {
+  if (!event.shiftKey) return;
+  event.preventDefault();
+  location.hash = `#/${name}`;
+}
+
 export function Rail({ page }: { page: PageName }) {
   const now = useValue(theme);
   return (
     <nav class="rail" aria-label="Pages">
       {ENTRIES.map(([name, words, path]) => (
-        <a key={name} href={`#/${name}`} aria-current={name === page ? "page" : undefined}>
+        <a
+          key={name}
+          href={`#/${name}`}
+          aria-current={name === page ? "page" : undefined}
+          onClick={(event) => openHere(event, name)}
+        >
           <svg viewBox="0 0 24 24" aria-hidden="true">
             <path d={path} />
           </svg>
