@@ -231,7 +231,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     const readout = page.locator(".plot .readout b").first();
     expect(Number((await readout.textContent())!.replace("−", "-"))).not.toBeNaN();
     await page.getByRole("button", { name: "Pause" }).click();
-    await pause(200);
+    await pause(800);
     const picture = await page.locator(".plot canvas").first().screenshot();
     gateway.world.policyPhase = "running";
     await pause(800);

@@ -40,8 +40,20 @@ from cerebellum_trainer.rosmsg import MessageType
 
 JOINTS = tuple(f"joint{number}" for number in range(1, 8))
 NAME = re.compile(r"episode-\d{6,9}")
-# What the MCAP library and its decompressors raise on bytes that are no such file.
-UNREADABLE = (McapError, OSError, EOFError, ValueError, LookupError, RuntimeError, struct.error, ZstdError)
+# What the MCAP library and its decompressors raise on bytes that are no such file. A damaged length asks for
+# any memory.
+UNREADABLE = (
+    McapError,
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    struct.error,
+    ZstdError,
+)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ export function Plot({ pacer, title, unit, series, heightPx, scale = 1, fromZero
         cursor: { points: { size: 5 }, drag: { x: false, y: false } },
         scales: {
           x: { time: false, range: () => [-HISTORY_S, 0] },
-          y: { range: (_, min, max) => rangeOf(min, max, fromZero === true) },
+          y: { range: ({ data }) => rangeOf(data, fromZero === true) },
         },
         axes: [
           { ...axis, size: 22, values: (_, ticks) => ticks.map((tick) => `${tick} s`) },
@@ -135,9 +135,22 @@ export function Plot({ pacer, title, unit, series, heightPx, scale = 1, fromZero
   );
 }
 
-/** A still joint is a line in the middle, not noise over the whole height. */
-function rangeOf(min: number | null, max: number | null, fromZero: boolean): [number, number] {
-  if (min === null || max === null || !Number.isFinite(min) || !Number.isFinite(max)) return [0, 1];
+type Row = ArrayLike<number | null | undefined>;
+
+/**
+ * A still joint is a line in the middle, not noise over the whole height. Gaps are not-a-number and do not count, nor does
+ * what came after a pause.
+ */
+function rangeOf([atS, ...rows]: readonly Row[], fromZero: boolean): [number, number] {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  for (const row of rows)
+    for (let at = 0; at < row.length && atS![at]! <= 0; at++) {
+      const value = row[at]!;
+      if (value < min) min = value;
+      if (value > max) max = value;
+    }
+  if (!(min <= max)) return [0, 1];
   if (fromZero) return [0, Math.max(1, max * 1.15)];
   const padding = Math.max(0.5, 0.1 * (max - min));
   return [min - padding, max + padding];
