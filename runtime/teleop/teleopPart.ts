@@ -46,7 +46,7 @@ interface Operation {
   readonly robot: string;
   readonly session: TeleopSession;
   /** Became it by its clutch, not by a request. */
-  readonly bySilence: boolean;
+  readonly byClutch: boolean;
   heardMs: number;
   link: { readonly roundTripMs: number; readonly clockOffsetMs: number } | undefined;
   transportMs: number | null;
@@ -181,7 +181,7 @@ export class TeleopDesk implements GatewayPart {
     return { ...status, latency: { ...latency, ...ownLatency }, recording: this.#recording };
   }
 
-  #take(client: GatewayClient, robot: string, bySilence: boolean): Answer {
+  #take(client: GatewayClient, robot: string, byClutch: boolean): Answer {
     const { setup, clock } = this.#services;
     const holder = this.#operation;
     if (!Object.hasOwn(setup.sockets, robot))
@@ -216,7 +216,7 @@ export class TeleopDesk implements GatewayPart {
       client,
       robot,
       session,
-      bySilence,
+      byClutch,
       heardMs: clock.nowMs(),
       link: undefined,
       transportMs: null,
@@ -280,7 +280,7 @@ export class TeleopDesk implements GatewayPart {
       await sleepMs(clock, STATUS_MS, signal);
       const operation = this.#operation;
       if (signal.aborted || operation === undefined) continue;
-      if (operation.bySilence && clock.nowMs() - operation.heardMs > SILENT_MS_MAX)
+      if (operation.byClutch && clock.nowMs() - operation.heardMs > SILENT_MS_MAX)
         this.#give(`silent for ${SILENT_MS_MAX / 1000} s`);
       else this.#tell(false);
     }
