@@ -84,6 +84,36 @@ export const TeleopStatus = z.strictObject({
 });
 export type TeleopStatus = z.infer<typeof TeleopStatus>;
 
+/** While nobody has taken it. */
+export const NO_TELEOP: TeleopStatus = {
+  state: "off",
+  robot: "",
+  operator: "",
+  source: null,
+  device: "",
+  hand: "right",
+  why: null,
+  limitedBy: [],
+  rateHz: null,
+  lost: 0,
+  poseAgeMs: null,
+  target: null,
+  leashM: null,
+  translationScale: 1,
+  rotationScale: 1,
+  alignment: "none",
+  latency: {
+    transportMs: null,
+    mappingMs: null,
+    toWireMs: null,
+    toWireP50Ms: null,
+    toWireP99Ms: null,
+    filterMs: null,
+    roundTripMs: null,
+  },
+  recording: "",
+};
+
 export const RobotTelemetry = z.strictObject({
   state: z.string(),
   epoch: z.int(),

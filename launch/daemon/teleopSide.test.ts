@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { measureMapping, toEpochNs } from "../../core/clock.js";
-import { TeleopStatus } from "../../core/gateway/server.js";
+import { NO_TELEOP, type TeleopStatus } from "../../core/gateway/server.js";
 import { SimClock } from "../../core/simClock.js";
 import { rosDefinition } from "../../episodes/definitions.js";
 import { readTeleopInput, TELEOP_INPUT } from "../../episodes/messages.js";
@@ -11,35 +11,13 @@ import { QUIET_MS, restamp, TeleopSide } from "./teleopSide.js";
 
 const PREFIXES = (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== "");
 
-const status = (state: TeleopStatus["state"], why: TeleopStatus["why"] = null): TeleopStatus =>
-  TeleopStatus.parse({
-    state,
-    robot: "arm",
-    operator: "headset quest3",
-    source: null,
-    device: "",
-    hand: "right",
-    why,
-    limitedBy: [],
-    rateHz: null,
-    lost: 0,
-    poseAgeMs: null,
-    target: null,
-    leashM: null,
-    translationScale: 1,
-    rotationScale: 1,
-    alignment: "none",
-    latency: {
-      transportMs: null,
-      mappingMs: null,
-      toWireMs: null,
-      toWireP50Ms: null,
-      toWireP99Ms: null,
-      filterMs: null,
-      roundTripMs: null,
-    },
-    recording: "",
-  });
+const status = (state: TeleopStatus["state"], why: TeleopStatus["why"] = null): TeleopStatus => ({
+  ...NO_TELEOP,
+  state,
+  robot: "arm",
+  operator: "headset quest3",
+  why,
+});
 
 let clock: SimClock;
 let stops: number;

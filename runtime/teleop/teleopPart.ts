@@ -5,7 +5,7 @@
 
 import type { ArmLimits } from "../../core/arm.js";
 import { nsToMs, sleepMs } from "../../core/clock.js";
-import type { TeleopStatus } from "../../core/gateway/server.js";
+import { NO_TELEOP, type TeleopStatus } from "../../core/gateway/server.js";
 import { TELEOP_INPUT_TOPIC } from "../../episodes/messages.js";
 import { xarm7Body } from "../../kinematics/xarm7Collision.js";
 import {
@@ -170,7 +170,7 @@ export class TeleopDesk implements GatewayPart {
     };
     if (operation === undefined) {
       return {
-        ...NOBODY,
+        ...NO_TELEOP,
         robot: Object.keys(this.#services.setup.sockets)[0] ?? "",
         hand: this.#hand,
         ...this.#scales,
@@ -302,30 +302,6 @@ export class TeleopDesk implements GatewayPart {
     this.#services.post({ kind: "teleop", status });
   }
 }
-
-const NOBODY: Omit<TeleopStatus, "robot" | "hand" | "translationScale" | "rotationScale" | "recording"> = {
-  state: "off",
-  operator: "",
-  source: null,
-  device: "",
-  why: null,
-  limitedBy: [],
-  rateHz: null,
-  lost: 0,
-  poseAgeMs: null,
-  target: null,
-  leashM: null,
-  alignment: "none",
-  latency: {
-    transportMs: null,
-    mappingMs: null,
-    toWireMs: null,
-    toWireP50Ms: null,
-    toWireP99Ms: null,
-    filterMs: null,
-    roundTripMs: null,
-  },
-};
 
 /** Teleoperation with the arm's own mapping. */
 export const teleopPart: PartFactory = (services) => {

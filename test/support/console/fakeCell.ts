@@ -1,7 +1,12 @@
 /** What a cell would tell its console, made up from a time: an arm on a circle, two cameras, a policy, episodes. */
 import type { z } from "zod";
 import type { BundleList, CellPage, DeviceList, EpisodeList } from "../../../core/gateway/library.js";
-import type { ServerMessage, Telemetry, TeleopStatus } from "../../../core/gateway/server.js";
+import {
+  NO_TELEOP,
+  type ServerMessage,
+  type Telemetry,
+  type TeleopStatus,
+} from "../../../core/gateway/server.js";
 import { flangePose, poseBuffer, toolPoint } from "../../../kinematics/chain.js";
 import { urdf } from "../../../kinematics/urdf.js";
 import { NARROW_LIMITS_RAD, XARM7_HOME_RAD, XARM7_JOINT_NAMES } from "../../../kinematics/xarm7.js";
@@ -124,34 +129,7 @@ export function fakeTelemetry(seconds: number, epochMs: number): Telemetry {
   };
 }
 
-export const FAKE_TELEOP: TeleopStatus = {
-  state: "off",
-  robot: "arm",
-  operator: "",
-  source: null,
-  device: "",
-  hand: "right",
-  why: null,
-  limitedBy: [],
-  rateHz: null,
-  lost: 0,
-  poseAgeMs: null,
-  target: null,
-  leashM: null,
-  translationScale: 1,
-  rotationScale: 1,
-  alignment: "none",
-  latency: {
-    transportMs: null,
-    mappingMs: null,
-    toWireMs: null,
-    toWireP50Ms: null,
-    toWireP99Ms: null,
-    filterMs: null,
-    roundTripMs: null,
-  },
-  recording: "",
-};
+export const FAKE_TELEOP: TeleopStatus = { ...NO_TELEOP, robot: "arm" };
 
 export const fakeEpisodes = (nowEpochMs: number): EpisodeList => ({
   folder: "recordings",
