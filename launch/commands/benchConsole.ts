@@ -14,6 +14,7 @@ import { CerebellumError } from "../../core/errors.js";
 import { type Lateness, latenessBetween } from "../../runtime/servo/lateness.js";
 import type { CellConfig } from "../cell/schema.js";
 import type { Daemon } from "../daemon/daemon.js";
+import { startCameraSource, syntheticCameras } from "../rig/cameraSource.js";
 import { JsonChild } from "../rig/jsonChild.js";
 import { swing } from "../rig/swing.js";
 import { enableOrFail, withDaemon } from "./running.js";
@@ -95,12 +96,7 @@ function benchCell({ policy: _, ...cell }: CellConfig, port: number): CellConfig
     );
   return {
     ...cell,
-    cameras: Object.fromEntries(
-      CAMERAS.map((name) => [
-        name,
-        { ...first, topic: `/bench/${name}`, widthPx: 640, heightPx: 480, rateHz: 30 },
-      ]),
-    ),
+    cameras: syntheticCameras(CAMERAS, first),
     gateway: { ...cell.gateway, host: "127.0.0.1", port, mqtt: "off", foxglove: "off" },
     lab: { ...cell.lab, publishCameras: false },
     recorder: "off",
@@ -115,16 +111,7 @@ async function measure(
 ): Promise<ConsoleBenchResult> {
   const { clock, cell } = daemon;
   const [robot] = Object.keys(cell.robots);
-  const source = new JsonChild("cameras", entryUrl("../processes/cameraSourceMain.js", import.meta.url));
-  source.tell({
-    nodeName: "cerebellum_bench_cameras",
-    cameras: Object.values(cell.cameras).map(({ topic, widthPx, heightPx, rateHz }) => ({
-      topic,
-      widthPx,
-      heightPx,
-      rateHz,
-    })),
-  });
+  const source = startCameraSource(cell.cameras);
   await enableOrFail(daemon);
   const ended = new AbortController();
   const swinging = swing(daemon, robot!, AbortSignal.any([signal, ended.signal]));

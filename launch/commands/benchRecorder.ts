@@ -7,7 +7,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { sleepMs } from "../../core/clock.js";
-import { entryUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import { EpisodeReader } from "../../episodes/episodeReader.js";
 import type { EpisodeEnd, ImageStorage } from "../../episodes/format.js";
@@ -18,7 +17,7 @@ import { type Lateness, latenessBetween } from "../../runtime/servo/lateness.js"
 import { loadCell } from "../cell/load.js";
 import type { CellConfig } from "../cell/schema.js";
 import type { Daemon } from "../daemon/daemon.js";
-import { JsonChild } from "../rig/jsonChild.js";
+import { startCameraSource, syntheticCameras } from "../rig/cameraSource.js";
 import { swing } from "../rig/swing.js";
 import { stateFolder } from "../runFolder.js";
 import { enableOrFail, withDaemon } from "./running.js";
@@ -93,12 +92,7 @@ function benchCell({ policy: _, ...cell }: CellConfig, folder: string, images: I
     );
   return {
     ...cell,
-    cameras: Object.fromEntries(
-      CAMERAS.map((name) => [
-        name,
-        { ...first, topic: `/bench/${name}`, widthPx: 640, heightPx: 480, rateHz: 30 },
-      ]),
-    ),
+    cameras: syntheticCameras(CAMERAS, first),
     lab: { ...cell.lab, publishCameras: false },
     recorder: { ...cell.recorder, folder, images },
   };
@@ -113,17 +107,8 @@ async function measure(
   const { clock, cell } = daemon;
   const [robot] = Object.keys(cell.robots);
   const recorder = daemon.recorder!;
-  const source = new JsonChild("cameras", entryUrl("../processes/cameraSourceMain.js", import.meta.url));
+  const source = startCameraSource(cell.cameras);
   let published: Record<string, number> = {};
-  source.tell({
-    nodeName: "cerebellum_bench_cameras",
-    cameras: Object.values(cell.cameras).map(({ topic, widthPx, heightPx, rateHz }) => ({
-      topic,
-      widthPx,
-      heightPx,
-      rateHz,
-    })),
-  });
   void (async () => {
     for (;;) published = (await source.read()) as Record<string, number>;
   })().catch(() => {});
