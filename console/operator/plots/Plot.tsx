@@ -7,6 +7,7 @@ import { HISTORY_S } from "../state/history.js";
 import { colourOf, theme } from "../state/theme.js";
 import { useValue } from "../state/value.js";
 import type { PlotPacer } from "./pacer.js";
+import { rangeOf } from "./range.js";
 
 export interface PlotSeries {
   readonly key: string;
@@ -133,25 +134,4 @@ export function Plot({ pacer, title, unit, series, heightPx, scale = 1, fromZero
       <div ref={place} class="canvas" style={{ height: `${heightPx}px` }} data-points="0" />
     </section>
   );
-}
-
-type Row = ArrayLike<number | null | undefined>;
-
-/**
- * A still joint is a line in the middle, not noise over the whole height. Gaps are not-a-number and do not count, nor does
- * what came after a pause.
- */
-function rangeOf([atS, ...rows]: readonly Row[], fromZero: boolean): [number, number] {
-  let min = Number.POSITIVE_INFINITY;
-  let max = Number.NEGATIVE_INFINITY;
-  for (const row of rows)
-    for (let at = 0; at < row.length && atS![at]! <= 0; at++) {
-      const value = row[at]!;
-      if (value < min) min = value;
-      if (value > max) max = value;
-    }
-  if (!(min <= max)) return [0, 1];
-  if (fromZero) return [0, Math.max(1, max * 1.15)];
-  const padding = Math.max(0.5, 0.1 * (max - min));
-  return [min - padding, max + padding];
 }
