@@ -13,6 +13,11 @@ const RULES: readonly (readonly [from: string, mayImport: readonly string[] | "a
   ["policies/", ["core/", "policies/"]],
   ["episodes/", ["core/", "episodes/"]],
   ["calibration/", ["core/", "kinematics/", "calibration/"]],
+  // A session knows a robot's servo and a hand, and no door by which hands come.
+  [
+    "runtime/teleop/",
+    ["core/", "kinematics/", "calibration/", "episodes/", "runtime/servo/", "runtime/teleop/"],
+  ],
   [
     "runtime/",
     ["core/", "kinematics/", "drivers/contract.ts", "policies/", "episodes/", "calibration/", "runtime/"],

@@ -1,7 +1,5 @@
 /** The parts of a gateway, in the order in which they hear of clients and poses. */
 
-import { rosTrackersPart } from "../teleop/rosTrackersPart.js";
-import { teleopPart } from "../teleop/teleopPart.js";
 import { calibrationPart } from "./calibrationPart.js";
 import { cameraPart } from "./cameraPart.js";
 import { controlPart } from "./controlPart.js";
@@ -11,7 +9,9 @@ import { libraryPart } from "./library/libraryPart.js";
 import { mqttPart } from "./mqtt/factory.js";
 import { pairingPart } from "./pairingPart.js";
 import type { PartFactory } from "./part.js";
+import { rosTrackersPart } from "./rosTrackersPart.js";
 import { telemetryPart } from "./telemetryPart.js";
+import { teleopPart } from "./teleopPart.js";
 
 export const PART_FACTORIES: readonly PartFactory[] = [
   teleopPart,

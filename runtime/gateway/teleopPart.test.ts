@@ -4,11 +4,11 @@ import { rosDefinition } from "../../episodes/definitions.js";
 import { readTeleopInput, TELEOP_INPUT, TELEOP_INPUT_TOPIC } from "../../episodes/messages.js";
 import { rosCodec } from "../../episodes/rosCodec.js";
 import { ServoInProcess } from "../../test/support/teleop/servoInProcess.js";
-import type { FromGateway } from "../gateway/messages.js";
-import type { PartServices } from "../gateway/part.js";
-import { FakeClient, partBench, testSetup } from "../gateway/partTesting.js";
+import { FakeAlignment, FakeMapping, PoseSource } from "../teleop/testing.js";
+import type { FromGateway } from "./messages.js";
+import type { PartServices } from "./part.js";
+import { FakeClient, partBench, testSetup } from "./partTesting.js";
 import { TeleopDesk } from "./teleopPart.js";
-import { FakeAlignment, FakeMapping, PoseSource } from "./testing.js";
 
 const PREFIXES = (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== "");
 

@@ -8,6 +8,12 @@ import { nsToMs, sleepMs } from "../../core/clock.js";
 import { NO_TELEOP, type TeleopStatus } from "../../core/gateway/server.js";
 import { TELEOP_INPUT_TOPIC } from "../../episodes/messages.js";
 import { xarm7Body } from "../../kinematics/xarm7Collision.js";
+import { createHandMapping } from "../teleop/handMapping.js";
+import { PULSES, type PulseName } from "../teleop/haptics.js";
+import { createInputRecord, type InputRecord } from "../teleop/inputRecord.js";
+import type { HandMapping } from "../teleop/mapping.js";
+import { type HandAlignment, type SessionInput, TeleopSession } from "../teleop/session.js";
+import { SourceAlignment } from "../teleop/sourceAlignment.js";
 import {
   type Answer,
   done,
@@ -17,13 +23,7 @@ import {
   type PartServices,
   type PoseArrival,
   refuse,
-} from "../gateway/part.js";
-import { createHandMapping } from "./handMapping.js";
-import { PULSES, type PulseName } from "./haptics.js";
-import { createInputRecord, type InputRecord } from "./inputRecord.js";
-import type { HandMapping } from "./mapping.js";
-import { type HandAlignment, type SessionInput, TeleopSession } from "./session.js";
-import { SourceAlignment } from "./sourceAlignment.js";
+} from "./part.js";
 
 /** Status of a session goes out so often, and at each change. */
 const STATUS_MS = 50;

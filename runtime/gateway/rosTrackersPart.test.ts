@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import type { GatewayClient, PartServices } from "../gateway/part.js";
-import { partBench } from "../gateway/partTesting.js";
+import { poseOf } from "../teleop/testing.js";
+import type { GatewayClient, PartServices } from "./part.js";
+import { partBench } from "./partTesting.js";
 import { rosTrackersPart } from "./rosTrackersPart.js";
-import { poseOf } from "./testing.js";
 
 it("a tracker over ROS is a client while it is heard, and gone ten seconds later", async () => {
   const { services, clock, fromMain } = partBench();

@@ -1,6 +1,6 @@
 /** Trackers that come over ROS as clients of the gateway: each is one while it is heard. */
 import { asMonotonicNs, sleepMs } from "../../core/clock.js";
-import type { GatewayClient, GatewayPart, PartFactory, PartServices } from "../gateway/part.js";
+import type { GatewayClient, GatewayPart, PartFactory, PartServices } from "./part.js";
 
 /** A tracker that says nothing for so long has gone. */
 const SILENT_MS_MAX = 10_000;
