@@ -19,6 +19,8 @@ export function RobotView({ robot }: { robot: RobotDescription }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const scene = useRef<RobotScene | undefined>(undefined);
   const [trouble, setTrouble] = useState("");
+  const [isSlow, setSlow] = useState(false);
+  const isHeld = useValue(app.drive.isHeld);
   useWant({ telemetryHz: VIEW_HZ }, "view");
 
   useEffect(() => {
@@ -28,7 +30,7 @@ export function RobotView({ robot }: { robot: RobotDescription }) {
       const { RobotScene } = await import("./scene.js");
       const target = canvas.current;
       if (isClosed || target === null) return;
-      const made = new RobotScene(target, robot, colours(), app.clock);
+      const made = new RobotScene(target, robot, colours(), app.clock, () => setSlow(true));
       scene.current = made;
       const observer = new ResizeObserver(() =>
         made.resize(target.clientWidth, target.clientHeight, devicePixelRatio),
@@ -60,6 +62,7 @@ export function RobotView({ robot }: { robot: RobotDescription }) {
 
   const now = useValue(theme);
   useEffect(() => scene.current?.setColours(colours()), [now]);
+  useEffect(() => scene.current?.setStill(isHeld), [isHeld]);
   return (
     <figure class="view3d">
       <canvas
@@ -69,7 +72,9 @@ export function RobotView({ robot }: { robot: RobotDescription }) {
       />
       {trouble !== "" && <strong class="word">{trouble}</strong>}
       <figcaption>
-        <span>{robot.robot}</span>
+        <span>
+          {isSlow && isHeld ? `${robot.robot} (slow graphics: stands still while you drive)` : robot.robot}
+        </span>
         <span class="legend">
           <i class="measured" /> measured <i class="sent" /> sent <i class="edge" /> workspace
         </span>

@@ -50,6 +50,8 @@ const DRAWING_SHARE_MAX = 0.25;
 /** A browser that answers so late is busy with pictures: it gets fewer and coarser ones, or keys that are held suffer. */
 const LAG_MS_MAX = 60;
 const COARSE_PIXEL_RATIO = 0.6;
+/** What browsers call drawing without a graphics processor. */
+const SOFTWARE_RENDERER = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 const TRAIL_POINTS = 240;
 /** Closer points add nothing that can be seen [m]. */
 const TRAIL_STEP_M = 0.004;
@@ -83,15 +85,24 @@ export class RobotScene {
   #waitMs = 0;
   #askedMs = 0;
   #lagMs = 0;
-  #isCoarse = false;
+  #isSlow = false;
+  #isStill = false;
   #frame = 0;
   /** Pictures drawn since the start. */
   drawn = 0;
 
-  constructor(canvas: HTMLCanvasElement, robot: RobotDescription, colours: SceneColours, clock: PageClock) {
+  /** @param onSlow this computer is found to draw slowly: at once, later, or never */
+  constructor(
+    canvas: HTMLCanvasElement,
+    robot: RobotDescription,
+    colours: SceneColours,
+    clock: PageClock,
+    readonly onSlow: () => void,
+  ) {
     this.#clock = clock;
     this.#robot = robot;
     this.#renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: "low-power" });
+    if (SOFTWARE_RENDERER.test(rendererName(this.#renderer.getContext()))) this.#slowDown();
     this.#solid = loadRobot(robot.urdf, this.#solidMaterial);
     this.#ghost = loadRobot(robot.urdf, this.#ghostMaterial);
     const world = new Group();
@@ -120,6 +131,15 @@ export class RobotScene {
     this.#warmUp();
   }
 
+  /**
+   * Still, nothing is drawn where drawing is slow: a page that stands still for a picture lets go of the arm. Elsewhere it
+   * changes nothing.
+   */
+  setStill(isStill: boolean): void {
+    this.#isStill = isStill;
+    if (!isStill && this.#isDirty) this.#want();
+  }
+
   /** Draws everything once while nobody drives: compiling shaders makes a page stand still, and that lets go of the arm. */
   #warmUp(): void {
     this.#target.visible = true;
@@ -145,7 +165,7 @@ export class RobotScene {
 
   resize(widthPx: number, heightPx: number, pixelRatio: number): void {
     if (widthPx === 0 || heightPx === 0) return;
-    this.#renderer.setPixelRatio(this.#isCoarse ? COARSE_PIXEL_RATIO : Math.min(2, pixelRatio));
+    this.#renderer.setPixelRatio(this.#isSlow ? COARSE_PIXEL_RATIO : Math.min(2, pixelRatio));
     this.#renderer.setSize(widthPx, heightPx, false);
     this.#camera.aspect = widthPx / heightPx;
     this.#camera.updateProjectionMatrix();
@@ -203,7 +223,7 @@ export class RobotScene {
   /** The next picture, when it is due and the page is visible: browsers call no frames of a hidden page. */
   #want(): void {
     this.#isDirty = true;
-    if (this.#frame === 0) this.#ask();
+    if (this.#frame === 0 && !this.#rests) this.#ask();
   }
 
   #ask(): void {
@@ -219,8 +239,8 @@ export class RobotScene {
       this.#ask();
       return;
     }
-    if (!this.#isDirty) return;
-    if (this.#lagMs > LAG_MS_MAX) this.#coarsen();
+    if (!this.#isDirty || this.#rests) return;
+    if (this.#lagMs > LAG_MS_MAX) this.#slowDown();
     this.#isDirty = false;
     this.#drawnMs = nowMs;
     this.#renderer.render(this.#scene, this.#camera);
@@ -229,10 +249,15 @@ export class RobotScene {
     this.drawn++;
   }
 
-  #coarsen(): void {
-    if (this.#isCoarse) return;
-    this.#isCoarse = true;
+  get #rests(): boolean {
+    return this.#isStill && this.#isSlow;
+  }
+
+  #slowDown(): void {
+    if (this.#isSlow) return;
+    this.#isSlow = true;
     this.#renderer.setPixelRatio(COARSE_PIXEL_RATIO);
+    this.onSlow();
   }
 
   #markMaterial(): MeshBasicMaterial {
@@ -248,6 +273,12 @@ export class RobotScene {
     }
     return axes;
   }
+}
+
+/** Empty where a browser keeps it to itself. */
+function rendererName(gl: WebGLRenderingContext | WebGL2RenderingContext): string {
+  const names = gl.getExtension("WEBGL_debug_renderer_info");
+  return names === null ? "" : String(gl.getParameter(names.UNMASKED_RENDERER_WEBGL));
 }
 
 function loadRobot(urdf: string, material: MeshStandardMaterial | MeshBasicMaterial): URDFRobot {
