@@ -58,6 +58,11 @@ describe("ReachBlock expert", () => {
     const starts = Array.from({ length: 100 }, (_, seed) => new ReachBlockExpert(seed).bentStartRad());
     expect(Math.max(...starts.map((positionRad) => positionRad[3]!))).toBeLessThanOrEqual(2.45);
     expect(new Set(starts.map((positionRad) => positionRad[0]!)).size).toBe(100);
+    // Wide enough in every joint to show the way back to a posture, the elbow's own turn (joint 3) above all.
+    for (let joint = 0; joint < 7; joint++) {
+      const angles = starts.map((positionRad) => positionRad[joint]!).sort((a, b) => a - b);
+      expect(angles[90]! - angles[10]!).toBeGreaterThan(0.1);
+    }
   });
 
   it("gives the same demonstration for the same seed, and another for another", () => {

@@ -32,6 +32,8 @@ const START_STEPS = 60;
  */
 const ELBOW_BENT_RAD = 2.45;
 const BENT_TRIES = 50;
+/** Their joints are spread wider: nothing but the way back from there shows how to keep a posture. */
+const BENT_SPREAD_RAD = 0.05;
 
 /** A person aims at the same point, is content when the tool is this near, and stays. */
 const CONTENT_M = 0.01;
@@ -79,7 +81,7 @@ export class ReachBlockExpert {
   }
 
   /** A start pose [rad] near it, for one demonstration. */
-  spreadStartRad(): Float64Array {
+  spreadStartRad(spreadRad = START_SPREAD_RAD): Float64Array {
     const toolM = START_TOOL_M.map((value, axis) => {
       const spread = START_SPREAD_M[axis]!;
       return value + this.#random.uniform(-spread, spread);
@@ -97,14 +99,14 @@ export class ReachBlockExpert {
       );
       for (let joint = 0; joint < 7; joint++) positionRad[joint]! += stepRad[joint]!;
     }
-    return positionRad.map((angle) => angle + this.#random.normal(0, START_SPREAD_RAD));
+    return positionRad.map((angle) => angle + this.#random.normal(0, spreadRad));
   }
 
   /** The same with the elbow well bent, so that a hand can lead the tool from there. */
   bentStartRad(): Float64Array {
     for (let tries = 0; tries < BENT_TRIES; tries++) {
-      const spreadRad = this.spreadStartRad();
-      if (spreadRad[3]! <= ELBOW_BENT_RAD) return spreadRad;
+      const positionRad = this.spreadStartRad(BENT_SPREAD_RAD);
+      if (positionRad[3]! <= ELBOW_BENT_RAD) return positionRad;
     }
     return this.startRad();
   }

@@ -19,11 +19,12 @@ const EASE_S = 0.15;
 /** And comes to rest faster than that, to this speed [m/s]. */
 const BRAKE_S = 0.07;
 const REST_M_PER_S = 0.005;
-/** Wandering beside the way: deviation [m/s] and memory [s]; less of it near the goal. */
+/** Wandering beside the way: deviations [m/s] and [rad/s], and memory [s]; less of it near the goal. */
 const WANDER_M_PER_S = 0.04;
+const WANDER_RAD_PER_S = 0.12;
 const WANDER_S = 0.4;
 const WANDER_FADE_M = 0.1;
-const WANDER_SHARE_MIN = 0.2;
+const WANDER_SHARE_MIN = 0.35;
 
 const STILL: Vector3 = [0, 0, 0];
 
@@ -33,6 +34,7 @@ export class Guidance {
   #speed: Vector3 = STILL;
   #turn: Vector3 = STILL;
   #wander: Vector3 = STILL;
+  #wanderTurn: Vector3 = STILL;
 
   /** @param pace of this person, about 1 */
   constructor(random: Random, pace: number) {
@@ -59,7 +61,7 @@ export class Guidance {
     const wanted = atMost(scaled(leftM, GAIN_PER_S), SPEED_M_PER_S * this.#pace);
     this.#ease(
       plus(wanted, scaled(this.#wander, fade)),
-      atMost(scaled(turnRad, GAIN_PER_S), SPEED_RAD_PER_S),
+      plus(atMost(scaled(turnRad, GAIN_PER_S), SPEED_RAD_PER_S), scaled(this.#wanderTurn, fade)),
       stepS / EASE_S,
     );
     return this.#moved(hand, scale, stepS);
@@ -93,12 +95,17 @@ export class Guidance {
     };
   }
 
-  /** An Ornstein-Uhlenbeck process: the same deviation whatever the frame's length. */
   #stray(stepS: number): void {
+    this.#wander = this.#strayed(this.#wander, WANDER_M_PER_S, stepS);
+    this.#wanderTurn = this.#strayed(this.#wanderTurn, WANDER_RAD_PER_S, stepS);
+  }
+
+  /** An Ornstein-Uhlenbeck process: the same deviation whatever the frame's length. */
+  #strayed(wander: Vector3, deviation: number, stepS: number): Vector3 {
     const kept = Math.exp(-stepS / WANDER_S);
-    const fresh = WANDER_M_PER_S * Math.sqrt(1 - kept * kept);
-    const one = (axis: 0 | 1 | 2) => kept * this.#wander[axis] + fresh * this.#random.normal();
-    this.#wander = [one(0), one(1), one(2)];
+    const fresh = deviation * Math.sqrt(1 - kept * kept);
+    const one = (axis: 0 | 1 | 2) => kept * wander[axis] + fresh * this.#random.normal();
+    return [one(0), one(1), one(2)];
   }
 }
 

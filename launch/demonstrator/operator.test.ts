@@ -81,6 +81,7 @@ function run(
   return { operator, frames, tools, phases, seconds: frame * FRAME_S };
 }
 
+const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 const SEEDS = Array.from({ length: 30 }, (_, seed) => seed);
 
 describe("scripted operator", () => {
@@ -122,6 +123,26 @@ describe("scripted operator", () => {
         ({ clutch }, i) => clutch >= 0.8 && (frames[i - 1]?.clutch ?? 0) < 0.8,
       ).length;
       expect(presses).toBe(operator.reclutches + 1);
+    }
+  });
+
+  it("strays from its way in every direction and in how the tool is turned, so that the way back is shown", () => {
+    // Where no step of the way would be needed any more: what is left there is the straying.
+    const goals = planReach([0.6, 0.18, 0.02]);
+    const strays = SEEDS.map((seed) => {
+      const { tools } = run(goals, seed);
+      const errors = tools
+        .map((tool) => errorTo(goals[0]!, tool))
+        .filter(({ distanceM }) => distanceM < 0.02);
+      const spread = (values: number[]) => Math.max(...values) - Math.min(...values);
+      return {
+        offM: [0, 1, 2].map((axis) => spread(errors.map(({ offM }) => offM[axis as 0 | 1 | 2]))),
+        turnRad: [0, 1, 2].map((axis) => spread(errors.map(({ turnRad }) => turnRad[axis as 0 | 1 | 2]))),
+      };
+    });
+    for (const axis of [0, 1, 2]) {
+      expect(median(strays.map(({ offM }) => offM[axis]!))).toBeGreaterThan(0.006);
+      expect(median(strays.map(({ turnRad }) => turnRad[axis]!))).toBeGreaterThan(0.02);
     }
   });
 
