@@ -106,6 +106,7 @@ describe.skipIf(!hasBridgePython)("the Vive bridge", () => {
     expect(arrivals.some(({ pose }) => pose.hands[0]?.clutch === 1)).toBe(true);
     await until(() => gone).toEqual(["mqtt vive"]);
     expect(running.said).toMatch(/Ended: \d+ poses read, \d+ sent/);
+    expect(running.said).not.toContain("tried again");
   });
 
   it("refuses a code that is wrong, in the cell's own words", async () => {

@@ -113,6 +113,8 @@ class Link:
             # The broker may have gone in between.
             with contextlib.suppress(RuntimeError, ValueError):
                 info.wait_for_publish(LEAVE_S)
+        # What ends now is not tried again, and nobody is told so.
+        self._online.clear()
         self._client.disconnect()
         self._client.loop_stop()
 
