@@ -79,7 +79,7 @@ export function urdf(options: UrdfOptions = {}): string {
   ].join("\n");
 }
 
-function linkXml({ name, inertial, shapes }: Link, prefix: string): string {
+export function linkXml({ name, inertial, shapes }: Link, prefix: string): string {
   const [ixx, iyy, izz, ixy, ixz, iyz] = inertial.inertiaKgM2;
   const solids = shapes.flatMap(primitives);
   return [
@@ -95,7 +95,7 @@ function linkXml({ name, inertial, shapes }: Link, prefix: string): string {
   ].join("\n");
 }
 
-function jointXml(joint: Joint, prefix: string): string {
+export function jointXml(joint: Joint, prefix: string): string {
   const follows = (joint as GripperJoint).follows;
   const mimic =
     follows === undefined
@@ -114,7 +114,7 @@ function jointXml(joint: Joint, prefix: string): string {
   ].join("\n");
 }
 
-const fixedXml = ({ parent, child, positionM, rpyRad }: FixedFrame, prefix: string): string =>
+export const fixedXml = ({ parent, child, positionM, rpyRad }: FixedFrame, prefix: string): string =>
   [
     `  <joint name="${escapeXml(child)}_joint" type="fixed">`,
     `    <parent link="${escapeXml(prefix + parent)}"/>`,
@@ -156,5 +156,5 @@ const numbers = (values: readonly number[]): string => values.map(decimal).join(
 /** 12 significant digits, without the noise of binary fractions and without -0. */
 const decimal = (value: number): string => String(Number(value.toPrecision(12)) + 0);
 
-const escapeXml = (text: string): string =>
+export const escapeXml = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
