@@ -10,6 +10,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { CLOSE_CODES } from "../../core/gateway/client.js";
 import { SimClock } from "../../core/simClock.js";
+import { givenUp } from "../../test/support/gateway/lingeringPeer.js";
 import { soon, TestGateway } from "../../test/support/gateway.js";
 import type { HttpRequest } from "./part.js";
 
@@ -214,6 +215,11 @@ describe("Host and Origin", () => {
   it("no WebSocket on another path", async () => {
     await start();
     expect((await gateway!.open({}, "/wss").closed).code).toBe(404);
+  });
+
+  it("whoever is refused and does not hang up keeps no connection for it", async () => {
+    await start();
+    await givenUp(gateway!.port, "/wss");
   });
 });
 

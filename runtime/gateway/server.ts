@@ -21,6 +21,7 @@ import { isLoopback, isOwnHost, isSameOrigin, type Names } from "./addresses.js"
 import type { Paired } from "./devices.js";
 import { readPage, securityHeaders } from "./pages.js";
 import type { HttpHandler, HttpReply, PartContext, UpgradeHandler } from "./part.js";
+import { refuseUpgrade } from "./upgradeRefusal.js";
 
 export interface TlsIdentity {
   /** PEM. */
@@ -261,7 +262,7 @@ export class GatewayServer {
     if (refused !== undefined || found === undefined) {
       const { status, why } = refused!;
       this.#options.log("warn", "upgradeRefused", `${addressOf(request)}: ${why.slice(0, 200)}`);
-      socket.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      refuseUpgrade(socket, status, why);
       return;
     }
     const { handler, server } = found;

@@ -54,7 +54,10 @@ describe("the Foxglove server's door", () => {
     expect(knock({ ...far, path: "/wrong" })).toMatchObject({ ok: false, httpStatus: 401 });
     expect(knock({ ...far, path: `/${"x".repeat(10_000)}` })).toMatchObject({ ok: false, httpStatus: 401 });
     expect(knock({ ...far, path: "/moves" })).toMatchObject({ ok: false, httpStatus: 403 });
-    expect(knock({ ...far, path: "/seen", origin: "https://studio.example.org" })).toEqual({ ok: true });
+    expect(knock({ ...far, path: "/seen", origin: "https://studio.example.org" })).toEqual({
+      ok: true,
+      token: "seen",
+    });
     expect(knock({ ...far, path: "/../seen" })).toMatchObject({ ok: false });
   });
 

@@ -17,7 +17,8 @@ export interface Knock {
 }
 
 export type Admission =
-  | { readonly ok: true }
+  /** With the token that it takes, which may be revoked later. */
+  | { readonly ok: true; readonly token?: string }
   | { readonly ok: false; readonly httpStatus: 400 | 401 | 403; readonly why: string };
 
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/;
@@ -31,6 +32,9 @@ const TOKEN_CHARACTERS_MAX = 200;
 export const chooseProtocol = (offered: Iterable<string>): string | undefined =>
   [...offered].find((one) => SUBPROTOCOLS.some((known) => known === one));
 
+/** Whose token stands in an address. */
+export const mayLook = (device: { readonly role: Role } | undefined): boolean => device?.role === "observer";
+
 export function admit(
   { path, remoteAddress, origin, host, protocols }: Knock,
   authenticate: (token: string) => { readonly role: Role } | undefined,
@@ -42,9 +46,9 @@ export function admit(
     const device = token.length > TOKEN_CHARACTERS_MAX ? undefined : authenticate(token);
     if (device === undefined)
       return refused(401, "The token in the address is not known, or has expired. Pair again");
-    if (device.role !== "observer")
+    if (!mayLook(device))
       return refused(403, "This door is not encrypted: use a token of `./cerebellum pair --role observer`");
-    return { ok: true };
+    return { ok: true, token };
   }
   if (!LOOPBACK.test(remoteAddress))
     return refused(

@@ -4,11 +4,13 @@ import { dirname, join } from "node:path";
 import foxgloveWs from "@foxglove/ws-protocol";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import type { Role } from "../../../core/gateway/requests.js";
 import { freePorts } from "../../../test/support/cell.js";
+import { givenUp } from "../../../test/support/gateway/lingeringPeer.js";
 import { createRing, RingWriter } from "../../recorder/ring.js";
 import { GatewayConfig } from "../config.js";
 import type { GatewayPart } from "../part.js";
-import { partBench, testSetup } from "../partTesting.js";
+import { partBench, pass, testSetup } from "../partTesting.js";
 import { foxglovePart } from "./foxglovePart.js";
 
 const { FoxgloveClient } = foxgloveWs;
@@ -32,6 +34,7 @@ const TOPICS = [
   { topic: "/strange", type: "no_such_pkg/msg/Thing", latched: "no" as const },
 ];
 
+const TOKENS = new Map<string, { device: string; role: Role }>();
 const parts: GatewayPart[] = [];
 const sockets: WebSocket[] = [];
 afterEach(async () => {
@@ -57,9 +60,10 @@ async function started(ringBytes = 4 * 2 ** 20) {
       prefixes: [PREFIX],
     }),
   );
-  parts.push(await foxglovePart(bench.services));
-  const connect = (protocol: string) => {
-    return opened(new WebSocket(`ws://127.0.0.1:${port}`, protocol));
+  const authenticate = (token: string) => TOKENS.get(token);
+  parts.push(await foxglovePart({ ...bench.services, authenticate }));
+  const connect = (protocol: string, path = "") => {
+    return opened(new WebSocket(`ws://127.0.0.1:${port}${path}`, protocol));
   };
   return { ...bench, port: port!, writer: new RingWriter(ring), connect };
 }
@@ -176,6 +180,35 @@ describe("the Foxglove server", () => {
     gone.resume();
     await closed;
     expect(isOpen).toBe(true);
+  });
+
+  it("ends the connection of an observer whose token was revoked, and of nobody else", async () => {
+    const { connect, clock, writer, posted } = await started();
+    TOKENS.set("watcher", { device: "tablet", role: "observer" });
+    const [watcher, local] = [connect("foxglove.sdk.v1", "/watcher"), connect("foxglove.sdk.v1")];
+    const ended: string[] = [];
+    watcher.on("close", (code) => ended.push(`watcher ${code}`));
+    local.on("close", (code) => ended.push(`local ${code}`));
+    for (const socket of [watcher, local]) {
+      await new Promise((resolve) => socket.once("message", resolve));
+      socket.send(JSON.stringify({ op: "subscribe", subscriptions: [{ id: 1, channelId: 1 }] }));
+    }
+    await until(() => posted.length > 0, "a watch");
+    await pass(clock, 3000);
+    expect(ended).toEqual([]);
+    TOKENS.clear();
+    await pass(clock, 3000);
+    await until(() => ended.length > 0, "its end");
+    expect(ended).toEqual(["watcher 1008"]);
+    const got = new Promise((resolve) => local.once("message", resolve));
+    writer.write(0, clock.nowNs(), Uint8Array.of(0, 1, 0, 0));
+    await got;
+  });
+
+  it("keeps no connection of somebody who was refused and does not hang up", async () => {
+    const { port } = await started();
+    // Without a subprotocol.
+    await givenUp(port, "/");
   });
 
   it("says why it lets nobody in", async () => {

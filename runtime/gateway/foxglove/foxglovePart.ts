@@ -23,6 +23,8 @@ const MESSAGES_AT_ONCE = 64;
 const WAIT_MS = 250;
 /** A client that has not answered for so long is gone, or hangs for good. */
 const PING_MS = 30_000;
+/** Revoked and expired tokens are looked for so often. */
+const TOKENS_LOOK_MS = 1000;
 
 const channelOf = (topic: number): number => topic + 1;
 
@@ -78,7 +80,8 @@ class FoxglovePart implements GatewayPart {
 
   async listen(): Promise<number> {
     const port = await this.#server.listen();
-    void this.#keepAlive();
+    void this.#every(PING_MS, () => this.#server.ping());
+    void this.#every(TOKENS_LOOK_MS, () => this.#server.dropUnauthorised());
     return port;
   }
 
@@ -107,11 +110,11 @@ class FoxglovePart implements GatewayPart {
       });
   }
 
-  async #keepAlive(): Promise<void> {
+  async #every(periodMs: number, act: () => void): Promise<void> {
     const { signal } = this.#ended;
     while (!signal.aborted) {
-      await sleepMs(this.#services.clock, PING_MS, signal);
-      this.#server.ping();
+      await sleepMs(this.#services.clock, periodMs, signal);
+      if (!signal.aborted) act();
     }
   }
 

@@ -5,7 +5,8 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { CerebellumError, errorText } from "../../../core/errors.js";
 import type { Role } from "../../../core/gateway/requests.js";
-import { admit, chooseProtocol } from "./door.js";
+import { refuseUpgrade } from "../upgradeRefusal.js";
+import { admit, chooseProtocol, mayLook } from "./door.js";
 import { advertise, type Channel, CLIENT_BYTES_MAX, serverInfo } from "./protocol.js";
 import { FoxgloveSession, type Outgoing } from "./session.js";
 
@@ -44,6 +45,8 @@ export class FoxgloveServer {
   /** Latched messages that a slow client still has to get, by channel. */
   readonly #owed = new Map<FoxgloveSession, Set<number>>();
   readonly #channels: ReadonlyMap<number, Channel>;
+  /** What those who came with a token have shown. */
+  readonly #tokens = new WeakMap<WebSocket, string>();
   /** Have not answered the newest ping yet. */
   readonly #unheard = new WeakSet<WebSocket>();
 
@@ -115,6 +118,15 @@ export class FoxgloveServer {
     }
   }
 
+  /** Tokens are revoked, and expire, while their devices are connected. */
+  dropUnauthorised(): void {
+    for (const socket of this.#sessions.keys()) {
+      const token = this.#tokens.get(socket);
+      if (token !== undefined && !mayLook(this.#options.authenticate(token)))
+        socket.close(1008, "its token is revoked or has expired");
+    }
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sessions.keys()) socket.close(1001, "the daemon ends");
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
@@ -145,13 +157,14 @@ export class FoxgloveServer {
       const { httpStatus, why } = admission.ok
         ? { httpStatus: 503, why: `${CLIENTS_MAX} clients are connected already` }
         : admission;
-      socket.end(
-        `HTTP/1.1 ${httpStatus} Refused\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n` +
-          `Content-Length: ${Buffer.byteLength(why) + 1}\r\n\r\n${why}\n`,
-      );
+      refuseUpgrade(socket, httpStatus, why);
       return;
     }
-    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => this.#welcome(webSocket));
+    const { token } = admission;
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      if (token !== undefined) this.#tokens.set(webSocket, token);
+      this.#welcome(webSocket);
+    });
   }
 
   #welcome(webSocket: WebSocket): void {
