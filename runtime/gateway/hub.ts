@@ -165,14 +165,13 @@ export class Hub {
     else this.#forget(client, why);
   }
 
-  /** Whoever holds a token of this device goes. */
+  /** Whoever has come with a token of this device goes. */
   removeDevice(device: string, why: string): void {
-    for (const peer of this.#peers)
-      if (peer.client?.device === device && peer.goneMs === undefined) this.#dismiss(peer, revoked(why));
+    for (const client of this.clients) if (client.device === device) this.removeClient(client, why);
   }
 
   isConnected(device: string): boolean {
-    return [...this.#peers].some(({ client, goneMs }) => client?.device === device && goneMs === undefined);
+    return this.clients.some((client) => client.device === device);
   }
 
   deliverPose(arrival: PoseArrival): void {

@@ -54,7 +54,6 @@ export class SocketClient implements GatewayClient {
   readonly name: string;
   readonly role: Role;
   readonly kind: GatewayClient["kind"];
-  /** Whose token it has shown. */
   readonly device: string;
   readonly #socket: HubSocket;
   readonly #onSlow: () => void;
@@ -114,6 +113,9 @@ export class ForeignClient implements GatewayClient {
   }
   get kind(): GatewayClient["kind"] {
     return this.#inner.kind;
+  }
+  get device(): string | undefined {
+    return this.#inner.device;
   }
   get bufferedBytes(): number {
     return this.#inner.bufferedBytes;

@@ -27,6 +27,8 @@ export interface GatewayClient {
   readonly name: string;
   readonly role: Role;
   readonly kind: "console" | "headset" | "program" | "mqtt" | "ros";
+  /** Whose token it has shown; undefined for who came by a door that asks for none. */
+  readonly device?: string | undefined;
   /** Bytes that the client has not taken yet; what may be dropped is not sent above `DROP_ABOVE_BYTES`. */
   readonly bufferedBytes: number;
   readonly closed: AbortSignal;

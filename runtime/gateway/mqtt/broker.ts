@@ -4,6 +4,8 @@ import type { MqttIdentity } from "./acl.js";
 
 /** A device that has shown itself: one connection to the embedded broker, or one name on an external one. */
 export interface MqttPeer extends MqttIdentity {
+  /** It has shown a token of this device; false where another broker asks who it is. */
+  readonly isPaired: boolean;
   readonly closed: AbortSignal;
   /** Bytes that it has not taken yet; 0 where nobody can know. */
   readonly untakenBytes: number;

@@ -262,6 +262,7 @@ export class EmbeddedBroker implements Broker {
     this.#live.add(client);
     this.#peers.set(client, {
       ...who,
+      isPaired: true,
       token,
       end,
       closed: end.signal,

@@ -157,7 +157,15 @@ export class ExternalBroker implements Broker {
       this.#gone(silent.device, "it was silent, and another device needs its place");
     }
     const end = new AbortController();
-    const peer: Device = { device, role: "operator", end, closed: end.signal, untakenBytes: 0, heardMs };
+    const peer: Device = {
+      device,
+      role: "operator",
+      isPaired: false,
+      end,
+      closed: end.signal,
+      untakenBytes: 0,
+      heardMs,
+    };
     this.#devices.set(device, peer);
     listener.onPeer(peer);
     return peer;

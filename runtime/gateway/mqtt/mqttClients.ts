@@ -32,6 +32,7 @@ export class MqttClients {
       name: `mqtt ${peer.device}`,
       role: peer.role,
       kind: "mqtt",
+      device: peer.isPaired ? peer.device : undefined,
       closed: peer.closed,
       get bufferedBytes() {
         return peer.untakenBytes;
@@ -54,6 +55,11 @@ export class MqttClients {
     if (client === undefined) return;
     this.#clients.delete(peer);
     this.#options.services.removeClient(client, why);
+  }
+
+  /** The gateway has ended it, for instance by revoking its device: it is heard no more while its connection lasts. */
+  ended(client: GatewayClient): void {
+    for (const [peer, other] of this.#clients) if (other === client) this.#clients.delete(peer);
   }
 
   pose(peer: MqttPeer, payload: Uint8Array, receivedNs: MonotonicNs): void {

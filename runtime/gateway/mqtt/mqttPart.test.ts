@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
-import { CalibrationStatus } from "../../../core/gateway/library.js";
+import { CalibrationStatus, DeviceList } from "../../../core/gateway/library.js";
 import type { Role } from "../../../core/gateway/requests.js";
 import { PoseMessage } from "../../../core/teleop/pose.js";
 import { systemClock } from "../../../launch/systemClock.js";
@@ -171,6 +171,39 @@ describe("MQTT of the gateway", () => {
       client.publish(topics.stop, text, { qos: 1 });
     await until(() => gateway.ofKind("stopped")).toHaveLength(6);
     await until(() => acks).toHaveLength(6);
+  });
+
+  it("hears nothing more of a bridge from the moment that it is revoked", async () => {
+    const gateway = await begin();
+    const client = await bridge(gateway);
+    const page = await gateway.client("operator", "anna", "console");
+    const connected = async () => {
+      const answer = await page.request({ do: "listDevices" });
+      return answer.kind === "answer"
+        ? DeviceList.parse(answer.data).devices.map((one) => [one.device, one.connected])
+        : answer;
+    };
+    send(client, poseOf());
+    await until(() => arrivals).toHaveLength(1);
+    expect(await connected()).toEqual([
+      ["vive-1", true],
+      ["anna", true],
+    ]);
+    const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
+    expect(await page.request({ do: "revokeDevice", device: "vive-1" })).toMatchObject({ kind: "answer" });
+    expect(
+      gateway
+        .ofKind("clients")
+        .at(-1)!
+        .clients.map(({ name }) => name),
+    ).toEqual(["console anna"]);
+    // A hand that still moves, and a button that would start a recording.
+    send(client, poseOf());
+    send(client, poseOf({}, { buttons: { a: true, b: false, stick: false } }));
+    await closed;
+    expect(arrivals).toHaveLength(1);
+    expect(gateway.ofKind("request")).toEqual([]);
+    expect(await connected()).toEqual([["anna", true]]);
   });
 
   it("gives a bridge that has a token what else it needs", async () => {

@@ -9,7 +9,7 @@ import { CerebellumError, errorText } from "../../../core/errors.js";
 import { ArmChain } from "../../../kinematics/chain.js";
 import type { GatewayConfig } from "../config.js";
 import type { ToGateway } from "../messages.js";
-import type { GatewayPart, PartServices } from "../part.js";
+import type { GatewayClient, GatewayPart, PartServices } from "../part.js";
 import { RateLimit } from "../rateLimit.js";
 import { RobotTelemetryMaker } from "../robotTelemetry.js";
 import { ServoWatch } from "../servoWatch.js";
@@ -101,6 +101,10 @@ export class MqttPart implements GatewayPart {
     void part.#tellState();
     if (config.telemetryHz > 0) void part.#tellTelemetry(config.telemetryHz);
     return part;
+  }
+
+  onClosed(client: GatewayClient): void {
+    if (client.kind === "mqtt") this.#clients.ended(client);
   }
 
   async close(): Promise<void> {
