@@ -85,6 +85,17 @@ describe("certificate", () => {
     expect(back.fingerprint).toBe(next.fingerprint);
   });
 
+  it("is good for every present address, however many, and so is not made anew each minute", () => {
+    keeper().current(NAMES);
+    const addresses = Array.from({ length: 40 }, (_, index) => `172.${16 + index}.0.1`);
+    const one = keeper();
+    const made = one.current({ ...NAMES, addresses: ["127.0.0.1", "::1", ...addresses] });
+    const parsed = new X509Certificate(made.certificate);
+    for (const address of addresses) expect(parsed.checkIP(address)).toBe(address);
+    const again = one.current({ ...NAMES, addresses: ["127.0.0.1", "::1", ...addresses] });
+    expect(again.fingerprint).toBe(made.fingerprint);
+  });
+
   it.each([
     ["an unreadable certificate", "gateway.cert.pem", "nonsense"],
     ["an unreadable key", "gateway.key.pem", "nonsense"],

@@ -40,7 +40,7 @@ export const RENEW_DAYS = 7;
 /** A clock of another computer may be behind. */
 const BACKDATED_MS = MS_PER_DAY;
 
-/** Present ones first, then former ones. */
+/** Former ones are left out above this, never present ones: a certificate that lacks one is made anew each minute. */
 const ADDRESSES_MAX = 32;
 
 const OIDS = {
@@ -164,7 +164,8 @@ function whyReplace(
 function withFormer({ hostnames, addresses }: Names, certificate: string): Names {
   const text = new X509Certificate(certificate).subjectAltName ?? "";
   const former = [...text.matchAll(/IP Address:([0-9.]+)(?:,|$)/g)].map((match) => match[1]!);
-  return { hostnames, addresses: [...new Set([...addresses, ...former])].slice(0, ADDRESSES_MAX) };
+  const count = Math.max(ADDRESSES_MAX, addresses.length);
+  return { hostnames, addresses: [...new Set([...addresses, ...former])].slice(0, count) };
 }
 
 function describe(key: string, certificate: string): Certificate {

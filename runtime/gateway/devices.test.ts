@@ -136,6 +136,36 @@ describe("paired devices", () => {
     expect(looked).toBeGreaterThan(60);
   });
 
+  it("do not fill the log with what a guesser tries", () => {
+    const store = open();
+    for (let guess = 0; guess < 1000; guess++) store.pair("CCCCCCCC", "guesser");
+    expect(said.length).toBeGreaterThan(3);
+    expect(said.length).toBeLessThan(40);
+  });
+
+  it("that are too old make room for others: nobody could see them, nor revoke them", () => {
+    const store = open();
+    for (let count = 0; count < 200; count++) paired(store);
+    expect(store.pair(store.createCode("operator").code, "one more")).toMatchObject({
+      ok: false,
+      happened: expect.stringMatching(/200 devices/),
+    });
+    clock.stepEpoch(31 * 86_400_000);
+    expect(store.list()).toEqual([]);
+    const { token } = paired(store);
+    expect(store.authenticate(token)).toBeDefined();
+  });
+
+  it("can still be paired where the folder cannot be made, and that is said", async () => {
+    writeFileSync(folder, "a file in the folder's place");
+    const store = open();
+    const { token } = paired(store);
+    expect(store.authenticate(token)).toBeDefined();
+    await store.written();
+    expect(said).toContain("devicesUnreadable");
+    expect(said).toContain("devicesUnwritten");
+  });
+
   it.each(["", "{", "{}", '{"schema":"cerebellum/devices@1","devices":[{"device":"a"}]}'])(
     "must pair again when their file is %j; it is put aside",
     async (text) => {

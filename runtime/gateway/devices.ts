@@ -11,6 +11,7 @@ import { type Clock, nsToMs } from "../../core/clock.js";
 import { errorText } from "../../core/errors.js";
 import { Role } from "../../core/gateway/requests.js";
 import type { Refusal } from "../../core/gateway/server.js";
+import { limitedLog } from "./limitedLog.js";
 import { RateLimit } from "./rateLimit.js";
 
 const DeviceEntry = z.strictObject({
@@ -69,18 +70,20 @@ export class DeviceStore {
   #isWritten = true;
   #lockedUntilMs = Number.NEGATIVE_INFINITY;
   #codes: (Code & { readonly dueMs: number })[] = [];
+  readonly #triesLog: DeviceStoreOptions["log"];
 
   constructor(options: DeviceStoreOptions) {
     this.#options = options;
+    this.#triesLog = limitedLog(options.log, options.clock);
     this.#path = join(options.folder, "devices.json");
   }
 
   /** Reads what was kept. A file that cannot be understood is put aside: whoever was paired pairs again. */
   open(): void {
     const { folder, log } = this.#options;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
     let text: string;
     try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
       text = readFileSync(this.#path, "utf8");
       // Whoever could read it could not use it, but whoever could write it could let himself in.
       chmodSync(this.#path, 0o600);
@@ -144,19 +147,26 @@ export class DeviceStore {
     const wanted = code.toUpperCase().replace(/[^A-Z0-9]/g, "");
     const found = this.#codes.find((one) => one.code === wanted);
     if (this.#areTriesSpent(nowMs, found !== undefined)) {
-      log("warn", "pairingLimited", "too many wrong pairing codes; every code is refused for a while");
+      this.#triesLog(
+        "warn",
+        "pairingLimited",
+        "too many wrong pairing codes; every code is refused for a while",
+      );
       return refused(
         "Too many wrong codes were tried",
         "Wait a minute, then make a new code with `./cerebellum pair`",
       );
     }
     if (found === undefined) {
-      log("warn", "pairingRefused", "a wrong pairing code was tried");
+      this.#triesLog("warn", "pairingRefused", "a wrong pairing code was tried");
       return refused(
         "The code is wrong, used or expired",
         "Make a new one with `./cerebellum pair` on the robot's computer; it is good once, for 5 minutes",
       );
     }
+    // Only then: a clock that is wrong for a while would otherwise cost pairings that are good again after it.
+    if (this.#devices.length >= DEVICES_MAX)
+      this.#devices = this.#devices.filter((entry) => !this.#isExpired(entry));
     if (this.#devices.length >= DEVICES_MAX)
       return refused(`${DEVICES_MAX} devices are paired`, "Revoke those that are not used any more");
     this.#codes = this.#codes.filter((one) => one !== found);

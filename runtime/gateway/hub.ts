@@ -9,6 +9,7 @@ import { ClientMessage, GATEWAY_PROTOCOL } from "../../core/gateway/client.js";
 import { type GatewayRequest, OBSERVERS_REQUESTS, type Role } from "../../core/gateway/requests.js";
 import type { ServerMessage } from "../../core/gateway/server.js";
 import { ClientLimits, ForeignClient, type HubSocket, SocketClient, UNTAKEN_BYTES_MAX } from "./hubClient.js";
+import { limitedLog } from "./limitedLog.js";
 import type { Answer, GatewayClient, GatewayPart, PartContext, PoseArrival } from "./part.js";
 import { RateLimit } from "./rateLimit.js";
 import {
@@ -62,7 +63,7 @@ export interface HubConnection {
   text(text: string): void;
   /** A binary message: no client sends any. */
   binary(): void;
-  /** Any sign of life. */
+  /** Any other sign of life; it counts like a message. */
   alive(): void;
   closed(why: string): void;
 }
@@ -87,12 +88,15 @@ export class Hub {
   readonly #clients = new Map<GatewayClient, ClientLimits>();
   readonly #peerOf = new Map<GatewayClient, Peer>();
   readonly #closing = new AbortController();
+  /** For what those cause who have not said who they are. */
+  readonly #strangersLog: PartContext["log"];
   #parts: readonly GatewayPart[] = [];
   #nextId = 1;
   readonly counts = { poses: 0, droppedPoses: 0, malformed: 0, refused: 0, closed: 0 };
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#strangersLog = limitedLog(options.log, options.clock);
   }
 
   /** @param parts in the order in which they hear of everything */
@@ -133,16 +137,15 @@ export class Hub {
     );
     this.#peers.add(peer);
     const fromHere = strangers.filter((other) => other.address === address).length;
-    if (strangers.length >= STRANGERS_MAX || fromHere >= STRANGERS_PER_ADDRESS_MAX)
+    if (this.#closing.signal.aborted) this.#dismiss(peer, DISMISSALS.leaving, false);
+    else if (strangers.length >= STRANGERS_MAX || fromHere >= STRANGERS_PER_ADDRESS_MAX)
       this.#dismiss(peer, DISMISSALS.strangers);
     return {
       text: (text) => this.#receive(peer, text),
       binary: () => {
         if (this.#hear(peer)) this.#malformed(peer, undefined, "a binary message; clients send text");
       },
-      alive: () => {
-        peer.heardMs = this.#options.clock.nowMs();
-      },
+      alive: () => void this.#hear(peer),
       closed: (why) => {
         this.#leave(peer, why);
         this.#peers.delete(peer);
@@ -153,6 +156,8 @@ export class Hub {
   /** @see PartServices.addClient */
   addClient(inner: Omit<GatewayClient, "id">): GatewayClient {
     const client = new ForeignClient(this.#nextId++, inner);
+    // Whatever it engaged now, nobody would end.
+    if (this.#closing.signal.aborted) return client;
     this.#clients.set(client, new ClientLimits());
     this.#tell("onClient", (part) => part.onClient?.(client));
     this.#options.onClients(this.clients);
@@ -197,11 +202,11 @@ export class Hub {
     this.#tell("onMalformed", (part) => part.onMalformed?.(client, why));
   }
 
-  /** Says goodbye to everybody. */
+  /** Says goodbye to everybody, and lets nobody in any more. */
   close(): void {
+    this.#closing.abort();
     for (const peer of this.#peers) this.#dismiss(peer, DISMISSALS.leaving, false);
     for (const client of this.clients) this.#forget(client, DISMISSALS.leaving.happened);
-    this.#closing.abort();
   }
 
   #look(nowMs: number): void {
@@ -430,8 +435,8 @@ export class Hub {
     if (mayReturn !== true)
       peer.socket.sendText(JSON.stringify({ kind: "refused", ...told } satisfies ServerMessage));
     peer.socket.close(closeCode, told.happened.slice(0, 100));
-    if (logs)
-      this.#options.log("warn", "clientDismissed", `${peer.client?.name ?? peer.address}: ${told.happened}`);
+    const log = peer.client === undefined ? this.#strangersLog : this.#options.log;
+    if (logs) log("warn", "clientDismissed", `${peer.client?.name ?? peer.address}: ${told.happened}`);
     this.#leave(peer, told.happened);
   }
 

@@ -217,6 +217,14 @@ describe("Host and Origin", () => {
     expect((await gateway!.open({}, "/wss").closed).code).toBe(404);
   });
 
+  it("whoever is refused again and again does not fill the log", async () => {
+    await start({ clock: new SimClock() });
+    for (let round = 0; round < 3; round++)
+      await Promise.all(Array.from({ length: 20 }, () => gateway!.open({}, "/wss").closed));
+    await gateway!.client();
+    expect(gateway!.ofKind("log").filter(({ event }) => event === "upgradeRefused").length).toBe(20);
+  });
+
   it("whoever is refused and does not hang up keeps no connection for it", async () => {
     await start();
     await givenUp(gateway!.port, "/wss");

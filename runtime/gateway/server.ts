@@ -19,6 +19,7 @@ import { PairRequest } from "../../core/gateway/library.js";
 import type { Role } from "../../core/gateway/requests.js";
 import { isLoopback, isOwnHost, isSameOrigin, type Names } from "./addresses.js";
 import type { Paired } from "./devices.js";
+import { limitedLog } from "./limitedLog.js";
 import { readPage, securityHeaders } from "./pages.js";
 import type { HttpHandler, HttpReply, PartContext, UpgradeHandler } from "./part.js";
 import { refuseUpgrade } from "./upgradeRefusal.js";
@@ -69,9 +70,11 @@ export class GatewayServer {
     { readonly handler: UpgradeHandler; readonly server: WebSocketServer }
   >();
   readonly #closing = new AbortController();
+  readonly #refusalLog: PartContext["log"];
 
   constructor(options: ServerOptions) {
     this.#options = options;
+    this.#refusalLog = limitedLog(options.log, options.clock);
     const limits = {
       headersTimeout: HEADERS_MS_MAX,
       requestTimeout: REQUEST_MS_MAX,
@@ -261,7 +264,7 @@ export class GatewayServer {
         : { status: 403, why: `A page of ${origin} may not connect` });
     if (refused !== undefined || found === undefined) {
       const { status, why } = refused!;
-      this.#options.log("warn", "upgradeRefused", `${addressOf(request)}: ${why.slice(0, 200)}`);
+      this.#refusalLog("warn", "upgradeRefused", `${addressOf(request)}: ${why.slice(0, 200)}`);
       refuseUpgrade(socket, status, why);
       return;
     }

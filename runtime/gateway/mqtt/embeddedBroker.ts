@@ -8,6 +8,7 @@ import { Aedes, type AuthenticateError, type Client, type ConnectPacket } from "
 import type { Clock } from "../../../core/clock.js";
 import { CerebellumError, errorText } from "../../../core/errors.js";
 import type { Role } from "../../../core/gateway/requests.js";
+import { limitedLog } from "../limitedLog.js";
 import { RateLimit } from "../rateLimit.js";
 import { type MqttIdentity, whyNotPublish, whyNotSubscribe } from "./acl.js";
 import type { Broker, BrokerListener, MqttPeer } from "./broker.js";
@@ -60,12 +61,12 @@ export class EmbeddedBroker implements Broker {
   readonly #refusals = new WeakMap<Client, string>();
   readonly #wills = new WeakMap<Client, ConnectPacket["will"]>();
   readonly #connections = new Set<Duplex>();
-  /** Strangers must not be able to fill the log. */
-  readonly #refusalLog = new RateLimit(1, 20);
+  readonly #refusalLog: EmbeddedBrokerOptions["log"];
   #server: Server | undefined;
 
   private constructor(options: EmbeddedBrokerOptions) {
     this.#options = options;
+    this.#refusalLog = limitedLog(options.log, options.clock);
     this.#aedes = new Aedes({
       connectTimeout: EMBEDDED_LIMITS.connectMsMax,
       drainTimeout: EMBEDDED_LIMITS.drainMsMax,
@@ -303,8 +304,7 @@ export class EmbeddedBroker implements Broker {
   }
 
   #refused(text: string): void {
-    if (this.#refusalLog.take(this.#options.clock.nowMs()))
-      this.#options.log("warn", "mqttRefused", `refused: ${text}`);
+    this.#refusalLog("warn", "mqttRefused", `refused: ${text}`);
   }
 }
 

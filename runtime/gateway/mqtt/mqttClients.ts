@@ -1,8 +1,8 @@
 /** MQTT devices as clients of the gateway: their poses in, pulses for the operator's hand out. */
 import type { MonotonicNs } from "../../../core/clock.js";
 import { POSE_BYTES_MAX, parsePose } from "../../../core/teleop/pose.js";
+import { limitedLog } from "../limitedLog.js";
 import type { GatewayClient, PartServices } from "../part.js";
-import { RateLimit } from "../rateLimit.js";
 import type { MqttPeer } from "./broker.js";
 import type { MqttButtons } from "./mqttButtons.js";
 import { hapticText, type MqttTopics } from "./topics.js";
@@ -20,10 +20,11 @@ export interface MqttClientsOptions {
 export class MqttClients {
   readonly #options: MqttClientsOptions;
   readonly #clients = new Map<MqttPeer, GatewayClient>();
-  readonly #misfitLog = new RateLimit(1, 10);
+  readonly #misfitLog: PartServices["log"];
 
   constructor(options: MqttClientsOptions) {
     this.#options = options;
+    this.#misfitLog = limitedLog(options.services.log, options.services.clock);
   }
 
   add(peer: MqttPeer): void {
@@ -68,8 +69,7 @@ export class MqttClients {
     const { services } = this.#options;
     const why = this.#take(client, peer, payload, receivedNs);
     if (why === undefined) return;
-    if (this.#misfitLog.take(services.clock.nowMs()))
-      services.log("warn", "mqttMalformed", `pose of ${peer.device}: ${why}`);
+    this.#misfitLog("warn", "mqttMalformed", `pose of ${peer.device}: ${why}`);
     services.deliverMalformed(client, why);
   }
 
