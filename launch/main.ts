@@ -224,6 +224,14 @@ function buildProgram(): Command {
         .choices(["training", "changed"])
         .default("training"),
     )
+    .addOption(
+      new Option(
+        "--clock <clock>",
+        "paced = the whole cell; lockstep = simulated time, about ten times as fast",
+      )
+        .choices(["paced", "lockstep"])
+        .default("paced"),
+    )
     .option("--at-least <n>", "fail below this number of successes", positiveInteger)
     .addOption(json())
     .action(async (task: string, options) =>

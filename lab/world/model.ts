@@ -80,6 +80,13 @@ export class WorldModel {
     this.kinematics();
   }
 
+  /** As it was loaded: what the solver remembers of the last step is forgotten too. */
+  reset(): void {
+    this.mujoco.mj_resetData(this.model, this.data);
+    this.qpos.set(START_POSITION_RAD);
+    this.kinematics();
+  }
+
   geomId(name: string): number {
     return this.#id(this.mujoco.mjtObj.mjOBJ_GEOM.value, name);
   }

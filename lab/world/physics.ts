@@ -53,6 +53,13 @@ export class Physics {
     return this.#steps * this.#stepS;
   }
 
+  /** At the start of simulated time, arm and gripper as they were loaded; what comes after is the same every time. */
+  reset(): void {
+    this.world.reset();
+    this.#steps = 0;
+    this.#openingM = openingFromDriveM(0);
+  }
+
   applyScene(request: SceneRequest, options: SceneOptions): void {
     this.world.placeScene(drawScene(request, options));
     this.#sceneSeed = request.seed;
