@@ -1,0 +1,164 @@
+/** The generated hand against the vendor's kinematics, and held by the vendor's own control law. */
+import { readFileSync } from "node:fs";
+import { afterEach, describe, expect, it } from "vitest";
+import { FINGERS, HAND_JOINT_COUNT } from "../../kinematics/allegro/hand.js";
+import { handMjcf } from "./mjcf.js";
+import { HOME_RAD, jointRangesRad, type ModelledHand } from "./model.js";
+import { MujocoHandPlant } from "./mujocoPlant.js";
+
+const HANDS: readonly ModelledHand[] = ["v4 right", "v4 left", "v5a right"];
+/** The vendor's PWM limits of V4 over its 1200 counts per N m. */
+const TORQUE_MAX_NM = [375, 675, 450, 285, 375, 675, 450, 285, 375, 675, 450, 285, 525, 405, 270, 270].map(
+  (counts) => counts / 1200,
+);
+
+interface FingertipVectors {
+  readonly cases: readonly {
+    readonly tag: string;
+    readonly side: "right" | "left";
+    readonly positionRad: readonly number[];
+    readonly tipsM: Readonly<Record<string, readonly number[]>>;
+  }[];
+}
+const vectors: FingertipVectors = JSON.parse(
+  readFileSync(new URL("./vectors/fingertips.json", import.meta.url), "utf8"),
+);
+
+const plants: MujocoHandPlant[] = [];
+async function load(hand: ModelledHand, positionRad?: readonly number[]): Promise<MujocoHandPlant> {
+  const plant = await MujocoHandPlant.load({
+    hand,
+    torqueMaxNm: TORQUE_MAX_NM,
+    ...(positionRad === undefined ? {} : { positionRad }),
+  });
+  plants.push(plant);
+  return plant;
+}
+afterEach(() => {
+  for (const plant of plants.splice(0)) plant.dispose();
+});
+
+describe("the generated hand", () => {
+  it.each(vectors.cases)(
+    "has its fingertips where the vendor's chain has them ($tag, $side)",
+    async (vector) => {
+      const plant = await load(vector.side === "right" ? "v4 right" : "v4 left");
+      plant.place(vector.positionRad);
+      FINGERS.forEach((finger, index) => {
+        vector.tipsM[finger]!.forEach((m, axis) => {
+          expect(Math.abs(plant.tipsM[3 * index + axis]! - m), finger).toBeLessThan(1e-6);
+        });
+      });
+    },
+  );
+
+  it.each(HANDS)("touches itself neither at home nor in the middle of its ranges (%s)", async (hand) => {
+    const ranges = jointRangesRad(hand);
+    const poses = hand === "v5a right" ? [ranges.map(([min, max]) => (min + max) / 2)] : [HOME_RAD];
+    for (const positionRad of poses) {
+      const plant = await load(hand, positionRad);
+      plant.step(0.001);
+      expect(plant.contactCount).toBe(0);
+    }
+  });
+
+  it.each(HANDS)("is made of shapes that GPU engines know, without files or tensors (%s)", (hand) => {
+    const xml = handMjcf({ hand, torqueMaxNm: TORQUE_MAX_NM }, 1);
+    const shapes = new Set([...xml.matchAll(/<geom [^>]*[ ]type="(\w+)"/g)].map((match) => match[1]));
+    expect([...shapes].filter((shape) => !["box", "capsule", "sphere"].includes(shape!))).toEqual([]);
+    expect(xml).not.toMatch(/mesh|file=|inertial|balanceinertia/);
+  });
+
+  it("stops at its joints' ranges", async () => {
+    const plant = await load("v4 right");
+    plant.torqueNm.set(TORQUE_MAX_NM);
+    plant.step(2);
+    const ranges = jointRangesRad("v4 right");
+    plant.positionRad.forEach((rad, joint) => {
+      expect(rad).toBeLessThan(ranges[joint]![1] + 0.1);
+    });
+    // Bent by its motors as far as it goes, the index finger's last joint is at its end.
+    expect(plant.positionRad[3]).toBeGreaterThan(1.4);
+  });
+
+  it("falls where nothing holds it: no gravity is compensated", async () => {
+    const stretchedRad = HOME_RAD.map((rad, joint) => (joint === 1 ? 1.2 : joint < 4 ? 0 : rad));
+    const plant = await load("v4 right", stretchedRad);
+    plant.step(1);
+    expect(plant.positionRad[1]! - stretchedRad[1]!).toBeGreaterThan(0.05);
+  });
+
+  it("gives the same bits for the same torques", async () => {
+    const [first, second] = [await load("v4 left"), await load("v4 left")];
+    for (let step = 0; step < 300; step++) {
+      for (const plant of [first, second]) {
+        plant.torqueNm[step % HAND_JOINT_COUNT] = 0.2 * Math.sin(step);
+        plant.step(0.003);
+      }
+    }
+    expect([...second.positionRad]).toEqual([...first.positionRad]);
+  });
+});
+
+/** kp [PWM counts/rad] and kd [counts s/rad] as the vendor ships them and as its code falls back to; 1200 counts are 1 N m. */
+const GAINS = {
+  shipped: {
+    kp: new Array<number>(HAND_JOINT_COUNT).fill(4000),
+    kd: [150, 200, 150, 150, 150, 200, 150, 150, 150, 200, 150, 150, 300, 200, 200, 150],
+  },
+  fallback: {
+    kp: [600, 600, 600, 1000, 600, 600, 600, 1000, 600, 600, 600, 1000, 1000, 1000, 1000, 600],
+    kd: [15, 20, 15, 15, 15, 20, 15, 15, 15, 20, 15, 15, 30, 20, 20, 15],
+  },
+};
+const COUNT_RAD = ((333.3 / 65536) * Math.PI) / 180;
+const CONTROL_S = 0.003;
+
+describe("held by the vendor's gains at 333 Hz", () => {
+  it.each([
+    { gains: "shipped", offRadMax: 0.03 },
+    { gains: "fallback", offRadMax: 0.15 },
+  ] as const)("$gains: goes to a pose and stands there without buzzing", async ({ gains, offRadMax }) => {
+    const plant = await load("v4 right");
+    const { kp, kd } = GAINS[gains];
+    const goalRad = HOME_RAD.map((rad, joint) => rad + (joint % 4 === 0 ? 0.1 : 0.25));
+    const held = new Float64Array(HAND_JOINT_COUNT);
+    const filtered = Float64Array.from(plant.positionRad);
+    const speed = new Float64Array(HAND_JOINT_COUNT);
+    const [last, lastSpeed] = [Float64Array.from(plant.positionRad), new Float64Array(HAND_JOINT_COUNT)];
+    let fastestRadPerS = 0;
+    const [leastNm, mostNm] = [held.map(() => Infinity), held.map(() => -Infinity)];
+    for (let cycle = 0; cycle < 1000; cycle++) {
+      for (let joint = 0; joint < HAND_JOINT_COUNT; joint++) {
+        // The vendor's low pass with the fork's gain of one, and its velocity from filtered positions.
+        const q = Math.round(plant.positionRad[joint]! / COUNT_RAD) * COUNT_RAD;
+        const next = 0.6 * filtered[joint]! + 0.2 * last[joint]! + 0.2 * q;
+        const raw = (q - last[joint]!) / CONTROL_S;
+        speed[joint] = 0.6 * speed[joint]! + 0.2 * lastSpeed[joint]! + 0.2 * raw;
+        [filtered[joint], last[joint], lastSpeed[joint]] = [next, q, raw];
+        const counts = kp[joint]! * (goalRad[joint]! - next) - kd[joint]! * speed[joint]!;
+        const torqueNm = Math.max(
+          -TORQUE_MAX_NM[joint]!,
+          Math.min(TORQUE_MAX_NM[joint]!, Math.trunc(counts) / 1200),
+        );
+        held[joint] = torqueNm;
+      }
+      plant.torqueNm.set(held);
+      plant.step(CONTROL_S);
+      if (cycle < 700) continue;
+      fastestRadPerS = Math.max(fastestRadPerS, ...plant.velocityRadPerS.map(Math.abs));
+      held.forEach((nm, joint) => {
+        leastNm[joint] = Math.min(leastNm[joint]!, nm);
+        mostNm[joint] = Math.max(mostNm[joint]!, nm);
+      });
+    }
+    plant.positionRad.forEach((rad, joint) => {
+      expect(Math.abs(rad - goalRad[joint]!), `joint ${joint}`).toBeLessThan(offRadMax);
+    });
+    expect(fastestRadPerS).toBeLessThan(0.02);
+    // One count of the encoder is 0.3 mN m of the shipped kp, and 37 mN m of its kd within one cycle.
+    mostNm.forEach((nm, joint) => {
+      expect(nm - leastNm[joint]!, `joint ${joint}`).toBeLessThan(0.02);
+    });
+  });
+});
