@@ -1,36 +1,32 @@
 /** The generated hand against the vendor's kinematics, and held by the vendor's own control law. */
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
-import { FINGERS, HAND_JOINT_COUNT } from "../../kinematics/allegro/hand.js";
+import { radOfCounts, torqueMaxOf } from "../../drivers/allegro/protocol/index.js";
+import { FINGERS, HAND_JOINT_COUNT, type HandSide } from "../../kinematics/allegro/hand.js";
+import { limitsOf } from "../../kinematics/allegro/limits.js";
 import { handMjcf } from "./mjcf.js";
-import { HOME_RAD, jointRangesRad, type ModelledHand } from "./model.js";
+import { HOME_RAD } from "./model.js";
 import { MujocoHandPlant } from "./mujocoPlant.js";
 
-const HANDS: readonly ModelledHand[] = ["v4 right", "v4 left", "v5a right"];
-/** The vendor's PWM limits of V4 over its 1200 counts per N m. */
-const TORQUE_MAX_NM = [375, 675, 450, 285, 375, 675, 450, 285, 375, 675, 450, 285, 525, 405, 270, 270].map(
-  (counts) => counts / 1200,
-);
+const HANDS = [
+  { model: "v4", side: "right" },
+  { model: "v4", side: "left" },
+  { model: "v5a", side: "right" },
+] as const;
+type Hand = (typeof HANDS)[number];
+const [V4_RIGHT, V4_LEFT] = HANDS;
+const TORQUE_MAX_NM = torqueMaxOf("v4");
 
-interface FingertipVectors {
-  readonly cases: readonly {
-    readonly tag: string;
-    readonly side: "right" | "left";
-    readonly positionRad: readonly number[];
-    readonly tipsM: Readonly<Record<string, readonly number[]>>;
-  }[];
-}
-const vectors: FingertipVectors = JSON.parse(
-  readFileSync(new URL("./vectors/fingertips.json", import.meta.url), "utf8"),
-);
+/** Tips by Pinocchio on the vendor's URDFs, printed to 1e-7 m. */
+const vectors = JSON.parse(
+  readFileSync(new URL("../../kinematics/vectors/allegro/fk.json", import.meta.url), "utf8"),
+) as {
+  cases: { tag: string; hand: HandSide; q: number[]; tips: Record<string, number[]> }[];
+};
 
 const plants: MujocoHandPlant[] = [];
-async function load(hand: ModelledHand, positionRad?: readonly number[]): Promise<MujocoHandPlant> {
-  const plant = await MujocoHandPlant.load({
-    hand,
-    torqueMaxNm: TORQUE_MAX_NM,
-    ...(positionRad === undefined ? {} : { positionRad }),
-  });
+async function load(hand: Hand, positionRad: readonly number[] = HOME_RAD): Promise<MujocoHandPlant> {
+  const plant = await MujocoHandPlant.load({ ...hand, positionRad });
   plants.push(plant);
   return plant;
 }
@@ -40,42 +36,48 @@ afterEach(() => {
 
 describe("the generated hand", () => {
   it.each(vectors.cases)(
-    "has its fingertips where the vendor's chain has them ($tag, $side)",
+    "has its fingertips where the vendor's chain has them ($tag, $hand)",
     async (vector) => {
-      const plant = await load(vector.side === "right" ? "v4 right" : "v4 left");
-      plant.place(vector.positionRad);
+      const plant = await load(vector.hand === "right" ? V4_RIGHT : V4_LEFT);
+      plant.place(vector.q);
       FINGERS.forEach((finger, index) => {
-        vector.tipsM[finger]!.forEach((m, axis) => {
+        vector.tips[finger]!.forEach((m, axis) => {
           expect(Math.abs(plant.tipsM[3 * index + axis]! - m), finger).toBeLessThan(1e-6);
         });
       });
     },
   );
 
-  it.each(HANDS)("touches itself neither at home nor in the middle of its ranges (%s)", async (hand) => {
-    const ranges = jointRangesRad(hand);
-    const poses = hand === "v5a right" ? [ranges.map(([min, max]) => (min + max) / 2)] : [HOME_RAD];
-    for (const positionRad of poses) {
-      const plant = await load(hand, positionRad);
-      plant.step(0.001);
-      expect(plant.contactCount).toBe(0);
-    }
-  });
+  it.each(HANDS)(
+    "touches itself neither at home nor in the middle of its ranges ($model $side)",
+    async (hand) => {
+      const { positionMinRad, positionMaxRad } = limitsOf(hand.model, hand.side);
+      const middleRad = positionMinRad.map((min, joint) => (min + positionMaxRad[joint]!) / 2);
+      for (const positionRad of hand.model === "v4" ? [HOME_RAD] : [middleRad]) {
+        const plant = await load(hand, positionRad);
+        plant.step(0.001);
+        expect(plant.contactCount).toBe(0);
+      }
+    },
+  );
 
-  it.each(HANDS)("is made of shapes that GPU engines know, without files or tensors (%s)", (hand) => {
-    const xml = handMjcf({ hand, torqueMaxNm: TORQUE_MAX_NM }, 1);
-    const shapes = new Set([...xml.matchAll(/<geom [^>]*[ ]type="(\w+)"/g)].map((match) => match[1]));
-    expect([...shapes].filter((shape) => !["box", "capsule", "sphere"].includes(shape!))).toEqual([]);
-    expect(xml).not.toMatch(/mesh|file=|inertial|balanceinertia/);
-  });
+  it.each(HANDS)(
+    "is made of shapes that GPU engines know, without files or tensors ($model $side)",
+    (hand) => {
+      const xml = handMjcf({ ...hand, torqueMaxNm: TORQUE_MAX_NM }, 1);
+      const shapes = new Set([...xml.matchAll(/<geom [^>]*[ ]type="(\w+)"/g)].map((match) => match[1]));
+      expect([...shapes].filter((shape) => !["box", "capsule", "sphere"].includes(shape!))).toEqual([]);
+      expect(xml).not.toMatch(/mesh|file=|inertial|balanceinertia/);
+    },
+  );
 
   it("stops at its joints' ranges", async () => {
-    const plant = await load("v4 right");
+    const plant = await load(V4_RIGHT);
     plant.torqueNm.set(TORQUE_MAX_NM);
     plant.step(2);
-    const ranges = jointRangesRad("v4 right");
+    const { positionMaxRad } = limitsOf("v4", "right");
     plant.positionRad.forEach((rad, joint) => {
-      expect(rad).toBeLessThan(ranges[joint]![1] + 0.1);
+      expect(rad).toBeLessThan(positionMaxRad[joint]! + 0.1);
     });
     // Bent by its motors as far as it goes, the index finger's last joint is at its end.
     expect(plant.positionRad[3]).toBeGreaterThan(1.4);
@@ -83,13 +85,13 @@ describe("the generated hand", () => {
 
   it("falls where nothing holds it: no gravity is compensated", async () => {
     const stretchedRad = HOME_RAD.map((rad, joint) => (joint === 1 ? 1.2 : joint < 4 ? 0 : rad));
-    const plant = await load("v4 right", stretchedRad);
+    const plant = await load(V4_RIGHT, stretchedRad);
     plant.step(1);
     expect(plant.positionRad[1]! - stretchedRad[1]!).toBeGreaterThan(0.05);
   });
 
   it("gives the same bits for the same torques", async () => {
-    const [first, second] = [await load("v4 left"), await load("v4 left")];
+    const [first, second] = [await load(V4_LEFT), await load(V4_LEFT)];
     for (let step = 0; step < 300; step++) {
       for (const plant of [first, second]) {
         plant.torqueNm[step % HAND_JOINT_COUNT] = 0.2 * Math.sin(step);
@@ -111,7 +113,7 @@ const GAINS = {
     kd: [15, 20, 15, 15, 15, 20, 15, 15, 15, 20, 15, 15, 30, 20, 20, 15],
   },
 };
-const COUNT_RAD = ((333.3 / 65536) * Math.PI) / 180;
+const COUNT_RAD = radOfCounts("v4", 1);
 const CONTROL_S = 0.003;
 
 describe("held by the vendor's gains at 333 Hz", () => {
@@ -119,7 +121,7 @@ describe("held by the vendor's gains at 333 Hz", () => {
     { gains: "shipped", offRadMax: 0.03 },
     { gains: "fallback", offRadMax: 0.15 },
   ] as const)("$gains: goes to a pose and stands there without buzzing", async ({ gains, offRadMax }) => {
-    const plant = await load("v4 right");
+    const plant = await load(V4_RIGHT);
     const { kp, kd } = GAINS[gains];
     const goalRad = HOME_RAD.map((rad, joint) => rad + (joint % 4 === 0 ? 0.1 : 0.25));
     const held = new Float64Array(HAND_JOINT_COUNT);

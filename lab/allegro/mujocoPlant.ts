@@ -5,18 +5,16 @@
  */
 import loadMujoco, { type MainModule, type MjData, type MjModel } from "@mujoco/mujoco";
 import { CerebellumError, errorText, invariant } from "../../core/errors.js";
+import { torqueMaxOf } from "../../drivers/allegro/protocol/index.js";
 import { FINGERS, HAND_JOINT_COUNT } from "../../kinematics/allegro/hand.js";
-import { fingertipSite, handMjcf } from "./mjcf.js";
-import { HOME_RAD, type ModelledHand } from "./model.js";
+import { fingertipSite, type HandXmlOptions, handMjcf } from "./mjcf.js";
+import { HOME_RAD } from "./model.js";
 import type { HandPlant } from "./plant.js";
 
 /** A finger weighs little and its gains are stiff: a millisecond is what contact of its tip needs. */
 export const HAND_STEP_MS = 1;
 
-export interface MujocoHandOptions {
-  readonly hand: ModelledHand;
-  /** Of each motor [N m], wire order. */
-  readonly torqueMaxNm: ArrayLike<number>;
+export interface MujocoHandOptions extends Pick<HandXmlOptions, "model" | "side"> {
   readonly positionRad?: ArrayLike<number>;
   readonly stepMs?: number;
 }
@@ -47,33 +45,34 @@ export class MujocoHandPlant implements HandPlant {
   /** Time asked for that made no whole step yet [s]. */
   #owedS = 0;
 
-  /** @throws CerebellumError CHECK_FAILED when MuJoCo refuses the generated hand */
+  /** @throws CerebellumError DEVICE_MISMATCH for a hand of unknown geometry, CHECK_FAILED when MuJoCo refuses it */
   static async load(options: MujocoHandOptions): Promise<MujocoHandPlant> {
     loading ??= loadMujoco();
     const mujoco = await loading;
+    const stepMs = options.stepMs ?? HAND_STEP_MS;
+    const xml = handMjcf({ ...options, torqueMaxNm: torqueMaxOf(options.model) }, stepMs);
     try {
-      return new MujocoHandPlant(mujoco, options);
+      return new MujocoHandPlant(mujoco, xml, stepMs, options.positionRad ?? HOME_RAD);
     } catch (cause) {
       throw new CerebellumError(
         "CHECK_FAILED",
-        `MuJoCo refused the generated hand ${options.hand}: ${errorText(cause)}`,
+        `MuJoCo refused the generated hand ${options.model} ${options.side}: ${errorText(cause)}`,
         "This is a defect of the lab; report it with the hand's model and side",
         cause,
       );
     }
   }
 
-  private constructor(mujoco: MainModule, options: MujocoHandOptions) {
-    const stepMs = options.stepMs ?? HAND_STEP_MS;
+  private constructor(mujoco: MainModule, xml: string, stepMs: number, positionRad: ArrayLike<number>) {
     this.#mujoco = mujoco;
     this.#stepS = stepMs / 1000;
-    this.#model = mujoco.MjModel.from_xml_string(handMjcf(options, stepMs));
+    this.#model = mujoco.MjModel.from_xml_string(xml);
     this.#data = new mujoco.MjData(this.#model);
     invariant(this.#model.nq === HAND_JOINT_COUNT, `nq ${this.#model.nq}`);
     this.#sites = FINGERS.map((finger) =>
       mujoco.mj_name2id(this.#model, mujoco.mjtObj.mjOBJ_SITE.value, fingertipSite(finger)),
     );
-    this.place(options.positionRad ?? HOME_RAD);
+    this.place(positionRad);
   }
 
   /** Puts the joints at these angles [rad], at rest. */
