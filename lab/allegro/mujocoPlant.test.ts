@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { radOfCounts, torqueMaxOf } from "../../drivers/allegro/protocol/index.js";
+import { HandChain } from "../../kinematics/allegro/fingertips.js";
 import { FINGERS, HAND_JOINT_COUNT, type HandSide } from "../../kinematics/allegro/hand.js";
 import { limitsOf } from "../../kinematics/allegro/limits.js";
 import { handMjcf } from "./mjcf.js";
@@ -47,6 +48,22 @@ describe("the generated hand", () => {
       });
     },
   );
+
+  it.each(HANDS)("agrees with the kinematic chain to a nanometre ($model $side)", async (hand) => {
+    const plant = await load(hand);
+    const chain = new HandChain(hand.model, hand.side);
+    const { positionMinRad, positionMaxRad } = limitsOf(hand.model, hand.side);
+    for (let k = 0; k < 50; k++) {
+      const positionRad = positionMinRad.map(
+        (min, joint) => min + (positionMaxRad[joint]! - min) * ((0.37 + 0.618 * k * (joint + 1)) % 1),
+      );
+      plant.place(positionRad);
+      chain.update(positionRad);
+      plant.tipsM.forEach((m, index) => {
+        expect(Math.abs(m - chain.tipsM[index]!)).toBeLessThan(1e-9);
+      });
+    }
+  });
 
   it.each(HANDS)(
     "touches itself neither at home nor in the middle of its ranges ($model $side)",
