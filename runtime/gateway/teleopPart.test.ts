@@ -28,7 +28,10 @@ beforeEach(async () => {
     clock: servo.bench.clock,
     connectServo: () => servo.connect(),
   };
-  desk = new TeleopDesk(services, { createMapping: () => new FakeMapping(), alignment: new FakeAlignment() });
+  desk = new TeleopDesk(services, {
+    createMapping: () => new FakeMapping(),
+    alignmentOf: () => new FakeAlignment(),
+  });
   headset = new FakeClient(1, "operator", "headset quest3");
   other = new FakeClient(2, "operator", "console desk");
   source = new PoseSource();

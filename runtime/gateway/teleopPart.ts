@@ -37,7 +37,8 @@ const WITHOUT_PAGE: readonly GatewayClient["kind"][] = ["mqtt", "ros"];
 
 export interface TeleopParts {
   readonly createMapping: (robot: string, limits: ArmLimits) => HandMapping;
-  readonly alignment: HandAlignment;
+  /** Of one robot; the same at every call, so that what was recentred is not forgotten. */
+  readonly alignmentOf: (robot: string) => HandAlignment;
 }
 
 /** Who has taken it, of which robot, and the session. */
@@ -207,7 +208,7 @@ export class TeleopDesk implements GatewayPart {
       scales: this.#scales,
       connect: () => this.#services.connectServo(robot, "commander", "teleop", SNAPSHOT_EVERY_TICKS),
       createMapping: (limits) => this.#parts.createMapping(robot, limits),
-      alignment: this.#parts.alignment,
+      alignment: this.#parts.alignmentOf(robot),
       onChange: () => this.#changed(),
       onPulse: (name, why) => this.#pulse(client, name, why),
       onInput: (input) => this.#recordInput(input, client.name),
@@ -306,8 +307,11 @@ export class TeleopDesk implements GatewayPart {
 /** Teleoperation with the arm's own mapping. */
 export const teleopPart: PartFactory = (services) => {
   const { setup, trackerFrames } = services;
+  const alignments = new Map(
+    Object.keys(setup.sockets).map((robot) => [robot, new SourceAlignment(trackerFrames, robot)]),
+  );
   return new TeleopDesk(services, {
-    alignment: new SourceAlignment(trackerFrames),
+    alignmentOf: (robot) => alignments.get(robot)!,
     createMapping: (robot, limits) => {
       const { gripper, workspace, selfCollision } = setup.arms[robot]!;
       const toolPointM = setup.toolPointsM[robot]!;

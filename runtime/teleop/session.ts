@@ -35,11 +35,14 @@ const ENGAGE_MS_MAX = 2000;
 /** Smaller changes of the gripper's opening are not worth a command [m]. */
 const GRIPPER_STEP_M = 0.0005;
 
+/** A source's pose in the base frame's axes. */
+export type HandTurn = (pose: TrackedPose) => TrackedPose;
+
 /** How the poses of a source lie to the robot's base frame. */
 export interface HandAlignment {
   howKnown(message: PoseMessage): TeleopStatus["alignment"];
-  /** In the base frame's axes; undefined where the source's frame is not known. */
-  align(message: PoseMessage, pose: TrackedPose): TrackedPose | undefined;
+  /** As it is known now; undefined where the source's frame is not known. */
+  turnOf(message: PoseMessage): HandTurn | undefined;
   /** The operator faces along the robot's x axis now. @returns why it cannot be, or undefined */
   recentre(message: PoseMessage, hand: TrackedPose | null): Refusal | undefined;
 }
@@ -86,6 +89,8 @@ export class TeleopSession {
   #mapping: HandMapping | undefined;
   #scales: TeleopScales;
   #lease: Lease | undefined;
+  /** The one of the engage: what is calibrated meanwhile counts from the next on. */
+  #turn: HandTurn | undefined;
   #hand: HandPose["hand"];
   #step: MappingStep | undefined;
   #stepMs = 0;
@@ -242,7 +247,7 @@ export class TeleopSession {
     hand: HandPose,
     receivedMs: number,
   ): MappingStep | undefined {
-    const aligned = this.#align(message, hand);
+    const aligned = alignedBy(this.#turn, message, hand);
     if (aligned === undefined) {
       this.#fail("NOT_ALIGNED", message.device);
       return undefined;
@@ -258,16 +263,10 @@ export class TeleopSession {
     return undefined;
   }
 
-  #align(message: PoseMessage, hand: HandPose): AlignedHand | undefined {
-    if (hand.pose === null) return undefined;
-    const pose = this.#options.alignment.align(message, hand.pose);
-    return pose === undefined ? undefined : { pose, gripper: hand.gripper, measuredMs: message.deviceTimeMs };
-  }
-
   #acquire(): void {
-    const { newest, hand } = this.#deadman;
+    const { newest } = this.#deadman;
     this.#engagingSinceMs = this.#nowMs();
-    if (newest === undefined || hand === undefined || this.#align(newest, hand) === undefined)
+    if (newest === undefined || this.#options.alignment.turnOf(newest) === undefined)
       this.#fail("NOT_ALIGNED", newest?.device ?? "");
     else this.#link.acquire(`teleop ${this.#options.operator}`.slice(0, 64));
   }
@@ -275,7 +274,8 @@ export class TeleopSession {
   /** The arm stands and is ours: the hand is where the tool is, and the first command asks for where the arm stands. */
   #engage(lease: Lease, sentRad: Float64Array): void {
     const { newest, hand } = this.#deadman;
-    const aligned = newest === undefined || hand === undefined ? undefined : this.#align(newest, hand);
+    const turn = newest === undefined ? undefined : this.#options.alignment.turnOf(newest);
+    const aligned = newest === undefined ? undefined : alignedBy(turn, newest, hand);
     const mapping = this.#mapping;
     if (mapping === undefined || aligned === undefined) {
       this.#fail("NOT_ALIGNED", newest?.device ?? "");
@@ -291,6 +291,7 @@ export class TeleopSession {
       return;
     }
     this.#lease = lease;
+    this.#turn = turn;
     this.#stepMs = nowMs;
     this.#step = undefined;
     this.#gripperM = Number.NaN;
@@ -349,6 +350,7 @@ export class TeleopSession {
 
   #letGo(): void {
     this.#lease = undefined;
+    this.#turn = undefined;
     this.#step = undefined;
     this.#link.letGo();
   }
@@ -374,6 +376,15 @@ export class TeleopSession {
 }
 
 type LatencyFigures = ReturnType<LatencyMeter["figures"]> & { readonly filterMs: number | null };
+
+function alignedBy(
+  turn: HandTurn | undefined,
+  { deviceTimeMs }: PoseMessage,
+  hand: HandPose | undefined,
+): AlignedHand | undefined {
+  if (turn === undefined || hand === undefined || hand.pose === null) return undefined;
+  return { pose: turn(hand.pose), gripper: hand.gripper, measuredMs: deviceTimeMs };
+}
 
 const refusal = (happened: string, remedy: string): Refusal => ({ code: "TELEOP_REFUSED", happened, remedy });
 

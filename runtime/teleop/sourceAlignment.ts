@@ -3,7 +3,7 @@ import type { TrackerFrames } from "../../calibration/trackerFrame.js";
 import type { Refusal, TeleopStatus } from "../../core/gateway/server.js";
 import type { PoseMessage, TrackedPose } from "../../core/teleop/pose.js";
 import { type Alignment, alignmentOf, alignPose, type Recentring, recentre } from "./alignment.js";
-import type { HandAlignment } from "./session.js";
+import type { HandAlignment, HandTurn } from "./session.js";
 
 const KNOWN_BY: Readonly<Record<Alignment["by"], TeleopStatus["alignment"]>> = {
   calibration: "calibrated",
@@ -11,13 +11,24 @@ const KNOWN_BY: Readonly<Record<Alignment["by"], TeleopStatus["alignment"]>> = {
   definition: "base",
 };
 
+interface Shown {
+  readonly device: string;
+  /** A source that has started again may have another heading. */
+  readonly session: string;
+  /** Of the calibration that it corrects: it says nothing about another one. */
+  readonly sha256: string | undefined;
+  readonly recentring: Recentring;
+}
+
+/** Of one robot: what is known of another's axes says nothing about this one's. */
 export class SourceAlignment implements HandAlignment {
   readonly #frames: TrackerFrames;
-  /** A source that has started again may have another heading. */
-  #shown: { readonly device: string; readonly session: string; readonly recentring: Recentring } | undefined;
+  readonly #robot: string;
+  #shown: Shown | undefined;
 
-  constructor(frames: TrackerFrames) {
+  constructor(frames: TrackerFrames, robot: string) {
     this.#frames = frames;
+    this.#robot = robot;
   }
 
   howKnown(message: PoseMessage): TeleopStatus["alignment"] {
@@ -25,9 +36,9 @@ export class SourceAlignment implements HandAlignment {
     return alignment === undefined ? "none" : KNOWN_BY[alignment.by];
   }
 
-  align(message: PoseMessage, pose: TrackedPose): TrackedPose | undefined {
+  turnOf(message: PoseMessage): HandTurn | undefined {
     const alignment = this.#of(message);
-    return alignment === undefined ? undefined : alignPose(alignment, pose);
+    return alignment === undefined ? undefined : (pose) => alignPose(alignment, pose);
   }
 
   /** By the head, or else by what the leading hand points with. */
@@ -40,20 +51,24 @@ export class SourceAlignment implements HandAlignment {
         happened: "Neither head nor leading hand is tracked",
         remedy: "Put the headset on, or wake the controller, then recentre",
       };
-    const found = recentre(message.space, facing, this.#frames.frameOf(message.device)?.frame);
+    const { device, session, space } = message;
+    const known = this.#frameOf(device);
+    const found = recentre(space, facing, known?.frame);
     if (!found.ok) return { code: found.code, happened: found.happened, remedy: found.remedy };
-    this.#shown = { device: message.device, session: message.session, recentring: found.value };
+    this.#shown = { device, session, sha256: known?.sha256, recentring: found.value };
     return undefined;
   }
 
   #of({ device, session, space }: PoseMessage): Alignment | undefined {
     const shown = this.#shown;
-    const isShown = shown !== undefined && shown.device === device && shown.session === session;
-    const found = alignmentOf(
-      space,
-      this.#frames.frameOf(device)?.frame,
-      isShown ? shown.recentring : undefined,
-    );
+    const known = this.#frameOf(device);
+    const isShown = shown?.device === device && shown.session === session && shown.sha256 === known?.sha256;
+    const found = alignmentOf(space, known?.frame, isShown ? shown.recentring : undefined);
     return found.ok ? found.value : undefined;
+  }
+
+  #frameOf(device: string): ReturnType<TrackerFrames["frameOf"]> {
+    const found = this.#frames.frameOf(device);
+    return found?.frame.robot === this.#robot ? found : undefined;
   }
 }

@@ -1,7 +1,7 @@
 /** Poses of a hand that a test moves, and a mapping and an alignment whose answers can be told by heart; for tests only. */
 import type { HandPose, PoseMessage, TrackedPose } from "../../core/teleop/pose.js";
 import type { AlignedHand, HandMapping, MappingStep } from "./mapping.js";
-import type { HandAlignment } from "./session.js";
+import type { HandAlignment, HandTurn } from "./session.js";
 
 export const SESSION = "session-1";
 /** 90 poses a second. */
@@ -113,13 +113,17 @@ export class FakeMapping implements HandMapping {
 
 export class FakeAlignment implements HandAlignment {
   isKnown = true;
+  /** The source turns out to lie the other way round. */
+  isReversed = false;
   recentred = 0;
 
   howKnown() {
     return this.isKnown ? ("recentred" as const) : ("none" as const);
   }
-  align(_: PoseMessage, pose: TrackedPose): TrackedPose | undefined {
-    return this.isKnown ? pose : undefined;
+  turnOf(): HandTurn | undefined {
+    if (!this.isKnown) return undefined;
+    const sign = this.isReversed ? -1 : 1;
+    return ({ positionM: [x, y, z], quatXyzw }) => ({ positionM: [sign * x, sign * y, z], quatXyzw });
   }
   recentre(): undefined {
     this.recentred++;
