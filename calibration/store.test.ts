@@ -154,6 +154,15 @@ describe("the store of tracker frames", () => {
     }
   });
 
+  it.each([
+    [0, 0, 0, 0],
+    [0.5, -0.5, -0.5, 0.6],
+  ])("keeps no frame whose rotation is none: %f %f %f %f", async (...quatBaseTracker) => {
+    const store = openTrackerStore(folder);
+    await expect(store.keep({ ...frame("vive"), quatBaseTracker }, "anna", 1000)).rejects.toThrow(/norm 1/);
+    expect(store.frameOf("vive")).toBeUndefined();
+  });
+
   it("refuses a file that says something else than its name, and keeps the former frame in force", async () => {
     const other = openTrackerStore(join(root, "elsewhere"));
     const { stored } = await other.keep(frame("vive", 2), "anna", 1000);

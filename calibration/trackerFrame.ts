@@ -1,13 +1,13 @@
 /** How a tracker's frame lies to the robot's base frame: what teleoperation needs to turn a hand's motion into the tool's. */
 import { z } from "zod";
-import { DeviceName, PoseSpace } from "../core/teleop/pose.js";
+import { DeviceName, PoseSpace, UnitQuaternion } from "../core/teleop/pose.js";
 
 export const TrackerFrame = z.strictObject({
   schema: z.literal("cerebellum/tracker-frame@1"),
   device: DeviceName,
   space: PoseSpace,
   /** Rotation x y z w that turns directions of the tracker's frame into the robot's base frame. */
-  quatBaseTracker: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+  quatBaseTracker: UnitQuaternion,
   /** Largest angle between a stroke and the axis that it was to follow, after the fit [deg]. */
   residualDeg: z.number().min(0),
   /** Angle between the tracker's vertical and the base's z axis [deg]. */

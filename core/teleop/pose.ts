@@ -41,14 +41,16 @@ export const TRACKED_RANGE_M = 10;
 /** A quaternion's norm may differ from 1 by so much; it is normalised after. */
 export const QUATERNION_TOLERANCE = 0.01;
 
+export const UnitQuaternion = z
+  .tuple([z.number(), z.number(), z.number(), z.number()])
+  .refine((q) => Math.abs(Math.hypot(...q) - 1) <= QUATERNION_TOLERANCE, {
+    error: `must have norm 1 within ${QUATERNION_TOLERANCE}`,
+  });
+
 const Coordinate = z.number().min(-TRACKED_RANGE_M).max(TRACKED_RANGE_M);
 export const TrackedPose = z.strictObject({
   positionM: z.tuple([Coordinate, Coordinate, Coordinate]),
-  quatXyzw: z
-    .tuple([z.number(), z.number(), z.number(), z.number()])
-    .refine((q) => Math.abs(Math.hypot(...q) - 1) <= QUATERNION_TOLERANCE, {
-      error: `must have norm 1 within ${QUATERNION_TOLERANCE}`,
-    }),
+  quatXyzw: UnitQuaternion,
 });
 export type TrackedPose = z.infer<typeof TrackedPose>;
 

@@ -112,13 +112,17 @@ export class RobotLink {
   #has(lease: Lease): void {
     this.#lease = lease;
     this.#stoodRad = undefined;
-    lease.lost.addEventListener("abort", () => {
-      if (this.#lease !== lease) return;
-      this.letGo();
-      // A servo that has gone says so itself.
-      if (this.#client !== undefined && !this.#client.closed.aborted)
-        this.#fail("LEASE_LOST", errorText(lease.lost.reason).replace(/\.$/, ""));
-    });
+    // It may have been lost before anybody heard of it.
+    if (lease.lost.aborted) this.#onLost(lease);
+    else lease.lost.addEventListener("abort", () => this.#onLost(lease));
+  }
+
+  #onLost(lease: Lease): void {
+    if (this.#lease !== lease) return;
+    this.letGo();
+    // A servo that has gone says so itself.
+    if (this.#client !== undefined && !this.#client.closed.aborted)
+      this.#fail("LEASE_LOST", errorText(lease.lost.reason).replace(/\.$/, ""));
   }
 
   #fail(code: DeadmanCode, detail: string): void {
@@ -141,14 +145,15 @@ export class RobotLink {
     const { clock, connect, onUp } = this.#options;
     const { signal } = this.#closing;
     while (!signal.aborted) {
+      let client: ServoClient | undefined;
       try {
-        const client = await connect();
+        client = await connect();
         if (signal.aborted) {
           await client.close();
           return;
         }
-        this.#client = client;
         onUp(client.info);
+        this.#client = client;
         client.onSnapshot((snapshot) => {
           if (this.#client === client) this.#see(snapshot);
         });
@@ -159,6 +164,7 @@ export class RobotLink {
         if (!signal.aborted) this.#fail("SERVO_GONE", this.#trouble);
       } catch (thrown) {
         this.#trouble = errorText(thrown).replace(/\.$/, "");
+        await client?.close();
       }
       await sleepMs(clock, RECONNECT_MS, signal);
     }
