@@ -137,6 +137,67 @@ describe("teach mode", () => {
     expect(bench.driver.calls.at(-1)).toBe("deactivate 2");
   });
 
+  it("a stop while streaming ends never sets the device free", async () => {
+    const bench = await holding();
+    let release = () => {};
+    bench.driver.deactivation = new Promise((resolve) => {
+      release = resolve;
+    });
+    const starting = bench.servo.teach(true);
+    await bench.run(8);
+    const stopping = bench.servo.stop(2, "test");
+    release();
+    await expect(starting).rejects.toThrow(/stopped/);
+    await stopping;
+    await bench.run(8);
+    expect(bench.servo.state).toBe("stopped");
+    expect(bench.driver.calls).not.toContain("teach on");
+  });
+
+  it("an arm that sinks while the device is being set free is stopped", async () => {
+    const bench = await holding();
+    let release = () => {};
+    bench.driver.activation = new Promise((resolve) => {
+      release = resolve;
+    });
+    const starting = bench.servo.teach(true);
+    await bench.run(40);
+    bench.driver.moveByHand(bench.config.teach.settleRadMax + 0.01);
+    await bench.run(8);
+    release();
+    await starting;
+    await bench.run(8);
+    expect(bench.servo.state).toBe("stopped");
+    expect(bench.events.map(({ text }) => text).join()).toMatch(/joint 2 moved 0.03/);
+  });
+
+  it.each(["connected", "holding"] as const)(
+    "is refused while the arm itself moves, whatever was sent to it, when %s",
+    async (state) => {
+      const bench = new ServoBench();
+      if (state === "holding") await bench.toHolding();
+      else {
+        await bench.servo.connect();
+        await bench.run(8);
+      }
+      bench.driver.turnByHand(2 * bench.config.teach.stillRadPerS);
+      await bench.run(8);
+      await expect(bench.servo.teach(true)).rejects.toThrow(/still moves/);
+      expect(bench.driver.calls).not.toContain("teach on");
+      bench.driver.turnByHand(0);
+      await bench.run(8);
+      await bench.servo.teach(true);
+    },
+  );
+
+  it("is refused while nobody sees the arm", async () => {
+    const bench = await holding();
+    bench.driver.reports = false;
+    await bench.run(bench.config.stateAgeMsMax + PERIOD_MS);
+    await expect(bench.servo.teach(true)).rejects.toThrow(/ms old/);
+    expect(bench.driver.calls).not.toContain("teach on");
+  });
+
   it("a device that refuses is left held, and says why", async () => {
     const bench = await holding();
     bench.driver.failWith = new Error("wrong load");

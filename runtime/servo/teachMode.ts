@@ -39,20 +39,23 @@ export class TeachMode {
   async start(): Promise<void> {
     const { device, driver, clock, state, advance } = this.#parts;
     if (state() === "teaching") return;
+    const standRad = new Float64Array(driver.limits.jointNames.length);
     this.#refuseStart();
     const streamed = streams(state());
     this.#parts.raiseEpoch();
     advance("teachRequested", "teach mode was asked for");
     try {
       if (streamed) await device.leave(2);
+      this.#refuseWhenLost();
+      // An arm with a wrong load sinks before the device says that it is free.
+      standRad.set(driver.state().positionRad);
       await device.setTeachMode(true);
-      // A stop or a lost link meanwhile.
-      if (!canAdvance(state(), "teachStarted")) throw refused(`The servo is ${state()} by now`, "Try again");
+      this.#refuseWhenLost();
     } catch (error) {
       await device.leave(2);
       throw error;
     }
-    this.#teaching.begin(driver.state().positionRad, clock.nowMs());
+    this.#teaching.begin(standRad, clock.nowMs());
     advance("teachStarted", "the arm is free");
   }
 
@@ -73,14 +76,29 @@ export class TeachMode {
     if (verdict !== undefined) stop(verdict.trigger, verdict.reason);
   }
 
+  /** A stop or a lost link meanwhile. */
+  #refuseWhenLost(): void {
+    const { state } = this.#parts;
+    if (!canAdvance(state(), "teachStarted")) throw refused(`The servo is ${state()} by now`, "Try again");
+  }
+
   #refuseStart(): void {
-    const { config, state, atRest, supervisorSilentMs } = this.#parts;
+    const { config, driver, clock, state, atRest, supervisorSilentMs } = this.#parts;
     if (!canAdvance(state(), "teachRequested"))
       throw refused(
         `The servo is ${state()}; the arm is set free only while nobody commands it`,
         state() === "following" ? "End the policy or teleoperation first" : "Reset the robot first",
       );
-    if (streams(state()) && !atRest()) throw refused("The arm still moves", "Wait until it stands");
+    const { receivedMs, velocityRadPerS } = driver.state();
+    const ageMs = clock.nowMs() - receivedMs;
+    if (!(ageMs <= config.stateAgeMsMax))
+      throw refused(
+        `The state of the arm is ${ageMs.toFixed(0)} ms old (limit ${config.stateAgeMsMax} ms)`,
+        "Check the report ports of the device",
+      );
+    const moves = !velocityRadPerS.every((speed) => Math.abs(speed) <= config.teach.stillRadPerS);
+    if (moves || (streams(state()) && !atRest()))
+      throw refused("The arm still moves", "Wait until it stands");
     if (supervisorSilentMs() > config.supervisorSilenceMsMax)
       throw refused("No supervisor is connected, so nobody could stop the arm", "Start the daemon");
   }

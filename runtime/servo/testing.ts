@@ -56,6 +56,7 @@ export class FakeDriver implements ArmDriver {
   failWith: Error | undefined;
   /** Held back until the test lets it go. */
   activation: Promise<void> = Promise.resolve();
+  deactivation: Promise<void> = Promise.resolve();
   readonly #clock: SimClock;
   readonly #state: ArmState;
   readonly #listeners = new Set<(fault: Fault) => void>();
@@ -98,6 +99,7 @@ export class FakeDriver implements ArmDriver {
   async deactivate(category: StopCategory): Promise<void> {
     this.calls.push(`deactivate ${category}`);
     this.#state.ready = false;
+    await this.deactivation;
   }
 
   state(): ArmState {
