@@ -4,8 +4,8 @@
  *
  *   hand -> One-Euro filter -> lead -> scale -> leash -> workspace, reach -> resolved-rate control -> joint target.
  *
- * The leash keeps what is wanted near what is commanded: a hand that runs ahead of the arm, or into a limit, drags the
- * clutch's origin along, so no error is ever wound up. The target of every step is within the joint limits, and from
+ * The leash keeps what is wanted near what is commanded, and that near the servo's own setpoint: a hand that runs ahead
+ * of the arm, or into a limit, drags the clutch's origin along, so no error is ever wound up. The target of every step is within the joint limits, and from
  * one to the next within speeds and accelerations, whatever the hand does. Pure; a step allocates next to nothing.
  */
 import type { ArmLimits } from "../../core/arm.js";
@@ -57,6 +57,9 @@ const LEAD_FROM_M_PER_S = 0.03;
 const LEAD_FULL_M_PER_S = 0.1;
 /** The lead is at most this share of the leash. */
 const LEAD_LEASH_SHARE = 0.5;
+/** The servo is behind a target that moves at full speed by what braking takes; half as much again is more than a lag. */
+const SERVO_LAGS = 1.5;
+
 /** Of the servo's tool speed limit, above which it would slow the motion down by itself. */
 const TOOL_SPEED_SHARE = 0.85;
 const ROTATION_WEIGHT_M = 0.3;
@@ -117,6 +120,9 @@ class ArmFollowsHand implements HandMapping {
   readonly #toolQuat = Float64Array.of(0, 0, 0, 1);
   readonly #turn = new Float64Array(3);
   readonly #targetRad: Float64Array;
+  readonly #postureRad: Float64Array;
+  /** Farther than this a joint's target is never ahead of the servo's setpoint [rad]. */
+  readonly #aheadRadMax: Float64Array;
   readonly #limitedBy: string[] = [];
   readonly #out: { -readonly [K in keyof MappingStep]: MappingStep[K] };
   readonly #depth: ToolDepth | undefined;
@@ -171,6 +177,12 @@ class ArmFollowsHand implements HandMapping {
     );
     this.#jointWords = limits.jointNames.map((_, joint) => `joint ${joint + 1} limit`);
     this.#targetRad = new Float64Array(joints);
+    this.#postureRad = new Float64Array(joints);
+    this.#aheadRadMax = Float64Array.from(limits.velocityMaxRadPerS, (speed, joint) => {
+      const acceleration = limits.accelerationMaxRadPerS2[joint]!;
+      const brakingS = speed / (2 * acceleration) + acceleration / limits.jerkMaxRadPerS3[joint]!;
+      return speed * (SERVO_LAGS * brakingS + PERIOD_MS_MAX / 1000);
+    });
     this.#out = {
       targetRad: this.#targetRad,
       gripperM: Number.NaN,
@@ -186,7 +198,8 @@ class ArmFollowsHand implements HandMapping {
 
   engage(hand: AlignedHand, sentRad: ArrayLike<number>, nowMs: number): void {
     const { chain } = this.#rate;
-    this.#rate.startAt(sentRad, this.#config.postureRad ?? sentRad);
+    this.#postureRad.set(this.#config.postureRad ?? sentRad);
+    this.#rate.startAt(sentRad, this.#postureRad);
     this.#targetRad.set(sentRad);
     this.#takeHand(hand);
     this.#startHand();
@@ -203,7 +216,7 @@ class ArmFollowsHand implements HandMapping {
     this.#isEngaged = true;
   }
 
-  step(hand: AlignedHand, nowMs: number): MappingStep {
+  step(hand: AlignedHand, nowMs: number, sentRad?: ArrayLike<number>): MappingStep {
     invariant(this.#isEngaged, "a hand is mapped after it was engaged");
     const out = this.#out;
     out.gripperM = this.#gripper.next(hand.gripper);
@@ -221,6 +234,7 @@ class ArmFollowsHand implements HandMapping {
     const periodS = this.#takePeriod(hand, nowMs) / 1000;
     if (periodS === 0) return out;
     this.#limitedBy.length = 0;
+    if (sentRad !== undefined) this.#stayNear(sentRad);
     this.#takeHand(hand);
     this.#filter.update(this.#handM, this.#handQuat, periodS);
     this.#followHand();
@@ -310,6 +324,21 @@ class ArmFollowsHand implements HandMapping {
     turnBy(this.#ledQuat, turnRadPerS, this.#leadS);
     turnBetween(this.#beforeQuat, this.#ledQuat, this.#turn);
     turnBy(this.#askedQuat, this.#turn, this.rotationScale);
+  }
+
+  /** A servo that stands before a wall of its own would otherwise go a long way at once when the hand frees it. */
+  #stayNear(sentRad: ArrayLike<number>): void {
+    const { positionRad } = this.#rate;
+    let share = 1;
+    for (let joint = 0; joint < positionRad.length; joint++) {
+      const aheadRad = Math.abs(positionRad[joint]! - sentRad[joint]!);
+      if (aheadRad * share > this.#aheadRadMax[joint]!) share = this.#aheadRadMax[joint]! / aheadRad;
+    }
+    if (share === 1) return;
+    for (let joint = 0; joint < positionRad.length; joint++)
+      this.#targetRad[joint] = sentRad[joint]! + share * (positionRad[joint]! - sentRad[joint]!);
+    this.#rate.startAt(this.#targetRad, this.#postureRad);
+    this.#say("servo limits");
   }
 
   /** Pulls what is asked for to within the leash of the commanded tool: the clutch's origin moves along. */

@@ -25,7 +25,7 @@ export interface MappingStep {
   readonly wanted: TrackedPose;
   /** From the wanted to the commanded tool point [m], after this step. */
   readonly gapM: number;
-  /** What held the step back: words for people, stable ("joint 4 limit", "reach", "singularity", "joint speed", ...). */
+  /** What held the step back: words for people, stable ("joint 4 limit", "reach", "singularity", "servo limits", ...). */
   readonly limitedBy: readonly string[];
 }
 
@@ -39,7 +39,11 @@ export interface HandMapping {
    * @param sentRad setpoint that the servo stands at [rad]
    */
   engage(hand: AlignedHand, sentRad: ArrayLike<number>, nowMs: number): void;
-  /** @param nowMs rising, monotonic; a step never moves a joint by more than its speed times the
-   *   time since the last, by the source's clock where it has one */
-  step(hand: AlignedHand, nowMs: number): MappingStep;
+  /**
+   * @param nowMs rising, monotonic; a step never moves a joint by more than its speed times the
+   *   time since the last, by the source's clock where it has one
+   * @param sentRad where the servo's setpoint is by now [rad]; the target stays near it, so that nothing is wound up
+   *   while the servo holds the arm back. Absent where it is not known
+   */
+  step(hand: AlignedHand, nowMs: number, sentRad?: ArrayLike<number>): MappingStep;
 }

@@ -207,6 +207,18 @@ describe("a session", () => {
     expect(session.status().translationScale).toBe(0.5);
   });
 
+  it("tells the mapping how far the servo has come, as long as it is known", async () => {
+    await engage();
+    await poses(20, {}, moves);
+    const { sentRad } = servo.bench.last;
+    send();
+    expect(mapping.sentRad).toEqual([...sentRad]);
+    await servo.bench.clock.advance(60);
+    send();
+    expect(session.state).toBe("engaged");
+    expect(mapping.sentRad).toBeUndefined();
+  });
+
   it("leads by the frame of its engage until the clutch opens, whatever is calibrated meanwhile", async () => {
     await engage();
     await poses(10, {}, moves);

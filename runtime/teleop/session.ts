@@ -30,6 +30,8 @@ import { RobotLink } from "./robotLink.js";
 const LOOK_MS = 10;
 /** A servo that says nothing for so long is not to be commanded. */
 const SERVO_SILENT_MS_MAX = 250;
+/** Where it was longer ago says nothing about how far a target may be ahead of it. */
+const SETPOINT_MS_MAX = 50;
 /** From the pressed clutch to an arm that stands and is ours; braking takes less. */
 const ENGAGE_MS_MAX = 2000;
 /** Smaller changes of the gripper's opening are not worth a command [m]. */
@@ -254,13 +256,20 @@ export class TeleopSession {
     }
     this.#stepMs = Math.max(this.#stepMs, receivedMs);
     try {
-      const step = mapping.step(aligned, this.#stepMs);
+      const step = mapping.step(aligned, this.#stepMs, this.#sentRad());
       if (step.targetRad.every(Number.isFinite)) return step;
       this.#fail("MAPPING_FAILED", "a joint target is not finite");
     } catch (thrown) {
       this.#fail("MAPPING_FAILED", errorText(thrown).replace(/\.$/, ""));
     }
     return undefined;
+  }
+
+  /** The setpoint that our lease has led the servo to, if it is known well enough. */
+  #sentRad(): Float64Array | undefined {
+    const { snapshot } = this.#link;
+    const isOurs = snapshot !== undefined && snapshot.epoch === this.#lease?.epoch;
+    return isOurs && this.#link.silentMs(this.#nowMs()) <= SETPOINT_MS_MAX ? snapshot.sentRad : undefined;
   }
 
   #acquire(): void {

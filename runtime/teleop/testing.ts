@@ -83,6 +83,8 @@ export class FakeMapping implements HandMapping {
   readonly filterMs = 12;
   limitedBy: string[] = [];
   engagements = 0;
+  /** What the newest step was told of the servo's setpoint. */
+  sentRad: readonly number[] | undefined;
   readonly #targetRad = new Float64Array(JOINTS);
   #originRad = new Float64Array(JOINTS);
   #originM: readonly number[] = [0, 0, 0];
@@ -94,7 +96,8 @@ export class FakeMapping implements HandMapping {
     this.#originM = [...pose.positionM];
   }
 
-  step({ pose, gripper }: AlignedHand): MappingStep {
+  step({ pose, gripper }: AlignedHand, _nowMs: number, sentRad?: ArrayLike<number>): MappingStep {
+    this.sentRad = sentRad === undefined ? undefined : Array.from(sentRad);
     for (let axis = 0; axis < 3; axis++) {
       const movedM = this.translationScale * (pose.positionM[axis]! - this.#originM[axis]!);
       const wantedRad = this.#originRad[axis]! + RAD_PER_M * movedM;
