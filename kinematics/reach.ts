@@ -13,6 +13,8 @@ const STRETCH_MARGIN_M = 3e-4;
 export class Reach {
   /** Largest distance of the wrist from the shoulder [m]. */
   readonly wristMaxM: number;
+  /** Angle of joint 4 at which the arm is stretched; beyond it the elbow bends the other way [rad]. */
+  readonly stretchedRad: number;
   readonly #shoulderZM: number;
   readonly #wristRadiusM: number;
   readonly #wristBackM: number;
@@ -27,6 +29,8 @@ export class Reach {
     this.#shoulderZM = shoulder![2];
     this.wristMaxM =
       Math.hypot(...third!, ...elbow!) + Math.hypot(fifth![0], fifth![1], fifth![2]) - STRETCH_MARGIN_M;
+    this.stretchedRad =
+      Math.PI - Math.atan2(elbow![0], Math.abs(third![1])) - Math.atan2(fifth![0], Math.abs(fifth![1]));
     this.#wristRadiusM = Math.abs(flange![0]);
     this.#wristBackM = Math.abs(flange![1]);
     this.#toolFlangeM = toolPointFlangeM;

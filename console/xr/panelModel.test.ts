@@ -52,6 +52,12 @@ describe("the band says what is and what to do", () => {
       /Nobody operates/,
     ],
     [
+      "warned",
+      { status: { ...TELEOP, state: "engaged", warning: "The elbow is turned over" } },
+      "Moving with you",
+      /^The elbow is turned over\. Let go/,
+    ],
+    [
       "another's",
       { isMine: false, status: { ...TELEOP, operator: "Ada" } },
       "Not yours",

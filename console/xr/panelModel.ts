@@ -82,7 +82,14 @@ function bandOf(input: PanelInput): PanelModel["band"] {
   }
   switch (status.state) {
     case "engaged":
-      return { tone: "moving", title: "Moving with you", advice: `${letGo(usesHands)} to hold the robot` };
+      return {
+        tone: "moving",
+        title: "Moving with you",
+        advice: [
+          ...(status.warning === "" ? [] : [status.warning]),
+          `${letGo(usesHands)} to hold the robot`,
+        ].join(". "),
+      };
     case "engaging":
       return { tone: "plain", title: "Taking hold", advice: "Keep your hand still for a moment" };
     case "latched":

@@ -71,6 +71,7 @@ export const TeleopStatus = z.strictObject({
   why: Refusal.nullable(),
   /** Words for what holds the motion back right now, e.g. "joint 4 limit", "reach", "singularity", "tool speed". */
   limitedBy: z.array(z.string()),
+  warning: z.string().describe("What the operator should know of the arm that is led, or empty"),
   rateHz: z.number().nullable().describe("Poses a second, over the last second"),
   lost: z.int().min(0).describe("Numbers missing in the sequence since it was taken"),
   poseAgeMs: z.number().nullable(),
@@ -94,6 +95,7 @@ export const NO_TELEOP: TeleopStatus = {
   hand: "right",
   why: null,
   limitedBy: [],
+  warning: "",
   rateHz: null,
   lost: 0,
   poseAgeMs: null,

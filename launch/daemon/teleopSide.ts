@@ -112,12 +112,26 @@ const ms = (value: number | null) => (value === null ? "-" : value.toFixed(0));
 /** One line for people. */
 export function describeTeleop(status: TeleopStatus | undefined): string {
   if (status === undefined || status.state === "off") return "nobody has taken teleoperation";
-  const { state, robot, operator, source, device, why, rateHz, lost, limitedBy, latency, recording } = status;
+  const {
+    state,
+    robot,
+    operator,
+    source,
+    device,
+    why,
+    rateHz,
+    lost,
+    limitedBy,
+    warning,
+    latency,
+    recording,
+  } = status;
   return [
     `${operator} moves ${robot}: ${state}`,
     ...(source === null ? ["no pose yet"] : [`${source} ${device} ${rateHz ?? 0} Hz, ${lost} lost`]),
     ...(why === null ? [] : [`${why.happened}; ${why.remedy}`]),
     ...(limitedBy.length === 0 ? [] : [`held back by ${limitedBy.join(", ")}`]),
+    ...(warning === "" ? [] : [warning]),
     ...(latency.toWireP50Ms === null
       ? []
       : [`pose to wire p50 ${ms(latency.toWireP50Ms)} ms, p99 ${ms(latency.toWireP99Ms)} ms`]),

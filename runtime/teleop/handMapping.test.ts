@@ -4,8 +4,14 @@ import type { ArmLimits } from "../../core/arm.js";
 import type { TrackedPose } from "../../core/teleop/pose.js";
 import { ArmChain } from "../../kinematics/chain.js";
 import { multiplyQuat, type QuatXyzw, quatFromRotation, quatFromRpy } from "../../kinematics/pose.js";
+import { Reach } from "../../kinematics/reach.js";
 import { turnBetween } from "../../kinematics/rotationVector.js";
-import { XARM7_HOME_RAD, XARM7_JOINT_NAMES, XARM7_JOINTS } from "../../kinematics/xarm7.js";
+import {
+  NARROW_LIMITS_RAD,
+  XARM7_HOME_RAD,
+  XARM7_JOINT_NAMES,
+  XARM7_JOINTS,
+} from "../../kinematics/xarm7.js";
 import { MappingConfig } from "./config.js";
 import { createHandMapping, type HandMappingOptions } from "./handMapping.js";
 import type { AlignedHand, HandMapping } from "./mapping.js";
@@ -20,6 +26,14 @@ const LIMITS: ArmLimits = {
   jerkMaxRadPerS3: Array(7).fill(60),
   toolSpeedMaxMPerS: 0.5,
 };
+/** Of newer arms. */
+const NARROW_LIMITS: ArmLimits = {
+  ...LIMITS,
+  positionMinRad: NARROW_LIMITS_RAD.map(([minRad]) => minRad + MARGIN_RAD),
+  positionMaxRad: NARROW_LIMITS_RAD.map(([, maxRad]) => maxRad - MARGIN_RAD),
+};
+/** The mapping's own margin, beside the servo's. */
+const JOINT_MARGIN_RAD = MappingConfig.parse({}).jointMarginRad;
 const PERIOD_MS = 1000 / 90;
 type Point = TrackedPose["positionM"];
 
@@ -185,53 +199,130 @@ describe("limits", () => {
     periodMs: fc.constantFrom(0, 1e-3, 0.5, 2, 4, 11.1, 11.1, 11.1, 30, 90, 500),
   });
 
-  it("of position, velocity and acceleration hold in every step, whatever the hand does", () => {
-    fc.assert(
-      fc.property(
-        fc.array(wildHand, { minLength: 5, maxLength: 25 }),
-        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 7, maxLength: 7 }),
-        (happens, shares) => {
-          const mapping = make({ linearSpeedMaxMPerS: 1, angularSpeedMaxRadPerS: 3, leadMs: 60 });
-          const margin = 0.05;
-          const [min, max] = [
-            LIMITS.positionMinRad.map((value) => value + margin),
-            LIMITS.positionMaxRad.map((value) => value - margin),
-          ];
-          const from = shares.map((share, joint) => min[joint]! + share * (max[joint]! - min[joint]!));
-          mapping.engage(hand(), from, 0);
-          mapping.step(hand(), 0);
-          let [nowMs, lastMs] = [0, 0];
-          let last = Float64Array.from(from);
-          let speed = new Float64Array(7);
-          for (const { position, rpy, repeat, periodMs } of happens) {
-            for (let k = 0; k < repeat; k++) {
-              nowMs += periodMs;
-              const at = hand(position, quatFromRpy(rpy[0]!, rpy[1]!, rpy[2]!));
-              const { targetRad, gapM } = mapping.step(at, nowMs);
-              expect(Number.isFinite(gapM)).toBe(true);
-              const isStep = targetRad.some((value, joint) => value !== last[joint]);
-              if (!isStep && nowMs - lastMs < 1) continue;
-              const periodS = Math.min(0.1, (nowMs - lastMs) / 1000);
-              lastMs = nowMs;
-              const next = new Float64Array(7);
-              for (let joint = 0; joint < 7; joint++) {
-                const value = targetRad[joint]!;
-                next[joint] = (value - last[joint]!) / periodS;
-                if (!(value >= min[joint]! - 1e-12 && value <= max[joint]! + 1e-12))
-                  throw new Error(`joint ${joint + 1} at ${value}`);
-                if (!(Math.abs(next[joint]!) <= 0.9 + 1e-9))
-                  throw new Error(`joint ${joint + 1} at ${next[joint]} rad/s`);
-                if (!(Math.abs(next[joint]! - speed[joint]!) <= 5 * periodS + 1e-9))
-                  throw new Error(`joint ${joint + 1} by ${(next[joint]! - speed[joint]!) / periodS} rad/s²`);
+  it.each([
+    ["older", LIMITS],
+    ["newer", NARROW_LIMITS],
+  ])(
+    "of position, velocity and acceleration hold in every step, whatever the hand does: %s arms",
+    (_, limits) => {
+      fc.assert(
+        fc.property(
+          fc.array(wildHand, { minLength: 5, maxLength: 25 }),
+          fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 7, maxLength: 7 }),
+          (happens, shares) => {
+            const config = { linearSpeedMaxMPerS: 1, angularSpeedMaxRadPerS: 3, leadMs: 60 };
+            const mapping = make(config, { limits });
+            const [min, max] = [
+              limits.positionMinRad.map((value) => value + JOINT_MARGIN_RAD),
+              limits.positionMaxRad.map((value) => value - JOINT_MARGIN_RAD),
+            ];
+            const from = shares.map((share, joint) => min[joint]! + share * (max[joint]! - min[joint]!));
+            mapping.engage(hand(), from, 0);
+            mapping.step(hand(), 0);
+            let [nowMs, lastMs] = [0, 0];
+            let last = Float64Array.from(from);
+            let speed = new Float64Array(7);
+            for (const { position, rpy, repeat, periodMs } of happens) {
+              for (let k = 0; k < repeat; k++) {
+                nowMs += periodMs;
+                const at = hand(position, quatFromRpy(rpy[0]!, rpy[1]!, rpy[2]!));
+                const { targetRad, gapM } = mapping.step(at, nowMs);
+                expect(Number.isFinite(gapM)).toBe(true);
+                const isStep = targetRad.some((value, joint) => value !== last[joint]);
+                if (!isStep && nowMs - lastMs < 1) continue;
+                const periodS = Math.min(0.1, (nowMs - lastMs) / 1000);
+                lastMs = nowMs;
+                const next = new Float64Array(7);
+                for (let joint = 0; joint < 7; joint++) {
+                  const value = targetRad[joint]!;
+                  next[joint] = (value - last[joint]!) / periodS;
+                  if (!(value >= min[joint]! - 1e-12 && value <= max[joint]! + 1e-12))
+                    throw new Error(`joint ${joint + 1} at ${value}`);
+                  if (!(Math.abs(next[joint]!) <= 0.9 + 1e-9))
+                    throw new Error(`joint ${joint + 1} at ${next[joint]} rad/s`);
+                  if (!(Math.abs(next[joint]! - speed[joint]!) <= 5 * periodS + 1e-9))
+                    throw new Error(
+                      `joint ${joint + 1} by ${(next[joint]! - speed[joint]!) / periodS} rad/s²`,
+                    );
+                }
+                speed = next;
+                last = targetRad.slice();
               }
-              speed = next;
-              last = targetRad.slice();
             }
-          }
-        },
-      ),
-      { seed: 41, numRuns: 120 },
-    );
+          },
+        ),
+        { seed: 41, numRuns: 120 },
+      );
+    },
+  );
+
+  it.each(
+    [0, 1, 2, 3, 4, 5, 6].flatMap((joint) => [
+      { joint, side: "least" as const },
+      { joint, side: "most" as const },
+    ]),
+  )(
+    "an arm that begins beyond the margin stays there or leaves it: joint $joint, $side",
+    ({ joint, side }) => {
+      const { positionMinRad, positionMaxRad } = NARROW_LIMITS;
+      const fromRad = [...XARM7_HOME_RAD];
+      // Beyond the servo's margin, too: nobody commanded the arm there.
+      fromRad[joint] = side === "least" ? positionMinRad[joint]! - 0.01 : positionMaxRad[joint]! + 0.01;
+      const outwards = side === "least" ? -1 : 1;
+      for (const way of [-1, 1]) {
+        const mapping = make({ postureRad: [...XARM7_HOME_RAD] }, { limits: NARROW_LIMITS });
+        let before = fromRad[joint]!;
+        drive(
+          mapping,
+          3,
+          (s) =>
+            hand(
+              [0.1 * way * s, 0.05 * way * s, 0.05 * s],
+              quatFromRpy(0.2 * way * s, 0.1 * s, 0.3 * way * s),
+            ),
+          (targetRad) => {
+            const at = targetRad[joint]!;
+            // Outside it only ever goes inwards; once inside it stays.
+            const margin =
+              side === "least"
+                ? positionMinRad[joint]! + JOINT_MARGIN_RAD
+                : positionMaxRad[joint]! - JOINT_MARGIN_RAD;
+            if (outwards * (at - margin) > 0) expect(outwards * (at - before)).toBeLessThanOrEqual(1e-12);
+            expect(Math.abs(at - before)).toBeLessThanOrEqual((0.9 * PERIOD_MS) / 1000 + 1e-9);
+            before = at;
+          },
+          fromRad,
+        );
+      }
+    },
+  );
+
+  it("an elbow that is turned over is said in words, before the hand ends at its limit", () => {
+    const turnedRad = [0, 0.5, 0, 3.1, 0, 1, 0];
+    const chain = new ArmChain();
+    chain.update(turnedRad);
+    const originM = (joint: number) => [...chain.jointOriginsM.slice(3 * joint, 3 * joint + 3)];
+    const [shoulderM, wristM] = [originM(0), originM(5)];
+    const back = (s: number) =>
+      hand(wristM.map((at, axis) => 0.1 * Math.min(4, s) * (shoulderM[axis]! - at)) as Point);
+    const words = new Set<string>();
+    const hear = (_: Float64Array, __: number, limitedBy: readonly string[]) => {
+      for (const word of limitedBy) words.add(word);
+    };
+    const last = drive(make(), 5, back, hear, turnedRad);
+    expect(words).toContain("joint 4 limit");
+    expect(last.warning).toMatch(/elbow is turned over.*joint 4/);
+    const first = make();
+    first.engage(back(0), turnedRad, 0);
+    expect(first.step(back(0), 0).warning).toBe(last.warning);
+    expect(drive(make(), 1, back).warning).toBe("");
+    const reachAt = (elbowRad: number) => {
+      chain.update([0, 0, 0, elbowRad, 0, 0, 0]);
+      return apart(originM(5), originM(0));
+    };
+    const { stretchedRad } = new Reach([0, 0, 0.172]);
+    expect(stretchedRad).toBeCloseTo(2.742, 3);
+    for (const off of [-0.01, 0.01]) expect(reachAt(stretchedRad + off)).toBeLessThan(reachAt(stretchedRad));
   });
 
   it("numbers that no tracker can mean leave the arm where it is, and are never passed on", () => {

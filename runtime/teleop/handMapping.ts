@@ -86,6 +86,11 @@ const WORDS: readonly { readonly bit: number; readonly word: string }[] = [
   { bit: HELD.selfCollision, word: "self-collision" },
 ];
 
+/** Joint that folds the arm, from 0. */
+const ELBOW = 3;
+const ELBOW_TURNED =
+  "The elbow is turned over: drawing the hand back ends at joint 4's limit. Bend it by teach mode first";
+
 export function createHandMapping(options: HandMappingOptions): HandMapping {
   return new ArmFollowsHand(options);
 }
@@ -189,6 +194,7 @@ class ArmFollowsHand implements HandMapping {
       wanted: { positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] },
       gapM: 0,
       limitedBy: this.#limitedBy,
+      warning: "",
     };
   }
 
@@ -387,6 +393,7 @@ class ArmFollowsHand implements HandMapping {
     const { positionM, quatXyzw } = this.#out.wanted;
     for (let axis = 0; axis < 3; axis++) positionM[axis] = this.#wantedM[axis]!;
     for (let i = 0; i < 4; i++) quatXyzw[i] = this.#wantedQuat[i]!;
+    this.#out.warning = this.#rate.positionRad[ELBOW]! > this.#reach.stretchedRad ? ELBOW_TURNED : "";
     this.#out.gapM = distance(this.#wantedM, this.#rate.chain.toolM);
   }
 }

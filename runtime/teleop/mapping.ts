@@ -27,6 +27,8 @@ export interface MappingStep {
   readonly gapM: number;
   /** What held the step back: words for people, stable ("joint 4 limit", "reach", "singularity", "servo limits", ...). */
   readonly limitedBy: readonly string[];
+  /** What the operator should know of the arm before it is in the way, for people; empty when there is nothing. */
+  readonly warning: string;
 }
 
 export interface HandMapping {

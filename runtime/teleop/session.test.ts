@@ -219,6 +219,17 @@ describe("a session", () => {
     expect(mapping.sentRad).toBeUndefined();
   });
 
+  it("passes on what the operator should know of the arm, while it leads", async () => {
+    mapping.warning = "The elbow is turned over";
+    await poses(2);
+    expect(session.status().warning).toBe("");
+    await engage();
+    expect(session.status().warning).toBe("The elbow is turned over");
+    source.clutch = 0;
+    await poses(2);
+    expect(session.status().warning).toBe("");
+  });
+
   it("leads by the frame of its engage until the clutch opens, whatever is calibrated meanwhile", async () => {
     await engage();
     await poses(10, {}, moves);

@@ -206,6 +206,7 @@ export class TeleopSession {
       hand: this.#hand,
       why: this.why ?? null,
       limitedBy: [...(step?.limitedBy ?? [])],
+      warning: step?.warning ?? "",
       rateHz: newest === undefined ? null : this.#arrivalsMs.length,
       lost: counters.lost,
       poseAgeMs: newest === undefined ? null : this.#deadman.ageMs(nowMs),

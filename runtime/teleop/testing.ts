@@ -82,6 +82,7 @@ export class FakeMapping implements HandMapping {
   rotationScale = 1;
   readonly filterMs = 12;
   limitedBy: string[] = [];
+  warning = "";
   engagements = 0;
   /** What the newest step was told of the servo's setpoint. */
   sentRad: readonly number[] | undefined;
@@ -110,6 +111,7 @@ export class FakeMapping implements HandMapping {
       wanted: pose,
       gapM: 0,
       limitedBy: this.limitedBy,
+      warning: this.warning,
     };
   }
 }

@@ -45,6 +45,7 @@ export const TELEOP: TeleopStatus = {
   hand: "right",
   why: null,
   limitedBy: [],
+  warning: "",
   rateHz: 72,
   lost: 0,
   poseAgeMs: 8,

@@ -151,6 +151,11 @@ function Settings({ status }: { status: TeleopStatus }) {
           <span class="warn">held back by {status.limitedBy.join(", ")}</span>
         )}
       </p>
+      {status.warning !== "" && (
+        <p class="limits" role="status">
+          <span class="warn">{status.warning}</span>
+        </p>
+      )}
       <dl class="facts">
         <Fact
           words="poses"
