@@ -268,7 +268,7 @@ function buildProgram(): Command {
   program
     .command("conformance")
     .description("replay recorded wire vectors through a device's codec")
-    .argument("<device>", "xarm7")
+    .argument("<device>", "xarm7 or allegro")
     .argument("<file>", "vector file")
     .addOption(json())
     .action(async (device: string, file: string, options: { json?: string }) =>

@@ -11,11 +11,7 @@ export async function conformance(device: string, file: string, options: { json?
   print(
     `${report.device}: ${report.vectorCount} vectors, ${report.comparedCount} comparisons, ${report.mismatches.length} mismatches`,
   );
-  if (report.checkedByRegisterOnly.length > 0) {
-    print(
-      `  only framing, register and parameters were checked of: ${report.checkedByRegisterOnly.join(", ")}`,
-    );
-  }
+  if (report.partlyChecked.length > 0) print(`  ${report.partly}: ${report.partlyChecked.join(", ")}`);
   writeJson(options.json, report);
   if (!report.passed) {
     throw new CerebellumError(

@@ -31,7 +31,7 @@ export type HandMessage =
   /** Angles of a finger as counts (`radOfCounts`), joint 0 to 3; the array is a copy. */
   | { readonly kind: "pose"; readonly finger: FingerIndex; readonly counts: Int16Array }
   | ({ readonly kind: "info" } & HandInfo)
-  /** Eight characters; anything unprintable as "?", cut at the first NUL. The vendor prints V4's with "SAH040 " ahead. */
+  /** Eight characters; anything unprintable as "?", cut at the first NUL (`printedSerial`). */
   | { readonly kind: "serial"; readonly text: string }
   /** Three unsigned 16-bit words that the vendor prints as roll, pitch, yaw, high byte first; unit and order unknown [?]. */
   | { readonly kind: "imu"; readonly words: readonly [number, number, number] }
@@ -73,6 +73,10 @@ export function identityOfV5Serial(text: string): { model: HandModel; side: Hand
   if (found === null) return undefined;
   return { model: found[1] === "A" ? "v5a" : "v5b", side: found[2] === "R" ? "right" : "left" };
 }
+
+/** A serial number as the vendor's software prints it. */
+export const printedSerial = (model: HandModel, text: string): string =>
+  model === "v4" ? `SAH040 ${text}` : text;
 
 const SERIAL_BYTES = 8;
 const PRESSURE_MAX_PA = 5000;

@@ -3,7 +3,7 @@
  * that made them, and report frames with their decoded values. Checking answers every mismatch, and never throws.
  */
 import { z } from "zod";
-import { errorText } from "../../../core/errors.js";
+import { Comparison, type VectorCheck } from "../../../core/vectorCheck.js";
 import {
   type CommandReply,
   decodeReply,
@@ -51,45 +51,16 @@ export const ReportVector = z.looseObject({
 });
 export type ReportVector = z.infer<typeof ReportVector>;
 
-export interface Mismatch {
-  readonly tag: string;
-  /** What was compared, e.g. "request", "reply", "actual_joint_angle". */
-  readonly what: string;
-  readonly expected: string;
-  readonly found: string;
-}
-
-export interface VectorCheck {
-  /** How many comparisons were made. */
-  readonly compared: number;
+export interface ArmVectorCheck extends VectorCheck {
   /** False where the call is not in our table, and only its register and parameters could be checked. */
   readonly callKnown: boolean;
   /** Values that the call does not determine and that were taken from the recording. */
   readonly undetermined: number;
-  readonly mismatches: readonly Mismatch[];
 }
 
-/** Collects comparisons of one vector. */
-class Comparison {
-  compared = 0;
+class ArmComparison extends Comparison implements ArmVectorCheck {
   callKnown = true;
   undetermined = 0;
-  readonly mismatches: Mismatch[] = [];
-  constructor(readonly tag: string) {}
-
-  equal(what: string, expected: string, found: string): void {
-    this.compared++;
-    if (expected !== found) this.mismatches.push({ tag: this.tag, what, expected, found });
-  }
-
-  /** Runs a check whose own failure is a mismatch too. */
-  guard(what: string, check: () => void): void {
-    try {
-      check();
-    } catch (thrown) {
-      this.equal(what, "no error", errorText(thrown));
-    }
-  }
 }
 
 const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex"));
@@ -97,8 +68,8 @@ const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const kindOf = (decoded: Decoded<unknown>): string =>
   decoded.kind === "corrupt" ? `corrupt: ${decoded.reason}` : decoded.kind;
 
-export function checkRequestVector(vector: RequestVector): VectorCheck {
-  const comparison = new Comparison(vector.tag);
+export function checkRequestVector(vector: RequestVector): ArmVectorCheck {
+  const comparison = new ArmComparison(vector.tag);
   const { transaction_id: transactionId = 0, protocol_id: protocolId = 0 } = vector;
   comparison.guard("call", () => {
     const message = messageOfVendorCall(vector);
@@ -167,7 +138,7 @@ function againAsReply(comparison: Comparison, what: string, hex: string, request
 }
 
 /** The SDK's own result: a code, or a code and values in one of several shapes. */
-function compareResult(comparison: Comparison, vector: RequestVector, reply: CommandReply): void {
+function compareResult(comparison: ArmComparison, vector: RequestVector, reply: CommandReply): void {
   const result = vector.sdk_result;
   if (reply.name === undefined || result === undefined || result === null) return;
   const [code, ...rest] = flat(result);
@@ -204,8 +175,8 @@ function valuesOfReply(vector: RequestVector, reply: CommandReply): (string | nu
   return [words.value.length === 2 ? wordsToPulse(words.value) : (words.value[0] ?? 0)];
 }
 
-export function checkReportVector(vector: ReportVector): VectorCheck {
-  const comparison = new Comparison(vector.tag);
+export function checkReportVector(vector: ReportVector): ArmVectorCheck {
+  const comparison = new ArmComparison(vector.tag);
   const kind = REPORT_KINDS.find((each) => REPORTS[each].port === vector.port);
   if (kind === undefined) {
     comparison.equal(
