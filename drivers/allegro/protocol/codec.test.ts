@@ -97,6 +97,10 @@ describe("from the host", () => {
         "no 16-bit integer",
       );
       expect(() => hostFrames.setPeriod({ jointMs: bad, imuMs: 0, temperatureMs: 0 })).toThrow();
+      const frames = new hostFrames.TorqueFrames();
+      const command = Array.from({ length: 16 }, (_, joint) => (joint === 15 ? bad : 100));
+      expect(() => frames.fill(command)).toThrow("no 16-bit integer");
+      expect(frames.frames).toEqual(hostFrames.zeroTorqueFrames());
     },
   );
 

@@ -43,18 +43,24 @@ export const uint16At = (data: Uint8Array, at: number): number =>
 export const int32At = (data: Uint8Array, at: number): number =>
   uint16At(data, at) | (uint16At(data, at + 2) << 16);
 
-/** int16 values, little-endian. @throws a broken invariant where one is none: a wrapped torque would turn its sign */
-export function int16Bytes(values: ArrayLike<number>, out = new Uint8Array(2 * values.length)): Uint8Array {
+/** int16 values, little-endian. @throws a broken invariant where one is none */
+export function int16Bytes(values: ArrayLike<number>): Uint8Array {
+  requireInt16(values);
+  const bytes = new Uint8Array(2 * values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? 0;
+    bytes[2 * i] = value & 0xff;
+    bytes[2 * i + 1] = (value >> 8) & 0xff;
+  }
+  return bytes;
+}
+
+/** @throws a broken invariant where a number is no int16: a torque that wraps would turn its sign */
+export function requireInt16(values: ArrayLike<number>): void {
   for (let i = 0; i < values.length; i++) {
     const value = values[i] ?? Number.NaN;
-    invariant(
-      Number.isInteger(value) && value >= INT16_MIN && value <= INT16_MAX,
-      `${value} is no 16-bit integer`,
-    );
-    out[2 * i] = value & 0xff;
-    out[2 * i + 1] = (value >> 8) & 0xff;
+    if ((value << 16) >> 16 !== value) invariant(false, `${value} is no 16-bit integer`);
   }
-  return out;
 }
 
 /** int32 values, little-endian, of whole numbers. */

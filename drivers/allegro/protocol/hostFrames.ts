@@ -2,7 +2,15 @@
 import { invariant } from "../../../core/errors.js";
 import { HAND_JOINT_COUNT, JOINTS_PER_FINGER } from "../../../kinematics/allegro/hand.js";
 import type { CanFrame } from "../../can/frame.js";
-import { dataFrame, INT16_MAX, int16At, int16Bytes, remoteFrame, wrongShape } from "./frames.js";
+import {
+  dataFrame,
+  INT16_MAX,
+  int16At,
+  int16Bytes,
+  remoteFrame,
+  requireInt16,
+  wrongShape,
+} from "./frames.js";
 import {
   FINGER_INDICES,
   type FingerIndex,
@@ -64,14 +72,16 @@ export class TorqueFrames {
     return this.#frames;
   }
 
-  /** @param command sixteen int16 in wire order, as in `setTorque` */
+  /**
+   * @param command sixteen int16 in wire order, as in `setTorque`
+   * @throws a broken invariant for other numbers; the frames are then as they were
+   */
   fill(command: ArrayLike<number>): readonly CanFrame[] {
     invariant(command.length === HAND_JOINT_COUNT, `${command.length} torques for 16 joints`);
+    requireInt16(command);
     for (let joint = 0; joint < HAND_JOINT_COUNT; joint++) {
-      const value = command[joint] ?? Number.NaN;
-      invariant((value << 16) >> 16 === value, `torque command ${value} is no 16-bit integer`);
-      const data = this.#frames[joint >> 2]?.data;
-      if (data === undefined) continue;
+      const { data } = this.#frames[joint >> 2]!;
+      const value = command[joint]!;
       data[2 * (joint & 3)] = value & 0xff;
       data[2 * (joint & 3) + 1] = (value >> 8) & 0xff;
     }
