@@ -14,6 +14,7 @@ import { addNs, type Clock, msToNs, sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { CanBus, CanBusListener, CanBusState, CanStatistics, OpenCanBus } from "./bus.js";
 import type { CanFrame } from "./frame.js";
+import { GrowingPause } from "./growingPause.js";
 import { LineBacklog } from "./lineBacklog.js";
 import { type OpenSerialLine, openSerialLine, type SerialLine } from "./serialLine.js";
 import { SLCAN_CLOSING, SLCAN_FRAME_BYTES_MAX, SlcanReader, slcanOpening, writeSlcan } from "./slcan.js";
@@ -69,8 +70,8 @@ class SlcanBus implements CanBus {
   #line: SerialLine | undefined;
   /** Since when the kernel has had no room [ms]; NaN when it had. */
   #fullSinceMs = Number.NaN;
-  #seekMs = SEEK_MS_MIN;
-  #restartMs = RESTART_MS_MIN;
+  readonly #seekPause = new GrowingPause(SEEK_MS_MIN, SEEK_MS_MAX);
+  readonly #restartPause = new GrowingPause(RESTART_MS_MIN, RESTART_MS_MAX);
   /** Closing a channel that is closed already is refused by some adapters: no error. */
   #isRefusalUsual = false;
   #framesSent = 0;
@@ -171,7 +172,7 @@ class SlcanBus implements CanBus {
     line = await openLine(path, baudRate, {
       onBytes: (bytes) => {
         if (line !== this.#line || this.#ended.signal.aborted) return;
-        this.#seekMs = SEEK_MS_MIN;
+        this.#seekPause.reset();
         this.#reader.push(bytes);
       },
       onLost: (why) => {
@@ -255,9 +256,8 @@ class SlcanBus implements CanBus {
   async #seek(lostWhy: string): Promise<void> {
     let why = lostWhy;
     for (;;) {
-      await sleepMs(this.#clock, this.#seekMs, this.#ended.signal);
+      await sleepMs(this.#clock, this.#seekPause.next(), this.#ended.signal);
       if (this.#ended.signal.aborted) return;
-      this.#seekMs = Math.min(2 * this.#seekMs, SEEK_MS_MAX);
       try {
         await this.#attach();
       } catch (thrown) {
@@ -274,7 +274,7 @@ class SlcanBus implements CanBus {
   }
 
   #onFrame(frame: CanFrame): void {
-    this.#restartMs = RESTART_MS_MIN;
+    this.#restartPause.reset();
     this.#isRefusalUsual = false;
     this.#comeBack();
     this.#listener.onFrame(frame);
@@ -293,9 +293,8 @@ class SlcanBus implements CanBus {
   }
 
   async #restart(line: SerialLine | undefined): Promise<void> {
-    const pauseMs = this.#restartMs;
+    const pauseMs = this.#restartPause.next();
     const occasion = this.#busOffs;
-    this.#restartMs = Math.min(2 * pauseMs, RESTART_MS_MAX);
     for (;;) {
       await sleepMs(this.#clock, pauseMs, this.#ended.signal);
       if (this.#ended.signal.aborted || this.#line !== line || this.#state !== "busOff") return;
