@@ -15,10 +15,11 @@ export const NO_BUTTONS: Buttons = {
   stick: [0, 0],
 };
 
-/** A gamepad of another mapping has its buttons who knows where: none counts. */
-export function readGamepad(gamepad: XrGamepadLike | null | undefined): Buttons {
-  if (gamepad == null || gamepad.mapping !== "xr-standard") return NO_BUTTONS;
+/** Undefined where no clutch can be read: a gamepad of another mapping has its buttons who knows where. */
+export function readGamepad(gamepad: XrGamepadLike | null | undefined): Buttons | undefined {
+  if (gamepad == null || gamepad.mapping !== "xr-standard") return undefined;
   const { buttons, axes } = gamepad;
+  if (buttons[XR_STANDARD.squeeze] === undefined) return undefined;
   const first = axes.length > STICK_AXIS ? STICK_AXIS : 0;
   return {
     clutch: share(buttons[XR_STANDARD.squeeze]),

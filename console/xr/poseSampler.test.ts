@@ -103,7 +103,7 @@ describe("a controller", () => {
     ],
     [[], [0, 0]],
   ])("reads the stick from axes %j", (axes, stick) => {
-    expect(only(sampleOnce(pose(0, 1, 0), controller({ gamepad: pad([], axes) }))).stick).toEqual(stick);
+    expect(only(sampleOnce(pose(0, 1, 0), controller({ gamepad: pad([0, 0], axes) }))).stick).toEqual(stick);
   });
 
   it.each(["", "standard"])(
@@ -154,6 +154,22 @@ describe("over time", () => {
     expect(take(one, []).hands).toHaveLength(1);
     expect(take(one, [controller()]).hands).toMatchObject([{ tracked: true, clutch: 0 }]);
   });
+
+  it.each([
+    ["has none", null],
+    ["has others than were asked for", { ...pad([0, 0]), mapping: "" }],
+    ["has no clutch among them", pad([0])],
+  ])(
+    "a controller whose gamepad %s for a moment is not vouched for, and its clutch stays as it was",
+    (_, gamepad) => {
+      const one = sampler();
+      take(one, [controller({ gamepad: pad([0.2, 1]) })]);
+      expect(take(one, [controller({ gamepad })]).hands).toMatchObject([{ tracked: false, clutch: 1 }]);
+      expect(take(one, [controller({ gamepad: pad([0, 1]) })]).hands).toMatchObject([
+        { tracked: true, clutch: 1 },
+      ]);
+    },
+  );
 
   it("numbers rise by one, and a restart is another session that knows nothing of before", () => {
     const one = sampler();

@@ -3,7 +3,7 @@
  * and what the headset only guesses is said to be untracked: the daemon holds then.
  */
 import type { HandPose, PoseMessage, TrackedPose } from "../../core/teleop/pose.js";
-import { readGamepad } from "./gamepadReader.js";
+import { NO_BUTTONS, readGamepad } from "./gamepadReader.js";
 import { HandReader } from "./handReader.js";
 import { toTrackedPose } from "./trackedPose.js";
 import type { XrFrameLike, XrInputLike, XrVisibility } from "./xrTypes.js";
@@ -71,12 +71,18 @@ export class PoseSampler {
       return this.#readers[side].read(side, input.hand, frame, space, this.#seen.get(side));
     const grip = input.gripSpace == null ? undefined : frame.getPose(input.gripSpace, space);
     const pose = toTrackedPose(grip);
+    const read = readGamepad(input.gamepad);
+    const { clutch, gripper, buttons, stick } = read ?? this.#seen.get(side) ?? NO_BUTTONS;
     return {
       hand: side,
       mode: "controller",
-      tracked: pose !== null && grip?.emulatedPosition !== true,
+      // A clutch that cannot be read has not been opened.
+      tracked: pose !== null && grip?.emulatedPosition !== true && read !== undefined,
       pose,
-      ...readGamepad(input.gamepad),
+      clutch,
+      gripper,
+      buttons,
+      stick,
       joints: null,
     };
   }

@@ -115,6 +115,18 @@ describe("a tracker over ROS", () => {
     expect(poses.slice(1).map(({ hands }) => hands[0]!.tracked)).toEqual([true, false]);
   });
 
+  it("vouches for nothing when its clutch is not among the buttons: that would look like a release", () => {
+    const wide = new RosPoseSource({ ...config!, clutchButton: 5 }, "run1", {
+      onPose: (one) => void poses.push(one),
+      onMalformed: () => {},
+    });
+    wide.joy(joyBytes([0, 0, 0, 0, 0, 1]), clock.nowNs());
+    wide.pose(poseBytes(0), clock.nowNs());
+    wide.joy(joyBytes([]), clock.nowNs());
+    wide.pose(poseBytes(0.01), clock.nowNs());
+    expect(poses.map(({ hands }) => hands[0]!.tracked)).toEqual([true, false]);
+  });
+
   it("tells what is no pose", () => {
     joy(0);
     source.pose(poseBytes(Number.NaN), clock.nowNs());

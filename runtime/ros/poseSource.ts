@@ -60,7 +60,9 @@ export class RosPoseSource {
     }
     const { stampNs, positionM, quatXyzw } = read.value;
     this.#count(stampNs);
-    const isAttended = nsToMs(receivedNs) - this.#buttonsMs <= JOY_AGE_MS_MAX;
+    // A clutch that is not there has not been opened.
+    const isAttended =
+      nsToMs(receivedNs) - this.#buttonsMs <= JOY_AGE_MS_MAX && this.#buttons[clutchButton] !== undefined;
     const parsed = parsePose({
       v: 1,
       source: "ros",
