@@ -22,7 +22,7 @@ KEEPALIVE_S = 5
 SEND_BUFFER_BYTES = 8192
 RECONNECT_S = (1, 4)
 LEAVE_S = 1.0
-#: The client's name within the device: the next start of the same bridge takes the place of the last.
+#: With the device's name: the next start of the same bridge takes the place of the last, and of no other bridge's.
 CLIENT_ID = "vive-bridge"
 
 Say = Callable[[str], None]
@@ -126,7 +126,7 @@ class Link:
         is_web = urlsplit(self._config.url).scheme in ("ws", "wss")
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=CLIENT_ID,
+            client_id=f"{CLIENT_ID}-{self._config.device}",
             clean_session=True,
             protocol=mqtt.MQTTv311,
             transport="websockets" if is_web else "tcp",

@@ -41,6 +41,8 @@ class Hand:
     b: bool = False
     stick_pressed: bool = False
     stick: tuple[float, float] = (0.0, 0.0)
+    #: Serials of pose and buttons; empty where they are not known. Stays here: the cell hears of another session.
+    device: str = ""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class SimulatedSource:
         )
         quat = (0.0, math.sin(self._heading_rad / 2), 0.0, math.cos(self._heading_rad / 2))
         hand = Hand("right", tracked=True, pose=Pose(position, quat), clutch=clutch, gripper=gripper)
-        return Sample(device_time_ms=time.monotonic_ns() / 1e6, hands=(hand,))
+        return Sample(device_time_ms=time.perf_counter_ns() / 1e6, hands=(hand,))
 
     def pulse(self, hand: str, strength: float) -> None:
         self.pulses.append((hand, strength))

@@ -56,6 +56,10 @@ class FakeDevice:
     result: int = TrackingResult_Running_OK
     valid: bool = True
     connected: bool = True
+    #: Whether SteamVR tells its buttons.
+    answers: bool = True
+    #: A tracker's contacts.
+    has_buttons: bool = False
     pressed: tuple = ()
     trigger: float = 0.0
     pad: tuple = (0.0, 0.0)
@@ -128,7 +132,8 @@ class FakeOpenVr:
         state.ulButtonPressed = sum(1 << button for button in device.pressed)
         state.rAxis[0].x, state.rAxis[0].y = device.pad
         state.rAxis[1].x = device.trigger
-        return device.device_class == TrackedDeviceClass_Controller, state
+        has_buttons = device.has_buttons or device.device_class == TrackedDeviceClass_Controller
+        return device.answers and has_buttons, state
 
     def triggerHapticPulse(self, index: int, axis: int, duration_us: int) -> None:
         assert axis == 0

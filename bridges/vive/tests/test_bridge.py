@@ -57,6 +57,18 @@ def test_numbers_rise_by_one_in_one_session() -> None:
     assert times == sorted(times)
 
 
+def test_the_pace_is_kept_by_a_clock_that_is_fine_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    def coarse() -> float:
+        raise AssertionError("time.monotonic steps by 15.6 ms on Windows before Python 3.13")
+
+    now_s = [5.0]
+    monkeypatch.setattr(module.time, "monotonic", coarse)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now_s[0])
+    monkeypatch.setattr(module.time, "sleep", lambda s: now_s.__setitem__(0, now_s[0] + s))
+    run(FakeLink(), lambda: SimulatedSource("still", 90.0), 90)
+    assert now_s[0] == pytest.approx(6.0)
+
+
 def test_what_cannot_be_sent_now_is_never_sent() -> None:
     link = FakeLink()
     link.is_behind = lambda count: 10 < count <= 30
@@ -79,6 +91,22 @@ def test_a_source_that_comes_back_begins_a_new_session() -> None:
     assert [one["seq"] for one in link.texts] == [*range(10)] * 3
     assert bridge.counts.lost_sources == 2
     assert said[:2] == ["Poses are being read", "SteamVR is closing; this is tried again"]
+
+
+def test_another_device_in_the_same_hand_begins_a_new_session() -> None:
+    class Swapped(SimulatedSource):
+        def read(self) -> Sample:
+            sample = super().read()
+            hand = sample.hands[0]
+            serial = "LHR-1" if self._tick <= 10 else "LHR-2"
+            # One that is switched off for a moment is the same when it comes back.
+            hands = () if 5 <= self._tick < 8 else (Hand("right", True, hand.pose, device=serial),)
+            return Sample(sample.device_time_ms, hands)
+
+    link = FakeLink()
+    run(link, lambda: Swapped("still", 90.0), 20)
+    assert [one["seq"] for one in link.texts] == [*range(10), *range(10)]
+    assert len({one["session"] for one in link.texts}) == 2
 
 
 def test_a_source_that_is_not_there_is_tried_again_and_told_once() -> None:

@@ -82,6 +82,53 @@ def test_a_controller_that_is_off_holds_no_clutch(runtime: FakeOpenVr) -> None:
     assert hands_of(SteamVrSource(module=runtime))["right"].clutch == 0.0
 
 
+@pytest.mark.parametrize("change", [{"connected": False}, {"answers": False}], ids=["asleep", "no answer"])
+def test_buttons_that_cannot_be_read_are_no_release(runtime: FakeOpenVr, change: dict) -> None:
+    choice = {"right": HandChoice(pose="LHR-T", buttons="LHR-L")}
+    source = SteamVrSource(choice, runtime)
+    assert hands_of(source)["right"].tracked
+    for name, value in change.items():
+        setattr(runtime.devices[4], name, value)
+    assert not hands_of(source)["right"].tracked
+    del runtime.devices[4]
+    assert not hands_of(SteamVrSource(choice, runtime))["right"].tracked
+
+
+def test_a_controller_that_does_not_tell_its_buttons_is_not_vouched_for(runtime: FakeOpenVr) -> None:
+    runtime.devices[3].answers = False
+    assert not hands_of(SteamVrSource(module=runtime))["right"].tracked
+
+
+def test_a_tracker_without_buttons_is_tracked_for_calibrating(runtime: FakeOpenVr) -> None:
+    hand = hands_of(SteamVrSource({"right": HandChoice(pose="LHR-T")}, runtime))["right"]
+    assert (hand.tracked, hand.clutch) == (True, 0.0)
+
+
+def test_a_tracker_that_has_told_its_buttons_is_held_to_them(runtime: FakeOpenVr) -> None:
+    runtime.devices[5].has_buttons = True
+    source = SteamVrSource({"right": HandChoice(pose="LHR-T")}, runtime)
+    assert hands_of(source)["right"].tracked
+    runtime.devices[5].answers = False
+    assert not hands_of(source)["right"].tracked
+
+
+def test_hands_say_which_devices_they_are(runtime: FakeOpenVr) -> None:
+    hands = hands_of(SteamVrSource({"left": HandChoice(pose="LHR-T", buttons="LHR-L")}, runtime))
+    assert (hands["right"].device, hands["left"].device) == ("LHR-R LHR-R", "LHR-T LHR-L")
+
+
+def test_poses_are_stamped_by_a_clock_that_is_fine_on_every_system(
+    runtime: FakeOpenVr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What time.monotonic is on Windows before Python 3.13: 15.6 ms, a pose and a half.
+    monkeypatch.setattr("time.monotonic_ns", lambda: 15_600_000)
+    monkeypatch.setattr("time.monotonic", lambda: 0.0156)
+    source = SteamVrSource(module=runtime)
+    stamps = [source.read().device_time_ms for _ in range(20)]
+    assert len(set(stamps)) == 20
+    assert stamps == sorted(stamps)
+
+
 def test_a_tracker_can_be_the_hand_and_a_controller_its_buttons(runtime: FakeOpenVr) -> None:
     runtime.devices[5].matrix = ((1.0, 0.0, 0.0, 0.7), (0.0, 1.0, 0.0, 0.8), (0.0, 0.0, 1.0, 0.9))
     runtime.devices[4].pressed = (vr.k_EButton_Grip,)
@@ -103,7 +150,7 @@ def test_a_single_device_without_a_side_is_the_right_hand(device_class: int) -> 
 
 def test_a_device_that_is_switched_on_later_is_found(runtime: FakeOpenVr, monkeypatch: pytest.MonkeyPatch) -> None:
     now_ns = [10_000_000_000]
-    monkeypatch.setattr("cerebellum_vive_bridge.steamvr.time.monotonic_ns", lambda: now_ns[0])
+    monkeypatch.setattr("cerebellum_vive_bridge.steamvr.time.perf_counter_ns", lambda: now_ns[0])
     late = runtime.devices.pop(4)
     source = SteamVrSource(module=runtime)
     assert set(hands_of(source)) == {"right"}
