@@ -18,6 +18,8 @@ export interface StopLineOptions {
 export class StopLine {
   readonly #options: StopLineOptions;
   readonly #servos = new Map<string, ServoClient>();
+  /** Whoever needs a robot's connection while it is being made waits for that one. */
+  readonly #connecting = new Map<string, Promise<ServoClient>>();
   readonly #closing = new AbortController();
 
   constructor(options: StopLineOptions) {
@@ -49,9 +51,18 @@ export class StopLine {
     await Promise.all([...this.#servos.values()].map((servo) => servo.close()));
   }
 
-  async #servo(robot: string): Promise<ServoClient> {
+  #servo(robot: string): Promise<ServoClient> {
     const present = this.#servos.get(robot);
-    if (present !== undefined && !present.closed.aborted) return present;
+    if (present !== undefined && !present.closed.aborted) return Promise.resolve(present);
+    let connecting = this.#connecting.get(robot);
+    if (connecting === undefined) {
+      connecting = this.#connect(robot).finally(() => this.#connecting.delete(robot));
+      this.#connecting.set(robot, connecting);
+    }
+    return connecting;
+  }
+
+  async #connect(robot: string): Promise<ServoClient> {
     const client = await this.#options.connect(robot);
     if (this.#closing.signal.aborted) await client.close();
     else this.#servos.set(robot, client);

@@ -1,4 +1,5 @@
 import { connect as connectTcp, type Socket } from "node:net";
+import { duplexPair } from "node:stream";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Role } from "../../../core/gateway/requests.js";
@@ -7,11 +8,15 @@ import type { BrokerListener } from "./broker.js";
 import { EMBEDDED_LIMITS, EmbeddedBroker } from "./embeddedBroker.js";
 import { mqttTopics } from "./topics.js";
 
+/** Of vive-1 with its token. */
+const CONNECT = Buffer.from("102000044d51545404c2001e00036964310006766976652d310007746f6b656e2d31", "hex");
 const topics = mqttTopics("cerebellum", "lab");
 const TOKENS = new Map<string, { device: string; role: Role }>();
 const heard: string[] = [];
 const poses: string[] = [];
 const logged: string[] = [];
+/** Tokens that the broker has asked about. */
+const shown: string[] = [];
 let broker: EmbeddedBroker;
 const clients: MqttClient[] = [];
 const sockets: Socket[] = [];
@@ -24,7 +29,7 @@ const listener: BrokerListener = {
 };
 
 beforeEach(async () => {
-  for (const list of [heard, poses, logged]) list.length = 0;
+  for (const list of [heard, poses, logged, shown]) list.length = 0;
   TOKENS.set("token-1", { device: "vive-1", role: "operator" });
   TOKENS.set("token-2", { device: "vive-2", role: "operator" });
   TOKENS.set("token-o", { device: "tablet", role: "observer" });
@@ -33,7 +38,10 @@ beforeEach(async () => {
     port: 0,
     topics,
     clock: systemClock,
-    authenticate: (token) => TOKENS.get(token),
+    authenticate: (token) => {
+      shown.push(token);
+      return TOKENS.get(token);
+    },
     listener,
     log: (_level, event, text) => logged.push(`${event} ${text}`),
   });
@@ -116,7 +124,6 @@ describe("the embedded broker", () => {
     ["a pose with QoS 1", topics.pose("vive-1"), { qos: 1, retain: false }],
     ["state", topics.state, { qos: 0, retain: true }],
     ["a stop's answer", topics.stopAck, { qos: 1, retain: false }],
-    ["a retained stop", topics.stop, { qos: 1, retain: true }],
     ["another cell's topic", "cerebellum/other/stop", { qos: 0, retain: false }],
   ] as const)(
     "ends the connection of who publishes %s, and nothing comes of it",
@@ -129,6 +136,57 @@ describe("the embedded broker", () => {
       await until(() => logged.join("\n")).toContain("mqttRefused");
     },
   );
+
+  it.each([
+    ["with QoS 0", { qos: 0, retain: false }],
+    ["with QoS 2", { qos: 2, retain: false }],
+    ["retained", { qos: 1, retain: true }],
+  ] as const)("hears a stop that is said %s, and keeps it for nobody", async (_how, how) => {
+    const client = await device();
+    client.publish(topics.stop, "now", how);
+    await until(() => heard).toContain("stop vive-1 now");
+    const stops = () => heard.filter((line) => line.startsWith("stop")).length;
+    client.end(true);
+    const again = await device();
+    await again.subscribeAsync(topics.state);
+    expect(stops()).toBe(1);
+  });
+
+  it("keeps nothing of a device that has gone before it was answered", async () => {
+    for (let count = 0; count < 10; count++) {
+      const [here, there] = duplexPair();
+      broker.accept(here, "a flaky network");
+      const ended = new Promise((resolve) => here.once("close", resolve));
+      there.resume().end(CONNECT);
+      await ended;
+    }
+    await until(() => shown).toContain("token-1");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    shown.length = 0;
+    broker.dropUnauthorised();
+    expect(shown).toEqual([]);
+  });
+
+  it("gives one computer's strangers only a few places: everybody else still gets in", async () => {
+    let turnedAway = 0;
+    for (let count = 0; count < EMBEDDED_LIMITS.connectionsMax; count++) {
+      const socket = connectTcp({ port: broker.port, host: "127.0.0.1", localAddress: "127.0.0.2" });
+      sockets.push(socket);
+      socket.on("error", () => {});
+      socket.resume();
+      socket.once("close", () => turnedAway++);
+    }
+    await until(() => turnedAway).toBeGreaterThan(0);
+    await device();
+    expect(turnedAway).toBe(EMBEDDED_LIMITS.connectionsMax - EMBEDDED_LIMITS.strangersPerAddressMax);
+  });
+
+  it("takes nobody once it is closed", async () => {
+    await broker.close();
+    const [here] = duplexPair();
+    broker.accept(here, "somebody");
+    expect(here.destroyed).toBe(true);
+  });
 
   it("refuses poses of an observer, and takes its stop", async () => {
     const client = await device("tablet", "token-o");
@@ -234,18 +292,18 @@ describe("the embedded broker", () => {
   it("survives 500 random byte streams, and still serves", async () => {
     let state = 12345;
     const next = () => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) / 2 ** 32;
-    const good = Buffer.from("101c00044d51545404c2001e00036964310006766976652d310007746f6b656e2d31", "hex");
-    for (let round = 0; round < 500; round += 25) {
+    const atOnce = EMBEDDED_LIMITS.strangersPerAddressMax;
+    for (let round = 0; round < 500; round += atOnce) {
       await Promise.all(
-        Array.from({ length: 25 }, async (_, i) => {
+        Array.from({ length: atOnce }, async (_, i) => {
           const socket = connectTcp(broker.port, "127.0.0.1");
           sockets.push(socket);
           socket.on("error", () => {});
           socket.resume();
           const ended = new Promise((resolve) => socket.once("close", resolve));
           const noise = Buffer.from(Array.from({ length: 80 }, () => Math.floor(256 * next())));
-          const flipped = Buffer.from(good);
-          flipped[Math.floor(good.length * next())]! ^= 1 << Math.floor(8 * next());
+          const flipped = Buffer.from(CONNECT);
+          flipped[Math.floor(CONNECT.length * next())]! ^= 1 << Math.floor(8 * next());
           socket.write(i % 2 === 0 ? noise : Buffer.concat([flipped, noise]));
           socket.end();
           await ended;

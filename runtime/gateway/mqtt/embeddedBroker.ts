@@ -19,6 +19,8 @@ export const EMBEDDED_LIMITS = {
   /** Twice the largest pose, and more than any packet of ours. */
   packetBytesMax: 32_768,
   connectionsMax: 32,
+  /** Among them those that have not shown a token, from one address. */
+  strangersPerAddressMax: 6,
   connectMsMax: 3000,
   /** A peer that vanished without a word is noticed after one and a half of it. */
   keepaliveSMax: 120,
@@ -45,6 +47,12 @@ export interface EmbeddedBrokerOptions {
   readonly log: (level: "info" | "warn", event: string, text: string) => void;
 }
 
+interface Connection {
+  readonly stream: GuardedConnection;
+  readonly from: string;
+  readonly client: Client;
+}
+
 interface Peer extends MqttPeer {
   readonly token: string;
   readonly end: AbortController;
@@ -60,7 +68,7 @@ export class EmbeddedBroker implements Broker {
   /** What a CONNECT cannot be given, found before its password is looked at. */
   readonly #refusals = new WeakMap<Client, string>();
   readonly #wills = new WeakMap<Client, ConnectPacket["will"]>();
-  readonly #connections = new Set<Duplex>();
+  readonly #connections = new Set<Connection>();
   readonly #refusalLog: EmbeddedBrokerOptions["log"];
   #server: Server | undefined;
 
@@ -122,16 +130,22 @@ export class EmbeddedBroker implements Broker {
 
   /** One connection, from TCP or from a WebSocket. */
   accept(inner: Duplex, from: string): void {
-    if (this.#connections.size >= EMBEDDED_LIMITS.connectionsMax) {
-      this.#refused(`${from}: ${EMBEDDED_LIMITS.connectionsMax} connections are open already`);
+    const against = this.#whyNotAccept(from);
+    if (against !== undefined) {
+      this.#refused(`${from}: ${against}`);
       inner.on("error", () => {});
       inner.destroy();
       return;
     }
-    const connection = new GuardedConnection(inner, EMBEDDED_LIMITS.packetBytesMax);
+    const stream = new GuardedConnection(inner, EMBEDDED_LIMITS.packetBytesMax);
+    const client = this.#aedes.handle(stream);
+    const connection = { stream, from, client };
     this.#connections.add(connection);
-    connection.once("close", () => this.#connections.delete(connection));
-    this.#aedes.handle(connection);
+    stream.once("close", () => {
+      this.#connections.delete(connection);
+      // The library says nothing of one that has gone while it was let in.
+      this.#forget(client, "its connection has ended");
+    });
   }
 
   publish(topic: string, text: string, { qos, retain }: { qos: 0 | 1; retain: boolean }): void {
@@ -159,8 +173,19 @@ export class EmbeddedBroker implements Broker {
       else resolve();
     });
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
-    for (const connection of this.#connections) connection.destroy();
+    for (const { stream } of this.#connections) stream.destroy();
     await closed;
+  }
+
+  #whyNotAccept(from: string): string | undefined {
+    const { connectionsMax, strangersPerAddressMax } = EMBEDDED_LIMITS;
+    if (this.#aedes.closed) return "the broker ends";
+    if (this.#connections.size >= connectionsMax) return `${connectionsMax} connections are open already`;
+    const strangers = [...this.#connections].filter(
+      (other) => other.from === from && !this.#peers.has(other.client),
+    );
+    if (strangers.length < strangersPerAddressMax) return undefined;
+    return `${strangersPerAddressMax} connections from there have not said who they are`;
   }
 
   #watch(): void {
@@ -260,6 +285,8 @@ export class EmbeddedBroker implements Broker {
   #admit(client: Client, who: MqttIdentity, token: string): void {
     const end = new AbortController();
     const connection = client.conn as GuardedConnection;
+    // Nobody would hear of its end any more.
+    if (connection.destroyed) return;
     this.#live.add(client);
     this.#peers.set(client, {
       ...who,
@@ -284,12 +311,13 @@ export class EmbeddedBroker implements Broker {
     if (peer === undefined) return "it is not connected";
     const { topic, qos = 0, retain = false } = packet;
     const { topics, listener, clock } = this.#options;
+    // Whatever else is wrong with it: somebody wants everything to stop.
+    if (topic === topics.stop) listener.onStop(peer.device, bytesOf(packet.payload));
     if (!peer.packets.take(clock.nowMs()))
       return `more than ${EMBEDDED_LIMITS.packetsPerS} messages a second`;
     const why = whyNotPublish(topics.root, peer, { topic, qos, retain });
     if (why !== undefined) return why;
-    if (topic === topics.stop) listener.onStop(peer.device, bytesOf(packet.payload));
-    else if (deviceOf(topics, "pose", topic) !== undefined && !peer.closed.aborted)
+    if (deviceOf(topics, "pose", topic) !== undefined && !peer.closed.aborted)
       listener.onPose(peer, bytesOf(packet.payload), receivedNs);
     return undefined;
   }
