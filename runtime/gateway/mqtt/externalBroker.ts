@@ -6,6 +6,7 @@
 import mqtt, { type IPublishPacket, type MqttClient } from "mqtt";
 import type { Clock } from "../../../core/clock.js";
 import { errorText } from "../../../core/errors.js";
+import { limitedLog } from "../limitedLog.js";
 import type { PartContext } from "../part.js";
 import type { Broker, BrokerListener, MqttPeer } from "./broker.js";
 import { deviceOf, type MqttTopics, OFFLINE } from "./topics.js";
@@ -45,6 +46,7 @@ export class ExternalBroker implements Broker {
   readonly #options: ExternalBrokerOptions;
   readonly #devices = new Map<string, Device>();
   readonly #client: MqttClient;
+  readonly #refusalLog: ExternalBrokerOptions["log"];
   /** Told once an outage. */
   #isAwayTold = false;
   #closing = false;
@@ -52,6 +54,7 @@ export class ExternalBroker implements Broker {
   /** Connects and comes back by itself; whether it could is told as an event. */
   constructor(options: ExternalBrokerOptions) {
     this.#options = options;
+    this.#refusalLog = limitedLog(options.log, options.clock);
     const { url, username, password, topics, clientId, lastWords } = options;
     this.#client = mqtt.connect(url, {
       clientId,
@@ -61,7 +64,8 @@ export class ExternalBroker implements Broker {
       reconnectPeriod: EXTERNAL_LIMITS.reconnectMs,
       connectTimeout: EXTERNAL_LIMITS.connectMsMax,
       queueQoSZero: false,
-      resubscribe: true,
+      // At each connection, below: only there is heard whether it was granted.
+      resubscribe: false,
       will: { topic: topics.state, payload: Buffer.from(lastWords), qos: 1, retain: true },
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
@@ -82,21 +86,39 @@ export class ExternalBroker implements Broker {
   }
 
   #watch(): void {
-    const { topics, url, log, event, onConnected } = this.#options;
+    const { url, log, event, onConnected } = this.#options;
     this.#client.on("connect", () => {
       this.#isAwayTold = false;
       log("info", "mqttBroker", `connected to ${hostOf(url)}`);
-      this.#client.subscribe({
-        [`${topics.root}pose/+`]: { qos: 0 },
-        [`${topics.root}presence/+`]: { qos: 1 },
-        [topics.stop]: { qos: 1 },
-      });
+      this.#subscribe();
       event("info", "mqtt", `The MQTT broker ${hostOf(url)} is connected`);
       onConnected();
     });
     this.#client.on("message", (topic, payload, packet) => this.#take(topic, payload, packet));
     this.#client.on("close", () => this.#away("it has closed the connection, or is silent"));
     this.#client.on("error", (error) => this.#away(errorText(error, 160)));
+  }
+
+  #subscribe(): void {
+    const { topics, url, log, event } = this.#options;
+    const wanted = {
+      [`${topics.root}pose/+`]: { qos: 0 },
+      [`${topics.root}presence/+`]: { qos: 1 },
+      [topics.stop]: { qos: 1 },
+    } as const;
+    this.#client.subscribe(wanted, (error) => {
+      // One that was lost meanwhile is told of as that.
+      if (error === null || this.#closing || !this.#client.connected) return;
+      const names = Object.keys(wanted).join(", ");
+      const text = `This daemon may not subscribe to all of ${names} on the MQTT broker ${hostOf(url)}: ${errorText(error)}`;
+      log("warn", "mqttBroker", text);
+      event(
+        "error",
+        "mqtt",
+        `${text}. Poses or stops from there are not heard`,
+        "Let gateway.mqtt.username read them in that broker's access list, as docs/mosquitto/acl does",
+      );
+    });
   }
 
   #away(why: string): void {
@@ -117,7 +139,8 @@ export class ExternalBroker implements Broker {
 
   #take(topic: string, payload: Buffer, { retain, dup }: IPublishPacket): void {
     const receivedNs = this.#options.clock.nowNs();
-    const { topics, listener, log } = this.#options;
+    const { topics, listener } = this.#options;
+    const log = this.#refusalLog;
     if (topic === topics.stop) {
       // A retained one was said before this daemon listened: it would stop every start from then on.
       if (retain) log("warn", "mqttRefused", `a retained ${topic}: clear it with an empty retained message`);
@@ -140,7 +163,7 @@ export class ExternalBroker implements Broker {
   }
 
   #deviceNamed(device: string): Device | undefined {
-    const { log, listener, clock } = this.#options;
+    const { listener, clock } = this.#options;
     const heardMs = clock.nowMs();
     const known = this.#devices.get(device);
     if (known !== undefined) {
@@ -151,7 +174,7 @@ export class ExternalBroker implements Broker {
     if (this.#devices.size >= devicesMax) {
       const silent = [...this.#devices.values()].find((one) => heardMs - one.heardMs > silentMsMax);
       if (silent === undefined) {
-        log("warn", "mqttRefused", `${device}: ${devicesMax} devices are known already`);
+        this.#refusalLog("warn", "mqttRefused", `${device}: ${devicesMax} devices are known already`);
         return undefined;
       }
       this.#gone(silent.device, "it was silent, and another device needs its place");
