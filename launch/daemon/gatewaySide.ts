@@ -116,6 +116,7 @@ export async function startGateway(options: GatewaySideOptions): Promise<Gateway
   const state = new GatewayStateFeed({
     clock,
     host,
+    isAlwaysTold: cell.gateway.mqtt !== "off",
     policy: options.policyStatus,
     recorder: () => recorder?.status(),
     activity: options.activity,

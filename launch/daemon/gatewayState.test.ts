@@ -33,13 +33,14 @@ const RECORDER: RecorderStatus = {
   restarts: 0,
 };
 
-function started() {
+function started({ isAlwaysTold = false } = {}) {
   const clock = new SimClock();
   const states: GatewayState[] = [];
   const events: GatewayEvent[] = [];
   const known: { policy?: PolicyStatus; recorder?: RecorderStatus; clients: number } = { clients: 1 };
   const feed = new GatewayStateFeed({
     clock,
+    isAlwaysTold,
     host: {
       state: (state) => states.push(state),
       event: (event) => events.push(event),
@@ -70,6 +71,19 @@ describe("the gateway's state", () => {
     states.length = 0;
     await clock.advance(1000);
     expect(states).toEqual([]);
+    feed.close();
+  });
+
+  it("is told all the time where a fleet hears of it: who listens to a broker is no client here", async () => {
+    const { clock, states, known, feed } = started({ isAlwaysTold: true });
+    known.clients = 0;
+    known.recorder = { ...RECORDER, state: "recording", task: "reach", episode: "episode-000001" };
+    void feed.run();
+    await clock.advance(1000);
+    known.recorder = RECORDER;
+    await clock.advance(1000);
+    expect(states[0]?.recorder?.state).toBe("recording");
+    expect(states.at(-1)?.recorder?.state).toBe("idle");
     feed.close();
   });
 

@@ -1,6 +1,6 @@
 /**
  * What only the main thread knows, for the gateway's clients: policy, recorder, cameras and what the daemon does by
- * itself, five times a second while somebody is connected; diagnostics as they are made; and what has changed, as events.
+ * itself, five times a second while somebody hears of it; diagnostics as they are made; and what has changed, as events.
  */
 import { type Clock, nsToMs, sleepMs } from "../../core/clock.js";
 import type { Diagnostics, PolicyTelemetry, RecorderTelemetry } from "../../core/gateway/server.js";
@@ -15,6 +15,8 @@ const PERIOD_MS = 200;
 export interface GatewayStateOptions {
   readonly clock: Clock;
   readonly host: Pick<GatewayHost, "state" | "event" | "status">;
+  /** Also while nobody is connected: MQTT tells others of it, who are no clients. */
+  readonly isAlwaysTold: boolean;
   readonly policy: () => PolicyStatus | undefined;
   readonly recorder: () => RecorderStatus | undefined;
   /** What moves the robot besides a policy or a person: a task that the daemon runs. */
@@ -65,12 +67,12 @@ export class GatewayStateFeed {
   }
 
   tell(): void {
-    const { host, policy, recorder, activity, cameras } = this.#options;
+    const { host, isAlwaysTold, policy, recorder, activity, cameras } = this.#options;
     const policyStatus = policy();
     const recorderStatus = recorder();
     if (policyStatus !== undefined) this.#comparePolicy(policyStatus);
     if (recorderStatus !== undefined) this.#compareRecorder(recorderStatus);
-    if (host.status().clients.length === 0) return;
+    if (!isAlwaysTold && host.status().clients.length === 0) return;
     const state: GatewayState = {
       policy: policyStatus === undefined ? null : policyTelemetry(policyStatus),
       recorder: recorderStatus === undefined ? null : recorderTelemetry(recorderStatus),
