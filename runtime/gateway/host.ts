@@ -12,7 +12,7 @@ import type { TeleopStatus } from "../../core/gateway/server.js";
 import type { PoseMessage } from "../../core/teleop/pose.js";
 import { toError, toFailure } from "../failure.js";
 import type { DiagnosticItem } from "../supervisor.js";
-import { FromGateway, type GatewaySetup, MISFITS, type ToGateway } from "./messages.js";
+import { ALIVE_MS, FromGateway, type GatewaySetup, MISFITS, type ToGateway } from "./messages.js";
 import { RateLimit } from "./rateLimit.js";
 
 type Message<K extends FromGateway["kind"]> = Omit<Extract<FromGateway, { kind: K }>, "kind">;
@@ -56,6 +56,8 @@ const HEAP_MIB_MAX = 512;
 const READY_MS_MAX = 30_000;
 const ANSWER_MS_MAX = 5000;
 const CLOSE_MS_MAX = 3000;
+/** A thread that was not heard in so many looks has hung. Looks, not time: this thread may have been held up itself. */
+const SILENT_LOOKS_MAX = 10;
 /** A certificate of its own is renewed before; one of this age has not been. */
 const CERTIFICATE_DAYS_WARN = 3;
 
@@ -80,6 +82,8 @@ export class GatewayHost {
   #watchedCameras: ReadonlyMap<string, number> = new Map();
   #watchedTopics: ReadonlySet<number> = new Set();
   #message = "";
+  /** Since the last look. */
+  #isHeard = false;
   #restarts = 0;
   #requestId = 0;
 
@@ -257,6 +261,26 @@ export class GatewayHost {
     worker.once("exit", () => {
       if (this.#worker === worker) void this.#onGone(why);
     });
+    void this.#watchOver(worker);
+  }
+
+  /** Nobody could stop a robot from a page of a thread that hangs, and what it is told would pile up. */
+  async #watchOver(worker: Worker): Promise<void> {
+    const { clock } = this.#options;
+    let silentLooks = 0;
+    while (silentLooks < SILENT_LOOKS_MAX) {
+      await sleepMs(clock, ALIVE_MS, this.#closing.signal);
+      if (this.#worker !== worker) return;
+      // Whoever starts it has a limit of his own.
+      silentLooks = this.#isHeard || this.#onReady !== undefined ? 0 : silentLooks + 1;
+      this.#isHeard = false;
+    }
+    this.#failure = new CerebellumError(
+      "NOT_RUNNING",
+      `The gateway's thread said nothing for ${(SILENT_LOOKS_MAX * ALIVE_MS) / 1000} s and was ended`,
+      "It is started again; keep the log and report it",
+    );
+    await worker.terminate();
   }
 
   #post(message: ToGateway): void {
@@ -264,6 +288,7 @@ export class GatewayHost {
   }
 
   #take(message: FromGateway): void {
+    this.#isHeard = true;
     const { log, onStopped, onRecord } = this.#options;
     switch (message.kind) {
       case "ready":
@@ -275,6 +300,8 @@ export class GatewayHost {
         return;
       case "unusable":
         this.#failure = toError(toFailureOf(message.failure));
+        return;
+      case "alive":
         return;
       case "request":
         void this.#answer(message);

@@ -19,6 +19,9 @@ import { GatewayConfig } from "./config.js";
 /** Log lines of either side about messages that are none. */
 export const MISFITS = { perS: 0.2, burst: 5 } as const;
 
+/** How often the gateway's thread shows that it lives. */
+export const ALIVE_MS = 1000;
+
 /** A ROS topic that a Foxglove client can have; its place in the list is its number in the ring. */
 export const OfferedTopic = z.strictObject({
   topic: z.string(),
@@ -107,6 +110,8 @@ export const FromGateway = z.discriminatedUnion("kind", [
     certificateDaysLeft: z.number().nullable(),
   }),
   z.strictObject({ kind: z.literal("unusable"), failure: Refusal }),
+  /** Every `ALIVE_MS`: it has not hung. */
+  z.strictObject({ kind: z.literal("alive") }),
   /** Of the control group, on behalf of a client. */
   z.strictObject({
     kind: z.literal("request"),

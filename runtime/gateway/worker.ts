@@ -16,7 +16,7 @@ import { type Certificate, CertificateKeeper } from "./certificate.js";
 import { DeviceStore } from "./devices.js";
 import { EventLog } from "./eventLog.js";
 import { Hub } from "./hub.js";
-import { type FromGateway, GatewaySetup, MISFITS, ToGateway } from "./messages.js";
+import { ALIVE_MS, type FromGateway, GatewaySetup, MISFITS, ToGateway } from "./messages.js";
 import {
   type Answer,
   done,
@@ -142,6 +142,7 @@ class GatewaySession {
 
   async serve(): Promise<void> {
     const { port, factories } = this.#parts;
+    void this.#showLife();
     const services = this.#services();
     for (const factory of factories) this.#made.push(await factory(services));
     this.#hub.setParts(this.#made);
@@ -290,6 +291,14 @@ class GatewaySession {
         this.#server.renew(certificate);
       this.#certificate = certificate ?? this.#certificate;
       this.#tellReady();
+    }
+  }
+
+  async #showLife(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      this.#post({ kind: "alive" });
+      await sleepMs(this.#parts.clock, ALIVE_MS, signal);
     }
   }
 
