@@ -28,6 +28,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   encoder: ["bench", "encoder", "--seconds", "60"],
   export: ["dist/test/bench/exportBench.js"],
   teleopLag: ["dist/test/bench/teleopLag.js"],
+  retargeting: ["dist/test/bench/retargeting.js"],
   evaluate: ["evaluate", "reach-block"],
   evaluateChangedLight: ["evaluate", "reach-block", "--light", "changed"],
 };
