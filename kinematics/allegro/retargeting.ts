@@ -72,7 +72,7 @@ export class Retargeting {
    * @throws DEVICE_MISMATCH for a hand whose geometry or limits are not known
    */
   constructor(hand: RetargetedHand, config: RetargetingConfig) {
-    const { huberM } = OBJECTIVES[config.objective];
+    const { huberM, tipWeight } = OBJECTIVES[config.objective];
     this.limits = limitsOf(hand.model, hand.side, hand.limits);
     this.pinches = new Pinches(config.pinch);
     this.#config = config;
@@ -82,8 +82,8 @@ export class Retargeting {
       this.#chain,
       this.#hasPairs ? [...WRIST_VECTORS, ...PAIRS] : WRIST_VECTORS,
       config.huberM ?? huberM,
-      config.stillness,
-      config.posture,
+      tipWeight * config.stillness,
+      tipWeight * config.posture,
     );
     const middle = this.limits.positionMinRad.map(
       (min, joint) => (min + this.limits.positionMaxRad[joint]!) / 2,

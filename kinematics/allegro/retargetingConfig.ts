@@ -29,7 +29,7 @@ export const RetargetingConfig = z.strictObject({
     .min(1e-4)
     .max(0.1)
     .default(4e-3)
-    .describe("Price of a joint's step since the last hand, per rad²"),
+    .describe("Price of a joint's step since the last hand, per rad², against 1 for a tip's place"),
   posture: z
     .number()
     .min(0)
