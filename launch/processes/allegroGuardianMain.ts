@@ -1,0 +1,134 @@
+/**
+ * The guardian of one Allegro Hand. A second process, because the hand has no watchdog: when the process that drives it
+ * dies in any way, this one sends LIMP (zero torque, servo off, streams off) and ends. It knows of the other's end by
+ * the end of its standard input, which the kernel closes whatever killed it.
+ *
+ * Standard input: one JSON line (`GuardianConfig`), then words, one a line:
+ *   `hold`    open the adapter and keep it open; answered by one JSON line
+ *   `beat`    the hand is powered and its driver works; silence after that means LIMP as well
+ *   `rest`    the hand is limp; silence means nothing
+ *   `letGo`   the adapter was unplugged: close it, or it could not come back under its name
+ *   `orderly` all is in order: end without a word on the wire
+ * Signals that end a group of processes do not end this one: it must outlive the other, and ends with it.
+ */
+import { z } from "zod";
+import { sleepMs } from "../../core/clock.js";
+import { errorText } from "../../core/errors.js";
+import { CanConfig } from "../../drivers/can/config.js";
+import { type LimpWriter, limpWriter } from "../allegro/limpWriter.js";
+import { createLog } from "../log.js";
+import { makeThisThreadFifo } from "../realtime.js";
+import { systemClock } from "../systemClock.js";
+
+export const GuardianConfig = z.strictObject({
+  robot: z.string(),
+  can: CanConfig,
+  silenceMsMax: z.number().positive().max(1000),
+  realtimePriority: z.int().min(0).max(98),
+});
+export type GuardianConfig = z.infer<typeof GuardianConfig>;
+
+/** LIMP twice: an adapter with a small buffer may have dropped of the first what came on top of torque frames. */
+const AGAIN_MS = 20;
+const LOOKS_PER_SILENCE = 4;
+const LINE_BYTES_MAX = 64 * 1024;
+
+const log = createLog("info", 2);
+let config: GuardianConfig | undefined;
+let limp: LimpWriter | undefined;
+let isEnding = false;
+let beatMs = Number.NaN;
+
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
+process.on("uncaughtException", (thrown) => void end(`a defect of the guardian: ${errorText(thrown)}`));
+
+let rest = "";
+process.stdin.on("data", (chunk: Buffer) => {
+  const lines = (rest + chunk.toString()).split("\n");
+  rest = lines.pop()!.slice(0, LINE_BYTES_MAX);
+  for (const line of lines) obey(line);
+});
+process.stdin.on("error", () => void end("the pipe to the servo process broke"));
+process.stdin.on("end", () => void end("the servo process is gone"));
+
+function obey(line: string): void {
+  if (config === undefined) {
+    start(line);
+    return;
+  }
+  switch (line) {
+    case "hold":
+      void hold();
+      return;
+    case "beat":
+      beatMs = systemClock.nowMs();
+      return;
+    case "rest":
+      beatMs = Number.NaN;
+      return;
+    case "letGo":
+      limp?.letGo();
+      return;
+    case "orderly":
+      process.exit(0);
+      return;
+    default:
+      log.warn({ event: "guardian.word" }, `unknown word ${line.slice(0, 40)}`);
+  }
+}
+
+function start(line: string): void {
+  try {
+    config = GuardianConfig.parse(JSON.parse(line));
+  } catch (thrown) {
+    answer({ error: errorText(thrown) });
+    process.exit(1);
+  }
+  limp = limpWriter(config.can, systemClock);
+  makeThisThreadFifo(config.realtimePriority);
+  void watchBeats(config.silenceMsMax);
+}
+
+async function hold(): Promise<void> {
+  try {
+    await limp?.hold();
+    answer({ holds: limp?.name });
+  } catch (thrown) {
+    answer({ error: errorText(thrown) });
+  }
+}
+
+/** Not-a-number, while nothing is to be heard, is never too old. */
+async function watchBeats(silenceMsMax: number): Promise<void> {
+  while (!isEnding) {
+    await sleepMs(systemClock, silenceMsMax / LOOKS_PER_SILENCE);
+    const silentMs = systemClock.nowMs() - beatMs;
+    if (!(silentMs > silenceMsMax)) continue;
+    beatMs = Number.NaN;
+    send(`the servo process has given no sign of life for ${Math.round(silentMs)} ms`);
+  }
+}
+
+async function end(why: string): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
+  send(why);
+  await sleepMs(systemClock, AGAIN_MS);
+  send("again, to be sure");
+  await sleepMs(systemClock, AGAIN_MS);
+  process.exit(0);
+}
+
+function send(why: string): void {
+  const robot = config?.robot;
+  try {
+    const how = limp?.send() ?? "nothing was to be sent: no adapter was named yet";
+    log.warn({ event: "guardian.limp", robot }, `${why}: zero torque, servo off, streams off, ${how}`);
+  } catch (thrown) {
+    log.error({ event: "guardian.failed", robot }, `${why}, but LIMP did not leave: ${errorText(thrown)}`);
+  }
+}
+
+function answer(message: Record<string, unknown>): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
