@@ -1,17 +1,10 @@
-/** The gateway's port: TLS or plain by the first byte, pages, Host and Origin, pairing, and peers that take their time. */
-import type { X509Certificate } from "node:crypto";
-import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
-import { Agent, request as httpsRequest } from "node:https";
-import { connect } from "node:net";
-import { networkInterfaces } from "node:os";
+/** The gateway's port: pages, Host and Origin, pairing, and what parts serve. */
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { CLOSE_CODES } from "../../core/gateway/client.js";
 import { SimClock } from "../../core/simClock.js";
-import { givenUp } from "../../test/support/gateway/lingeringPeer.js";
-import { soon, TestGateway } from "../../test/support/gateway.js";
+import { type AskOptions, askPort, certificateOf } from "../../test/support/gateway/http.js";
+import { TestGateway } from "../../test/support/gateway.js";
 import type { HttpRequest } from "./part.js";
 
 let gateway: TestGateway | undefined;
@@ -23,55 +16,7 @@ afterEach(async () => {
   await gateway?.close();
   gateway = undefined;
 });
-
-interface Reply {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-/** Any address on this port, as a browser or whoever wants to be one would ask; certificates are looked at elsewhere. */
-function ask(
-  path: string,
-  {
-    tls = false,
-    host = "127.0.0.1",
-    headers = {},
-    method = "GET",
-    body,
-  }: Partial<{
-    tls: boolean;
-    host: string;
-    headers: Record<string, string>;
-    method: string;
-    body: string;
-  }> = {},
-): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const options = { host, port: gateway!.port, path, method, headers, timeout: 5000 };
-    const take = (response: import("node:http").IncomingMessage) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () =>
-        resolve({
-          status: response.statusCode!,
-          headers: response.headers,
-          body: Buffer.concat(chunks).toString(),
-        }),
-      );
-      response.on("error", reject);
-    };
-    const request = tls
-      ? httpsRequest({ ...options, agent: new Agent({ rejectUnauthorized: false }) }, take)
-      : httpRequest({ ...options, agent: false }, take);
-    request.once("error", reject);
-    request.end(body);
-  });
-}
-
-const lanAddress = Object.values(networkInterfaces())
-  .flatMap((list) => list ?? [])
-  .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+const ask = (path: string, options?: Partial<AskOptions>) => askPort(gateway!.port, path, options);
 
 describe("pages", () => {
   it("come plain and by TLS from the same port, with headers that keep strangers out", async () => {
@@ -181,7 +126,7 @@ describe("Host and Origin", () => {
   it("a further name of the cell file is answered, and stands in the certificate", async () => {
     await start({ gateway: { hostnames: ["arm.lab.example.org", "10.9.8.7"] } });
     expect((await ask("/", { headers: { host: "arm.lab.example.org:8443" } })).status).toBe(200);
-    const certificate = await served();
+    const certificate = await certificateOf(gateway!.port);
     expect(certificate.checkHost("arm.lab.example.org")).toBeDefined();
     expect(certificate.checkIP("10.9.8.7")).toBeDefined();
   });
@@ -216,128 +161,6 @@ describe("Host and Origin", () => {
     await start();
     expect((await gateway!.open({}, "/wss").closed).code).toBe(404);
   });
-
-  it("whoever is refused again and again does not fill the log", async () => {
-    await start({ clock: new SimClock() });
-    for (let round = 0; round < 3; round++)
-      await Promise.all(Array.from({ length: 20 }, () => gateway!.open({}, "/wss").closed));
-    await gateway!.client();
-    expect(gateway!.ofKind("log").filter(({ event }) => event === "upgradeRefused").length).toBe(20);
-  });
-
-  it("whoever is refused and does not hang up keeps no connection for it", async () => {
-    await start();
-    await givenUp(gateway!.port, "/wss");
-  });
-});
-
-/** The certificate that the port shows. */
-function served(host = "127.0.0.1"): Promise<X509Certificate> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTls({ host, port: gateway!.port, rejectUnauthorized: false }, () => {
-      resolve(socket.getPeerX509Certificate()!);
-      socket.destroy();
-    });
-    socket.once("error", reject);
-  });
-}
-
-describe("TLS", () => {
-  it("with a certificate that is trusted once it is known, for WebSockets too", async () => {
-    await start();
-    const certificate = await served();
-    const { fingerprint } = gateway!.ofKind("ready")[0]!;
-    expect(certificate.fingerprint256).toBe(fingerprint);
-    const socket = new WebSocket(`wss://localhost:${gateway!.port}/ws`, { ca: certificate.toString() });
-    await new Promise<void>((resolve, reject) => {
-      socket.once("open", resolve);
-      socket.once("error", reject);
-    });
-    socket.terminate();
-  });
-
-  it("never in an old version", async () => {
-    await start();
-    const refused = new Promise<string>((resolve) => {
-      const socket = connectTls(
-        {
-          host: "127.0.0.1",
-          port: gateway!.port,
-          rejectUnauthorized: false,
-          minVersion: "TLSv1",
-          maxVersion: "TLSv1.1",
-          ciphers: "DEFAULT@SECLEVEL=0",
-        },
-        () => resolve("connected"),
-      );
-      socket.once("error", (error) => resolve(error.message));
-    });
-    expect(await refused).not.toBe("connected");
-  });
-
-  it("with a new certificate once the old one expires, without a restart", async () => {
-    const clock = new SimClock(1_000_000_000n, BigInt(Date.now()) * 1_000_000n);
-    await start({ clock });
-    const first = await served();
-    clock.stepEpoch(398 * 86_400_000);
-    await clock.advance(61_000);
-    const next = await served();
-    expect(next.fingerprint256).not.toBe(first.fingerprint256);
-    expect(Date.parse(next.validTo)).toBeGreaterThan(Number(clock.epochNs() / 1_000_000n));
-    await soon(() => gateway!.ofKind("ready").find(({ fingerprint }) => fingerprint === next.fingerprint256));
-    expect(
-      gateway!
-        .ofKind("log")
-        .map(({ text }) => text)
-        .join("\n"),
-    ).toMatch(/has expired/);
-  });
-
-  it("that is nonsense after its first byte costs only that connection", async () => {
-    await start();
-    await new Promise<void>((resolve) => {
-      const socket = connect(gateway!.port, "127.0.0.1", () =>
-        socket.write(Buffer.from([0x16, 3, 1, 255, 255, 9, 9])),
-      );
-      socket.resume();
-      socket.once("close", () => resolve());
-      socket.once("error", () => {});
-      setTimeout(() => socket.end(), 100);
-    });
-    expect((await ask("/health", { tls: true })).status).toBe(200);
-  });
-
-  it.skipIf(lanAddress === undefined)(
-    "is the only way over a network: plain HTTP is led to it or refused",
-    async () => {
-      await start({ gateway: { host: "0.0.0.0" } });
-      const host = lanAddress!;
-      const led = await ask("/xr/?a=1", { host });
-      expect(led).toMatchObject({
-        status: 308,
-        headers: { location: `https://${host}:${gateway!.port}/xr/?a=1` },
-      });
-      const code = await gateway!.code();
-      const paired = await ask("/api/pair", {
-        host,
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ code, name: "x" }),
-      });
-      expect(paired.status).toBe(403);
-      const socket = new WebSocket(`ws://${host}:${gateway!.port}/ws`);
-      const status = await new Promise((resolve) => {
-        socket.once("unexpected-response", (_request, response) => resolve(response.statusCode));
-        socket.once("open", () => resolve("open"));
-        socket.once("error", () => {});
-      });
-      socket.terminate();
-      expect(status).toBe(403);
-      expect((await ask("/", { host, tls: true })).status).toBe(200);
-      expect((await served(host)).checkIP(host)).toBe(host);
-      expect(gateway!.ofKind("ready")[0]!.addresses[0]).toBe(`https://${host}:${gateway!.port}`);
-    },
-  );
 });
 
 describe("pairing over HTTP", () => {
@@ -452,116 +275,5 @@ describe("what parts serve over HTTP", () => {
     const code = await new Promise((resolve) => socket.once("close", resolve));
     expect(code).toBe(1009);
     expect((await gateway!.open({ origin: "http://evil.example" }, "/mqtt").closed).code).toBe(403);
-  });
-});
-
-describe("peers that take their time", () => {
-  const closedAfter = (socket: ReturnType<typeof connect>) =>
-    new Promise<string>((resolve) => {
-      socket.once("close", () => resolve("closed"));
-      socket.once("error", () => {});
-    });
-
-  it("say nothing: they are closed after five seconds", async () => {
-    const clock = new SimClock();
-    await start({ clock });
-    const socket = connect(gateway!.port, "127.0.0.1");
-    await new Promise((resolve) => socket.once("connect", resolve));
-    await ask("/health");
-    await clock.advance(4900);
-    expect(socket.destroyed).toBe(false);
-    const closed = closedAfter(socket);
-    socket.resume();
-    await clock.advance(200);
-    expect(await closed).toBe("closed");
-  });
-
-  it("send their headers drop by drop, or never end the TLS handshake: Node's limits end them", async () => {
-    await start();
-    const sockets = ["GET / HTTP/1.1\r\n", Buffer.from([0x16, 3, 1])].map((first) => {
-      const socket = connect(gateway!.port, "127.0.0.1");
-      socket.resume();
-      socket.write(first);
-      return socket;
-    });
-    const drops = setInterval(() => sockets[0]!.write("X-Drop: 1\r\n"), 200);
-    expect(await Promise.all(sockets.map(closedAfter))).toEqual(["closed", "closed"]);
-    clearInterval(drops);
-  }, 20_000);
-
-  it("open connections without end: no more than a hundred of one computer", async () => {
-    await start();
-    const sockets = Array.from({ length: 160 }, () => connect(gateway!.port, "127.0.0.1"));
-    let closed = 0;
-    for (const socket of sockets) {
-      socket.resume();
-      socket.once("error", () => {});
-      socket.once("close", () => closed++);
-    }
-    await soon(() => (closed >= 32 ? true : undefined));
-    expect(closed).toBe(32);
-    for (const socket of sockets) socket.destroy();
-    await soon(() => (closed === 160 ? true : undefined));
-    expect((await ask("/health")).status).toBe(200);
-  });
-
-  it("send headers without end: they are closed at 8 kB", async () => {
-    await start();
-    const socket = connect(gateway!.port, "127.0.0.1");
-    socket.resume();
-    const closed = closedAfter(socket);
-    socket.write(`GET / HTTP/1.1\r\nX-Long: ${"x".repeat(20_000)}\r\n\r\n`);
-    expect(await closed).toBe("closed");
-  });
-
-  it.each([
-    ["random bytes", Buffer.from(Array.from({ length: 500 }, (_, index) => (index * 37) % 256))],
-    ["a request that is none", Buffer.from("\r\n\r\nGET\r\n\r\n")],
-    [
-      "two lengths",
-      Buffer.from(
-        "POST /api/pair HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 9\r\n\r\nabc",
-      ),
-    ],
-    [
-      "a length and chunks",
-      Buffer.from(
-        "POST /api/pair HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
-      ),
-    ],
-    [
-      "a WebSocket with a bad key",
-      Buffer.from(
-        "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n",
-      ),
-    ],
-    ["a tunnel", Buffer.from("CONNECT evil.example:80 HTTP/1.1\r\nHost: localhost\r\n\r\n")],
-  ])("send %s: that connection ends, the next is served", async (_what, bytes) => {
-    await start();
-    const socket = connect(gateway!.port, "127.0.0.1");
-    socket.resume();
-    const closed = closedAfter(socket);
-    socket.write(bytes);
-    expect(await closed).toBe("closed");
-    expect((await ask("/health")).status).toBe(200);
-  });
-
-  it("send WebSocket frames that are none: unmasked, reserved bits, bad UTF-8", async () => {
-    await start();
-    for (const frame of [
-      [0x81, 0x01, 0x41],
-      [0xf1, 0x81, 1, 2, 3, 4, 0x41],
-      [0x81, 0x81, 0, 0, 0, 0, 0xff],
-      [0x83, 0x80, 0, 0, 0, 0],
-      [0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
-      [0x89, 0xfe, 0x01, 0x00, 0, 0, 0, 0],
-    ]) {
-      const client = await gateway!.client();
-      const raw = (client.socket as unknown as { _socket: import("node:net").Socket })._socket;
-      raw.write(Buffer.from(frame));
-      expect([1002, 1006, 1007, 1009]).toContain((await client.closed).code);
-    }
-    expect(gateway!.servo.stops).toEqual([]);
-    expect(Object.values(CLOSE_CODES)).not.toContain(1002);
   });
 });
