@@ -41,14 +41,23 @@ export interface ServerOptions {
   readonly log: PartContext["log"];
   readonly authenticate: (token: string) => { readonly device: string; readonly role: Role } | undefined;
   readonly pair: (code: string, name: string) => Paired;
+  /** Others than the default, for tests. */
+  readonly limits?: Partial<typeof SERVER_LIMITS>;
 }
 
+/** How long peers may take [ms]. */
+export const SERVER_LIMITS = {
+  /** A connection that says nothing is closed. */
+  firstByteMsMax: 5000,
+  handshakeMsMax: 5000,
+  headersMsMax: 5000,
+  requestMsMax: 10_000,
+  /** Nothing goes either way, for instance because nobody takes the answer. Longer than any answer is waited for. */
+  stalledMsMax: 90_000,
+  limitsLookMs: 1000,
+};
+
 const TLS_HANDSHAKE = 0x16;
-/** A connection that says nothing is closed. */
-const FIRST_BYTE_MS_MAX = 5000;
-const HEADERS_MS_MAX = 5000;
-const REQUEST_MS_MAX = 10_000;
-const LIMITS_LOOK_MS = 1000;
 const CONNECTIONS_MAX = 256;
 /** One computer alone does not keep everybody else out. */
 const CONNECTIONS_PER_ADDRESS_MAX = 128;
@@ -69,18 +78,20 @@ export class GatewayServer {
     string,
     { readonly handler: UpgradeHandler; readonly server: WebSocketServer }
   >();
-  readonly #closing = new AbortController();
+  readonly #limits: typeof SERVER_LIMITS;
   readonly #refusalLog: PartContext["log"];
 
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#refusalLog = limitedLog(options.log, options.clock);
+    this.#limits = { ...SERVER_LIMITS, ...options.limits };
+    const { headersMsMax, requestMsMax, handshakeMsMax, limitsLookMs } = this.#limits;
     const limits = {
-      headersTimeout: HEADERS_MS_MAX,
-      requestTimeout: REQUEST_MS_MAX,
-      keepAliveTimeout: HEADERS_MS_MAX,
+      headersTimeout: headersMsMax,
+      requestTimeout: requestMsMax,
+      keepAliveTimeout: headersMsMax,
       maxHeaderSize: HEADER_BYTES_MAX,
-      connectionsCheckingInterval: LIMITS_LOOK_MS,
+      connectionsCheckingInterval: limitsLookMs,
     };
     this.#http = this.#prepare(createHttpServer(limits), false);
     if (options.tls !== undefined) {
@@ -91,7 +102,7 @@ export class GatewayServer {
           key,
           cert: certificate,
           minVersion: "TLSv1.2",
-          handshakeTimeout: 5000,
+          handshakeTimeout: handshakeMsMax,
         }),
         true,
       );
@@ -136,7 +147,6 @@ export class GatewayServer {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
     const closed = new Promise<void>((resolve) => this.#door.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
     this.#http.close();
@@ -155,6 +165,8 @@ export class GatewayServer {
     server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.#upgrade(request, socket, head, isTls),
     );
+    // A WebSocket has its own ways to find out, and takes this one off.
+    server.timeout = this.#limits.stalledMsMax;
     server.on("clientError", (_error: Error, socket: Duplex) => socket.destroy());
     server.on("tlsClientError", (_error: Error, socket: Duplex) => socket.destroy());
     // It never listens itself, and Node looks after its limits of time only once it does.
@@ -176,8 +188,7 @@ export class GatewayServer {
       spoken.abort();
     });
     socket.on("error", () => socket.destroy());
-    const silent = AbortSignal.any([spoken.signal, this.#closing.signal]);
-    void sleepMs(this.#options.clock, FIRST_BYTE_MS_MAX, silent).then(() => {
+    void sleepMs(this.#options.clock, this.#limits.firstByteMsMax, spoken.signal).then(() => {
       if (!spoken.signal.aborted) socket.destroy();
     });
     socket.once("data", (first: Buffer) => {
