@@ -142,6 +142,12 @@ describe("opening", () => {
     line.say("\x07");
     expect(bus.statistics().errors).toBe(1);
   });
+
+  it("once frames come, the channel is open, and no refusal is usual any more", async () => {
+    const { bus, line } = await openBus();
+    line.say(`${slcanText(torque(0x080))}\x07`);
+    expect(bus.statistics().errors).toBe(1);
+  });
 });
 
 describe("writing", () => {
@@ -175,8 +181,9 @@ describe("writing", () => {
     line.room = 30;
     expect(bus.write(TORQUES)).toBe(true);
     expect(line.text).toBe(TORQUE_TEXT.slice(0, 30));
-    expect(bus.write(TORQUES)).toBe(false);
     line.room = 30;
+    expect(bus.write(TORQUES)).toBe(false);
+    expect(line.text).toBe(TORQUE_TEXT.slice(0, 30));
     await clock.advance(2);
     expect(line.text).toBe(TORQUE_TEXT.slice(0, 60));
     line.room = Number.POSITIVE_INFINITY;
@@ -243,6 +250,18 @@ describe("an adapter that goes and comes", () => {
     expect(bus.statistics()).toMatchObject({ reconnects: 1, framesDropped: 4 });
     await clock.advance(3);
     expect(bus.write(TORQUES)).toBe(true);
+  });
+
+  it("one that has spoken since is looked for as soon as the first time", async () => {
+    const { bus, clock, line } = await openBus();
+    for (let round = 0; round < 5; round++) {
+      line.unplug();
+      await clock.advance(3 * SEEK_MS_MIN);
+      line.isPlugged = true;
+      await clock.advance(4 * SEEK_MS_MIN);
+      expect(bus.state).toBe("up");
+      line.say("\r");
+    }
   });
 
   it("half a line from before does not spoil the first frame after", async () => {
@@ -321,6 +340,24 @@ describe("the state of the bus", () => {
     expect(bus.statistics().busOffs).toBeLessThanOrEqual(tries + 1);
   });
 
+  it("each time that it goes off has its own pause, a short one if frames have come since", async () => {
+    const { bus, clock, line } = await openBus();
+    line.text = "";
+    for (let round = 0; round < 5; round++) {
+      line.say(slcanStateText("off", 256, 256));
+      await clock.advance(0.5 * RESTART_MS_MIN);
+      line.say(slcanText(torque(0x080)));
+      line.say(slcanStateText("off", 256, 256));
+      await clock.advance(0.9 * RESTART_MS_MIN);
+      expect(line.text).toBe("");
+      await clock.advance(0.2 * RESTART_MS_MIN);
+      expect(line.text).toBe(OPENING);
+      expect(bus.state).toBe("up");
+      line.say(slcanText(torque(0x080)));
+      line.text = "";
+    }
+  });
+
   it("error lines are counted, warnings of the controller are not", async () => {
     const { bus, line, states } = await openBus();
     line.say(`e1a\re3bcO\r${slcanStateText("warning", 96, 0)}${slcanStateText("passive", 128, 0)}`);
@@ -336,9 +373,11 @@ describe("closing", () => {
     bus.write(TORQUES);
     line.text = "";
     const closing = bus.close();
-    await clock.advance(1);
-    expect(line.text).toBe("");
     expect(bus.write(TORQUES)).toBe(false);
+    for (let ms = 1; ms <= 5; ms++) {
+      await clock.advance(1);
+      expect(line.text).toBe("");
+    }
     await clock.advance(100);
     await closing;
     expect(line.text).toBe("C\r");

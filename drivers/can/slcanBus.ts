@@ -245,7 +245,6 @@ class SlcanBus implements CanBus {
     const line = this.#line;
     if (line === undefined) return;
     this.#line = undefined;
-    this.#restBytes = 0;
     void line.close();
     if (this.#ended.signal.aborted) return;
     this.#change("lost", why);

@@ -165,8 +165,11 @@ describe("states", () => {
     expect(bus.write([torque])).toBe(false);
     kernel.say({ id: ERROR_CLASS.restarted, err: true, data: Buffer.alloc(8) });
     expect(bus.state).toBe("up");
+    kernel.say({ id: ERROR_CLASS.busOff, err: true, data: Buffer.alloc(8) });
+    kernel.say({ id: 0x080, data: Buffer.alloc(8) });
+    expect(bus.state).toBe("up");
     kernel.say({ id: 4, err: true, data: Buffer.alloc(8) });
-    expect(bus.statistics()).toMatchObject({ errors: 3, busOffs: 1, framesDropped: 1 });
+    expect(bus.statistics()).toMatchObject({ errors: 4, busOffs: 2, framesDropped: 1 });
   });
 
   it("an interface that goes down is lost, and used again once it is up", async () => {
