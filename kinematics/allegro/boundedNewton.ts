@@ -2,7 +2,7 @@
  * Minimum of a smooth function of a few variables inside a box: damped Newton steps, each the minimum of the quadratic
  * model with the variables that it would push out of the box held at their bounds. Damping grows until a step has
  * lowered the function by its share of what the model promises, so the value never rises and a step that a curved
- * function makes nonsense of is only shorter (Levenberg-Marquardt). A bounded number of steps; allocates nothing after
+ * function makes nonsense of is only shorter (Levenberg-Marquardt). A bounded number of steps; makes no object after
  * construction.
  * Sources: Bertsekas, SIAM J. Control and Optimization 20(2), 1982 (which bounds a step may leave); Nocedal and Wright,
  * Numerical Optimization (2006), chapters 4 and 16.

@@ -5,7 +5,7 @@
  *
  * with vectors from the wrist to fingertips or between fingertips. Huber is the smooth L1 of the reference: d²/(2 β) below
  * β, d - β/2 above, so that a vector out of reach does not outweigh the others. Gradient and Hessian are exact: a joint i
- * before a joint j of one finger bends the tip's way by axis_i × (Jacobian column j). Allocates nothing after construction.
+ * before a joint j of one finger bends the tip's way by axis_i × (Jacobian column j). Makes no object after construction.
  * Lengths [m], angles [rad], palm frame.
  */
 import type { SmoothFunction } from "./boundedNewton.js";
@@ -117,25 +117,27 @@ export class HandObjective implements SmoothFunction {
       const from = this.#from[v]!;
       const distance = this.distancesM[v]!;
       const weight = this.weights[v]!;
-      const isNear = distance < beta;
-      const stiffness = weight / (isNear ? beta : distance);
+      const stiffness = weight / Math.max(beta, distance);
+      // Beyond β the pull has constant size: only turning it costs.
+      const along = distance < beta ? 0 : 1 / (distance * distance);
       for (let a = 0; a < 3; a++) {
-        const ra = this.#residualsM[3 * v + a]!;
-        this.#pull[3 * to + a]! += stiffness * ra;
-        if (from >= 0) this.#pull[3 * from + a]! -= stiffness * ra;
-        for (let b = 0; b < 3; b++) {
-          // Beyond β the pull has constant size: only turning it costs.
-          const radial = isNear ? 0 : (stiffness * ra * this.#residualsM[3 * v + b]!) / (distance * distance);
-          const c = (a === b ? stiffness : 0) - radial;
-          const at = 3 * a + b;
-          this.#curvature[9 * (COUNT * to + to) + at]! += c;
-          if (from < 0) continue;
-          this.#curvature[9 * (COUNT * from + from) + at]! += c;
-          this.#curvature[9 * (COUNT * to + from) + at]! -= c;
-          this.#curvature[9 * (COUNT * from + to) + at]! -= c;
-        }
+        const pull = stiffness * this.#residualsM[3 * v + a]!;
+        this.#pull[3 * to + a]! += pull;
+        if (from >= 0) this.#pull[3 * from + a]! -= pull;
+        this.#stiffen(from, to, 4 * a, stiffness);
+        for (let b = 0; b < 3; b++)
+          this.#stiffen(from, to, 3 * a + b, -pull * this.#residualsM[3 * v + b]! * along);
       }
     }
+  }
+
+  /** Curvature of one element of a vector between two tips, or to one. */
+  #stiffen(from: number, to: number, element: number, amount: number): void {
+    this.#curvature[9 * (COUNT * to + to) + element]! += amount;
+    if (from < 0) return;
+    this.#curvature[9 * (COUNT * from + from) + element]! += amount;
+    this.#curvature[9 * (COUNT * to + from) + element]! -= amount;
+    this.#curvature[9 * (COUNT * from + to) + element]! -= amount;
   }
 
   /** J' pull, and what the bend of the tip's way adds to the Hessian. */

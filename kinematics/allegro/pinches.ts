@@ -24,6 +24,9 @@ export class Pinches {
   readonly isClosed = new Uint8Array(PAIRS.length);
   /** 0 to 1: how far each has its pinch's weight. */
   readonly share = new Float64Array(PAIRS.length);
+  /** Weight of each pair, 1 for one that is open; and what the person's vector is multiplied by for the robot's. */
+  readonly weights = new Float64Array(PAIRS.length).fill(1);
+  readonly factors = new Float64Array(PAIRS.length);
   readonly #config: RetargetingConfig["pinch"];
 
   constructor(config: RetargetingConfig["pinch"]) {
@@ -35,9 +38,24 @@ export class Pinches {
     this.share.fill(0);
   }
 
-  /** @param distancesM (6,) of the person's pairs, not scaled */
-  update(distancesM: Float64Array, periodS: number): void {
-    const { closeBelowM, openAboveM, rampS } = this.#config;
+  /** @param distancesM (6,) of the person's pairs, not scaled; `scale` is for those that are open */
+  update(distancesM: Float64Array, scale: number, periodS: number): void {
+    this.#decide(distancesM);
+    const { rampS, gapM, neighbourGapM, weight, neighbourWeight } = this.#config;
+    const step = rampS > 0 ? periodS / rampS : 1;
+    for (let pair = 0; pair < PAIRS.length; pair++) {
+      const isThumbs = pair < THUMB_PAIRS;
+      const way = this.isClosed[pair]! - this.share[pair]!;
+      this.share[pair]! += Math.min(step, Math.max(-step, way));
+      const share = this.share[pair]!;
+      const gap = isThumbs ? gapM : neighbourGapM;
+      this.weights[pair] = (isThumbs ? weight : neighbourWeight) ** share;
+      this.factors[pair] = (1 - share) * scale + share * (gap / Math.max(DIRECTION_MIN_M, distancesM[pair]!));
+    }
+  }
+
+  #decide(distancesM: Float64Array): void {
+    const { closeBelowM, openAboveM } = this.#config;
     for (let pair = 0; pair < THUMB_PAIRS; pair++) {
       const distance = distancesM[pair]!;
       if (distance < closeBelowM) this.isClosed[pair] = 1;
@@ -48,24 +66,5 @@ export class Pinches {
       const both = this.isClosed[from]! & this.isClosed[to]!;
       this.isClosed[pair] = both === 1 && distancesM[pair]! <= closeBelowM ? 1 : 0;
     }
-    const step = rampS > 0 ? periodS / rampS : 1;
-    for (let pair = 0; pair < PAIRS.length; pair++) {
-      const way = this.isClosed[pair]! - this.share[pair]!;
-      this.share[pair]! += Math.min(step, Math.max(-step, way));
-    }
-  }
-
-  /** Weight of a pair, 1 for one that is open. */
-  weight(pair: number): number {
-    const { weight, neighbourWeight } = this.#config;
-    return (pair < THUMB_PAIRS ? weight : neighbourWeight) ** this.share[pair]!;
-  }
-
-  /** What the person's vector of a pair, `distanceM` long, is multiplied by for the robot's. */
-  factor(pair: number, distanceM: number, scale: number): number {
-    const { gapM, neighbourGapM } = this.#config;
-    const gap = pair < THUMB_PAIRS ? gapM : neighbourGapM;
-    const share = this.share[pair]!;
-    return (1 - share) * scale + share * (gap / Math.max(DIRECTION_MIN_M, distanceM));
   }
 }

@@ -154,6 +154,32 @@ describe.each(RETARGETING_OBJECTIVES)("%s: whatever the hand does", (objective) 
     }
   });
 
+  it("after any motion the objective is where the best of random starts ends", () => {
+    const random = generator(8);
+    const config = configOf({ objective, smoothingS: 0, pinch: { rampS: 0 } });
+    const stream = new Retargeting({ model: "v4", side: "right" }, config);
+    const limits = { ...stream.limits, ...FREELY };
+    const anyPose = () => handPose(POSES[Math.floor(POSES.length * random())]!);
+    let hand = handPose("open");
+    for (let trial = 0; trial < 6; trial++) {
+      const [from, to] = [hand, blend(anyPose(), anyPose(), random())];
+      for (let i = 1; i <= 60; i++) stream.step(blend(from, to, i / 60), PERIOD_S);
+      settle(stream, to, 150);
+      hand = to;
+      const ends = Array.from({ length: 6 }, () => {
+        const other = new Retargeting({ model: "v4", side: "right", limits }, config);
+        other.startAt(
+          limits.positionMinRad.map((min, joint) => min + random() * (limits.positionMaxRad[joint]! - min)),
+        );
+        // Between the two distances, whether a pair pinches is the past's to say.
+        other.pinches.isClosed.set(stream.pinches.isClosed);
+        settle(other, to, 40);
+        return other.value;
+      });
+      expect(stream.value).toBeLessThan(Math.min(...ends) + 1e-4);
+    }
+  });
+
   it("the same hand gives the same angles, wherever the robot came from", () => {
     const ends = (["fist", "spread"] as const).map((first) => {
       const retargeting = new Retargeting({ model: "v4", side: "right" }, configOf({ objective }));
