@@ -38,6 +38,8 @@ export const NUMBERS_PER_HAND_JOINT = 8;
 
 /** Largest coordinate that a tracked hand can have [m]; larger ones are noise. */
 export const TRACKED_RANGE_M = 10;
+/** Of a source's clock: larger numbers are no milliseconds, and no longer tell them apart. */
+const DEVICE_TIME_MS_MAX = 1e13;
 /** A quaternion's norm may differ from 1 by so much; it is normalised after. */
 export const QUATERNION_TOLERANCE = 0.01;
 
@@ -103,7 +105,11 @@ export const PoseMessage = z.strictObject({
     .max(64)
     .describe("Random; another one means that the source has started again: whatever was engaged ends"),
   seq: z.int().min(0).describe("Rises by one with each message of a session"),
-  deviceTimeMs: z.number().min(0).describe("The source's own monotonic clock when the pose was measured"),
+  deviceTimeMs: z
+    .number()
+    .min(0)
+    .max(DEVICE_TIME_MS_MAX)
+    .describe("The source's own monotonic clock when the pose was measured"),
   space: PoseSpace,
   visibility: z
     .enum(["visible", "visible-blurred", "hidden"])

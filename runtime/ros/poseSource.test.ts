@@ -68,6 +68,18 @@ describe("the wire", () => {
   });
 });
 
+describe("the cell file", () => {
+  it("names each tracker once: two of one name would be one hand in two places", () => {
+    const source = { device: "wand", poseTopic: "/a/pose", joyTopic: "/a/joy" };
+    const parsed = TeleopConfig.safeParse({ rosSources: [source, { ...source, poseTopic: "/b/pose" }] });
+    expect(parsed.success).toBe(false);
+    expect(parsed.error?.issues[0]).toMatchObject({ message: expect.stringContaining("wand") });
+    expect(TeleopConfig.safeParse({ rosSources: [source, { ...source, device: "puck" }] }).success).toBe(
+      true,
+    );
+  });
+});
+
 describe("a tracker over ROS", () => {
   it("becomes poses with rising numbers, the publisher's clock, and the buttons of the newest Joy", async () => {
     joy(1, 0, 1);

@@ -116,6 +116,16 @@ export const TeleopConfig = z.strictObject({
       }),
     )
     .max(4)
+    .superRefine((sources, context) => {
+      const names = sources.map(({ device }) => device);
+      for (const [index, name] of names.entries())
+        if (names.indexOf(name) !== index)
+          context.addIssue({
+            code: "custom",
+            path: [index, "device"],
+            message: `${name} names another tracker already; give each a name of its own`,
+          });
+    })
     .default([])
     .describe("Trackers whose poses come over ROS, for instance of libsurvive"),
 });

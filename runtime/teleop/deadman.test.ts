@@ -328,6 +328,9 @@ describe("the words of failures", () => {
     expect([...found, ...ofOthers].sort()).toEqual([...DEADMAN_CODES].sort());
     expect(parsePose(JSON.stringify(source.next(nowMs))).ok).toBe(true);
     expect(parsePose(JSON.stringify(poseOf({ atM: [Number.NaN, 0, 0] }))).ok).toBe(false);
+    // Milliseconds of an epoch are a clock; nanoseconds in their place are none: so large a number has no milliseconds.
+    expect(parsePose(JSON.stringify(poseOf({ deviceTimeMs: 1.8e12 }))).ok).toBe(true);
+    expect(parsePose(JSON.stringify(poseOf({ deviceTimeMs: 1.8e18 }))).ok).toBe(false);
   });
 });
 

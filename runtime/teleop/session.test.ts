@@ -167,10 +167,16 @@ describe("a session", () => {
     source.changes = { hand: { gripper: 0.5 } };
     await poses(5);
     expect(servo.grippersM).toEqual([0, 0.04]);
+    // The last tenths of a millimetre hold a thin thing.
+    source.changes = { hand: { gripper: 0.996 } };
+    await poses(5);
+    source.changes = { hand: { gripper: 1 } };
+    await poses(5);
+    expect(servo.grippersM.slice(2)).toEqual([expect.closeTo(0.00032), 0]);
     source.clutch = 0;
     source.changes = { hand: { gripper: 0 } };
     await poses(5);
-    expect(servo.grippersM).toEqual([0, 0.04]);
+    expect(servo.grippersM).toHaveLength(4);
   });
 
   it("knows how long a pose takes to the wire", async () => {

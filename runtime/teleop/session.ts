@@ -34,8 +34,6 @@ const SERVO_SILENT_MS_MAX = 250;
 const SETPOINT_MS_MAX = 50;
 /** From the pressed clutch to an arm that stands and is ours; braking takes less. */
 const ENGAGE_MS_MAX = 2000;
-/** Smaller changes of the gripper's opening are not worth a command [m]. */
-const GRIPPER_STEP_M = 0.0005;
 
 /** A source's pose in the base frame's axes. */
 export type HandTurn = (pose: TrackedPose) => TrackedPose;
@@ -235,7 +233,7 @@ export class TeleopSession {
       inputAgeMs: sentMs - nsToMs(receivedNs),
     });
     this.#latency.commanded(seq, nsToMs(receivedNs), sentMs);
-    if (Number.isFinite(step.gripperM) && !(Math.abs(step.gripperM - this.#gripperM) < GRIPPER_STEP_M)) {
+    if (Number.isFinite(step.gripperM) && step.gripperM !== this.#gripperM) {
       this.#gripperM = step.gripperM;
       lease.gripper(step.gripperM);
     }
