@@ -102,6 +102,17 @@ describe("the guided motion", () => {
     expect(frame.strokesM).toHaveLength(3);
   });
 
+  it.each([
+    ["local-floor", /another heading after each start.*recentre/],
+    ["base", /are in the robot's base frame already/],
+  ] as const)("measures no frame that is another one tomorrow, or needs none: %s", (space, words) => {
+    const operator = new Operator();
+    operator.pose({ space });
+    expect(said(() => operator.guide.begin(operator.nowMs))).toMatch(words);
+    operator.pose({ space: "ros" });
+    operator.guide.begin(operator.nowMs);
+  });
+
   it("shows how far the present stroke has come", () => {
     const operator = new Operator();
     operator.pose();

@@ -8,7 +8,7 @@ import { STROKES } from "../core/gateway/library.js";
 import type { HandPose, PoseMessage, PoseSpace } from "../core/teleop/pose.js";
 import type { QuatXyzw } from "../kinematics/pose.js";
 import type { Vector3 } from "../kinematics/xarm7.js";
-import type { TrackerFrame } from "./trackerFrame.js";
+import { type TrackerFrame, UNMEASURED } from "./trackerFrame.js";
 import {
   type FrameFit,
   SOLVER_LIMITS,
@@ -107,6 +107,8 @@ export class GuidedStrokes {
       throw refused(`${this.device} is not tracked`, "Bring it into view of its base stations or cameras");
     if (hand.clutch >= GUIDE_LIMITS.clutchHeld)
       throw refused("The clutch is held", "Release it: calibrating never moves the robot");
+    const unmeasured = UNMEASURED[pose.space];
+    if (unmeasured !== undefined) throw refused(`${this.device}: ${unmeasured.happened}`, unmeasured.remedy);
     if (this.#space !== undefined && this.#space !== pose.space)
       throw refused(
         `Its poses were in ${this.#space} and are in ${pose.space} now`,

@@ -2,6 +2,21 @@
 import { z } from "zod";
 import { DeviceName, PoseSpace, UnitQuaternion } from "../core/teleop/pose.js";
 
+/**
+ * Why a frame in this space is not worth measuring; absent where it lies the same after a restart. A headset's floor turns
+ * whenever it is put on, or its view recentred.
+ */
+export const UNMEASURED: Readonly<Partial<Record<PoseSpace, { happened: string; remedy: string }>>> = {
+  "local-floor": {
+    happened: "its frame has another heading after each start",
+    remedy: "Do not calibrate a headset, recentre it: face along the robot's x axis and hold B",
+  },
+  base: {
+    happened: "its poses are in the robot's base frame already",
+    remedy: "Drive as it is; only trackers are calibrated",
+  },
+};
+
 export const TrackerFrame = z.strictObject({
   schema: z.literal("cerebellum/tracker-frame@1"),
   device: DeviceName,

@@ -9,10 +9,14 @@ import { poseOf } from "./testing.js";
 const heading = (angleRad: number): QuatXyzw => [0, Math.sin(angleRad / 2), 0, Math.cos(angleRad / 2)];
 const AXES: QuatXyzw = [0.5, -0.5, -0.5, 0.5];
 /** Of a robot whose x axis lies at this heading of the tracker's room. */
-const frameAt = (angleRad: number, robot = "arm"): TrackerFrame => ({
+const frameAt = (
+  angleRad: number,
+  robot = "arm",
+  space: TrackerFrame["space"] = "openvr-standing",
+): TrackerFrame => ({
   schema: "cerebellum/tracker-frame@1",
   device: "vive",
-  space: "openvr-standing",
+  space,
   quatBaseTracker: [...multiplyQuat(AXES, heading(-angleRad))],
   residualDeg: 0,
   tiltDeg: 0,
@@ -75,4 +79,11 @@ it("a frame that was measured for another robot does not count", () => {
   expect(alignment.howKnown(wand())).toBe("none");
   expect(alignment.turnOf(wand())).toBeUndefined();
   expect(new SourceAlignment(frames, "other").howKnown(wand())).toBe("calibrated");
+});
+
+it("a headset's frame of an earlier start does not count: its heading is another one by now", () => {
+  const frames = new Frames();
+  frames.frame = frameAt(1.2, "arm", "local-floor");
+  const headset = poseOf({ device: "vive", space: "local-floor" });
+  expect(new SourceAlignment(frames, "arm").howKnown(headset)).toBe("none");
 });

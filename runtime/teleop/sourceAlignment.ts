@@ -1,5 +1,5 @@
 /** How the poses of whoever operates lie to the robot: by their frame, a calibration, or what the operator has shown. */
-import type { TrackerFrames } from "../../calibration/trackerFrame.js";
+import { type TrackerFrames, UNMEASURED } from "../../calibration/trackerFrame.js";
 import type { Refusal, TeleopStatus } from "../../core/gateway/server.js";
 import type { PoseMessage, TrackedPose } from "../../core/teleop/pose.js";
 import { type Alignment, alignmentOf, alignPose, type Recentring, recentre } from "./alignment.js";
@@ -69,6 +69,7 @@ export class SourceAlignment implements HandAlignment {
 
   #frameOf(device: string): ReturnType<TrackerFrames["frameOf"]> {
     const found = this.#frames.frameOf(device);
-    return found?.frame.robot === this.#robot ? found : undefined;
+    if (found === undefined || UNMEASURED[found.frame.space] !== undefined) return undefined;
+    return found.frame.robot === this.#robot ? found : undefined;
   }
 }

@@ -42,8 +42,9 @@ export function CalibrationPage() {
     <div class="page">
       <h1>Calibration</h1>
       <p class="quiet">
-        A headset or tracker has axes of its own. Three strokes along the robot's axes tell how they lie;
-        until then face along the robot's x axis and recentre.
+        A tracker has axes of its own. Three strokes along the robot's axes tell how they lie; until then
+        point it along the robot's x axis and recentre. A headset's lie otherwise after each start: recentre
+        it.
       </p>
       {running !== null ? (
         <Guide running={running} act={act} />
@@ -56,7 +57,7 @@ export function CalibrationPage() {
               <input
                 list="devices"
                 value={device}
-                placeholder={devices || "quest3"}
+                placeholder={devices || "vive"}
                 onInput={(event) => setDevice(event.currentTarget.value)}
               />
               <datalist id="devices">

@@ -27,8 +27,8 @@ export class FakeWorld {
     this.calibration = {
       known: [
         {
-          device: "quest3",
-          space: "local-floor",
+          device: "vive",
+          space: "openvr-standing",
           sha256: "4be1c0de5512aa90",
           createdEpochMs: nowEpochMs - 7_200_000,
           residualDeg: 0.8,
