@@ -3,7 +3,6 @@ import type { CerebellumError } from "../core/errors.js";
 import type { PoseSpace } from "../core/teleop/pose.js";
 import { conjugate, multiplyQuat, type QuatXyzw, quatFromRpy, rotate } from "../kinematics/pose.js";
 import type { Vector3 } from "../kinematics/xarm7.js";
-import { symmetricEigen } from "./symmetricEigen.js";
 import { frameDifferenceDeg, SOLVER_LIMITS, solveTrackerFrame, strokeOf } from "./trackerSolver.js";
 
 /** mulberry32: the same frames in every run. */
@@ -174,26 +173,6 @@ describe("a stroke", () => {
     ["not a number", straight.map(([x, , z]): Vector3 => [x, Number.NaN, z]), /long, at least/],
   ] as const)("is refused when it is %s", (_name, points, expected) => {
     expect(codeAndText(() => strokeOf("left", points))).toMatch(expected);
-  });
-});
-
-describe("eigenvectors", () => {
-  it("reproduce 500 random symmetric matrices of 3 and 4 rows", () => {
-    const draw = random(21);
-    for (let round = 0; round < 500; round++) {
-      const n = 3 + (round % 2);
-      const raw = Array.from({ length: n }, () => Array.from({ length: n }, () => normal(draw)));
-      const matrix = raw.map((row, i) => row.map((value, j) => (value + raw[j]![i]!) / 2));
-      const { values, vectors } = symmetricEigen(matrix);
-      for (const [k, vector] of vectors.entries()) {
-        expect(Math.abs(Math.hypot(...vector) - 1)).toBeLessThan(1e-12);
-        for (const [i, row] of matrix.entries()) {
-          const product = row.reduce((sum, value, j) => sum + value * vector[j]!, 0);
-          expect(Math.abs(product - values[k]! * vector[i]!)).toBeLessThan(1e-11);
-        }
-      }
-      expect([...values].sort((a, b) => b - a)).toEqual(values);
-    }
   });
 });
 

@@ -8,8 +8,8 @@ import { CerebellumError } from "../core/errors.js";
 import { STROKES } from "../core/gateway/library.js";
 import type { PoseSpace } from "../core/teleop/pose.js";
 import { type QuatXyzw, rotate } from "../kinematics/pose.js";
+import { diagonalise } from "../kinematics/symmetricEigen.js";
 import type { Vector3 } from "../kinematics/xarm7.js";
-import { symmetricEigen } from "./symmetricEigen.js";
 
 export type StrokeName = (typeof STROKES)[number];
 
@@ -170,13 +170,12 @@ export function wahbaQuaternion(directions: readonly Vector3[], targets: readonl
     [number, number, number],
     [number, number, number],
   ];
-  const { vectors } = symmetricEigen([
+  const [w, x, y, z] = principalAxis([
     [xx + yy + zz, yz - zy, zx - xz, xy - yx],
     [yz - zy, xx - yy - zz, xy + yx, zx + xz],
     [zx - xz, xy + yx, yy - xx - zz, yz + zy],
     [xy - yx, zx + xz, yz + zy, zz - xx - yy],
-  ]);
-  const [w, x, y, z] = vectors[0] as [number, number, number, number];
+  ]) as [number, number, number, number];
   const scale = (w < 0 ? -1 : 1) / Math.hypot(w, x, y, z);
   return [x * scale, y * scale, z * scale, w * scale];
 }
@@ -208,8 +207,19 @@ function lineDirection(pointsM: readonly Vector3[], chord: Vector3): Vector3 {
       pointsM.reduce((sum, p) => sum + (p[row]! - mean[row]!) * (p[column]! - mean[column]!), 0),
     ),
   );
-  const [x, y, z] = symmetricEigen(spread).vectors[0] as [number, number, number];
+  const [x, y, z] = principalAxis(spread) as [number, number, number];
   return dot([x, y, z], chord) < 0 ? [-x, -y, -z] : [x, y, z];
+}
+
+/** Unit eigenvector of the largest eigenvalue of a symmetric matrix; its sign is arbitrary. */
+function principalAxis(rows: readonly (readonly number[])[]): number[] {
+  const n = rows.length;
+  const values = Float64Array.from(rows.flat());
+  const vectors = new Float64Array(n * n);
+  diagonalise(values, vectors, n);
+  let largest = 0;
+  for (let i = 1; i < n; i++) if (values[i * n + i]! > values[largest * n + largest]!) largest = i;
+  return rows.map((_, row) => vectors[row * n + largest]!);
 }
 
 /** Way along a direction, both ways counted [m]; a still hand's noise of a millimetre is not. */
