@@ -57,7 +57,7 @@ function Signals({ robot }: { robot: RobotDescription }) {
   const app = useApp();
   const cameras = useValue(app.welcome)?.cameras ?? [];
   const telemetry = useValue(app.telemetry);
-  const pacer = useMemo(() => new PlotPacer(app.clock, () => app.isVisible.current), [app]);
+  const pacer = useMemo(() => new PlotPacer(app.clock, app.history, () => app.isVisible.current), [app]);
   const [isPaused, setPaused] = useState(false);
   const [quantity, setQuantity] = useState<Quantity>("position");
   const [joints, setJoints] = useState<readonly number[]>([0, 1, 3, 5]);

@@ -80,8 +80,8 @@ export function Plot({ pacer, title, unit, series, heightPx, scale = 1, fromZero
     );
     observer.observe(target);
     const rows: Float64Array[] = [];
-    const undo = pacer.add((nowS) => {
-      const data = app.history.read(keys, nowS, rows);
+    const undo = pacer.add((nowS, history) => {
+      const data = history.read(keys, nowS, rows);
       if (scale !== 1)
         for (const row of data.slice(1)) for (let at = 0; at < row.length; at++) row[at]! *= scale;
       plot.setData(data as unknown as uPlot.AlignedData);

@@ -1,5 +1,9 @@
 /** Draws all plots of a page from one timer, 20 times a second or slower when drawing takes long; a hidden page draws none. */
 import type { PageClock } from "../../link/pageClock.js";
+import type { History } from "../state/history.js";
+
+/** @param nowS page's clock: the right edge of the plot */
+export type Draw = (nowS: number, history: History) => void;
 
 const PERIOD_MS = 50;
 /** Of the time that may go into drawing. */
@@ -9,16 +13,18 @@ export class PlotPacer {
   isPaused = false;
   readonly #clock: PageClock;
   readonly #isVisible: () => boolean;
-  readonly #draws = new Set<(nowS: number) => void>();
+  readonly #history: History;
+  readonly #draws = new Set<Draw>();
   #cancel: (() => void) | undefined;
-  #pausedS: number | undefined;
+  #paused: { readonly atS: number; readonly history: History } | undefined;
 
-  constructor(clock: PageClock, isVisible: () => boolean) {
+  constructor(clock: PageClock, history: History, isVisible: () => boolean) {
     this.#clock = clock;
+    this.#history = history;
     this.#isVisible = isVisible;
   }
 
-  add(draw: (nowS: number) => void): () => void {
+  add(draw: Draw): () => void {
     this.#draws.add(draw);
     if (this.#cancel === undefined) this.#next(0);
     return () => {
@@ -39,8 +45,9 @@ export class PlotPacer {
   }
 
   #drawAll(nowS: number): void {
-    this.#pausedS = this.isPaused ? (this.#pausedS ?? nowS) : undefined;
-    // A paused plot stands still at the moment in which it was paused; what came since is not shown.
-    for (const draw of this.#draws) draw(this.#pausedS ?? nowS);
+    // A copy: the history itself forgets after half a minute, and somebody who pauses looks for longer.
+    this.#paused = this.isPaused ? (this.#paused ?? { atS: nowS, history: this.#history.copy() }) : undefined;
+    const { atS, history } = this.#paused ?? { atS: nowS, history: this.#history };
+    for (const draw of this.#draws) draw(atS, history);
   }
 }

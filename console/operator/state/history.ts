@@ -8,6 +8,9 @@ export const HISTORY_S = 30;
 /** Samples kept: half a minute at the highest rate that the gateway sends. */
 export const HISTORY_SAMPLES = 1024;
 
+/** Telemetry comes at least five times a second: after such a pause something was missed. */
+const GAP_S = 1;
+
 export const JOINT_SERIES = [
   "requestedRad",
   "limitedRad",
@@ -36,9 +39,9 @@ export class History {
 
   /** @param atS monotonic [s] of the page */
   add(atS: number, telemetry: Telemetry): void {
-    const at = this.#next;
-    this.#timeS[at] = atS;
-    for (const values of this.#series.values()) values[at] = Number.NaN;
+    const beforeS = this.#timeS[(this.#next + HISTORY_SAMPLES - 1) % HISTORY_SAMPLES]!;
+    if (atS - beforeS > GAP_S) this.#step((beforeS + atS) / 2);
+    const at = this.#step(atS);
     for (const [robot, state] of Object.entries(telemetry.robots)) {
       for (const series of JOINT_SERIES)
         for (const [joint, value] of state[series].entries())
@@ -49,8 +52,16 @@ export class History {
     }
     for (const [camera, { ageMs }] of Object.entries(telemetry.cameras))
       this.#put(cameraKey(camera), at, ageMs);
-    this.#next = (at + 1) % HISTORY_SAMPLES;
-    this.#count = Math.min(HISTORY_SAMPLES, this.#count + 1);
+  }
+
+  /** As it is now, and stays. */
+  copy(): History {
+    const copy = new History();
+    copy.#timeS.set(this.#timeS);
+    for (const [key, values] of this.#series) copy.#series.set(key, values.slice());
+    copy.#next = this.#next;
+    copy.#count = this.#count;
+    return copy;
   }
 
   /**
@@ -73,6 +84,16 @@ export class History {
       }
     }
     return out.slice(0, keys.length + 1).map((row) => row.subarray(0, length));
+  }
+
+  /** A new sample, of which nothing is known yet. */
+  #step(atS: number): number {
+    const at = this.#next;
+    this.#timeS[at] = atS;
+    for (const values of this.#series.values()) values[at] = Number.NaN;
+    this.#next = (at + 1) % HISTORY_SAMPLES;
+    this.#count = Math.min(HISTORY_SAMPLES, this.#count + 1);
+    return at;
   }
 
   #put(key: string, at: number, value: number | null | undefined): void {

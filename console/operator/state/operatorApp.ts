@@ -59,6 +59,8 @@ export class OperatorApp {
   newestMs = Number.NEGATIVE_INFINITY;
   readonly #telemetryListeners = new Set<() => void>();
   #shownMs = Number.NEGATIVE_INFINITY;
+  /** Since when telemetry is waited for: the welcome, or the page being seen again. */
+  #waitingMs = Number.NEGATIVE_INFINITY;
   #toastId = 0;
 
   constructor(link: GatewayLink, clock: PageClock, newSession: () => string) {
@@ -124,6 +126,7 @@ export class OperatorApp {
 
   setVisible(isVisible: boolean): void {
     this.isVisible.set(isVisible);
+    this.#waitingMs = this.clock.nowMs();
     this.wants.setVisible(isVisible);
     if (!isVisible) this.drive.release("the page was hidden");
   }
@@ -139,8 +142,10 @@ export class OperatorApp {
     else if (message.kind === "teleop") {
       this.teleop.set(message.status);
       this.drive.follow(message.status);
-    } else if (message.kind === "welcome") this.welcome.set(message);
-    else if (message.kind === "diagnostics") this.diagnostics.set(message.items);
+    } else if (message.kind === "welcome") {
+      this.#waitingMs = this.clock.nowMs();
+      this.welcome.set(message);
+    } else if (message.kind === "diagnostics") this.diagnostics.set(message.items);
     else if (message.kind === "event") this.#takeEvent(message);
   }
 
@@ -149,7 +154,7 @@ export class OperatorApp {
     this.newest = telemetry;
     this.newestMs = nowMs;
     this.history.add(nowMs / 1000, telemetry);
-    this.stop.take(telemetry);
+    this.stop.take(telemetry, this.welcome.current?.robots.map(({ robot }) => robot) ?? []);
     this.isTelemetryOld.set(false);
     for (const listener of this.#telemetryListeners) listener();
     if (nowMs - this.#shownMs < TEXT_MS_MIN) return;
@@ -167,7 +172,8 @@ export class OperatorApp {
   }
 
   #checkAge(): void {
-    const isWanted = this.isVisible.current && this.newest !== undefined;
-    this.isTelemetryOld.set(isWanted && this.clock.nowMs() - this.newestMs > TELEMETRY_OLD_MS);
+    const isWanted = this.isVisible.current && this.welcome.current !== undefined;
+    const sinceMs = Math.max(this.newestMs, this.#waitingMs);
+    this.isTelemetryOld.set(isWanted && this.clock.nowMs() - sinceMs > TELEMETRY_OLD_MS);
   }
 }

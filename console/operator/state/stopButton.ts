@@ -15,7 +15,7 @@ export type StopReport =
   | { readonly kind: "unanswered" };
 
 /** Robots in these states do not move, or brake. */
-const STILL_STATES = new Set(["stopping", "stopped", "faulted", "disconnected"]);
+const STILL_STATES = new Set(["stopping", "stopped", "faulted"]);
 /** A daemon that lives has told its state by then. */
 export const STOP_ANSWER_MS_MAX = 1000;
 
@@ -47,10 +47,9 @@ export class StopButton {
     this.#cancelWait = this.#clock.after(STOP_ANSWER_MS_MAX, () => this.report.set({ kind: "unanswered" }));
   }
 
-  /** Also a late acknowledgement is one. */
-  take({ robots }: Telemetry): void {
-    const states = Object.values(robots).map(({ state }) => state);
-    const isStill = states.length > 0 && states.every((state) => STILL_STATES.has(state));
+  /** Also a late acknowledgement is one. @param names of all robots: one of which nothing is told confirms nothing */
+  take({ robots }: Telemetry, names: readonly string[]): void {
+    const isStill = names.length > 0 && names.every((name) => STILL_STATES.has(robots[name]?.state ?? ""));
     if (this.#sentMs !== undefined && isStill) {
       this.#cancelWait?.();
       this.report.set({ kind: "acknowledged", afterMs: this.#clock.nowMs() - this.#sentMs });

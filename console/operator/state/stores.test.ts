@@ -39,6 +39,27 @@ describe("history", () => {
     expect(sent!.at(-2)).not.toBeNaN();
   });
 
+  it("a time in which nothing came is a gap, not a line across it", () => {
+    const history = filled(10, 5);
+    history.add(12, fakeTelemetry(12, 0));
+    const [time, sent] = history.read([key], 12, []);
+    expect(sent!.at(-1)).not.toBeNaN();
+    expect(sent!.at(-2)).toBeNaN();
+    expect(sent!.at(-3)).not.toBeNaN();
+    expect(time!.at(-2)).toBeGreaterThan(time!.at(-3)!);
+    expect(time!.at(-2)).toBeLessThan(time!.at(-1)!);
+  });
+
+  it("a copy stands still while the history goes on", () => {
+    const history = filled(100, 30);
+    const copy = history.copy();
+    const before = copy.read([key], 99 / 30, []).map((row) => [...row]);
+    for (let index = 100; index < 3 * HISTORY_SAMPLES; index++)
+      history.add(index / 30, fakeTelemetry(index / 30, 0));
+    expect(copy.read([key], 99 / 30, []).map((row) => [...row])).toEqual(before);
+    expect(before[0]!.length).toBe(100);
+  });
+
   it("writes into the same memory again", () => {
     const history = filled(100, 10);
     const out: Float64Array[] = [];
@@ -91,7 +112,7 @@ describe("what a page wants", () => {
 });
 
 describe("the stop button", () => {
-  function rig(isConnected = true) {
+  function rig(isConnected = true, robots = ["arm"]) {
     const clock = new PageSimClock();
     const order: string[] = [];
     const stop = new StopButton(
@@ -105,7 +126,7 @@ describe("the stop button", () => {
     const tell = (state: string) => {
       const telemetry = fakeTelemetry(0, 0);
       telemetry.robots.arm!.state = state;
-      stop.take(telemetry);
+      stop.take(telemetry, robots);
     };
     return { clock, order, stop, tell };
   }
@@ -131,6 +152,19 @@ describe("the stop button", () => {
     expect(stop.report.current.kind).toBe("unanswered");
     tell("stopped");
     expect(stop.report.current.kind).toBe("acknowledged");
+  });
+
+  it("is not confirmed by a robot that the daemon does not reach, nor while one of them tells nothing", () => {
+    const { stop, tell } = rig();
+    stop.press("key");
+    tell("disconnected");
+    expect(stop.report.current.kind).toBe("sent");
+    tell("stopped");
+    expect(stop.report.current.kind).toBe("acknowledged");
+    const two = rig(true, ["arm", "other"]);
+    two.stop.press("key");
+    two.tell("stopped");
+    expect(two.stop.report.current.kind).toBe("sent");
   });
 
   it("says that it was not sent", () => {
