@@ -17,6 +17,16 @@ export interface DriveSource {
   release(): void;
 }
 
+/** What is held while `mayMove` says no is forgotten: it needs a new press. */
+export const onlyWhile = (mayMove: () => boolean, source: DriveSource): DriveSource => ({
+  read: () => {
+    if (mayMove()) return source.read();
+    source.release();
+    return AT_REST;
+  },
+  release: () => source.release(),
+});
+
 /** Within the deadzone 0; outside it rises from 0, so that nothing jumps at its edge. */
 export function withoutDeadzone(value: number, deadzone: number): number {
   if (!Number.isFinite(value) || Math.abs(value) <= deadzone) return 0;

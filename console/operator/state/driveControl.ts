@@ -4,12 +4,13 @@
  */
 import type { TeleopStatus } from "../../../core/gateway/server.js";
 import type { PoseSource } from "../../../core/teleop/pose.js";
-import type { SpeedName, Standpoint } from "../sources/driveInput.js";
+import { onlyWhile, type SpeedName, type Standpoint } from "../sources/driveInput.js";
 import { type GamepadLike, GamepadSource } from "../sources/gamepadSource.js";
 import { KeyboardSource } from "../sources/keyboardSource.js";
 import { bothOf, PadSource } from "../sources/padSource.js";
 import { PoseStream } from "../sources/poseStream.js";
 import { SpaceMouseSource } from "../sources/spaceMouseSource.js";
+import { question } from "./confirm.js";
 import type { OperatorApp } from "./operatorApp.js";
 import { Value } from "./value.js";
 
@@ -33,6 +34,8 @@ export class DriveControl {
   readonly isDriving = new Value(false);
   /** Cameras and keys are on the screen: nobody drives an arm from another page. */
   isShown = false;
+  /** Gamepads are read without the focus too: then Escape would stop nothing, and the hand may mean another window. */
+  hasFocus: () => boolean = () => true;
   readonly keyboard: KeyboardSource;
   readonly pad: PadSource;
   readonly gamepad: GamepadSource;
@@ -130,18 +133,20 @@ export class DriveControl {
     const state = newest?.robots[robot];
     const source = this.source.current;
     const openingM = state?.gripperCommandM ?? state?.gripperOpeningM ?? GRIPPER_OPEN_M;
+    const focused = () => this.hasFocus();
     const inputs = {
-      keyboard: bothOf(this.keyboard, this.pad),
-      gamepad: bothOf(this.gamepad, this.pad),
-      spacemouse: bothOf(this.spaceMouse, this.pad),
+      keyboard: this.keyboard,
+      gamepad: onlyWhile(focused, this.gamepad),
+      spacemouse: onlyWhile(focused, this.spaceMouse),
     };
+    const isSeen = () => this.isShown && question.current === undefined;
     this.#stream = new PoseStream({
       clock,
       send: (pose) => link.sendPose(pose),
       session: this.#newSession(),
       source: source satisfies PoseSource,
       device: `console-${source}`,
-      input: inputs[source],
+      input: onlyWhile(isSeen, bothOf(inputs[source], this.pad)),
       hand: teleop.current?.hand ?? "right",
       startM: state?.tool?.positionM ?? START_M,
       gripper: Math.min(1, Math.max(0, 1 - openingM / GRIPPER_OPEN_M)),

@@ -1,6 +1,6 @@
 /** Starting and ending episodes, from buttons and keys alike: every change is seen and heard. */
 import type { RecorderTelemetry } from "../../../core/gateway/server.js";
-import { askFirst } from "./confirm.js";
+import { askFirst, question } from "./confirm.js";
 import type { OperatorApp } from "./operatorApp.js";
 import { playSound } from "./sound.js";
 import { Value } from "./value.js";
@@ -40,12 +40,20 @@ export async function endEpisode(app: OperatorApp, outcome: Ending): Promise<voi
 export function discardEpisode(app: OperatorApp): void {
   const recorder = recorderOf(app);
   if (!isRecording(recorder)) return;
+  const name = recorder?.episode || "this episode";
   askFirst({
-    text: `Discard ${recorder?.episode || "this episode"}?`,
+    text: `Discard ${name}?`,
     detail: "What was recorded of it is deleted and cannot be brought back.",
     yes: "Discard",
-    onYes: () =>
-      void asking(async () => playSound((await app.do({ do: "discardRecording" })) ? "discard" : "refused")),
+    onYes: () => {
+      const now = recorderOf(app);
+      if (!isRecording(now) || now?.episode !== recorder?.episode)
+        app.toast("warn", `${name} is over: it was not discarded`, "Look for it on the page Episodes");
+      else
+        void asking(async () =>
+          playSound((await app.do({ do: "discardRecording" })) ? "discard" : "refused"),
+        );
+    },
   });
 }
 
@@ -57,6 +65,7 @@ const KEYS: Readonly<Record<string, (app: OperatorApp) => void>> = {
 };
 
 export function pressEpisodeKey(app: OperatorApp, code: string): void {
+  if (question.current !== undefined) return;
   if (app.isOperator && app.welcome.current?.hasRecorder === true) KEYS[code]?.(app);
 }
 

@@ -1,13 +1,15 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { ClientMessage } from "../../../core/gateway/client.js";
 import type { ServerMessage } from "../../../core/gateway/server.js";
 import { FAKE_TELEOP, FAKE_WELCOME, fakeTelemetry } from "../../../test/support/console/fakeCell.js";
 import { PageSimClock } from "../../../test/support/console/pageSimClock.js";
 import { GatewayLink } from "../../link/gatewayLink.js";
 import type { SocketEvents } from "../../link/pageSocket.js";
+import { question } from "./confirm.js";
+import { pressEpisodeKey } from "./episodeControls.js";
 import { OperatorApp, TELEMETRY_OLD_MS } from "./operatorApp.js";
 
-function rig() {
+function rig({ isTold = true } = {}) {
   const clock = new PageSimClock();
   const sent: ClientMessage[] = [];
   let events: SocketEvents | undefined;
@@ -32,16 +34,18 @@ function rig() {
     },
   });
   const app = new OperatorApp(link, clock, () => "0123456789abcdef");
+  app.drive.isShown = true;
   const hear = (message: ServerMessage) => events!.onText(JSON.stringify(message));
   link.connect();
   events!.onOpen();
   hear(FAKE_WELCOME);
-  const tell = (state = "holding") => {
+  const tell = (state = "holding", episode = "") => {
     const telemetry = fakeTelemetry(clock.nowMs() / 1000, 1_000_000 + clock.nowMs());
     telemetry.robots.arm!.state = state;
+    if (episode !== "") Object.assign(telemetry.recorder!, { state: "recording", episode });
     hear(telemetry);
   };
-  tell();
+  if (isTold) tell();
   return {
     app,
     clock,
@@ -124,6 +128,102 @@ describe("driving ends", () => {
   });
 });
 
+describe("only a page that is looked at drives", () => {
+  const pad = (isDown: boolean) => ({
+    id: "pad",
+    connected: true,
+    mapping: "standard",
+    axes: [0, -1, 0, 0],
+    buttons: Array.from({ length: 17 }, (_, index) => ({ pressed: isDown && index === 4, value: 0 })),
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    question.set(undefined);
+  });
+
+  async function withGamepad() {
+    let isDown = false;
+    vi.stubGlobal("navigator", { getGamepads: () => [pad(isDown)] });
+    const page = await driving();
+    page.app.drive.choose("gamepad");
+    page.clock.advance(100);
+    const press = (ms = 200) => {
+      for (const down of [false, true]) {
+        isDown = down;
+        page.clock.advance(ms);
+      }
+      return page.clutches().at(-1);
+    };
+    expect(press()).toBe(1);
+    return { ...page, press };
+  }
+
+  it.each<[string, (app: OperatorApp) => void, (app: OperatorApp) => void]>([
+    [
+      "while another page is shown",
+      ({ drive }) => {
+        drive.isShown = false;
+      },
+      ({ drive }) => {
+        drive.isShown = true;
+      },
+    ],
+    [
+      "while another window has the focus",
+      ({ drive }) => {
+        drive.hasFocus = () => false;
+      },
+      ({ drive }) => {
+        drive.hasFocus = () => true;
+      },
+    ],
+    [
+      "while a question covers the pictures",
+      () => question.set({ text: "?", detail: "", yes: "Yes", onYes: () => {} }),
+      () => question.set(undefined),
+    ],
+  ])("a gamepad moves nothing %s, and needs a new press after it", async (_, begins, ends) => {
+    const { app, clock, clutches, press } = await withGamepad();
+    begins(app);
+    clock.advance(100);
+    expect(clutches().at(-1)).toBe(0);
+    expect(press()).toBe(0);
+    ends(app);
+    const count = clutches().length;
+    clock.advance(500);
+    expect(clutches().length).toBe(count);
+    expect(press()).toBe(1);
+  });
+});
+
+describe("a question about an episode", () => {
+  afterEach(() => question.set(undefined));
+  const requests = ({ sent }: ReturnType<typeof rig>) =>
+    sent.flatMap((one) => (one.kind === "request" ? [one.request.do] : []));
+
+  it("takes the keys: they end nothing behind it", () => {
+    const page = rig();
+    page.tell("holding", "episode-0014");
+    pressEpisodeKey(page.app, "KeyD");
+    expect(question.current?.text).toContain("episode-0014");
+    for (const key of ["KeyS", "KeyF", "KeyR"]) pressEpisodeKey(page.app, key);
+    expect(requests(page)).toEqual([]);
+  });
+
+  it("discards that one or none", () => {
+    const page = rig();
+    page.tell("holding", "episode-0014");
+    pressEpisodeKey(page.app, "KeyD");
+    page.tell("holding", "episode-0015");
+    question.current!.onYes();
+    expect(requests(page)).toEqual([]);
+    expect(page.app.toasts.current.at(-1)?.text).toContain("episode-0014");
+    page.tell("holding", "episode-0014");
+    question.current!.onYes();
+    expect(requests(page)).toEqual(["discardRecording"]);
+  });
+});
+
 it("a refused take drives nothing and shows the words", async () => {
   const { app, answer, clock, clutches } = rig();
   const taken = app.drive.take("arm");
@@ -146,6 +246,25 @@ it("says when what it shows is old, and not while it is hidden", () => {
   app.setVisible(false);
   clock.advance(10_000);
   expect(app.isTelemetryOld.current).toBe(false);
+});
+
+it("gives a page that is shown again the time to hear something", () => {
+  const { app, clock } = rig();
+  app.setVisible(false);
+  clock.advance(60_000);
+  app.setVisible(true);
+  clock.advance(600);
+  expect(app.isTelemetryOld.current).toBe(false);
+  clock.advance(TELEMETRY_OLD_MS);
+  expect(app.isTelemetryOld.current).toBe(true);
+});
+
+it("says so also when nothing has come since the welcome", () => {
+  const { app, clock } = rig({ isTold: false });
+  clock.advance(1000);
+  expect(app.isTelemetryOld.current).toBe(false);
+  clock.advance(TELEMETRY_OLD_MS);
+  expect(app.isTelemetryOld.current).toBe(true);
 });
 
 it("events come newest first, once, also after a reconnection", () => {
