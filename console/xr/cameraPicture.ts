@@ -13,7 +13,9 @@ export class CameraPicture {
   readonly #nowMs: () => number;
   #waiting: CameraFrame | undefined;
   #isDecoding = false;
-  #shown: { readonly ageMs: number; readonly atMs: number; readonly cameraIndex: number } | undefined;
+  #shown: { readonly ageMs: number; readonly atMs: number } | undefined;
+  /** Counts `clear`. */
+  #choice = 0;
   #replaced = 0;
 
   constructor(nowMs: () => number) {
@@ -39,6 +41,7 @@ export class CameraPicture {
 
   /** Another camera, or none: an old picture is not shown for it. */
   clear(): void {
+    this.#choice++;
     this.#shown = undefined;
     this.#waiting = undefined;
   }
@@ -54,11 +57,16 @@ export class CameraPicture {
     for (let frame = this.#waiting; frame !== undefined; frame = this.#waiting) {
       this.#waiting = undefined;
       const atMs = this.#nowMs();
+      const choice = this.#choice;
       try {
         const blob = new Blob([frame.jpeg as Uint8Array<ArrayBuffer>], { type: "image/jpeg" });
         const bitmap = await createImageBitmap(blob, { imageOrientation: "flipY" });
+        if (choice !== this.#choice) {
+          bitmap.close();
+          continue;
+        }
         this.#show(bitmap);
-        this.#shown = { ageMs: frame.ageMs, atMs, cameraIndex: frame.cameraIndex };
+        this.#shown = { ageMs: frame.ageMs, atMs };
       } catch {
         // A damaged picture is left out: the one before is shown, and its age says so.
       }

@@ -155,6 +155,17 @@ describe("who operates", () => {
   });
 });
 
+it("what was asked for and granted after the headset was taken off is given back", async () => {
+  wire.isMute = true;
+  void headset.takeTeleop();
+  headset.session.end();
+  const before = asked().length;
+  wire.isMute = false;
+  wire.tell({ kind: "answer", id: wire.requests.length, ok: true, message: "taken" });
+  await clock.advance(50);
+  expect(asked().slice(before)).toEqual([{ do: "giveTeleop" }]);
+});
+
 it("pulses of the gateway reach the hand that they are for", async () => {
   const felt: string[] = [];
   headset.onHaptic(({ hand, why }) => felt.push(`${hand} ${why}`));

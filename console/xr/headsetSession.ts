@@ -157,7 +157,7 @@ export class HeadsetSession {
     this.#isEnded = true;
     this.onUnseen("hidden");
     for (const undo of this.#undo) undo();
-    if (this.#isMine) this.#options.link.request({ do: "giveTeleop" }).catch(() => {});
+    this.#giveBack();
   }
 
   /** Asks for teleoperation, once at a time; afterwards `isMine` or `refusal` says how it went. Never rejects. */
@@ -179,6 +179,12 @@ export class HeadsetSession {
     const name = robot ?? link.welcome?.robots[0]?.robot;
     if (name === undefined || this.#isEnded) return;
     this.#isMine = await this.#ask({ do: "takeTeleop", robot: name });
+    // Granted to nobody: the headset was taken off meanwhile.
+    if (this.#isEnded) this.#giveBack();
+  }
+
+  #giveBack(): void {
+    if (this.#isMine) this.#options.link.request({ do: "giveTeleop" }).catch(() => {});
   }
 
   #send(pose: PoseMessage, nowMs: number): void {
