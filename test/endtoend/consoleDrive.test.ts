@@ -94,6 +94,18 @@ describe.skipIf(CHROMIUM_PATH === undefined)("driving from the page", () => {
       "somebody else has taken it",
       async () => gateway.setTeleop({ operator: "headset quest3", state: "ready" }),
     ],
+    // While one is open the browser keeps the keys to itself, also when they go up.
+    ["a menu opens", () => page.locator(".joints").click({ button: "right", position: { x: 5, y: 5 } })],
+    ["a list opens", () => page.getByLabel("I stand").click()],
+    [
+      "something is dragged",
+      async () => {
+        const link = (await page.locator('.rail a[href="#/events"]').boundingBox())!;
+        await page.mouse.move(link.x + 30, link.y + 20);
+        await page.mouse.down();
+        await page.mouse.move(link.x + 300, link.y - 40, { steps: 5 });
+      },
+    ],
     ["a field takes what is typed", () => page.getByLabel("Note").pressSequentially("W")],
   ] as const)("lets go when %s, while the keys stay down", async (_, happens) => {
     await hold("KeyW");
@@ -140,6 +152,64 @@ describe.skipIf(CHROMIUM_PATH === undefined)("driving from the page", () => {
     await page.mouse.move(x, y - 300);
     await page.mouse.up();
     await expectLetGo();
+  });
+
+  it("a second finger on a pad neither turns the first one's way nor keeps its speed", async () => {
+    const pad = page.locator('[data-pad="move"]');
+    // Fingers that are made up cannot be captured.
+    await pad.evaluate((element) => Object.assign(element, { setPointerCapture: () => {} }));
+    const finger = (type: "down" | "move" | "up", pointerId: number, clientX: number, clientY: number) =>
+      pad.dispatchEvent(`pointer${type}`, { pointerId, clientX, clientY, button: 0, pointerType: "touch" });
+    const speedMPerS = async () => {
+      await pause(200);
+      const [first, last] = [gateway.poses.at(-10)!, gateway.poses.at(-1)!];
+      expect(last.hands[0]!.clutch).toBe(1);
+      const seconds = (last.deviceTimeMs - first.deviceTimeMs) / 1000;
+      const startM = first.hands[0]!.pose!.positionM;
+      return placeM().map((value, axis) => (value - startM[axis]!) / seconds);
+    };
+    await vi.waitFor(async () => {
+      for (const id of [1, 2]) await finger("up", id, 0, 0);
+      gateway.forget();
+      await finger("down", 1, 400, 400);
+      await finger("move", 1, 400, 360);
+      expect((await speedMPerS())[0]).toBeGreaterThan(0.02);
+      await finger("down", 2, 460, 440);
+      await finger("move", 1, 400, 359);
+      const [forward, left] = await speedMPerS();
+      expect(forward).toBeGreaterThan(0.02);
+      expect(Math.abs(left!)).toBeLessThan(0.005);
+      await finger("up", 2, 460, 440);
+      await finger("move", 1, 400, 400);
+      expect(Math.abs((await speedMPerS())[0]!)).toBeLessThan(0.005);
+    }, PATIENCE);
+    await finger("up", 1, 400, 400);
+    await expectLetGo();
+  });
+
+  it("keys belong to what has the focus, unless Shift is held", async () => {
+    const scale = page.getByLabel(/^Scale/);
+    await scale.focus();
+    await page.keyboard.press("ArrowRight");
+    await vi.waitFor(() => expect(gateway.world.translationScale).toBeCloseTo(1.1, 6), PATIENCE);
+    await page.keyboard.press("r");
+    await page.locator('[data-recorder="recording"]').waitFor();
+    await hold("KeyW");
+    for (const key of ["KeyW", "Shift"]) await page.keyboard.up(key);
+    await pause(1200);
+    await page.keyboard.press("s");
+    await page.locator('[data-recorder="idle"]').waitFor();
+    expect(gateway.world.lastOutcome).toBe("success");
+  });
+
+  it("the gripper's key does nothing that comes later", async () => {
+    const button = page.getByRole("button", { name: /gripper/ });
+    const words = await button.textContent();
+    await page.keyboard.press("g");
+    expect(await button.textContent()).toBe(words);
+    expect(await button.isDisabled()).toBe(true);
+    await hold("KeyQ");
+    expect(gateway.poses.at(-1)!.hands[0]!.gripper).toBeCloseTo(1 - 0.055 / 0.08, 3);
   });
 
   it("the gripper's key toggles it from where it stands", async () => {

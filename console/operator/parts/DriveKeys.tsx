@@ -62,7 +62,8 @@ export function DriveKeys() {
       <button
         type="button"
         class={isClosed ? "cap tall down" : "cap tall"}
-        disabled={!isDriving}
+        disabled={!isHeld}
+        title={isHeld ? "" : "While you hold, as everything that moves"}
         onClick={() => drive.toggleGripper()}
       >
         <kbd>G</kbd>
@@ -83,28 +84,27 @@ export function DriveKeys() {
 function Pad({ pad, isEnabled }: { pad: PadName; isEnabled: boolean }) {
   const { drive } = useApp();
   const start = useRef({ x: 0, y: 0 });
-  const [knob, setKnob] = useState<{ x: number; y: number } | undefined>(undefined);
-  const end = (event: PointerEvent) => {
-    drive.pad.lift(pad, event.pointerId);
-    setKnob(undefined);
-  };
+  const [knob, setKnob] = useState({ x: 0, y: 0 });
+  const isDown = drive.pad.pointerOn(pad) !== undefined;
+  const end = (event: PointerEvent) => drive.pad.lift(pad, event.pointerId);
   return (
     <button
       type="button"
-      class={knob === undefined ? `pad ${pad}` : `pad ${pad} down`}
+      class={isDown ? `pad ${pad} down` : `pad ${pad}`}
       disabled={!isEnabled}
       aria-label={`${PADS[pad].words}: press, hold and drag`}
       data-pad={pad}
       onPointerDown={(event) => {
         if (event.button !== 0 || !isEnabled) return;
         event.preventDefault();
+        if (drive.pad.pointerOn(pad) !== undefined) return;
         event.currentTarget.setPointerCapture(event.pointerId);
         start.current = { x: event.clientX, y: event.clientY };
         drive.pad.press(pad, event.pointerId);
         setKnob({ x: 0, y: 0 });
       }}
       onPointerMove={(event) => {
-        if (knob === undefined) return;
+        if (event.pointerId !== drive.pad.pointerOn(pad)) return;
         const [right, down] = [event.clientX - start.current.x, event.clientY - start.current.y];
         drive.pad.move(pad, event.pointerId, right, -down);
         setKnob({ x: PADS[pad].across === undefined ? 0 : bound(right), y: bound(down) });
@@ -114,7 +114,7 @@ function Pad({ pad, isEnabled }: { pad: PadName; isEnabled: boolean }) {
       onLostPointerCapture={end}
       onContextMenu={(event) => event.preventDefault()}
     >
-      <i style={{ transform: `translate(${knob?.x ?? 0}px, ${knob?.y ?? 0}px)` }} aria-hidden="true" />
+      <i style={{ transform: isDown ? `translate(${knob.x}px, ${knob.y}px)` : "" }} aria-hidden="true" />
       <span>{PADS[pad].words}</span>
     </button>
   );

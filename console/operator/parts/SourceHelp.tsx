@@ -1,16 +1,17 @@
 /** One sentence on how the chosen source moves the arm, and whether it is there. */
 import { useEffect, useState } from "preact/hooks";
-import { SPACEMOUSE_FILTERS } from "../sources/spaceMouseSource.js";
+import { chooseSpaceMouse, type HidLike } from "../sources/spaceMouseSource.js";
 import { useApp } from "../state/context.js";
 import type { PageSource } from "../state/driveControl.js";
+import { useValue } from "../state/value.js";
 
 export function SourceHelp({ source }: { source: PageSource }) {
   if (source === "gamepad") return <GamepadHelp />;
   if (source === "spacemouse") return <SpaceMouseHelp />;
   return (
     <p class="quiet">
-      Hold <kbd class="key">Shift</kbd> and press the keys below the picture; let go to hold still. Or press
-      and drag a pad.
+      Hold <kbd class="key">Shift</kbd> and press <kbd class="key">W A S D</kbd>, up and down with{" "}
+      <kbd class="key">E Q</kbd>, turn with the arrows; let go to hold still. Or press and drag a pad.
     </p>
   );
 }
@@ -30,26 +31,26 @@ function GamepadHelp() {
 
 /** WebHID is Chromium's, and needs a secure page; without it the device is of no use here. */
 function SpaceMouseHelp() {
-  const { drive } = useApp();
-  const [name, setName] = useState("");
+  const app = useApp();
+  const { spaceMouse, spaceMouseName } = app.drive;
+  const name = useValue(spaceMouseName);
   if (!("hid" in navigator))
     return (
       <p class="quiet">
         This browser has no WebHID. Use Chrome or Edge on https or localhost, or drive by keyboard.
       </p>
     );
-  const connect = async () => {
+  const choose = async () => {
     const hid = (navigator as unknown as { hid: HidLike }).hid;
-    const [device] = await hid.requestDevice({ filters: SPACEMOUSE_FILTERS });
-    if (device === undefined) return;
-    await device.open();
-    device.addEventListener("inputreport", ({ reportId, data }) => drive.spaceMouse.report(reportId, data));
-    hid.addEventListener("disconnect", (event) => {
-      if (event.device !== device) return;
-      drive.spaceMouse.disconnect();
-      setName("");
-    });
-    setName(device.productName);
+    try {
+      spaceMouseName.set(await chooseSpaceMouse(hid, spaceMouse, () => spaceMouseName.set("")));
+    } catch (error) {
+      app.toast(
+        "error",
+        `The SpaceMouse does not open: ${error instanceof Error ? error.message : String(error)}`,
+        "Close other programs that use it; on Linux allow this user its hidraw device by a udev rule",
+      );
+    }
   };
   return (
     <>
@@ -58,23 +59,10 @@ function SpaceMouseHelp() {
         gripper.
       </p>
       {name === "" && (
-        <button type="button" class="button wide" onClick={() => void connect().catch(() => setName(""))}>
+        <button type="button" class="button wide" onClick={() => void choose()}>
           Choose the SpaceMouse
         </button>
       )}
     </>
   );
-}
-
-interface HidDeviceLike {
-  readonly productName: string;
-  open(): Promise<void>;
-  addEventListener(
-    kind: "inputreport",
-    listener: (event: { readonly reportId: number; readonly data: DataView }) => void,
-  ): void;
-}
-interface HidLike {
-  requestDevice(options: { filters: readonly object[] }): Promise<HidDeviceLike[]>;
-  addEventListener(kind: "disconnect", listener: (event: { readonly device: unknown }) => void): void;
 }

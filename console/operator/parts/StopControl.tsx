@@ -5,7 +5,7 @@ import { useApp } from "../state/context.js";
 import type { StopReport } from "../state/stopButton.js";
 import { useValue } from "../state/value.js";
 
-const USE_THE_REAL_ONE = "Use the emergency stop of the robot itself";
+const USE_THE_REAL_ONE = "Use the robot's emergency stop";
 
 function words(report: StopReport): { text: string; isBad: boolean } {
   switch (report.kind) {
@@ -40,9 +40,9 @@ export function StopControl() {
           wasPointed.current = true;
           app.stop.press("STOP button of the console");
         }}
-        onClick={() => {
-          // A click without a pointer came from the keyboard or from a reader's aid.
-          if (!wasPointed.current) app.stop.press("STOP button of the console");
+        onClick={({ detail }) => {
+          // A click without a pointer came from the keyboard or from a reader's aid; a pointer may also have slid off.
+          if (detail === 0 || !wasPointed.current) app.stop.press("STOP button of the console");
           wasPointed.current = false;
         }}
       >

@@ -13,12 +13,19 @@ export interface PageKeys {
 
 export function bindKeys(app: OperatorApp, { onLetter }: PageKeys): void {
   const { drive, clock } = app;
+  let isEscapeDown = false;
+  const stop = () => app.stop.press("Escape key of the console");
+  /** While a menu or list of the browser is open, or something is dragged, no key is heard to go up. */
+  const keysAreTaken = (why: string) => {
+    if (drive.keyboard.isHeld) drive.release(why);
+  };
   // In the capture phase: no dialog or field may swallow it.
   window.addEventListener(
     "keydown",
     (event) => {
       if (event.code === "Escape") {
-        if (!event.repeat) app.stop.press("Escape key of the console");
+        if (!event.repeat) stop();
+        isEscapeDown = true;
         question.set(undefined);
         return;
       }
@@ -38,13 +45,37 @@ export function bindKeys(app: OperatorApp, { onLetter }: PageKeys): void {
     },
     { capture: true },
   );
-  window.addEventListener("keyup", (event) => drive.keyboard.keyUp(event), { capture: true });
+  window.addEventListener(
+    "keyup",
+    (event) => {
+      if (event.code === "Escape") {
+        // An open list of the browser took its way down.
+        if (!isEscapeDown) stop();
+        isEscapeDown = false;
+      }
+      drive.keyboard.keyUp(event);
+    },
+    { capture: true },
+  );
+  window.addEventListener("contextmenu", ({ defaultPrevented }) => {
+    if (!defaultPrevented) keysAreTaken("a menu takes the keys");
+  });
+  window.addEventListener("dragstart", () => keysAreTaken("something is dragged"));
+  window.addEventListener("pointerdown", ({ target }) => {
+    if (isTyping(target)) keysAreTaken("a field takes the keys");
+  });
   window.addEventListener("pointermove", (event) => drive.keyboard.seeShift(event.shiftKey), {
     passive: true,
   });
-  window.addEventListener("blur", () => drive.release("the window lost the focus"));
+  window.addEventListener("blur", () => {
+    isEscapeDown = false;
+    drive.release("the window lost the focus");
+  });
   window.addEventListener("pagehide", () => drive.release("the page was left"));
-  document.addEventListener("visibilitychange", () => app.setVisible(document.visibilityState === "visible"));
+  drive.hasFocus = () => document.hasFocus();
+  const see = () => app.setVisible(document.visibilityState === "visible");
+  document.addEventListener("visibilitychange", see);
+  see();
 }
 
 function isTyping(target: EventTarget | null): boolean {

@@ -59,7 +59,7 @@ export class KeyboardSource implements DriveSource {
     return this.#isHeld;
   }
 
-  /** Whether the key is one of ours: the page must not scroll with it. */
+  /** Whether the key is one of ours, now: the page must not scroll with it, nor label an episode. */
   keyDown(event: KeyLike): boolean {
     if (event.ctrlKey || event.altKey || event.metaKey) {
       this.release();
@@ -77,7 +77,7 @@ export class KeyboardSource implements DriveSource {
     if (!(event.code in KEY_AXES)) return false;
     this.#down.add(event.code);
     this.#onChange();
-    return true;
+    return event.shiftKey;
   }
 
   keyUp(event: KeyLike): void {

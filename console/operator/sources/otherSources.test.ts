@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { turnAboutZ, withoutDeadzone } from "./driveInput.js";
 import { type GamepadLike, GamepadSource } from "./gamepadSource.js";
 import { bothOf, PadSource } from "./padSource.js";
-import { SpaceMouseSource } from "./spaceMouseSource.js";
+import { chooseSpaceMouse, type HidDeviceLike, SpaceMouseSource } from "./spaceMouseSource.js";
 
 function gamepad(down: readonly number[], axes: readonly number[] = [0, 0, 0, 0], trigger = 0): GamepadLike {
   return {
@@ -155,6 +155,50 @@ describe("a SpaceMouse", () => {
     const other = held();
     other.mouse.disconnect();
     expect(other.mouse.read().isHeld).toBe(false);
+  });
+
+  it("is opened once, heard until it is unplugged, and its trouble is not swallowed", async () => {
+    const { mouse } = held();
+    const listeners = new Set<(event: { device: unknown }) => void>();
+    let report: Parameters<HidDeviceLike["addEventListener"]>[1] = () => {};
+    let opens = 0;
+    const device = {
+      productName: "SpaceMouse Compact",
+      opened: false,
+      open: async () => {
+        if (device.opened) throw new Error("already open");
+        opens++;
+        device.opened = true;
+      },
+      addEventListener: (_kind: string, listener: typeof report) => {
+        report = listener;
+      },
+    };
+    const hid = {
+      requestDevice: async () => [device],
+      addEventListener: (_kind: string, listener: (event: { device: unknown }) => void) =>
+        void listeners.add(listener),
+      removeEventListener: (_kind: string, listener: (event: { device: unknown }) => void) =>
+        void listeners.delete(listener),
+    };
+    let isGone = false;
+    const choose = () =>
+      chooseSpaceMouse(hid, mouse, () => {
+        isGone = true;
+      });
+    expect(await choose()).toBe("SpaceMouse Compact");
+    expect(await choose()).toBe("SpaceMouse Compact");
+    expect([opens, listeners.size]).toEqual([1, 1]);
+    report({ reportId: 1, data: int16(0, -350, 0) });
+    expect(mouse.read().isHeld).toBe(true);
+    for (const listener of listeners) listener({ device: "another" });
+    expect(mouse.read().isHeld).toBe(true);
+    for (const listener of [...listeners]) listener({ device });
+    expect([mouse.read().isHeld, isGone, listeners.size]).toEqual([false, true, 0]);
+    device.open = () => Promise.reject(new Error("Failed to open the device"));
+    device.opened = false;
+    await expect(choose()).rejects.toThrow("Failed to open");
+    expect(await chooseSpaceMouse({ ...hid, requestDevice: async () => [] }, mouse, () => {})).toBe("");
   });
 
   it("short and strange reports change nothing that they do not carry", () => {

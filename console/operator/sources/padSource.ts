@@ -25,6 +25,11 @@ export class PadSource implements DriveSource {
     return this.#fingers.size > 0;
   }
 
+  /** The finger that counts; others on the same pad do not. */
+  pointerOn(pad: PadName): number | undefined {
+    return this.#fingers.get(pad)?.pointer;
+  }
+
   press(pad: PadName, pointer: number): void {
     if (this.#fingers.has(pad)) return;
     this.#fingers.set(pad, { pointer, across: 0, along: 0 });

@@ -6,7 +6,7 @@
  */
 import { AT_REST, type DriveInput, type DriveSource, withoutDeadzone } from "./driveInput.js";
 
-export const SPACEMOUSE_FILTERS = [{ vendorId: 0x256f }, { vendorId: 0x046d, usagePage: 0x01, usage: 0x08 }];
+const FILTERS = [{ vendorId: 0x256f }, { vendorId: 0x046d, usagePage: 0x01, usage: 0x08 }];
 const FULL_COUNTS = 350;
 const DEADZONE = 0.06;
 /** While the knob is off centre the device reports at least every 16 ms or so. */
@@ -61,4 +61,46 @@ export class SpaceMouseSource implements DriveSource {
     if ((buttons & 2) !== 0 && (this.#buttons & 2) === 0) this.#onGripper();
     this.#buttons = buttons;
   }
+}
+
+/** What is used of WebHID, which TypeScript's library does not know. */
+export interface HidDeviceLike {
+  readonly productName: string;
+  readonly opened: boolean;
+  open(): Promise<void>;
+  addEventListener(
+    kind: "inputreport",
+    listener: (event: { readonly reportId: number; readonly data: DataView }) => void,
+  ): void;
+}
+type OnDisconnect = (event: { readonly device: unknown }) => void;
+export interface HidLike {
+  requestDevice(options: { filters: readonly object[] }): Promise<HidDeviceLike[]>;
+  addEventListener(kind: "disconnect", listener: OnDisconnect): void;
+  removeEventListener(kind: "disconnect", listener: OnDisconnect): void;
+}
+
+/**
+ * Lets the person choose a device, and listens to it until it is unplugged. Empty when none was chosen.
+ * @throws what the browser says when it cannot be opened
+ */
+export async function chooseSpaceMouse(
+  hid: HidLike,
+  source: SpaceMouseSource,
+  onGone: () => void,
+): Promise<string> {
+  const [device] = await hid.requestDevice({ filters: FILTERS });
+  if (device === undefined) return "";
+  // Opened by this page already: it is heard, and a second opening would be refused.
+  if (device.opened) return device.productName;
+  await device.open();
+  device.addEventListener("inputreport", ({ reportId, data }) => source.report(reportId, data));
+  const onDisconnect: OnDisconnect = (event) => {
+    if (event.device !== device) return;
+    hid.removeEventListener("disconnect", onDisconnect);
+    source.disconnect();
+    onGone();
+  };
+  hid.addEventListener("disconnect", onDisconnect);
+  return device.productName;
 }

@@ -32,6 +32,8 @@ export class DriveControl {
   /** Why the last hold ended, other than by the operator's hand. */
   readonly letGoWhy = new Value("");
   readonly isDriving = new Value(false);
+  /** Of the SpaceMouse that is listened to; empty when there is none. */
+  readonly spaceMouseName = new Value("");
   /** Cameras and keys are on the screen: nobody drives an arm from another page. */
   isShown = false;
   /** Gamepads are read without the focus too: then Escape would stop nothing, and the hand may mean another window. */
@@ -94,8 +96,9 @@ export class DriveControl {
     if (this.#stream !== undefined) this.#stream.standpoint = standpoint;
   }
 
+  /** Only while something is held: the gripper does not move without, and would then stand elsewhere than is shown. */
   toggleGripper(): void {
-    this.#stream?.toggleGripper();
+    if (this.isHeld.current) this.#stream?.toggleGripper();
     this.pressed.set({});
   }
 
