@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { useApp } from "../state/context.js";
 import { HISTORY_S } from "../state/history.js";
-import { colourOf, theme } from "../state/theme.js";
+import { colouring, colourOf } from "../state/theme.js";
 import { useValue } from "../state/value.js";
 import type { PlotPacer } from "./pacer.js";
 import { rangeOf } from "./range.js";
@@ -36,7 +36,7 @@ export function Plot({ pacer, title, unit, series, heightPx, scale = 1, fromZero
   const app = useApp();
   const place = useRef<HTMLDivElement>(null);
   const readout = useRef<(HTMLElement | null)[]>([]);
-  const colours = useValue(theme);
+  const colours = useValue(colouring);
   const keys = series.map(({ key }) => key);
 
   useEffect(() => {

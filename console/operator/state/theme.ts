@@ -17,9 +17,19 @@ export function chooseTheme(next: Theme): void {
   applyTheme();
 }
 
-export function applyTheme(): void {
+/** Another value whenever the colours of the page have changed, also by the system's choice. */
+export const colouring = new Value({});
+
+/** Call once when the page loads. */
+export function followTheme(): void {
+  applyTheme();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => colouring.set({}));
+}
+
+function applyTheme(): void {
   if (theme.current === "system") document.documentElement.removeAttribute("data-theme");
   else document.documentElement.dataset.theme = theme.current;
+  colouring.set({});
 }
 
 /** A colour of the style sheets, for canvases. */

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { RobotDescription } from "../../../core/gateway/server.js";
 import { useApp, useWant } from "../state/context.js";
-import { colourOf, theme } from "../state/theme.js";
+import { colouring, colourOf } from "../state/theme.js";
 import { useValue } from "../state/value.js";
 import type { RobotScene, SceneColours } from "./scene.js";
 
@@ -14,7 +14,12 @@ const colours = (): SceneColours => ({
 });
 const VIEW_HZ = 25;
 
+/** A new one only for another robot: a connection that comes back brings a new object, and building a scene takes long. */
 export function RobotView({ robot }: { robot: RobotDescription }) {
+  return <View key={JSON.stringify(robot)} robot={robot} />;
+}
+
+function View({ robot }: { robot: RobotDescription }) {
   const app = useApp();
   const canvas = useRef<HTMLCanvasElement>(null);
   const scene = useRef<RobotScene | undefined>(undefined);
@@ -32,16 +37,13 @@ export function RobotView({ robot }: { robot: RobotDescription }) {
       if (isClosed || target === null) return;
       const made = new RobotScene(target, robot, colours(), app.clock, () => setSlow(true));
       scene.current = made;
+      made.setStill(app.drive.isHeld.current);
       const observer = new ResizeObserver(() =>
         made.resize(target.clientWidth, target.clientHeight, devicePixelRatio),
       );
       observer.observe(target);
-      const dark = matchMedia("(prefers-color-scheme: dark)");
-      const recolour = () => made.setColours(colours());
-      dark.addEventListener("change", recolour);
       undo.push(
         () => observer.disconnect(),
-        () => dark.removeEventListener("change", recolour),
         app.onTelemetry(() => show(made)),
         () => made.close(),
       );
@@ -58,9 +60,9 @@ export function RobotView({ robot }: { robot: RobotDescription }) {
       for (const one of undo) one();
       scene.current = undefined;
     };
-  }, [app, robot]);
+  }, [app]);
 
-  const now = useValue(theme);
+  const now = useValue(colouring);
   useEffect(() => scene.current?.setColours(colours()), [now]);
   useEffect(() => scene.current?.setStill(isHeld), [isHeld]);
   return (

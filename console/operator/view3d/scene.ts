@@ -155,6 +155,7 @@ export class RobotScene {
     this.#lineMaterial.color.set(line);
     const { tableM } = this.#robot;
     this.#grid?.removeFromParent();
+    this.#grid?.dispose();
     this.#grid = new GridHelper(1.6, 16, new Color(line), new Color(line));
     this.#grid.position.set(0.3, tableM, 0);
     (this.#grid.material as LineBasicMaterial).opacity = 0.5;
@@ -196,6 +197,8 @@ export class RobotScene {
     cancelAnimationFrame(this.#frame);
     this.#controls.dispose();
     this.#renderer.dispose();
+    // A browser keeps few of them, and drops the oldest for a new one: it may be one that is looked at.
+    this.#renderer.forceContextLoss();
   }
 
   #showTarget(target: TrackedPose | null): boolean {
