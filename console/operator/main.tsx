@@ -8,19 +8,19 @@ import { browserPairing, randomMark } from "../link/browserPairing.js";
 import { openBrowserSocket } from "../link/browserSocket.js";
 import { GatewayLink } from "../link/gatewayLink.js";
 import { browserClock } from "../link/pageClock.js";
-import { openPairing, type Pairing } from "../link/pairing.js";
+import { openPairing, type Paired, readPaired } from "../link/pairing.js";
 import { PairPage } from "./pages/PairPage.js";
 import { Shell } from "./parts/Shell.js";
 import { bindKeys } from "./sources/bindKeys.js";
 import { AppContext } from "./state/context.js";
 import { pressEpisodeKey } from "./state/episodeControls.js";
 import { OperatorApp } from "./state/operatorApp.js";
-import { applyTheme } from "./state/theme.js";
+import { followTheme } from "./state/theme.js";
 
-applyTheme();
+followTheme();
 const root = document.getElementById("app")!;
 
-function open(pairing: Extract<Pairing, { kind: "paired" }>): void {
+function open(pairing: Paired): OperatorApp {
   const link = new GatewayLink({
     origin: location.origin,
     token: pairing.token,
@@ -40,12 +40,15 @@ function open(pairing: Extract<Pairing, { kind: "paired" }>): void {
     root,
   );
   link.connect();
+  return app;
 }
 
 const pairing = await openPairing(browserPairing());
-if (pairing.kind === "paired") open(pairing);
-else
-  render(
-    <PairPage refusal={pairing.kind === "refused" ? pairing.refusal : undefined} onPaired={open} />,
-    root,
-  );
+const refusal = pairing.kind === "refused" ? pairing.refusal : undefined;
+// An address that is opened a second time has a code that is used up: what was paired before is as good.
+const paired = pairing.kind === "paired" ? pairing : readPaired(localStorage);
+if (paired === undefined) render(<PairPage refusal={refusal} onPaired={open} />, root);
+else {
+  const app = open(paired);
+  if (refusal !== undefined) app.toast("warn", `${refusal.happened}; this browser was paired before`);
+}

@@ -60,5 +60,6 @@ const ARM_STATES: Readonly<Record<string, string>> = {
   stopped: "stopped",
   faulted: "fault",
   teaching: "gives way",
+  unknown: "says nothing",
 };
 export const armWord = (state: string): string => ARM_STATES[state] ?? state;

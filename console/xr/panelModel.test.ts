@@ -64,7 +64,7 @@ describe("the band says what is and what to do", () => {
       /Ada operates the robot/,
     ],
     ["refused", { isMine: false, refusal: why }, "Not yours", /No pose came.*To ask again/],
-    ["lost", { link: "lost" }, "Not connected", /The robot holds/],
+    ["lost", { link: "lost" }, "Not connected", /follows you no more/],
     ["refused link", { link: "refused", linkRefusal: why }, "Refused", /Look at the network/],
     ["no status yet", { status: undefined }, "Asking", /Waiting/],
   ])("%s", (_, change, title, advice) => {

@@ -73,7 +73,11 @@ function bandOf(input: PanelInput): PanelModel["band"] {
   if (link === "refused" && linkRefusal !== undefined)
     return { tone: "bad", title: "Refused", advice: sentence(linkRefusal) };
   if (link !== "open")
-    return { tone: "bad", title: "Not connected", advice: "The robot holds. Trying to reach it again" };
+    return {
+      tone: "bad",
+      title: "Not connected",
+      advice: "The robot follows you no more. Trying to reach it again",
+    };
   if (status === undefined)
     return { tone: "plain", title: "Asking", advice: "Waiting for the robot's state" };
   if (!isMine || status.state === "off") {

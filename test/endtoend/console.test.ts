@@ -8,11 +8,13 @@ import { sleepMs } from "../../core/clock.js";
 import { repositoryRootUrl } from "../../core/entry.js";
 import { systemClock } from "../../launch/systemClock.js";
 import { CHROMIUM_PATH, launchBrowser } from "../support/browser.js";
+import { focusedPlace, judgePage } from "../support/console/judgePage.js";
 import { type FakeGateway, type FakeGatewayOptions, startFakeGateway } from "../support/fakeGateway.js";
 
 const PAGES = ["drive", "signals", "episodes", "policies", "calibration", "cell", "events"] as const;
 const LAPTOP = { width: 1366, height: 768 };
 const TABLET = { width: 1024, height: 768 };
+const UPRIGHT = { width: 820, height: 1180 };
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
 let browser: Browser;
@@ -89,13 +91,14 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
 
   it("every control has a name and every page fits, with touch targets, on laptop and tablet", async () => {
     await open();
-    for (const size of [LAPTOP, TABLET]) {
+    for (const size of [LAPTOP, TABLET, UPRIGHT]) {
       await page.setViewportSize(size);
       for (const name of PAGES) {
         await goTo(name);
         await pause(250);
         const found = await page.evaluate(judgePage);
-        expect({ name, size, ...found }).toEqual({ name, size, nameless: [], small: [], overflowPx: 0 });
+        const good = { nameless: [], small: [], covered: [], cut: [], overflowPx: 0 };
+        expect({ name, size, ...found }).toEqual({ name, size, ...good });
         const stop = await page.locator("button.stop").boundingBox();
         expect(stop!.width).toBeGreaterThanOrEqual(150);
         expect(stop!.x + stop!.width).toBeLessThanOrEqual(size.width);
@@ -144,6 +147,74 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     await vi.waitFor(() => expect(stops()).toBe(4), PATIENCE);
   });
 
+  it("STOP by Escape while a list is open, which takes the key's way down", async () => {
+    await open();
+    await goTo("episodes");
+    await page.getByLabel("Task").click();
+    await pause(200);
+    await page.keyboard.press("Escape");
+    await vi.waitFor(() => expect(stops()).toBe(1), PATIENCE);
+    await page.keyboard.press("Escape");
+    await vi.waitFor(() => expect(stops()).toBe(2), PATIENCE);
+    await pause(200);
+    expect(stops()).toBe(2);
+  });
+
+  it("STOP by keyboard also after a pointer slid off it", async () => {
+    await open();
+    const { x, y, width } = (await page.locator("button.stop").boundingBox())!;
+    await page.mouse.move(x + width / 2, y + 20);
+    await page.mouse.down();
+    await vi.waitFor(() => expect(stops()).toBe(1), PATIENCE);
+    await page.mouse.move(300, 400);
+    await page.mouse.up();
+    await page.locator("button.stop").focus();
+    await page.keyboard.press("Enter");
+    await vi.waitFor(() => expect(stops()).toBe(2), PATIENCE);
+  });
+
+  it("a question leaves nothing behind it to press, and gives the focus back", async () => {
+    await open();
+    await goTo("policies");
+    const start = page.getByRole("button", { name: "Start pick-cube-vits" });
+    await start.focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    const places = new Set<string>();
+    for (let tab = 0; tab < 6; tab++) {
+      await page.keyboard.press("Tab");
+      places.add(await page.evaluate(focusedPlace));
+    }
+    expect([...places].sort()).toEqual(["header", "question"]);
+    await page.getByRole("button", { name: "Keep" }).click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(await start.evaluate((element) => element === element.ownerDocument.activeElement)).toBe(true);
+  });
+
+  it("an observer is offered nothing but to look, and STOP", async () => {
+    await open({ welcome: { role: "observer" } });
+    gateway.world.recording = { task: "t", episode: "episode-0015", startedMs: gateway.nowMs };
+    await page.locator('[data-recorder="recording"]').waitFor();
+    for (const name of ["Success", "Failure", "Discard"])
+      expect(await page.getByRole("button", { name }).isDisabled()).toBe(true);
+    await goTo("episodes");
+    await page.getByRole("button", { name: "Label episode-0014" }).waitFor();
+    expect(await page.getByRole("button", { name: "Label episode-0014" }).isDisabled()).toBe(true);
+    gateway.world.answer({ do: "calibrationStart", device: "quest3" }, "another", 0);
+    await goTo("calibration");
+    for (const name of ["Begin the stroke", "Give up"])
+      expect(await page.getByRole("button", { name }).isDisabled()).toBe(true);
+    await page.keyboard.press("Escape");
+    await vi.waitFor(() => expect(stops()).toBe(1), PATIENCE);
+  });
+
+  it("a robot of which nothing is told is shown as unknown", async () => {
+    await open();
+    gateway.shape = (telemetry) => ({ ...telemetry, robots: {} });
+    await page.locator('[data-state="unknown"]').waitFor();
+    expect(await page.locator('[data-state="unknown"]').textContent()).toMatch(/arm/);
+  });
+
   it("a stop that nothing confirms is called one", async () => {
     await open();
     gateway.obeysStop = false;
@@ -162,9 +233,10 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     const banner = page.locator("[data-connection]");
     await vi.waitFor(
       async () =>
-        expect(await banner.textContent()).toContain("the arm holds, STOP does not reach it from here"),
+        expect(await banner.textContent()).toMatch(/STOP does not reach it from here.*may still move/),
       PATIENCE,
     );
+    await page.locator(".states.old").waitFor();
     await page.keyboard.press("Escape");
     expect(await report()).toMatch(/Not sent: no connection.*emergency stop/);
     expect(await page.locator("main").evaluate((main: { inert: boolean }) => main.inert)).toBe(true);
@@ -173,6 +245,39 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     await page.getByRole("button", { name: "Drive the arm" }).click();
     await page.locator('[data-teleop="ready"]').waitFor();
     expect(stops()).toBe(0);
+  });
+
+  it("a page that was opened again takes over by a reload, and stays paired", async () => {
+    await open();
+    gateway.refusal = {
+      code: "ALREADY_RUNNING",
+      happened: "The same page was opened again, and that one counts from now on",
+      remedy: "Close this one, or reload it to take over",
+    };
+    gateway.dropConnections();
+    await page.getByText("Refused: The same page was opened again").waitFor();
+    expect(await page.getByRole("button", { name: "Pair again" }).count()).toBe(0);
+    gateway.refusal = undefined;
+    await page.getByRole("button", { name: "Reload" }).click();
+    await page.locator('[data-state="holding"]').waitFor();
+  });
+
+  it("a code that was used already is no way out for a browser that is paired", async () => {
+    await open();
+    gateway.pairingRefusal = { code: "NOT_AUTHORISED", happened: "The code is unknown", remedy: "Make one" };
+    await page.goto("about:blank");
+    await page.goto(gateway.consoleUrl);
+    await page.locator('[data-state="holding"]').waitFor();
+  });
+
+  it("plots take the colours of a system that turns light", async () => {
+    await open();
+    await page.emulateMedia({ colorScheme: "dark" });
+    await goTo("signals");
+    const canvas = page.locator(".plot canvas").first();
+    await canvas.evaluate((element) => element.setAttribute("data-dark", ""));
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.locator(".plot canvas[data-dark]").waitFor({ state: "detached" });
   });
 
   it("a device that is refused pairs again", async () => {
@@ -322,43 +427,5 @@ interface CanvasLike {
   readonly height: number;
   getContext(kind: "2d"): {
     getImageData(x: number, y: number, w: number, h: number): { data: [number, number, number] };
-  };
-}
-
-/** Runs in the page: controls without a name, targets under 44 px, and what sticks out at the right. */
-function judgePage(): { nameless: string[]; small: string[]; overflowPx: number } {
-  interface ElementLike {
-    readonly outerHTML: string;
-    readonly textContent: string;
-    readonly scrollWidth: number;
-    readonly clientWidth: number;
-    readonly labels?: { readonly length: number };
-    getAttribute(name: string): string | null;
-    closest(selector: string): ElementLike | null;
-    getBoundingClientRect(): { width: number; height: number };
-  }
-  const { document } = globalThis as unknown as {
-    document: { querySelectorAll(selector: string): Iterable<ElementLike>; documentElement: ElementLike };
-  };
-  const all = [...document.querySelectorAll("button, a[href], input, select, textarea")];
-  const nameOf = (element: ElementLike) =>
-    (element.getAttribute("aria-label") ?? "").trim() ||
-    (element.textContent ?? "").trim() ||
-    ((element.labels?.length ?? 0) > 0 ? "labelled" : "");
-  const isSmall = (element: ElementLike) => {
-    const { width, height } = element.getBoundingClientRect();
-    // Links in running text and boxes whose label is the target are no touch targets of their own.
-    if (element.closest(".card li a, .check, .toast") !== null) return false;
-    return width > 0 && (height < 43.5 || width < 43.5);
-  };
-  const { scrollWidth, clientWidth } = document.documentElement;
-  const content = [...document.querySelectorAll("main.content")];
-  return {
-    nameless: all.filter((element) => nameOf(element) === "").map(({ outerHTML }) => outerHTML.slice(0, 120)),
-    small: all.filter(isSmall).map(({ outerHTML }) => outerHTML.slice(0, 120)),
-    overflowPx: Math.max(
-      scrollWidth - clientWidth,
-      ...content.map((one) => one.scrollWidth - one.clientWidth),
-    ),
   };
 }

@@ -59,6 +59,8 @@ export class FakeGateway {
   isTelling = true;
   /** Refuses everybody who says hello, with these words. */
   refusal: { code: string; happened: string; remedy: string } | undefined;
+  /** Refuses every pairing code, with these words. */
+  pairingRefusal: { code: string; happened: string; remedy: string } | undefined;
   /** Whether stops take effect. */
   obeysStop = true;
   port = 0;
@@ -336,7 +338,13 @@ export class FakeGateway {
       for await (const part of request) parts.push(part);
       const { name } = PairRequest.parse(JSON.parse(Buffer.concat(parts).toString("utf8")));
       response.setHeader("content-type", "application/json");
-      response.end(JSON.stringify({ ok: true, token: FAKE_TOKEN, device: name, role: "operator" }));
+      response.end(
+        JSON.stringify(
+          this.pairingRefusal === undefined
+            ? { ok: true, token: FAKE_TOKEN, device: name, role: "operator" }
+            : { ok: false, ...this.pairingRefusal },
+        ),
+      );
     } else if (path.startsWith("/api/episodes/")) {
       if (request.headers.authorization !== `Bearer ${FAKE_TOKEN}`) response.writeHead(401).end();
       else response.setHeader("content-type", "image/png").end(await drawSheet(path));

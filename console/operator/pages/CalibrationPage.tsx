@@ -124,6 +124,7 @@ export function CalibrationPage() {
 }
 
 function Guide({ running, act }: { running: Running; act: (request: GatewayRequest) => Promise<void> }) {
+  const { isOperator } = useApp();
   const { stroke, isMoving, lengthM, instruction, result, device } = running;
   return (
     <div class="card guide">
@@ -156,6 +157,7 @@ function Guide({ running, act }: { running: Running; act: (request: GatewayReque
             <button
               type="button"
               class="button primary"
+              disabled={!isOperator}
               onClick={() => void act({ do: "calibrationStroke", phase: isMoving ? "end" : "begin" })}
             >
               {isMoving ? "The stroke is done" : "Begin the stroke"}
@@ -173,6 +175,7 @@ function Guide({ running, act }: { running: Running; act: (request: GatewayReque
             <button
               type="button"
               class="button primary"
+              disabled={!isOperator}
               onClick={() => void act({ do: "calibrationFinish", keep: true })}
             >
               Keep it
@@ -181,6 +184,7 @@ function Guide({ running, act }: { running: Running; act: (request: GatewayReque
           <button
             type="button"
             class="button"
+            disabled={!isOperator}
             onClick={() => void act({ do: "calibrationFinish", keep: false })}
           >
             Give up

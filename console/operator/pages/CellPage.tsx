@@ -25,49 +25,51 @@ export function CellPage() {
   const [kind, setKind] = useState<Kind>("headset");
   const role: Role = kind === "observer" ? "observer" : "operator";
   return (
-    <div class="page" style={{ gridTemplateColumns: "minmax(0, 1fr) minmax(300px, 380px)" }}>
-      <h1 style={{ gridColumn: "1 / -1" }}>
+    <div class="page">
+      <h1>
         Cell {welcome?.cell} <span class="quiet">· {welcome?.software}</span>
       </h1>
-      <div class="card">
-        <div class="spread">
-          <h2>Configuration in force</h2>
-          <code class="quiet">{data?.file}</code>
-        </div>
-        <pre style={{ margin: 0, overflow: "auto", maxHeight: "62vh" }}>{data?.yaml}</pre>
-      </div>
-      <div style={{ display: "grid", gap: "var(--gap)", alignContent: "start" }}>
+      <div class="beside">
         <div class="card">
-          <h2>Addresses</h2>
-          <ul>
-            {data?.addresses.map((address) => (
-              <li key={address}>
-                <a href={address}>{address}</a>
-              </li>
-            ))}
-          </ul>
-          {data?.certificateSha256 != null && (
-            <>
-              <h2>Fingerprint of its certificate</h2>
-              <code style={{ overflowWrap: "anywhere" }}>{data.certificateSha256}</code>
-            </>
-          )}
-        </div>
-        {app.isOperator && <Devices />}
-        {app.isOperator && (
-          <div class="card">
-            <h2>Pair a device</h2>
-            <Choices label="What to pair" isTight options={KINDS} chosen={kind} onChoose={setKind} />
-            <PairHeadset key={kind} role={role} page={kind === "headset" ? "/xr/" : "/"} />
+          <div class="spread">
+            <h2>Configuration in force</h2>
+            <code class="quiet">{data?.file}</code>
           </div>
-        )}
-        <div class="card">
-          <h2>Robots</h2>
-          {welcome?.robots.map(({ robot, device, rateHz }) => (
-            <p key={robot}>
-              <strong>{robot}</strong> <span class="quiet">{device}</span> · {rateHz} Hz
-            </p>
-          ))}
+          <pre class="yaml">{data?.yaml}</pre>
+        </div>
+        <div class="stack">
+          <div class="card">
+            <h2>Addresses</h2>
+            <ul>
+              {data?.addresses.map((address) => (
+                <li key={address}>
+                  <a href={address}>{address}</a>
+                </li>
+              ))}
+            </ul>
+            {data?.certificateSha256 != null && (
+              <>
+                <h2>Fingerprint of its certificate</h2>
+                <code class="fingerprint">{data.certificateSha256}</code>
+              </>
+            )}
+          </div>
+          {app.isOperator && <Devices />}
+          {app.isOperator && (
+            <div class="card">
+              <h2>Pair a device</h2>
+              <Choices label="What to pair" isTight options={KINDS} chosen={kind} onChoose={setKind} />
+              <PairHeadset key={kind} role={role} page={kind === "headset" ? "/xr/" : "/"} />
+            </div>
+          )}
+          <div class="card">
+            <h2>Robots</h2>
+            {welcome?.robots.map(({ robot, device, rateHz }) => (
+              <p key={robot}>
+                <strong>{robot}</strong> <span class="quiet">{device}</span> · {rateHz} Hz
+              </p>
+            ))}
+          </div>
         </div>
       </div>
     </div>

@@ -132,7 +132,11 @@ function Episode({ episode: one, onChanged }: { episode: EpisodeSummary; onChang
           type="button"
           class="button"
           aria-label={`Label ${one.episode}`}
-          onClick={() => setOpen(true)}
+          disabled={!app.isOperator}
+          onClick={() => {
+            setNote(one.note);
+            setOpen(true);
+          }}
         >
           {one.note === "" ? "Label, note" : `“${one.note}”`}
         </button>

@@ -38,14 +38,7 @@ export function PoliciesPage() {
         </button>
         <span class="quiet">{whyNot}</span>
       </div>
-      <div
-        style={{
-          display: "grid",
-          gap: "var(--gap)",
-          gridTemplateColumns: "minmax(0,1fr) 340px",
-          alignItems: "start",
-        }}
-      >
+      <div class="beside">
         <div class="card">
           <table>
             <thead>

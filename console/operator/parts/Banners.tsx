@@ -11,6 +11,8 @@ export function Banners() {
   const refusal = useValue(app.refusal);
   const isOld = useValue(app.isTelemetryOld);
   const wasOpen = useValue(app.welcome) !== undefined;
+  // A token that was refused is of no use; whatever else was refused may be another try away.
+  const mustPair = refusal?.code === "NOT_AUTHORISED";
   if (linkState === "refused")
     return (
       <Banner isBad>
@@ -20,11 +22,11 @@ export function Banners() {
             type="button"
             class="button"
             onClick={() => {
-              forgetPaired(localStorage);
+              if (mustPair) forgetPaired(localStorage);
               location.reload();
             }}
           >
-            Pair again
+            {mustPair ? "Pair again" : "Reload"}
           </button>
         </div>
       </Banner>
@@ -32,8 +34,9 @@ export function Banners() {
   if (linkState === "lost" || (linkState === "connecting" && wasOpen))
     return (
       <Banner isBad>
-        <strong>Not connected: the arm holds, STOP does not reach it from here.</strong> Use the emergency
-        stop of the robot if you must. Trying again …
+        <strong>Not connected: STOP does not reach it from here.</strong> An arm that was driven from this
+        page holds; a policy, or somebody else, may still move it. Use the robot's emergency stop if you must.
+        Trying again …
       </Banner>
     );
   if (linkState === "connecting") return <Banner>Connecting …</Banner>;

@@ -2,14 +2,21 @@
  * Asks before something that cannot be taken back. The safe answer has the focus. It covers the page but neither STOP nor
  * the states above it, so it is no modal dialog: those make the rest of a page dead.
  */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { question } from "../state/confirm.js";
 import { useValue } from "../state/value.js";
 
 export function ConfirmDialog() {
   const asked = useValue(question);
   const keep = useRef<HTMLButtonElement>(null);
-  useEffect(() => keep.current?.focus(), [asked]);
+  useLayoutEffect(() => {
+    if (asked === undefined) return;
+    const before = document.activeElement;
+    keep.current?.focus();
+    return () => {
+      if (before instanceof HTMLElement) before.focus();
+    };
+  }, [asked]);
   if (asked === undefined) return null;
   const close = () => question.set(undefined);
   return (

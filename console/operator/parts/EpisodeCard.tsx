@@ -23,6 +23,7 @@ export function EpisodeCard() {
   const [silent, showSilent] = useState(soundIsSilent());
   if (welcome?.hasRecorder !== true || recorder == null) return null;
   const records = isRecording(recorder);
+  const cannot = asking || !app.isOperator;
   const lost = recorder.dropped + recorder.lostBefore;
   return (
     <section class={records ? "card episode recording" : "card episode"} aria-labelledby="episode">
@@ -52,7 +53,7 @@ export function EpisodeCard() {
             <button
               type="button"
               class="button"
-              disabled={asking}
+              disabled={cannot}
               onClick={() => void endEpisode(app, "success")}
             >
               Success <kbd>S</kbd>
@@ -60,12 +61,12 @@ export function EpisodeCard() {
             <button
               type="button"
               class="button"
-              disabled={asking}
+              disabled={cannot}
               onClick={() => void endEpisode(app, "failure")}
             >
               Failure <kbd>F</kbd>
             </button>
-            <button type="button" class="button danger" disabled={asking} onClick={() => discardEpisode(app)}>
+            <button type="button" class="button danger" disabled={cannot} onClick={() => discardEpisode(app)}>
               Discard <kbd>D</kbd>
             </button>
           </div>
@@ -74,7 +75,7 @@ export function EpisodeCard() {
         <button
           type="button"
           class="button wide"
-          disabled={asking || !app.isOperator || recorder.state !== "idle"}
+          disabled={cannot || recorder.state !== "idle"}
           onClick={() => void startEpisode(app)}
         >
           Record <kbd>R</kbd>

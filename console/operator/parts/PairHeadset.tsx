@@ -13,6 +13,8 @@ interface PairHeadsetProps {
   readonly page?: "/xr/" | "/";
 }
 
+const LOCAL = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
 export function PairHeadset({ role = "operator", page = "/xr/" }: PairHeadsetProps) {
   const app = useApp();
   const [pairing, setPairing] = useState<Pairing>();
@@ -23,8 +25,10 @@ export function PairHeadset({ role = "operator", page = "/xr/" }: PairHeadsetPro
     const parsed = Pairing.safeParse(answer?.data);
     if (!parsed.success) return;
     const urls = parsed.data.urls.map((one) => `${new URL(one).origin}${page}#pair=${parsed.data.code}`);
+    const [first] = urls;
+    if (first === undefined) return;
     setPairing({ ...parsed.data, urls });
-    setUrl(urls[0] ?? "");
+    setUrl(first);
   };
   useEffect(() => {
     if (pairing === undefined) return;
@@ -47,6 +51,7 @@ export function PairHeadset({ role = "operator", page = "/xr/" }: PairHeadsetPro
         Show the code for a {page === "/xr/" ? "headset" : "screen"}
       </button>
     );
+  const { hostname, port, protocol } = new URL(url);
   return (
     <div class="pairing">
       {pairing.urls.length > 1 && (
@@ -62,10 +67,22 @@ export function PairHeadset({ role = "operator", page = "/xr/" }: PairHeadsetPro
         Scan it, or open <code>{url.split("#")[0]}</code> and type{" "}
         <strong class="mono">{pairing.code}</strong>.
       </p>
-      <p class="quiet">
-        Good once, for {duration(leftS)} more. The browser warns of the certificate: its fingerprint must be
-      </p>
-      <code class="fingerprint">{pairing.fingerprint ?? "none: plain HTTP on this computer"}</code>
+      <p class="quiet">Good once, for {duration(leftS)} more.</p>
+      {LOCAL.has(hostname) && (
+        <p class="why care">
+          This address works on this computer only, or in a headset on its cable after{" "}
+          <code>
+            adb reverse tcp:{port} tcp:{port}
+          </code>
+          . To be reached over the network the cell file needs <code>gateway.host: 0.0.0.0</code>.
+        </p>
+      )}
+      {pairing.fingerprint !== null && protocol === "https:" && (
+        <>
+          <p class="quiet">The browser warns of the certificate: its fingerprint must be</p>
+          <code class="fingerprint">{pairing.fingerprint}</code>
+        </>
+      )}
     </div>
   );
 }

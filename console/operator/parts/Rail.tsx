@@ -21,10 +21,10 @@ function openHere(event: MouseEvent, name: PageName): void {
   location.hash = `#/${name}`;
 }
 
-export function Rail({ page }: { page: PageName }) {
+export function Rail({ page, isInert }: { page: PageName; isInert: boolean }) {
   const now = useValue(theme);
   return (
-    <nav class="rail" aria-label="Pages">
+    <nav class="rail" aria-label="Pages" inert={isInert}>
       {ENTRIES.map(([name, words, path]) => (
         <a
           key={name}

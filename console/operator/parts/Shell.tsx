@@ -7,6 +7,7 @@ import { EpisodesPage } from "../pages/EpisodesPage.js";
 import { EventsPage } from "../pages/EventsPage.js";
 import { PoliciesPage } from "../pages/PoliciesPage.js";
 import { SignalsPage } from "../pages/SignalsPage.js";
+import { question } from "../state/confirm.js";
 import { useApp } from "../state/context.js";
 import { useValue } from "../state/value.js";
 import { Banners } from "./Banners.js";
@@ -32,13 +33,14 @@ export function Shell() {
   const isKnown = useValue(app.welcome) !== undefined;
   const isOpen = useValue(app.linkState) === "open";
   const isOld = useValue(app.isTelemetryOld) || !isOpen;
+  const isAsked = useValue(question) !== undefined;
   const Page = PAGES[page];
   return (
     <div class="shell">
-      <Rail page={page} />
+      <Rail page={page} isInert={isAsked} />
       <TopBar />
       <Banners />
-      <main class={isOld && isKnown ? "content old" : "content"} tabIndex={-1} inert={!isOpen}>
+      <main class={isOld && isKnown ? "content old" : "content"} tabIndex={-1} inert={!isOpen || isAsked}>
         {isKnown && <Page key={page} />}
       </main>
       <Toasts />

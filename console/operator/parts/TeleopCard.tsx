@@ -39,6 +39,7 @@ export function TeleopCard({ robot }: { robot: string }) {
   const other = status.operator !== "" && !isDriving ? status.operator : "";
   const cannot = whyNot(app.isOperator, state, other);
   const isLatched = status.state === "latched";
+  const showsHeadset = wantsHeadset && !isDriving;
   return (
     <section class="card teleop" aria-labelledby="teleop">
       <div class="spread">
@@ -51,13 +52,15 @@ export function TeleopCard({ robot }: { robot: string }) {
         label="Drive with"
         isTight
         options={SOURCES}
-        chosen={wantsHeadset ? "headset" : source}
+        chosen={showsHeadset ? "headset" : source}
         onChoose={(next) => {
           setWantsHeadset(next === "headset");
           if (next !== "headset") drive.choose(next);
+          // The headset cannot take what this page has.
+          else if (isDriving) void drive.give();
         }}
       />
-      {wantsHeadset && !isDriving ? (
+      {showsHeadset ? (
         <PairHeadset />
       ) : isDriving ? (
         <button type="button" class="button wide" onClick={() => void drive.give()}>
@@ -80,7 +83,7 @@ export function TeleopCard({ robot }: { robot: string }) {
         </p>
       )}
       {letGoWhy !== "" && isDriving && <p class="why care">Let go: {letGoWhy}.</p>}
-      <SourceHelp source={source} />
+      {!showsHeadset && <SourceHelp source={source} />}
       {(isDriving || other !== "") && <Settings status={status} />}
     </section>
   );

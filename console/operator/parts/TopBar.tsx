@@ -5,19 +5,21 @@ import { isRecording } from "../state/episodeControls.js";
 import { useValue } from "../state/value.js";
 import { StopControl } from "./StopControl.js";
 
+const BAD_STATES = new Set(["faulted", "stopped", "stopping", "unknown"]);
 const chipOf = (state: string): string =>
-  state === "faulted" || state === "stopped" || state === "stopping"
-    ? "chip bad"
-    : state === "following"
-      ? "chip on"
-      : "chip";
+  BAD_STATES.has(state) ? "chip bad" : state === "following" ? "chip on" : "chip";
 
 export function TopBar() {
   const app = useApp();
   const welcome = useValue(app.welcome);
   const telemetry = useValue(app.telemetry);
   const linkState = useValue(app.linkState);
-  const { recorder, policy, robots = {} } = telemetry ?? {};
+  const isOld = useValue(app.isTelemetryOld) || linkState !== "open";
+  const { recorder, policy } = telemetry ?? {};
+  // A robot of which nothing is told must not look as if there were none.
+  const states = (telemetry === undefined ? [] : (welcome?.robots ?? [])).map(
+    ({ robot }) => [robot, telemetry?.robots[robot]?.state ?? "unknown"] as const,
+  );
   return (
     <header class="top">
       <div class="cell">
@@ -26,8 +28,8 @@ export function TopBar() {
           {linkState === "open" ? `round trip ${milliseconds(app.link.timing?.roundTripMs)}` : linkState}
         </small>
       </div>
-      <div class="states" role="status" aria-label="State">
-        {Object.entries(robots).map(([robot, { state }]) => (
+      <div class={isOld ? "states old" : "states"} role="status" aria-label="State">
+        {states.map(([robot, state]) => (
           <span key={robot} class={chipOf(state)} data-state={state}>
             {robot} {armWord(state)}
           </span>
