@@ -83,6 +83,10 @@ export class AllegroEmulator {
     this.faults.onChange = (name, isHolding) => this.#changed(name, isHolding);
   }
 
+  get plant(): HandPlant {
+    return this.#options.plant;
+  }
+
   /** Begins the loop, unless time is lock-step. */
   start(): void {
     if (this.#options.lockstep !== true) this.#loop = this.#run();
