@@ -368,6 +368,23 @@ describe("gripper", () => {
     for (let k = 0; k < 50; k++) expect(mapping.step(hand(), 11 * k).gripperM).toBeNaN();
   });
 
+  it("does not let go of what it holds when the clutch is pressed again and the trigger is pulled", () => {
+    const mapping = make();
+    const asked = (triggers: readonly number[]) => {
+      mapping.engage(hand([0, 0, 0], [0, 0, 0, 1], triggers[0]), XARM7_HOME_RAD, 0);
+      return triggers.map(
+        (trigger, k) => mapping.step(hand([0, 0, 0], [0, 0, 0, 1], trigger), 11 * k).gripperM,
+      );
+    };
+    const close = (openingM: number) => expect.closeTo(openingM, 9);
+    expect(asked([0, 1])).toEqual([NaN, 0]);
+    // From the open trigger it takes over where the gripper stands: closed.
+    expect(asked([0, 0.3, 0.9, 1, 0.5])).toEqual([NaN, NaN, NaN, 0, close(0.04)]);
+    // From either side of it, also in one step.
+    expect(asked([1, 0.8, 0.4])).toEqual([NaN, NaN, close(0.048)]);
+    expect(asked([0.1, 0.3, 0.41])).toEqual([NaN, NaN, close(0.0472)]);
+  });
+
   it("toggles at each press of a button, and not for one that is down already", () => {
     const mapping = make({ gripper: { control: "button" } });
     mapping.engage(hand([0, 0, 0], [0, 0, 0, 1], 1), XARM7_HOME_RAD, 0);
