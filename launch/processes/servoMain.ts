@@ -16,15 +16,17 @@ import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
 import { sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
+import { AllegroConfig } from "../../drivers/allegro/config.js";
 import type { ArmDriver } from "../../drivers/contract.js";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
 import { XArm7Driver } from "../../drivers/xarm7/driver.js";
-import type { ArmBody } from "../../kinematics/armBody.js";
-import { ServoConfig } from "../../runtime/servo/config.js";
+import { HandServoConfig, ServoConfig } from "../../runtime/servo/config.js";
 import type { ServoOutput } from "../../runtime/servo/events.js";
 import { LinkServer } from "../../runtime/servo/link/server.js";
 import { ServoLoop } from "../../runtime/servo/loop.js";
 import { Servo } from "../../runtime/servo/servo.js";
+import type { MovingBody } from "../../runtime/servo/zones.js";
+import { allegroDevice } from "../allegro/device.js";
 import { armBody } from "../armBody.js";
 import { type RunningBlackBox, startBlackBox } from "../blackBox.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
@@ -41,30 +43,42 @@ import { createTickClock, systemClock } from "../systemClock.js";
 setFlagsFromString("--no-parallel-scavenge");
 
 const ORPHAN_MS = 30_000;
+/** A hand's control step follows its frames by no more than this and the turn of the event loop. */
+const HAND_NAP_MS = 0.2;
 /** After SIGTERM the process has ended by then, whatever the device does. */
 const EXIT_MS_MAX = 1400;
 
-const ServoProcessConfig = z.strictObject({
+const common = {
   robot: z.string().min(1),
-  device: z.literal("xarm7"),
-  xarm7: XArm7Config,
-  servo: ServoConfig,
   socketPath: z.string().min(1),
   startLatched: z.string().optional().describe("Start stopped for this reason, as after a crash"),
   logLevel: z.string().default("info"),
-});
+};
+const ServoProcessConfig = z.discriminatedUnion("device", [
+  z.strictObject({ ...common, device: z.literal("xarm7"), xarm7: XArm7Config, servo: ServoConfig }),
+  z.strictObject({ ...common, device: z.literal("allegro"), allegro: AllegroConfig, servo: HandServoConfig }),
+]);
 type ServoProcessConfig = z.infer<typeof ServoProcessConfig>;
 
+interface Device {
+  readonly driver: ArmDriver;
+  readonly body: MovingBody;
+  /** Of the device, for the lock that keeps a second servo process from it. */
+  readonly address: string;
+  /** Longest time for which the loop may leave the device's frames unread [ms]; as long as it likes when undefined. */
+  readonly napMs?: number;
+}
+
 /** The only place that knows which devices there are. */
-function createDevice(config: ServoProcessConfig): {
-  driver: ArmDriver;
-  body: ArmBody;
-  address: string;
-} {
+function createDevice(config: ServoProcessConfig): Device {
+  const { device, servo } = config;
+  if (device === "allegro")
+    return { ...allegroDevice(config.robot, config.allegro, servo), napMs: HAND_NAP_MS };
+  const { host, commandPort } = config.xarm7;
   return {
     driver: new XArm7Driver(config.xarm7, systemClock),
-    body: armBody(config.xarm7, config.servo),
-    address: `${config.device}-${config.xarm7.host}:${config.xarm7.commandPort}`,
+    body: armBody(config.xarm7, servo),
+    address: `${device}-${host}:${commandPort}`,
   };
 }
 
@@ -102,10 +116,10 @@ async function run(): Promise<void> {
   });
   const config = parseConfig(await readChildConfig(() => parentGone()));
   const log = createLog(config.logLevel, 2);
-  const { driver, body, address } = createDevice(config);
+  const { driver, body, address, napMs } = createDevice(config);
   await holdLock(
     `servo-${address}`,
-    `The arm at ${address}`,
+    `The device at ${address}`,
     "Stop the other daemon with `./cerebellum stop --shutdown`, or wait until its servo process has ended",
   );
   await clearSocket(config.socketPath);
@@ -127,7 +141,7 @@ async function run(): Promise<void> {
     ...(config.startLatched === undefined ? {} : { startLatched: config.startLatched }),
   });
   const server = new LinkServer(servo);
-  const loop = new ServoLoop(createTickClock(), config.servo.rateHz, (tick) => servo.tick(tick));
+  const loop = new ServoLoop(createTickClock(), config.servo.rateHz, (tick) => servo.tick(tick), napMs);
   servo.attach(withLog(server), loop);
 
   let isEnding = false;

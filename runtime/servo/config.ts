@@ -1,8 +1,8 @@
 /** The `robots.<name>.servo` section of a cell file: rates, limits and watchdogs of the servo process. */
 import { z } from "zod";
 
-const perJoint = (maximum: number, fallback: number) =>
-  z.array(z.number().positive().max(maximum)).length(7).default(Array(7).fill(fallback));
+const perJoint = (maximum: number, fallback: number, joints = 7) =>
+  z.array(z.number().positive().max(maximum)).length(joints).default(Array(joints).fill(fallback));
 const Point = z.tuple([z.number(), z.number(), z.number()]);
 
 export const ServoConfig = z.strictObject({
@@ -121,3 +121,19 @@ export const ServoConfig = z.strictObject({
     .describe("CPUs that the loop's thread may use, by number; none named = any"),
 });
 export type ServoConfig = z.infer<typeof ServoConfig>;
+
+/** The same for a hand of sixteen joints: index, middle, ring, thumb. */
+export const HandServoConfig = ServoConfig.extend({
+  rateHz: z.number().min(100).max(500).default(333).describe("Rate of commands to the device"),
+  velocityMaxRadPerS: perJoint(7, 3, 16).describe("Index, middle, ring, thumb; the device allows 7"),
+  accelerationMaxRadPerS2: perJoint(200, 60, 16).describe("In the same order; the device allows 200"),
+  jerkMaxRadPerS3: perJoint(20_000, 3000, 16).describe("In the same order; the device allows 20000"),
+  trackingErrorRadMax: z
+    .number()
+    .min(0.05)
+    .max(1)
+    .default(1)
+    .describe(
+      "Largest distance of any joint from its setpoint; a hand that grips has it inside of the object",
+    ),
+});

@@ -27,12 +27,22 @@ class FakeTickClock implements TickClock {
   }
 }
 
-const runTicks = async (clock: FakeTickClock, count: number, onTick: (tick: Tick) => void = () => {}) => {
+const runTicks = async (
+  clock: FakeTickClock,
+  count: number,
+  onTick: (tick: Tick) => void = () => {},
+  napMs?: number,
+) => {
   const seen: Tick[] = [];
-  const loop = new ServoLoop(clock, 250, (tick) => {
-    seen.push({ ...tick });
-    onTick(tick);
-  });
+  const loop = new ServoLoop(
+    clock,
+    250,
+    (tick) => {
+      seen.push({ ...tick });
+      onTick(tick);
+    },
+    napMs,
+  );
   const startMs = clock.ms;
   loop.start();
   while (seen.length < count) await new Promise((resolve) => setImmediate(resolve));
@@ -91,6 +101,40 @@ describe("ServoLoop", () => {
     });
     expect(late).toBeLessThan(5);
     expect(clock.parks.filter((ms) => ms > 1).at(-1)).toBeLessThan(3.5);
+  });
+
+  it("lets others in after each nap, on the same grid", async () => {
+    const clock = new FakeTickClock();
+    const turnsMs: number[] = [];
+    let isOver = false;
+    const look = () => {
+      turnsMs.push(clock.ms);
+      if (!isOver) setImmediate(look);
+    };
+    look();
+    const { seen, startMs } = await runTicks(clock, 50, () => {}, 0.2);
+    isOver = true;
+    expect(seen.at(-1)!.index).toBe(50);
+    expect(seen.at(-1)!.nowMs - startMs - 200).toBeLessThan(0.01);
+    expect(Math.max(...clock.parks)).toBeLessThanOrEqual(0.2);
+    const pauses = turnsMs.slice(1).map((ms, turn) => ms - turnsMs[turn]!);
+    expect(Math.max(...pauses)).toBeLessThan(0.45);
+  });
+
+  it("blames the turn after a nap when that is what lasted", async () => {
+    const clock = new FakeTickClock();
+    const { loop } = await runTicks(
+      clock,
+      20,
+      (tick) => {
+        if (tick.index !== 10) return;
+        setImmediate(() => {
+          clock.ms += 13;
+        });
+      },
+      0.2,
+    );
+    expect(loop.missed).toMatchObject({ socketDrain: 2, lateWake: 0, tickWork: 0 });
   });
 
   it.each([

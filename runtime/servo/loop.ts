@@ -2,6 +2,9 @@
  * The servo's pace: ticks on a fixed grid, origin + k periods. Before each deadline the thread sleeps, then lets queued
  * socket data in for two turns of the event loop, sleeps again, spins for the last microseconds, and ticks. Deadlines
  * that were missed are skipped and counted with their cause; they are never made up for by a burst.
+ *
+ * A device that wants an answer to its own frames, whenever they come, has the first sleep cut into naps with a turn of
+ * the event loop after each.
  */
 import { LatenessHistogram } from "./histogram.js";
 
@@ -79,6 +82,7 @@ export class ServoLoop {
   readonly #clock: TickClock;
   readonly #periodMs: number;
   readonly #onTick: (tick: Tick) => void;
+  readonly #napMs: number;
   readonly #tick: Tick = { index: 0, nowMs: 0, skipped: 0, missCause: "lateWake", sendMs: 0 };
   #originMs = 0;
   #index = 0;
@@ -91,14 +95,24 @@ export class ServoLoop {
   #wokeMs = 0;
   #drainedMs = 0;
   #collectedMs = 0;
+  /** End of the newest nap of this tick, and by how much the turn after it has outlasted the sleep. */
+  #nappedMs = Number.POSITIVE_INFINITY;
+  #overrunMs = 0;
   #aheadMs = WAKE_AHEAD_MS_MIN;
   /** The newest miss, whose cause is still open to garbage collection for so many ticks. */
   readonly #open = { ticks: 0, skipped: 0, latenessMs: 0, collectedMs: 0, cause: "lateWake" as MissCause };
 
-  constructor(clock: TickClock, rateHz: number, onTick: (tick: Tick) => void) {
+  /** @param napMs longest time for which the thread may sleep without letting anything in */
+  constructor(
+    clock: TickClock,
+    rateHz: number,
+    onTick: (tick: Tick) => void,
+    napMs = Number.POSITIVE_INFINITY,
+  ) {
     this.#clock = clock;
     this.#periodMs = 1000 / rateHz;
     this.#onTick = onTick;
+    this.#napMs = napMs;
   }
 
   get collections(): Collections {
@@ -131,11 +145,24 @@ export class ServoLoop {
   #sleep(): void {
     this.#index++;
     this.#askedMs = this.#originMs + this.#index * this.#periodMs - this.#aheadMs;
-    const leftMs = this.#askedMs - this.#clock.nowMs();
+    this.#nappedMs = Number.POSITIVE_INFINITY;
+    this.#nap();
+  }
+
+  readonly #nap = (): void => {
+    const nowMs = this.#clock.nowMs();
+    const leftMs = this.#askedMs - nowMs;
+    if (leftMs > this.#napMs) {
+      this.#clock.parkMs(this.#napMs);
+      this.#nappedMs = this.#clock.nowMs();
+      setImmediate(this.#nap);
+      return;
+    }
+    this.#overrunMs = Math.max(0, nowMs - Math.max(this.#askedMs, this.#nappedMs));
     if (leftMs > 0) this.#clock.parkMs(leftMs);
     this.#wokeMs = this.#clock.nowMs();
     setImmediate(this.#firstTurn);
-  }
+  };
 
   readonly #firstTurn = (): void => {
     setImmediate(this.#secondTurn);
@@ -184,10 +211,14 @@ export class ServoLoop {
   #openMiss(skipped: number, dueMs: number, nowMs: number): MissCause {
     const { sendMs } = this.#tick;
     const workMs = this.#tickEndMs - this.#tickStartMs - sendMs;
-    const drainMs = this.#drainedMs - this.#wokeMs;
+    const drainMs = this.#drainedMs - this.#wokeMs + this.#overrunMs;
     // Both sleeps count: the long one before the turns of the event loop, the short one and the spin after them.
     const wakeMs =
-      this.#wokeMs - Math.max(this.#askedMs, this.#tickEndMs) + nowMs - Math.max(dueMs, this.#drainedMs);
+      this.#wokeMs -
+      Math.max(this.#askedMs, this.#tickEndMs) -
+      this.#overrunMs +
+      nowMs -
+      Math.max(dueMs, this.#drainedMs);
     const longestMs = Math.max(wakeMs, sendMs, drainMs, workMs);
     const open = this.#open;
     open.ticks = OPEN_TICKS;
