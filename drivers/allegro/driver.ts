@@ -401,7 +401,9 @@ export class AllegroDriver implements ArmDriver {
     );
   }
 
+  /** Of one answer only the first trouble counts. */
   #report(fault: Fault): void {
+    if (this.#phase !== "active") return;
     if (fault.severity === "warning") this.#tell(fault);
     else this.#fail(fault);
   }
