@@ -4,7 +4,7 @@
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ClientMessage } from "../../core/gateway/client.js";
 import { GatewayRequest } from "../../core/gateway/requests.js";
 import { ServerMessage } from "../../core/gateway/server.js";
@@ -23,6 +23,15 @@ const SEED = 8443;
 /** What a hundred thousand frames may leave behind; one kept frame in ten would be more. */
 const GROWTH_MIB_MAX = 16;
 
+/** Most frames cost an error on both sides, and nobody reads where it came from: that is half the time. */
+const stackTraceLimit = Error.stackTraceLimit;
+beforeAll(() => {
+  Error.stackTraceLimit = 0;
+});
+afterAll(() => {
+  Error.stackTraceLimit = stackTraceLimit;
+});
+
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 const heapMiB = () => {
@@ -34,9 +43,16 @@ const heapMiB = () => {
 class Witness {
   readonly heard: Record<string, number> = {};
   readonly illFormed: string[] = [];
-  /** The present frame, when it is text. */
-  frame: string | undefined;
+  #frame: string | undefined;
+  /** Of the present frame; undefined until somebody asks. */
+  #isPoseFrame: boolean | undefined;
   open = 0;
+
+  /** The present frame, when it is text. */
+  set frame(frame: string | undefined) {
+    this.#frame = frame;
+    this.#isPoseFrame = undefined;
+  }
 
   readonly part: GatewayPart = {
     onClient: () => this.#note("client", ++this.open > 0),
@@ -57,7 +73,8 @@ class Witness {
   };
 
   #isPose(): boolean {
-    return this.frame !== undefined && parsedOf(this.frame)?.kind === "pose";
+    this.#isPoseFrame ??= this.#frame !== undefined && parsedOf(this.#frame)?.kind === "pose";
+    return this.#isPoseFrame;
   }
 
   #note(what: string, isRight: boolean): void {
