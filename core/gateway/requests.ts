@@ -91,9 +91,6 @@ export const REQUEST_GROUPS: Readonly<Record<RequestGroup, readonly RequestName[
   pairing: namesOf(pairing),
 };
 
-export const groupOf = (name: RequestName): RequestGroup =>
-  (Object.keys(REQUEST_GROUPS) as RequestGroup[]).find((group) => REQUEST_GROUPS[group].includes(name))!;
-
 /** What an observer may ask for; everything else takes an operator. */
 export const OBSERVERS_REQUESTS: readonly RequestName[] = [
   "stop",

@@ -159,6 +159,11 @@ describe("poses", () => {
     client.send({ kind: "ping", id: 2, clientTimeMs: 0 });
     await soon(() => client.ofKind("pong")[1]);
     expect(ears.poses.length).toBe(220);
+    client.socket.send('{"kind":"pose","pose":{}}');
+    await soon(() => ears.malformed[0]);
+    await clock.advance(1000);
+    await soon(() => gateway!.ofKind("alive").find(({ counts }) => counts.malformed === 1));
+    expect(gateway!.ofKind("alive").at(-1)!.counts).toMatchObject({ poses: 220, droppedPoses: 280 });
   });
 });
 

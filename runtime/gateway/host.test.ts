@@ -10,9 +10,10 @@ const HANGS = new URL(
   `data:text/javascript,${encodeURIComponent(`
     import { parentPort } from "node:worker_threads";
     const ready = { kind: "ready", port: 1, addresses: [], fingerprint: null, certificateDaysLeft: null };
+    const counts = { poses: 9, droppedPoses: 1, malformed: 2, refused: 3, closed: 4 };
     parentPort.postMessage(ready);
     parentPort.on("message", ({ kind }) => {
-      if (kind === "state") parentPort.postMessage({ kind: "alive" });
+      if (kind === "state") parentPort.postMessage({ kind: "alive", counts });
       if (kind === "event") for (;;);
       if (kind === "close") parentPort.close();
     });`)}`,
@@ -42,6 +43,7 @@ describe("the gateway's host", () => {
       await pass(clock, 5000);
     }
     expect(host.status()).toMatchObject({ state: "up", restarts: 0 });
+    expect(host.diagnostics()[0]!.values).toMatchObject({ poses: 9, droppedPoses: 1, malformed: 2 });
     host.event({ epochMs: 0, level: "info", source: "test", text: "", remedy: "" });
     await pass(clock, 11_000);
     await soon(() => (host.status().state === "restarting" ? true : undefined));

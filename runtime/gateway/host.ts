@@ -82,6 +82,7 @@ export class GatewayHost {
   #watchedCameras: ReadonlyMap<string, number> = new Map();
   #watchedTopics: ReadonlySet<number> = new Set();
   #message = "";
+  #counts: Message<"alive">["counts"] | undefined;
   /** Since the last look. */
   #isHeard = false;
   #restarts = 0;
@@ -220,6 +221,7 @@ export class GatewayHost {
           teleop: this.#teleop?.state ?? "off",
           operator: this.#teleop?.operator ?? "",
           restarts,
+          ...this.#counts,
         },
       },
     ];
@@ -302,6 +304,7 @@ export class GatewayHost {
         this.#failure = toError(toFailureOf(message.failure));
         return;
       case "alive":
+        this.#counts = message.counts;
         return;
       case "request":
         void this.#answer(message);

@@ -8,17 +8,17 @@ import { errorText } from "../../core/errors.js";
 import { ClientMessage, GATEWAY_PROTOCOL } from "../../core/gateway/client.js";
 import { type GatewayRequest, OBSERVERS_REQUESTS, type Role } from "../../core/gateway/requests.js";
 import type { ServerMessage } from "../../core/gateway/server.js";
-import { ClientLimits, ForeignClient, type HubSocket, SocketClient, UNTAKEN_BYTES_MAX } from "./hubClient.js";
+import { firstIssue, kindOf, requestIdOf } from "./badMessage.js";
+import { ClientLimits, ForeignClient, type HubSocket, SocketClient } from "./hubClient.js";
+import { lookAt, newPeer, type Peer, whyNotAccept } from "./hubPeer.js";
 import { limitedLog } from "./limitedLog.js";
+import type { GatewayCounts } from "./messages.js";
 import type { Answer, GatewayClient, GatewayPart, PartContext, PoseArrival } from "./part.js";
-import { RateLimit } from "./rateLimit.js";
 import {
   CLIENTS_MAX,
   DISMISSALS,
   type Dismissal,
   defect as defectOf,
-  FLOOD,
-  HELLO_MS_MAX,
   notHello,
   notUnderstood,
   observersMayNot,
@@ -48,15 +48,7 @@ export interface HubOptions {
   readonly onClients: (clients: readonly GatewayClient[]) => void;
 }
 
-/** Connections that have not, in all and from one address. */
-export const STRANGERS_MAX = 16;
-export const STRANGERS_PER_ADDRESS_MAX = 6;
-/** A peer that is not heard for so long has vanished; it is asked for a sign of life in between. */
-export const SILENT_MS_MAX = 10_000;
-const PING_MS = 2000;
 const LOOK_MS = 250;
-/** How long a peer that was told to go may take for it. */
-const GOING_MS_MAX = 1000;
 
 /** The server's side of one WebSocket: what it reports to the hub. */
 export interface HubConnection {
@@ -66,20 +58,6 @@ export interface HubConnection {
   /** Any other sign of life; it counts like a message. */
   alive(): void;
   closed(why: string): void;
-}
-
-interface Peer {
-  readonly socket: HubSocket;
-  readonly address: string;
-  readonly flood: RateLimit;
-  readonly sinceMs: number;
-  heardMs: number;
-  pingedMs: number;
-  client: SocketClient | undefined;
-  /** Device and name of its hello. */
-  identity: string;
-  /** Set once it was told to go: nothing of it is heard any more. */
-  goneMs: number | undefined;
 }
 
 export class Hub {
@@ -92,7 +70,8 @@ export class Hub {
   readonly #strangersLog: PartContext["log"];
   #parts: readonly GatewayPart[] = [];
   #nextId = 1;
-  readonly counts = { poses: 0, droppedPoses: 0, malformed: 0, refused: 0, closed: 0 };
+  /** Since it began, of all clients. */
+  readonly counts: GatewayCounts = { poses: 0, droppedPoses: 0, malformed: 0, refused: 0, closed: 0 };
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -121,25 +100,11 @@ export class Hub {
   /** A WebSocket whose Host and Origin are as they should be. */
   accept(socket: HubSocket, address: string): HubConnection {
     const nowMs = this.#options.clock.nowMs();
-    const peer: Peer = {
-      socket,
-      address,
-      flood: new RateLimit(FLOOD.perS, FLOOD.burst),
-      sinceMs: nowMs,
-      heardMs: nowMs,
-      pingedMs: nowMs,
-      client: undefined,
-      identity: "",
-      goneMs: undefined,
-    };
-    const strangers = [...this.#peers].filter(
-      ({ client, goneMs }) => client === undefined && goneMs === undefined,
-    );
+    const peer = newPeer(socket, address, nowMs);
+    const against = whyNotAccept(this.#peers, address);
     this.#peers.add(peer);
-    const fromHere = strangers.filter((other) => other.address === address).length;
     if (this.#closing.signal.aborted) this.#dismiss(peer, DISMISSALS.leaving, false);
-    else if (strangers.length >= STRANGERS_MAX || fromHere >= STRANGERS_PER_ADDRESS_MAX)
-      this.#dismiss(peer, DISMISSALS.strangers);
+    else if (against !== undefined) this.#dismiss(peer, against);
     return {
       text: (text) => this.#receive(peer, text),
       binary: () => {
@@ -184,7 +149,6 @@ export class Hub {
     const limits = this.#clients.get(client);
     if (limits === undefined) return;
     if (!limits.poses.take(this.#options.clock.nowMs())) {
-      limits.droppedPoses++;
       this.counts.droppedPoses++;
       return;
     }
@@ -211,20 +175,12 @@ export class Hub {
 
   #look(nowMs: number): void {
     for (const peer of this.#peers) {
-      const { socket, client } = peer;
-      if (peer.goneMs !== undefined) {
-        if (nowMs - peer.goneMs > GOING_MS_MAX) socket.terminate();
-      } else if (client === undefined && nowMs - peer.sinceMs > HELLO_MS_MAX)
-        this.#dismiss(peer, DISMISSALS.noHello);
-      else if (client !== undefined && !this.#options.isPaired(client.device))
-        this.#dismiss(peer, DISMISSALS.badToken);
-      else if (nowMs - peer.heardMs > SILENT_MS_MAX) {
-        this.#dismiss(peer, DISMISSALS.silent);
-        socket.terminate();
-      } else if (socket.bufferedBytes > UNTAKEN_BYTES_MAX) this.#tooSlow(peer);
-      else if (nowMs - peer.pingedMs >= PING_MS) {
+      const { dismissal, ends, pings } = lookAt(peer, nowMs, this.#options.isPaired);
+      if (dismissal !== undefined) this.#dismiss(peer, dismissal);
+      if (ends === true) peer.socket.terminate();
+      if (pings === true) {
         peer.pingedMs = nowMs;
-        socket.ping();
+        peer.socket.ping();
       }
     }
   }
@@ -474,23 +430,6 @@ export class Hub {
 }
 
 const nameOf = ({ client, name }: Hello): string => `${client} ${name}`;
-
-const isObject = (raw: unknown): raw is Record<string, unknown> => typeof raw === "object" && raw !== null;
-const kindOf = (raw: unknown): unknown => (isObject(raw) ? raw.kind : undefined);
-
-/** Of what was meant as a request, even if it is none. */
-function requestIdOf(raw: unknown): number | undefined {
-  if (!isObject(raw) || raw.kind !== "request") return undefined;
-  const { id } = raw;
-  return typeof id === "number" && Number.isSafeInteger(id) && id >= 0 ? id : undefined;
-}
-
-function firstIssue(error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] }): string {
-  const [issue] = error.issues;
-  if (issue === undefined) return "unknown";
-  const where = issue.path.map(String).join(".").slice(0, 80);
-  return `${where === "" ? "" : `${where}: `}${issue.message.slice(0, 120)}`;
-}
 
 const defectText = (thrown: unknown): string =>
   thrown instanceof Error ? (thrown.stack ?? thrown.message).slice(0, 2000) : errorText(thrown);

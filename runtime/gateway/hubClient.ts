@@ -34,7 +34,6 @@ export class ClientLimits {
   readonly others = new RateLimit(OTHER_MESSAGES.perS, OTHER_MESSAGES.burst);
   readonly stops = new RateLimit(STOPS.perS, STOPS.burst);
   readonly malformed = new RateLimit(MALFORMED.perS, MALFORMED.burst);
-  droppedPoses = 0;
   openRequests = 0;
 }
 

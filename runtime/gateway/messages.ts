@@ -22,6 +22,16 @@ export const MISFITS = { perS: 0.2, burst: 5 } as const;
 /** How often the gateway's thread shows that it lives. */
 export const ALIVE_MS = 1000;
 
+/** What clients have sent, by what became of it. */
+export const GatewayCounts = z.strictObject({
+  poses: z.int().describe("That reached the parts"),
+  droppedPoses: z.int().describe("Above the rate"),
+  malformed: z.int(),
+  refused: z.int().describe("Requests, and poses of observers"),
+  closed: z.int().describe("Connections that were told to go"),
+});
+export type GatewayCounts = z.infer<typeof GatewayCounts>;
+
 /** A ROS topic that a Foxglove client can have; its place in the list is its number in the ring. */
 export const OfferedTopic = z.strictObject({
   topic: z.string(),
@@ -111,7 +121,7 @@ export const FromGateway = z.discriminatedUnion("kind", [
   }),
   z.strictObject({ kind: z.literal("unusable"), failure: Refusal }),
   /** Every `ALIVE_MS`: it has not hung. */
-  z.strictObject({ kind: z.literal("alive") }),
+  z.strictObject({ kind: z.literal("alive"), counts: GatewayCounts }),
   /** Of the control group, on behalf of a client. */
   z.strictObject({
     kind: z.literal("request"),

@@ -96,7 +96,7 @@ export const done = (message: string, data?: unknown): Answer =>
 
 /** A request for something below a prefix that a part serves; whoever makes it has shown a token. */
 export interface HttpRequest {
-  readonly method: "GET" | "HEAD" | "POST";
+  readonly method: "GET" | "HEAD";
   /** Decoded, without the query, e.g. "/api/episodes/reach-block/e1/sheet.png". */
   readonly path: string;
   readonly query: URLSearchParams;
@@ -154,7 +154,7 @@ export interface PartServices extends PartContext {
   readonly removeClient: (client: GatewayClient, why: string) => void;
   /** Stops every robot by the gateway's own connections, then tells the main thread. Never rejects. */
   readonly stopRobots: (category: StopCategory, reason: string) => Promise<Answer>;
-  /** Answers everything below a path, e.g. "/api/episodes/"; a GET, HEAD or POST without a body. */
+  /** Answers everything below a path, e.g. "/api/episodes/"; a GET or HEAD. */
   readonly serveHttp: (prefix: string, handler: HttpHandler) => void;
   readonly serveUpgrade: (path: string, handler: UpgradeHandler) => void;
   readonly devices: DeviceStore;

@@ -1,4 +1,4 @@
-/** How often somebody may do something: so many at once, so many a second after. */
+/** How much of something may go through: so much at once, so much a second after. */
 
 export class RateLimit {
   readonly #perMs: number;
@@ -12,13 +12,13 @@ export class RateLimit {
     this.#left = burst;
   }
 
-  /** True, and counted, when one more is within the limit. @param nowMs monotonic */
-  take(nowMs: number): boolean {
+  /** True, and counted, when so much more is within the limit. @param nowMs monotonic */
+  take(nowMs: number, amount = 1): boolean {
     const passedMs = this.#lastMs === undefined ? 0 : Math.max(0, nowMs - this.#lastMs);
     this.#lastMs = nowMs;
     this.#left = Math.min(this.#burst, this.#left + passedMs * this.#perMs);
-    if (this.#left < 1) return false;
-    this.#left -= 1;
+    if (this.#left < amount) return false;
+    this.#left -= amount;
     return true;
   }
 }

@@ -297,7 +297,7 @@ class GatewaySession {
   async #showLife(): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      this.#post({ kind: "alive" });
+      this.#post({ kind: "alive", counts: { ...this.#hub.counts } });
       await sleepMs(this.#parts.clock, ALIVE_MS, signal);
     }
   }

@@ -4,6 +4,7 @@
  * connection is not encrypted, and an operator's token would let who overhears it move the robot.
  */
 import type { Role } from "../../../core/gateway/requests.js";
+import { isLoopback } from "../addresses.js";
 import { SUBPROTOCOLS } from "./protocol.js";
 
 export interface Knock {
@@ -21,7 +22,6 @@ export type Admission =
   | { readonly ok: true; readonly token?: string }
   | { readonly ok: false; readonly httpStatus: 400 | 401 | 403; readonly why: string };
 
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/;
 /** A name that leads elsewhere may have been pointed here. */
 const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 const LOCAL_ORIGIN = /^(null|file:\/\/.*|https?:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?)$/i;
@@ -50,7 +50,7 @@ export function admit(
       return refused(403, "This door is not encrypted: use a token of `./cerebellum pair --role observer`");
     return { ok: true, token };
   }
-  if (!LOOPBACK.test(remoteAddress))
+  if (!isLoopback(remoteAddress))
     return refused(
       401,
       "From another computer, the address ends with an observer's token: ws://HOST:PORT/TOKEN",

@@ -10,7 +10,7 @@ import { rosDefinition } from "../../../episodes/definitions.js";
 import { LatchedMessages } from "../../latched.js";
 import { RingReader } from "../../recorder/ring.js";
 import type { GatewayPart, PartFactory, PartServices } from "../part.js";
-import { ByteBudget } from "./byteBudget.js";
+import { RateLimit } from "../rateLimit.js";
 import type { Channel } from "./protocol.js";
 import { FoxgloveServer } from "./server.js";
 import type { Outgoing } from "./session.js";
@@ -53,7 +53,7 @@ class FoxglovePart implements GatewayPart {
   readonly #server: FoxgloveServer;
   readonly #reader: RingReader;
   readonly #latched = new LatchedMessages();
-  readonly #budget: ByteBudget;
+  readonly #budget = new RateLimit(BYTES_PER_S_MAX, BYTES_PER_S_MAX / 2);
   readonly #lostKnown = new Map<number, number>();
   #wanted: ReadonlySet<number> = new Set();
   #pumping: Promise<void> | undefined;
@@ -63,7 +63,6 @@ class FoxglovePart implements GatewayPart {
     const { setup, clock, authenticate } = services;
     this.#services = services;
     this.#reader = new RingReader(setup.ring);
-    this.#budget = new ByteBudget(BYTES_PER_S_MAX);
     const nowMs = () => nsToMs(clock.nowNs());
     this.#server = new FoxgloveServer({
       host,
@@ -145,7 +144,7 @@ class FoxglovePart implements GatewayPart {
         this.#latched.keep(topic, latched, receivedNs, payload);
         const channelId = channelOf(topic);
         if (!this.#wanted.has(channelId)) return;
-        if (!isLatched && !this.#budget.take(payload.length, nowMs)) this.#server.miss(channelId, 1);
+        if (!isLatched && !this.#budget.take(nowMs, payload.length)) this.#server.miss(channelId, 1);
         else this.#server.publish({ channelId, logNs: toEpochNs(mapping, receivedNs), payload }, isLatched);
       });
     while (bytes < BYTES_AT_ONCE && count < MESSAGES_AT_ONCE && isMore());

@@ -76,14 +76,6 @@ export class FoxgloveServer {
     return (this.#http.address() as AddressInfo).port;
   }
 
-  get clientCount(): number {
-    return this.#sessions.size;
-  }
-
-  get droppedCount(): number {
-    return [...this.#sessions.values()].reduce((sum, { droppedCount }) => sum + droppedCount, 0);
-  }
-
   /** Each client for itself: one that is slow misses the message. @param isLatched it gets the newest later, then */
   publish(message: Outgoing, isLatched: boolean): void {
     for (const session of this.#sessions.values()) {

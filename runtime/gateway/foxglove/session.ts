@@ -2,6 +2,7 @@
  * One Foxglove client: what it has subscribed to, and what it gets. It may only look on; what it does not take in time it
  * misses, counted, except for the newest latched messages, which it gets once it reads again.
  */
+import { RateLimit } from "../rateLimit.js";
 import { type Channel, messageData, status, understand } from "./protocol.js";
 
 /** A client that has not taken so much gets nothing more: two colour images of 1280 x 720. */
@@ -43,16 +44,12 @@ export class FoxgloveSession {
   readonly #byChannel = new Map<number, number>();
   readonly #bySubscription = new Map<number, number>();
   #malformedCount = 0;
-  #texts = TEXTS_BURST;
-  #textsMs: number;
+  readonly #texts = new RateLimit(TEXTS_PER_S, TEXTS_BURST);
   #untoldCount = 0;
   #toldMs = Number.NEGATIVE_INFINITY;
-  /** Messages that this client was too slow for. */
-  droppedCount = 0;
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#textsMs = options.nowMs();
   }
 
   wants(channelId: number): boolean {
@@ -64,7 +61,7 @@ export class FoxgloveSession {
   }
 
   takeText(text: string): void {
-    if (!this.#isInTime()) {
+    if (!this.#texts.take(this.#options.nowMs())) {
       this.#options.socket.close(1008, "too many messages");
       return;
     }
@@ -94,7 +91,6 @@ export class FoxgloveSession {
 
   /** So many that it will not get. */
   missed(count: number): void {
-    this.droppedCount += count;
     this.#untoldCount += count;
   }
 
@@ -139,16 +135,6 @@ export class FoxgloveSession {
     if (++this.#malformedCount > MALFORMED_MAX)
       this.#options.socket.close(1008, `${MALFORMED_MAX} messages that are none`);
     else this.#say("error", `A message was not understood: ${why}`);
-  }
-
-  #isInTime(): boolean {
-    const nowMs = this.#options.nowMs();
-    const passedS = Math.max(0, nowMs - this.#textsMs) / 1000;
-    this.#texts = Math.min(TEXTS_BURST, this.#texts + passedS * TEXTS_PER_S);
-    this.#textsMs = nowMs;
-    if (this.#texts < 1) return false;
-    this.#texts--;
-    return true;
   }
 
   /** A client that does not read gets no answers either. */

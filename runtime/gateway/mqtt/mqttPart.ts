@@ -7,6 +7,7 @@ import { createWebSocketStream } from "ws";
 import { type MonotonicNs, nsToMs, sleepMs } from "../../../core/clock.js";
 import { CerebellumError, errorText } from "../../../core/errors.js";
 import { ArmChain } from "../../../kinematics/chain.js";
+import { isLoopback } from "../addresses.js";
 import type { GatewayConfig } from "../config.js";
 import type { ToGateway } from "../messages.js";
 import type { GatewayClient, GatewayPart, PartServices } from "../part.js";
@@ -140,7 +141,7 @@ export class MqttPart implements GatewayPart {
       accept: (socket, address) => broker.accept(createWebSocketStream(socket), address),
     });
     log("info", "mqttBroker", `MQTT 3.1.1 on ${host}:${broker.port}, topics ${this.#topics.root}...`);
-    if (!LOOPBACK.has(host))
+    if (!isLoopback(host) && host !== "localhost")
       event(
         "warn",
         "mqtt",
@@ -273,8 +274,6 @@ export class MqttPart implements GatewayPart {
     };
   }
 }
-
-const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
 /** @throws CerebellumError CONFIG_INVALID */
 function readPassword(file: string): string {
