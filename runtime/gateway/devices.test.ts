@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -181,6 +181,18 @@ describe("paired devices", () => {
       expect((await reopened(store)).authenticate(again.token)).toBeDefined();
     },
   );
+
+  it("are not kept out by an unreadable file that cannot be put aside", async () => {
+    const first = open();
+    paired(first);
+    await first.written();
+    writeFileSync(join(folder, "devices.json"), "{");
+    mkdirSync(join(folder, "devices.json.unreadable", "in the way"), { recursive: true });
+    const store = open();
+    expect(said).toContain("devicesUnreadable");
+    const { token } = paired(store);
+    expect((await reopened(store)).authenticate(token)).toBeDefined();
+  });
 
   it("keep their connection when the disk does not take what is new", async () => {
     const store = open();

@@ -95,12 +95,21 @@ export class DeviceStore {
     try {
       this.#devices = DevicesFile.parse(JSON.parse(text)).devices;
     } catch (thrown) {
-      renameSync(this.#path, `${this.#path}.unreadable`);
+      const fate = this.#putAside() ? "was put aside as .unreadable" : "will be written over";
       log(
         "error",
         "devicesUnreadable",
-        `${this.#path} was put aside as .unreadable, everybody must pair again: ${errorText(thrown, 200)}`,
+        `${this.#path} ${fate}, everybody must pair again: ${errorText(thrown, 200)}`,
       );
+    }
+  }
+
+  #putAside(): boolean {
+    try {
+      renameSync(this.#path, `${this.#path}.unreadable`);
+      return true;
+    } catch {
+      return false;
     }
   }
 

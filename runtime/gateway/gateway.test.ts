@@ -265,6 +265,10 @@ describe("a gateway that cannot be", () => {
     });
   });
 
+  it("says what is wrong with what it was given", async () => {
+    await expect(TestGateway.start({ setup: { cameras: "none" as never } })).rejects.toThrow(/cameras/);
+  });
+
   it("says that an address is not this computer's", async () => {
     await expect(TestGateway.start({ gateway: { host: "203.0.113.7" } })).rejects.toMatchObject({
       code: "CONFIG_INVALID",

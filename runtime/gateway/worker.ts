@@ -55,13 +55,14 @@ const CERTIFICATE_LOOK_MS = 60_000;
 
 /** Resolves when the thread was told to close, or could not begin and has said so. */
 export async function runGatewayWorker(workerData: unknown, parts: GatewayWorkerParts): Promise<void> {
-  const session = new GatewaySession(GatewaySetup.parse(workerData), parts);
+  let session: GatewaySession | undefined;
   try {
+    session = new GatewaySession(GatewaySetup.parse(workerData), parts);
     await session.serve();
   } catch (thrown) {
     parts.port.postMessage({ kind: "unusable", failure: toFailure(thrown) } satisfies FromGateway);
   } finally {
-    await session.close();
+    await session?.close();
     parts.port.close();
   }
 }
