@@ -34,9 +34,11 @@ export function ownNames(host: string, configured: readonly string[]): Names {
   const isOther = isIP(host) !== 0 && !isUnspecified(host);
   const reached =
     isLoopback(host) || host === "localhost" ? [] : isOther ? [host] : networkAddresses(host === "::");
+  const addresses = [...LOOPBACK, ...reached, ...configured.filter((name) => isIP(name) !== 0)];
   return {
     hostnames: [...new Set(names.filter((name) => isIP(name) === 0 && DNS_NAME.test(name)))],
-    addresses: [...new Set([...LOOPBACK, ...reached, ...configured.filter((name) => isIP(name) !== 0)])],
+    // Link-local IPv6 needs a zone, which neither browsers nor certificates have.
+    addresses: [...new Set(addresses.filter((address) => !/%|^fe80:/i.test(address)))],
   };
 }
 
@@ -46,10 +48,7 @@ const isUnspecified = (host: string): boolean => host === "0.0.0.0" || host === 
 const networkAddresses = (withIpv6: boolean): string[] =>
   Object.values(networkInterfaces())
     .flatMap((list) => list ?? [])
-    // Link-local IPv6 needs a zone, which neither browsers nor certificates have.
-    .filter(
-      ({ address, family }) => family === "IPv4" || (withIpv6 && !address.toLowerCase().startsWith("fe80:")),
-    )
+    .filter(({ family }) => family === "IPv4" || withIpv6)
     .map(({ address }) => address);
 
 export const isLoopback = (address: string | undefined): boolean =>

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nsToMs } from "../../core/clock.js";
 import { SimClock } from "../../core/simClock.js";
-import type { Names } from "./addresses.js";
+import { type Names, ownNames } from "./addresses.js";
 import { CertificateKeeper, VALID_DAYS } from "./certificate.js";
 import { time } from "./der.js";
 
@@ -94,6 +94,15 @@ describe("certificate", () => {
     for (const address of addresses) expect(parsed.checkIP(address)).toBe(address);
     const again = one.current({ ...NAMES, addresses: ["127.0.0.1", "::1", ...addresses] });
     expect(again.fingerprint).toBe(made.fingerprint);
+  });
+
+  it("is not made anew each minute for a configured address that no certificate can have", () => {
+    const names = ownNames("127.0.0.1", ["fe80::1%lo", "10.9.8.7"]);
+    const one = keeper();
+    one.current(names);
+    one.current(names);
+    expect(said).toHaveLength(1);
+    expect(names.addresses).toEqual(["127.0.0.1", "::1", "10.9.8.7"]);
   });
 
   it.each([
