@@ -28,7 +28,10 @@ function open(pairing: Paired): OperatorApp {
     name: pairing.device,
     clock: browserClock,
     openSocket: openBrowserSocket,
-    onMisfit: (why) => console.warn(why),
+    onMisfit: (why) => {
+      console.warn(why);
+      app.isMisfit.set(true);
+    },
   });
   const app = new OperatorApp(link, browserClock, () => randomMark(16));
   app.token = pairing.token;

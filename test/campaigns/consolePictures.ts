@@ -136,7 +136,7 @@ const SHOTS: readonly Shot[] = [
     page: "calibration",
     needs: "fake",
     arrange: async (page) => {
-      await press(page, "Calibrate quest3 again");
+      await press(page, "Calibrate vive again");
       await press(page, "Begin the stroke");
       await pause(500);
     },

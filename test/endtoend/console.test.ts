@@ -262,6 +262,14 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     await page.locator('[data-state="holding"]').waitFor();
   });
 
+  it("a daemon of another version is said to be one", async () => {
+    await open();
+    gateway.sayStrange();
+    await page.getByText("This page is of another version").waitFor();
+    await page.getByRole("button", { name: "Reload" }).click();
+    await page.getByText("This page is of another version").waitFor({ state: "detached" });
+  });
+
   it("a code that was used already is no way out for a browser that is paired", async () => {
     await open();
     gateway.pairingRefusal = { code: "NOT_AUTHORISED", happened: "The code is unknown", remedy: "Make one" };
@@ -367,6 +375,32 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     await page.getByLabel("find in names and notes").fill("grazed");
     await vi.waitFor(async () => expect(await page.locator("[data-episode]").count()).toBe(1), PATIENCE);
     await page.locator('[data-episode="episode-0014"] img').waitFor();
+  });
+
+  it("shows the set that was chosen last, also when the answer about another one comes later", async () => {
+    await open();
+    gateway.answerMs = (request) => (request.do === "listEpisodes" && request.task === undefined ? 900 : 0);
+    await goTo("episodes");
+    // The whole list is still on its way.
+    await page.getByLabel("Task").evaluate((select) => {
+      select.append(Object.assign(select.ownerDocument.createElement("option"), { value: "reach-block" }));
+    });
+    await page.getByLabel("Task").selectOption("reach-block");
+    await page.locator("[data-episode]").first().waitFor();
+    const count = await page.locator("[data-episode]").count();
+    await pause(1300);
+    expect(await page.locator("[data-episode]").count()).toBe(count);
+  });
+
+  it("a calibration that loses its connection says so once", async () => {
+    await open();
+    await goTo("calibration");
+    await page.getByRole("button", { name: "Calibrate vive again" }).click();
+    await page.getByRole("button", { name: "Begin the stroke" }).waitFor();
+    await gateway.close();
+    await page.locator("[data-connection]").waitFor();
+    await pause(1500);
+    expect(await page.locator(".toast").count()).toBe(0);
   });
 
   /** While an answer is on its way a key is none, so it is pressed again, as a person would. */

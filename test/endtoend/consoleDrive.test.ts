@@ -135,6 +135,36 @@ describe.skipIf(CHROMIUM_PATH === undefined)("driving from the page", () => {
     await page.locator('[data-teleop="ready"]').waitFor();
   });
 
+  it("a page that is loaded again lets go, and must take the arm anew", async () => {
+    await hold("KeyW");
+    await page.reload();
+    await page.getByRole("button", { name: "Drive the arm" }).waitFor();
+    expect(clutches().at(-1)).toBe(0);
+    gateway.forget();
+    await page.keyboard.up("Shift");
+    await page.keyboard.down("Shift");
+    await pause(400);
+    expect(gateway.poses).toEqual([]);
+  });
+
+  it("the scale follows the pointer, though the daemon tells its own all the time", async () => {
+    gateway.answerMs = () => 50;
+    const telling = setInterval(() => gateway.setTeleop({}), 50);
+    try {
+      const box = (await page.getByLabel(/^Scale/).boundingBox())!;
+      const y = box.y + box.height / 2;
+      await page.mouse.move(box.x + box.width * 0.47, y);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width * 0.9, y, { steps: 8 });
+      await pause(300);
+      expect(Number(await page.getByLabel(/^Scale/).inputValue())).toBeGreaterThan(1.5);
+      await page.mouse.up();
+      await vi.waitFor(() => expect(gateway.world.translationScale).toBeGreaterThan(1.5), PATIENCE);
+    } finally {
+      clearInterval(telling);
+    }
+  });
+
   it("a finger on a pad is a clutch", async () => {
     const pad = (await page.locator('[data-pad="move"]').boundingBox())!;
     const [x, y] = [pad.x + pad.width / 2, pad.y + pad.height / 2];

@@ -12,6 +12,7 @@ import { repositoryRootUrl } from "../../core/entry.js";
 import { encodeCameraFrame } from "../../core/gateway/cameraFrame.js";
 import { ClientMessage, GATEWAY_PATH } from "../../core/gateway/client.js";
 import { PairRequest } from "../../core/gateway/library.js";
+import type { GatewayRequest } from "../../core/gateway/requests.js";
 import { ServerMessage, type Telemetry, type TeleopStatus } from "../../core/gateway/server.js";
 import { systemClock } from "../../launch/systemClock.js";
 import { FakeWorld } from "./console/fakeAnswers.js";
@@ -61,6 +62,8 @@ export class FakeGateway {
   refusal: { code: string; happened: string; remedy: string } | undefined;
   /** Refuses every pairing code, with these words. */
   pairingRefusal: { code: string; happened: string; remedy: string } | undefined;
+  /** How long an answer takes [ms]. */
+  answerMs: (request: GatewayRequest) => number = () => 0;
   /** Whether stops take effect. */
   obeysStop = true;
   port = 0;
@@ -135,6 +138,11 @@ export class FakeGateway {
   say(message: ServerMessage): void {
     const text = JSON.stringify(ServerMessage.parse(message));
     for (const client of this.#clients) if (client.isWelcome) client.socket.send(text);
+  }
+
+  /** What a daemon of another version might say. */
+  sayStrange(): void {
+    for (const { socket } of this.#clients) socket.send(JSON.stringify({ kind: "novelty" }));
   }
 
   event(level: "info" | "warn" | "error", source: string, text: string, remedy = ""): void {
@@ -281,12 +289,20 @@ export class FakeGateway {
         `Stopped by ${this.#welcome().client}: ${message.reason}`,
         "Reset, then enable",
       );
-    } else if (message.kind === "request") {
-      const answer = this.world.answer(message.request, this.#welcome().client, this.nowMs);
-      if ("refusal" in answer) tell({ kind: "refusal", id: message.id, ok: false, ...answer.refusal });
-      else tell({ kind: "answer", id: message.id, ok: true, ...answer });
-      this.#followTeleop();
-    } else if (message.kind === "pose") this.#followPose(message.pose);
+    } else if (message.kind === "request") void this.#answer(message, tell);
+    else if (message.kind === "pose") this.#followPose(message.pose);
+  }
+
+  async #answer(
+    { id, request }: Extract<ClientMessage, { kind: "request" }>,
+    tell: (answer: ServerMessage) => void,
+  ): Promise<void> {
+    const ms = this.answerMs(request);
+    if (ms > 0) await sleepMs(systemClock, ms, this.#abort.signal);
+    const answer = this.world.answer(request, this.#welcome().client, this.nowMs);
+    if ("refusal" in answer) tell({ kind: "refusal", id, ok: false, ...answer.refusal });
+    else tell({ kind: "answer", id, ok: true, ...answer });
+    this.#followTeleop();
   }
 
   #followTeleop(): void {

@@ -30,7 +30,7 @@ export function CalibrationPage() {
   useEffect(() => {
     if (running === null) return;
     return app.clock.every(POLL_MS, () => {
-      if (app.isVisible.current) again();
+      if (app.isVisible.current && app.linkState.current === "open") again();
     });
   }, [app, running === null]);
   const act = async (request: GatewayRequest) => {

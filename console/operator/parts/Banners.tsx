@@ -10,6 +10,7 @@ export function Banners() {
   const linkState = useValue(app.linkState);
   const refusal = useValue(app.refusal);
   const isOld = useValue(app.isTelemetryOld);
+  const isMisfit = useValue(app.isMisfit);
   const wasOpen = useValue(app.welcome) !== undefined;
   // A token that was refused is of no use; whatever else was refused may be another try away.
   const mustPair = refusal?.code === "NOT_AUTHORISED";
@@ -45,6 +46,16 @@ export function Banners() {
       {isOld && (
         <div class="banner bad" role="alert">
           <strong>Nothing new from the daemon:</strong> what this page shows is old.
+        </div>
+      )}
+      {isMisfit && (
+        <div class="banner bad" role="alert">
+          <strong>This page is of another version than the daemon:</strong> parts of it are missing or old.
+          <div class="row">
+            <button type="button" class="button" onClick={() => location.reload()}>
+              Reload
+            </button>
+          </div>
         </div>
       )}
       <Rearm />

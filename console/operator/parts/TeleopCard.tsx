@@ -134,18 +134,7 @@ function Settings({ status }: { status: TeleopStatus }) {
             ))}
           </select>
         </label>
-        <label class="field">
-          Scale ×{fixed(status.translationScale, 1)}
-          <input
-            type="range"
-            {...SCALE_RANGE}
-            value={status.translationScale}
-            disabled={!isDriving}
-            onChange={(event) =>
-              void app.ask({ do: "teleopSettings", translationScale: Number(event.currentTarget.value) })
-            }
-          />
-        </label>
+        <ScaleSlider scale={status.translationScale} isEnabled={isDriving} />
       </div>
       <p class="limits" role="status">
         {status.limitedBy.length === 0 ? (
@@ -173,6 +162,28 @@ function Settings({ status }: { status: TeleopStatus }) {
       </dl>
       <LatencyBar latency={status.latency} />
     </>
+  );
+}
+
+/** The daemon tells its scale twenty times a second: while somebody drags, the slider is his. */
+function ScaleSlider({ scale, isEnabled }: { scale: number; isEnabled: boolean }) {
+  const app = useApp();
+  const [wanted, setWanted] = useState<number | undefined>(undefined);
+  return (
+    <label class="field">
+      Scale ×{fixed(wanted ?? scale, 1)}
+      <input
+        type="range"
+        {...SCALE_RANGE}
+        value={wanted ?? scale}
+        disabled={!isEnabled}
+        onInput={(event) => setWanted(Number(event.currentTarget.value))}
+        onChange={(event) => {
+          const translationScale = Number(event.currentTarget.value);
+          void app.ask({ do: "teleopSettings", translationScale }).then(() => setWanted(undefined));
+        }}
+      />
+    </label>
   );
 }
 

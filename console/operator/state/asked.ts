@@ -1,5 +1,5 @@
 /** Data that a page asks for when it opens, and again when it has changed something. */
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { z } from "zod";
 import type { GatewayRequest } from "../../../core/gateway/requests.js";
 import { useApp } from "./context.js";
@@ -19,9 +19,13 @@ export function useAsked<T>(request: GatewayRequest, schema: z.ZodType<T>): Aske
   const [data, setData] = useState<T | undefined>(undefined);
   const [isAsking, setAsking] = useState(false);
   const key = JSON.stringify(request);
+  const asked = useRef(0);
   const again = useCallback(async () => {
+    const mine = ++asked.current;
     setAsking(true);
     const answer = await app.ask(JSON.parse(key));
+    // A later question may have been answered first.
+    if (mine !== asked.current) return;
     setAsking(false);
     if (answer === undefined) return;
     const parsed = schema.safeParse(answer.data);

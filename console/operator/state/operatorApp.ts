@@ -39,6 +39,8 @@ export class OperatorApp {
   /** Of the newest connection; stays while it is lost. */
   readonly welcome = new Value<Welcome | undefined>(undefined);
   readonly refusal = new Value<Refusal | undefined>(undefined);
+  /** The daemon has said something that this page does not understand: it is of another version. */
+  readonly isMisfit = new Value(false);
   /** A few times a second; `newest` is newer. */
   readonly telemetry = new Value<Telemetry | undefined>(undefined);
   readonly isTelemetryOld = new Value(false);
