@@ -247,6 +247,25 @@ describe("a hand with an open clutch", () => {
     engage();
   });
 
+  it("gives the lead to the other one, which lies elsewhere, without a doubt", () => {
+    const both = (): PoseChanges => {
+      const [right] = poseOf().hands;
+      const left = { ...right!, hand: "left" as const, mode: "hand" as const };
+      const at = (x: number) => ({ positionM: [x + source.seq * 1e-6, 1, 0] as [number, number, number] });
+      return {
+        hands: [
+          { ...right!, pose: { ...right!.pose!, ...at(0) } },
+          { ...left, pose: { ...right!.pose!, ...at(-0.4) } },
+        ],
+      } as PoseChanges;
+    };
+    pose(both());
+    expect(deadman.lead("left")).toBe("nothing");
+    pose(both());
+    expect(deadman.why).toBeUndefined();
+    expect(deadman.hand).toMatchObject({ hand: "left" });
+  });
+
   it("whose tracking comes back with a held clutch moves nothing", () => {
     pose();
     source.clutch = 1;

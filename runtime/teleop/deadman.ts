@@ -85,8 +85,7 @@ export class Deadman {
     const action = wantsRobot(this.#state)
       ? this.fail("SOURCE_CHANGED", `the ${hand} hand leads now`)
       : "nothing";
-    this.#watch.hand = hand;
-    this.#watch.distrustClutch();
+    this.#watch.lead(hand);
     this.#hand = undefined;
     return action;
   }

@@ -41,7 +41,7 @@ export class PoseWatch {
   /** Newest message that was not dropped, and when it arrived. */
   newest: PoseMessage | undefined;
   receivedMs = Number.NaN;
-  hand: HandPose["hand"];
+  #leading: HandPose["hand"];
   readonly #config: DeadmanConfig;
   #clock: SourceClock;
   /** Held until it is seen open. */
@@ -53,7 +53,18 @@ export class PoseWatch {
   constructor(config: DeadmanConfig, hand: HandPose["hand"]) {
     this.#config = config;
     this.#clock = new SourceClock(config.poseAgeMsMax);
-    this.hand = hand;
+    this.#leading = hand;
+  }
+
+  get hand(): HandPose["hand"] {
+    return this.#leading;
+  }
+
+  /** Another hand from now on: it may be anywhere, and its clutch must be seen open. */
+  lead(hand: HandPose["hand"]): void {
+    this.#leading = hand;
+    this.#pose = undefined;
+    this.distrustClutch();
   }
 
   /** Beyond the shortest way that a pose of this session has taken [ms]. */
@@ -88,7 +99,7 @@ export class PoseWatch {
       this.#pose = undefined;
       return { isDropped: false, trouble, clutch: "unknown", hand: undefined };
     }
-    const hand = message.hands.find((one) => one.hand === this.hand)!;
+    const hand = message.hands.find((one) => one.hand === this.#leading)!;
     return { isDropped: false, trouble: undefined, clutch: this.#clutchOf(hand), hand };
   }
 
@@ -116,9 +127,9 @@ export class PoseWatch {
     if (moved !== undefined) return { code: "SOURCE_CHANGED", detail: moved };
     if (late !== undefined) return late;
     if (message.visibility !== "visible") return { code: "NOT_VISIBLE", detail: message.visibility };
-    const hand = message.hands.find((one) => one.hand === this.hand);
-    if (hand === undefined) return { code: "HAND_GONE", detail: `${this.hand} hand` };
-    if (!hand.tracked || hand.pose === null) return { code: "NOT_TRACKED", detail: `${this.hand} hand` };
+    const hand = message.hands.find((one) => one.hand === this.#leading);
+    if (hand === undefined) return { code: "HAND_GONE", detail: `${this.#leading} hand` };
+    if (!hand.tracked || hand.pose === null) return { code: "NOT_TRACKED", detail: `${this.#leading} hand` };
     // A source may rest while nobody wants anything; what it says after is no jump.
     if (!wantsRobot && silentMs > poseAgeMsMax) this.#pose = undefined;
     return this.#troubleOfPose(message.source, hand, hand.pose, receivedMs);
