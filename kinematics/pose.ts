@@ -3,6 +3,7 @@
  * reference frame, and inner names cancel: poseBaseTool = compose(poseBaseFlange, poseFlangeTool).
  * Lengths in metres, quaternions x y z w of unit norm, rotation matrices row-major in 9 numbers.
  */
+import { matrixOf } from "./rotationVector.js";
 import type { Vector3 } from "./xarm7.js";
 
 export type QuatXyzw = readonly [x: number, y: number, z: number, w: number];
@@ -76,19 +77,8 @@ export function rpyFromQuat(quat: QuatXyzw): Vector3 {
   return [Math.atan2(m[7]!, m[8]!), pitchRad, Math.atan2(m[3]!, m[0]!)];
 }
 
-export function rotationFromQuat(
-  [x, y, z, w]: QuatXyzw,
-  out: Float64Array = new Float64Array(9),
-): Float64Array {
-  out[0] = 1 - 2 * (y * y + z * z);
-  out[1] = 2 * (x * y - z * w);
-  out[2] = 2 * (x * z + y * w);
-  out[3] = 2 * (x * y + z * w);
-  out[4] = 1 - 2 * (x * x + z * z);
-  out[5] = 2 * (y * z - x * w);
-  out[6] = 2 * (x * z - y * w);
-  out[7] = 2 * (y * z + x * w);
-  out[8] = 1 - 2 * (x * x + y * y);
+export function rotationFromQuat(quat: QuatXyzw, out: Float64Array = new Float64Array(9)): Float64Array {
+  matrixOf(quat, out);
   return out;
 }
 

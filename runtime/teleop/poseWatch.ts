@@ -67,11 +67,6 @@ export class PoseWatch {
     this.distrustClutch();
   }
 
-  /** Beyond the shortest way that a pose of this session has taken [ms]. */
-  get latenessMs(): number {
-    return this.#clock.latenessMs;
-  }
-
   /** The clutch must be seen open before the next press. */
   distrustClutch(): void {
     this.#isClutchOpen = false;

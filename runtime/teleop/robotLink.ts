@@ -52,10 +52,6 @@ export class RobotLink {
     void this.#keep();
   }
 
-  get info(): ServoInfo | undefined {
-    return this.#client?.info;
-  }
-
   /** Newest of a servo that is connected. */
   get snapshot(): ServoSnapshot | undefined {
     return this.#client?.latest();

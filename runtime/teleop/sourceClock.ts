@@ -16,8 +16,6 @@ export interface ClockTrouble {
 }
 
 export class SourceClock {
-  /** Beyond the shortest way of late [ms]. */
-  latenessMs = 0;
   readonly #latenessMsMax: number;
   #deviceMs = Number.NaN;
   #receivedMs = Number.NaN;
@@ -51,20 +49,19 @@ export class SourceClock {
       return { code: "DEVICE_CLOCK", detail };
     }
     this.#shortestMs = Math.min(this.#shortestMs + DRIFT_SHARE_MAX * Math.max(0, sinceMs), wayMs);
-    this.latenessMs = wayMs - this.#shortestMs;
-    if (this.latenessMs <= this.#latenessMsMax) {
+    const latenessMs = wayMs - this.#shortestMs;
+    if (latenessMs <= this.#latenessMsMax) {
       this.#lateSinceMs = Number.NaN;
       return undefined;
     }
     if (Number.isNaN(this.#lateSinceMs)) this.#lateSinceMs = receivedMs;
-    const detail = `by ${this.latenessMs.toFixed(0)} ms (limit ${this.#latenessMsMax} ms)`;
+    const detail = `by ${latenessMs.toFixed(0)} ms (limit ${this.#latenessMsMax} ms)`;
     if (!wantsRobot && receivedMs - this.#lateSinceMs > SETTLE_MS) this.#startAnew(wayMs);
     return { code: "POSE_LATE", detail };
   }
 
   #startAnew(wayMs: number): void {
     this.#shortestMs = wayMs;
-    this.latenessMs = 0;
     this.#lateSinceMs = Number.NaN;
   }
 }
