@@ -7,7 +7,7 @@ import { readTeleopInput, TELEOP_INPUT } from "../../episodes/messages.js";
 import { rosCodec } from "../../episodes/rosCodec.js";
 import { createInputRecord } from "../../runtime/teleop/inputRecord.js";
 import { poseOf } from "../../runtime/teleop/testing.js";
-import { QUIET_MS, restamp, TeleopSide } from "./teleopSide.js";
+import { describeTeleop, QUIET_MS, restamp, TeleopSide } from "./teleopSide.js";
 
 const PREFIXES = (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== "");
 
@@ -48,6 +48,11 @@ describe("teleoperation that is taken", () => {
     expect(said).toEqual(["headset quest3 has taken teleoperation of arm"]);
     expect(side.operator).toBe("headset quest3");
     expect(side.whyNotBegin()).toContain("headset quest3");
+  });
+
+  it("is described with what holds it back and what it should know", () => {
+    const led = { ...status("engaged"), limitedBy: ["reach"], warning: "The elbow is turned over" };
+    expect(describeTeleop(led)).toMatch(/headset quest3 moves arm: engaged.*held back by reach · The elbow/);
   });
 
   it("makes waits wait, and ends what has begun", async () => {

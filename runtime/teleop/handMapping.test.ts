@@ -325,6 +325,37 @@ describe("limits", () => {
     for (const off of [-0.01, 0.01]) expect(reachAt(stretchedRad + off)).toBeLessThan(reachAt(stretchedRad));
   });
 
+  it("of speed hold over time when poses come in bursts after stalls, whatever their source's clock says", () => {
+    for (const [stallMs, driftShare] of [
+      [90, 0],
+      [45, 0],
+      [90, 0.3],
+      [30, -0.3],
+      [200, 1],
+    ] as const) {
+      const mapping = make({ linearSpeedMaxMPerS: 1, leashM: 0.3 });
+      const at = (ms: number) => ({
+        ...hand([0.3 * Math.sin(ms / 300), 0.3 * Math.cos(ms / 300), 0]),
+        measuredMs: ms * (1 + driftShare),
+      });
+      mapping.engage(at(0), XARM7_HOME_RAD, 0);
+      mapping.step(at(0), 0);
+      const path = [{ ms: 0, rad: [...XARM7_HOME_RAD] }];
+      for (let ms = PERIOD_MS; ms < 4000; ms += PERIOD_MS) {
+        const arrivesMs = Math.ceil(ms / stallMs) * stallMs;
+        path.push({ ms: arrivesMs, rad: [...mapping.step(at(ms), arrivesMs).targetRad] });
+      }
+      let aheadMs = 0;
+      for (const [index, from] of path.entries())
+        for (const to of path.slice(index + 1, index + 60)) {
+          const movedRad = Math.max(...to.rad.map((value, joint) => Math.abs(value - from.rad[joint]!)));
+          aheadMs = Math.max(aheadMs, (1000 * movedRad) / 0.9 - (to.ms - from.ms));
+        }
+      // The source's clock counts as long as it is within 50 ms of ours, to either side; and one period.
+      expect(aheadMs).toBeLessThan(2 * 50 + 2 * PERIOD_MS);
+    }
+  });
+
   it("numbers that no tracker can mean leave the arm where it is, and are never passed on", () => {
     const strange = [1e300, -1e300, Number.MAX_VALUE, 5e-324, 0, 1e9];
     fc.assert(
