@@ -83,6 +83,19 @@ describe("teach mode", () => {
     expect(bench.driver.calls.at(-1)).toBe("teach off");
   });
 
+  it("does not end by what was seen before a stall of the loop", async () => {
+    const bench = await holding();
+    await bench.servo.teach(true);
+    await bench.run(bench.config.teach.settleMs);
+    bench.driver.turnByHand(0.5);
+    await expect(bench.servo.teach(false)).rejects.toThrow(/being moved/);
+    bench.driver.turnByHand(0);
+    bench.driver.reports = false;
+    await bench.clock.advance(bench.config.stateAgeMsMax + PERIOD_MS);
+    await expect(bench.servo.teach(false)).rejects.toThrow(/ms old/);
+    expect(bench.driver.calls).not.toContain("teach off");
+  });
+
   it("starts again from where the hand has left the arm", async () => {
     const bench = await holding();
     await bench.servo.teach(true);

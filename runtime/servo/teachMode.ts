@@ -63,7 +63,8 @@ export class TeachMode {
   async end(): Promise<void> {
     const { device, clock, state, advance } = this.#parts;
     if (!canAdvance(state(), "teachEnded")) throw refused(`The servo is ${state()}`, "The arm is not free");
-    if (!this.#teaching.isStill(clock.nowMs()))
+    // The tick may have been late: what it has seen does not say how the arm is now.
+    if (this.#moves() || !this.#teaching.isStill(clock.nowMs()))
       throw refused("The arm is being moved", "Let it stand, keep a hand on it, and end teach mode again");
     await device.setTeachMode(false);
     if (canAdvance(state(), "teachEnded")) advance("teachEnded", "the device holds the arm");
@@ -82,13 +83,9 @@ export class TeachMode {
     if (!canAdvance(state(), "teachStarted")) throw refused(`The servo is ${state()} by now`, "Try again");
   }
 
-  #refuseStart(): void {
-    const { config, driver, clock, state, atRest, supervisorSilentMs } = this.#parts;
-    if (!canAdvance(state(), "teachRequested"))
-      throw refused(
-        `The servo is ${state()}; the arm is set free only while nobody commands it`,
-        state() === "following" ? "End the policy or teleoperation first" : "Reset the robot first",
-      );
+  /** By the newest report. @throws CerebellumError COMMAND_REFUSED when that is old */
+  #moves(): boolean {
+    const { config, driver, clock } = this.#parts;
     const { receivedMs, velocityRadPerS } = driver.state();
     const ageMs = clock.nowMs() - receivedMs;
     if (!(ageMs <= config.stateAgeMsMax))
@@ -96,8 +93,17 @@ export class TeachMode {
         `The state of the arm is ${ageMs.toFixed(0)} ms old (limit ${config.stateAgeMsMax} ms)`,
         "Check the report ports of the device",
       );
-    const moves = !velocityRadPerS.every((speed) => Math.abs(speed) <= config.teach.stillRadPerS);
-    if (moves || (streams(state()) && !atRest()))
+    return !velocityRadPerS.every((speed) => Math.abs(speed) <= config.teach.stillRadPerS);
+  }
+
+  #refuseStart(): void {
+    const { config, state, atRest, supervisorSilentMs } = this.#parts;
+    if (!canAdvance(state(), "teachRequested"))
+      throw refused(
+        `The servo is ${state()}; the arm is set free only while nobody commands it`,
+        state() === "following" ? "End the policy or teleoperation first" : "Reset the robot first",
+      );
+    if (this.#moves() || (streams(state()) && !atRest()))
       throw refused("The arm still moves", "Wait until it stands");
     if (supervisorSilentMs() > config.supervisorSilenceMsMax)
       throw refused("No supervisor is connected, so nobody could stop the arm", "Start the daemon");
