@@ -38,6 +38,12 @@ export const AllegroConfig = z
       .describe("v4, v5a (non-geared) or v5b (geared, Plus): limits, units and gains hang on it"),
     side: z.enum(HAND_SIDES),
     periodMs: z.int().min(2).max(20).default(3).describe("Period of the hand's position frames; 3 = 333 Hz"),
+    silentPeriodsMax: z
+      .number()
+      .min(2)
+      .max(10)
+      .default(2)
+      .describe("A finger silent for longer stops the hand; more than 2 only for a lab on a loaded computer"),
     gains: z
       .union([z.enum(Object.keys(GAIN_SETS) as [GainSetName, ...GainSetName[]]), Gains])
       .optional()

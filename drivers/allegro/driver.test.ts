@@ -476,6 +476,19 @@ describe("Allegro driver, trouble", () => {
     ]);
   });
 
+  it("waits longer for a finger where the cell file says so", async () => {
+    const it = await active({}, { silentPeriodsMax: 5 });
+    await tick(it, 30);
+    it.hand.silentFingers.add(1);
+    await tick(it, 4 * PERIOD_MS);
+    expect(it.faults).toEqual([]);
+    await tick(it, 3 * PERIOD_MS);
+    expect(it.faults).toMatchObject([
+      { code: "ALLEGRO_FINGER_SILENT_MIDDLE", cause: expect.stringMatching(/1[5-9]\.\d ms/) },
+    ]);
+    expectLimp(it);
+  });
+
   it("stops when nobody gives targets any more", async () => {
     const it = await active();
     await tick(it, 30);

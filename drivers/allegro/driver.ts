@@ -103,7 +103,7 @@ export class AllegroDriver implements ArmDriver {
     this.#minRad = Float64Array.from(this.limits.positionMinRad);
     this.#maxRad = Float64Array.from(this.limits.positionMaxRad);
     this.#loop = new HandLoop(config);
-    this.#watch = new FingerWatch(config.periodMs);
+    this.#watch = new FingerWatch(config.periodMs, config.silentPeriodsMax);
     this.#link = new HandLink(config, openBus, () => clock.nowMs(), {
       onFinger: (finger, nowMs) => this.#onFinger(finger, nowMs),
       onSet: (nowMs) => this.#onSet(nowMs),
@@ -337,7 +337,7 @@ export class AllegroDriver implements ArmDriver {
     const silent = this.#watch.look(nowMs);
     const { failure } = this.#guardian;
     if (passedMs > this.#config.stallMsMax) this.#fail(handFault("LATE", `${Math.round(passedMs)} ms`));
-    else if (silent >= 0) this.#fail(fingerFault(silent));
+    else if (silent >= 0) this.#fail(fingerFault(silent, this.#watch.silentMs(silent)));
     else if (nowMs - this.#calledMs > COMMAND_SILENCE_MS_MAX)
       this.#fail(handFault("COMMANDS_SILENT", `${Math.round(nowMs - this.#calledMs)} ms`));
     else if (failure !== undefined) this.#fail(handFault("GUARDIAN_GONE", failure));

@@ -14,7 +14,7 @@ const WIRES = "Check the hand's supply and the CAN wires, then reset and enable 
 
 /** `{}` stands for what was found. */
 const ROWS = {
-  FINGER_SILENT: ["stop", "The {} finger sent no positions for more than two periods", WIRES],
+  FINGER_SILENT: ["stop", "The {}", WIRES],
   LATE: [
     "stop",
     "The driver was not run for {}; the hand kept its last torque meanwhile",
@@ -110,8 +110,8 @@ export const linkFault = (name: LinkFaultName, found: string): Fault =>
   faultOf(name, "link", LINK_ROWS[name], found);
 
 /** @param finger 0 index to 3 thumb; its name is part of the code, so that each finger's silence is told */
-export const fingerFault = (finger: number): Fault => ({
-  ...handFault("FINGER_SILENT", FINGERS[finger]),
+export const fingerFault = (finger: number, silentMs: number): Fault => ({
+  ...handFault("FINGER_SILENT", `${FINGERS[finger]} finger sent no positions for ${silentMs.toFixed(1)} ms`),
   code: `ALLEGRO_FINGER_SILENT_${FINGERS[finger]!.toUpperCase()}`,
   deviceCode: finger,
 });
@@ -155,7 +155,7 @@ export const allFaults = (): Fault[] => [
   ...(Object.keys(ROWS) as FaultName[])
     .filter((name) => name !== "FINGER_SILENT")
     .map((name) => handFault(name, "(what was found)")),
-  ...FINGERS.map((_, finger) => fingerFault(finger)),
+  ...FINGERS.map((_, finger) => fingerFault(finger, 7)),
   ...(Object.keys(LINK_ROWS) as LinkFaultName[]).map((name) => linkFault(name, "(what was found)")),
   ...motorFaults(1, 0xff),
 ];

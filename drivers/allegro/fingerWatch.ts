@@ -5,16 +5,16 @@
  */
 import { FINGERS } from "../../kinematics/allegro/hand.js";
 
-/** Periods without a frame of a finger after which the hand is stopped. */
-export const SILENT_PERIODS_MAX = 2;
-
 export class FingerWatch {
   readonly #periodMs: number;
+  readonly #silenceMsMax: number;
   readonly #silentMs = new Float64Array(FINGERS.length);
   #lookedMs = 0;
 
-  constructor(periodMs: number) {
+  /** @param periodsMax how many periods a finger may be silent */
+  constructor(periodMs: number, periodsMax: number) {
     this.#periodMs = periodMs;
+    this.#silenceMsMax = periodsMax * periodMs;
   }
 
   start(nowMs: number): void {
@@ -32,7 +32,7 @@ export class FingerWatch {
   look(nowMs: number): number {
     this.#pass(nowMs);
     let silent = -1;
-    let longestMs = SILENT_PERIODS_MAX * this.#periodMs;
+    let longestMs = this.#silenceMsMax;
     for (let finger = 0; finger < FINGERS.length; finger++) {
       const silentMs = this.#silentMs[finger]!;
       if (!(silentMs > longestMs)) continue;
