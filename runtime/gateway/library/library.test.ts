@@ -273,6 +273,38 @@ describe("the library's thread", () => {
     await thread.close();
   });
 
+  it("ends one that hangs in a disk, so that the next question is answered", async () => {
+    let terminated = 0;
+    const hung: LibraryWorker = {
+      postMessage: () => {},
+      on: () => {},
+      once: () => {},
+      terminate: () => Promise.resolve(terminated++),
+    };
+    let starts = 0;
+    const clock = new SimClock();
+    const thread = new LibraryThread(clock, () => (starts++ === 0 ? hung : libraryHere(setup)));
+    const asked = ["one", "another"].map(() =>
+      thread.ask({ ask: "bundles" }).catch((thrown) => `${thrown.code} ${thrown.remedy}`),
+    );
+    await clock.advance(61_000);
+    expect(await Promise.all(asked)).toEqual([expect.stringMatching(/TIMED_OUT/), expect.any(String)]);
+    expect(terminated).toBe(1);
+    expect(await thread.ask({ ask: "bundles" })).toEqual({ kind: "bundles", bundles: [] });
+    await thread.close();
+  });
+
+  it("starts no more once it is closed", async () => {
+    let starts = 0;
+    const thread = new LibraryThread(new SimClock(), () => {
+      starts++;
+      return libraryHere(setup);
+    });
+    await thread.close();
+    await expect(thread.ask({ ask: "bundles" })).rejects.toMatchObject({ code: "NOT_RUNNING" });
+    expect(starts).toBe(0);
+  });
+
   it("takes no more than sixteen questions at once", async () => {
     const deaf: LibraryWorker = {
       postMessage: () => {},

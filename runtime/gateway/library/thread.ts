@@ -28,7 +28,10 @@ export class LibraryThread {
   readonly #start: () => LibraryWorker;
   readonly #waiting = new Map<number, Waiting>();
   #worker: LibraryWorker | undefined;
+  #isClosed = false;
   #nextId = 0;
+  /** When the last answer came; a worker that has many questions is not one that hangs. */
+  #answeredMs = Number.NEGATIVE_INFINITY;
   /** Ends the wait for idleness. */
   #asked = new AbortController();
 
@@ -45,6 +48,7 @@ export class LibraryThread {
   async ask<K extends LibraryAnswer["kind"]>(
     question: LibraryQuestion & { ask: K },
   ): Promise<Extract<LibraryAnswer, { kind: K }>> {
+    if (this.#isClosed) throw failed("the daemon ends");
     if (this.#waiting.size >= OPEN_MAX)
       throw new CerebellumError(
         "COMMAND_REFUSED",
@@ -60,6 +64,8 @@ export class LibraryThread {
     worker.postMessage({ id, question });
     const settled = new AbortController();
     const late = sleepMs(this.#clock, ANSWER_MS_MAX, settled.signal).then((): LibraryAnswer => {
+      this.#waiting.delete(id);
+      if (!settled.signal.aborted) this.#endHung(worker);
       throw new CerebellumError(
         "TIMED_OUT",
         `The library did not answer within ${ANSWER_MS_MAX / 1000} s`,
@@ -79,6 +85,7 @@ export class LibraryThread {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#asked.abort();
     const worker = this.#worker;
     this.#worker = undefined;
@@ -93,6 +100,7 @@ export class LibraryThread {
     let why = "it ended";
     worker.on("message", (raw) => {
       const { id, answer } = FromLibrary.parse(raw);
+      this.#answeredMs = this.#clock.nowMs();
       this.#waiting.get(id)?.resolve(answer);
     });
     worker.on("error", (error) => {
@@ -106,6 +114,14 @@ export class LibraryThread {
     return worker;
   }
 
+  /** One that a disk never answers would keep every later question waiting. */
+  #endHung(worker: LibraryWorker): void {
+    if (this.#worker !== worker || this.#clock.nowMs() - this.#answeredMs < ANSWER_MS_MAX) return;
+    this.#worker = undefined;
+    this.#failAll("it did not answer");
+    void worker.terminate();
+  }
+
   async #endWhenIdle(): Promise<void> {
     const asked = new AbortController();
     this.#asked = asked;
@@ -117,7 +133,9 @@ export class LibraryThread {
   }
 
   #failAll(why: string): void {
-    for (const { reject } of this.#waiting.values())
-      reject(new CerebellumError("NOT_RUNNING", `The library's thread failed: ${why}`, "Ask again"));
+    for (const { reject } of this.#waiting.values()) reject(failed(why));
   }
 }
+
+const failed = (why: string) =>
+  new CerebellumError("NOT_RUNNING", `The library's thread failed: ${why}`, "Ask again");
