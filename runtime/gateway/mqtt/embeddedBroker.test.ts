@@ -138,6 +138,17 @@ describe("the embedded broker", () => {
   );
 
   it.each([
+    ["a token in the place of its name", "Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyMTI"],
+    ["a name of thirty kilobytes", "x".repeat(30_000)],
+  ])("keeps %s out of the log", async (_what, username) => {
+    const client = open(username, "nonsense");
+    await expect(connected(client)).rejects.toThrow();
+    await until(() => logged.join("\n")).toMatch(/do not belong together/);
+    expect(logged.join("\n")).not.toContain(username);
+    expect(logged.join("\n").length).toBeLessThan(1000);
+  });
+
+  it.each([
     ["with QoS 0", { qos: 0, retain: false }],
     ["with QoS 2", { qos: 2, retain: false }],
     ["retained", { qos: 1, retain: true }],

@@ -8,6 +8,7 @@ import { Aedes, type AuthenticateError, type Client, type ConnectPacket } from "
 import type { Clock } from "../../../core/clock.js";
 import { CerebellumError, errorText } from "../../../core/errors.js";
 import type { Role } from "../../../core/gateway/requests.js";
+import { DeviceName } from "../../../core/teleop/pose.js";
 import { limitedLog } from "../limitedLog.js";
 import { RateLimit } from "../rateLimit.js";
 import { type MqttIdentity, whyNotPublish, whyNotSubscribe } from "./acl.js";
@@ -32,6 +33,9 @@ export const EMBEDDED_LIMITS = {
   /** What may be lost is not sent to who is behind by more. */
   lossyBytesMax: 65_536,
 } as const;
+
+/** Topics come from outside, and may be as long as a packet. */
+const REFUSAL_CHARACTERS_MAX = 300;
 
 /** CONNACK codes (MQTT 3.1.1, table 3.1). */
 const BAD_CREDENTIALS = 4;
@@ -239,9 +243,7 @@ export class EmbeddedBroker implements Broker {
     const { protocolVersion, keepalive = 0, clientId, username = "", will } = packet;
     if ((protocolVersion ?? 4) > 4) {
       // aedes answers with CONNACK 1, which clients show as "unacceptable protocol version".
-      this.#refused(
-        `${username || clientId}: MQTT ${protocolVersion}; this broker speaks 3.1.1 (protocol 4)`,
-      );
+      this.#refused(`${shownName(username)}: MQTT ${protocolVersion}; this broker speaks 3.1.1 (protocol 4)`);
     } else if (keepalive === 0 || keepalive > EMBEDDED_LIMITS.keepaliveSMax)
       this.#refusals.set(
         client,
@@ -260,7 +262,7 @@ export class EmbeddedBroker implements Broker {
     password: Readonly<Buffer> | undefined,
   ): { text: string; code: number } | undefined {
     const refuse = (text: string, code = NOT_AUTHORISED) => {
-      this.#refused(`${username ?? "somebody without a name"}: ${text}`);
+      this.#refused(`${shownName(username)}: ${text}`);
       return { text, code };
     };
     const early = this.#refusals.get(client);
@@ -332,12 +334,16 @@ export class EmbeddedBroker implements Broker {
   }
 
   #refused(text: string): void {
-    this.#refusalLog("warn", "mqttRefused", `refused: ${text}`);
+    this.#refusalLog("warn", "mqttRefused", `refused: ${text.slice(0, REFUSAL_CHARACTERS_MAX)}`);
   }
 }
 
 const nameOf = (peers: WeakMap<Client, Peer>, client: Client | null): string =>
   (client === null ? undefined : peers.get(client)?.device) ?? "somebody";
+
+/** People put a token where a name belongs, and strangers anything: neither is for the log. */
+const shownName = (username: string | undefined): string =>
+  DeviceName.safeParse(username).success ? `${username}` : "somebody whose name is none";
 
 const refusal = (text: string, returnCode: number): AuthenticateError =>
   Object.assign(new Error(text), { returnCode });
