@@ -4,7 +4,11 @@ import { createServer, type Server, type Socket } from "node:net";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import { type ControlAnswer, ControlRequest, REQUEST_BYTES_MAX } from "./protocol.js";
 
-export type ControlHandler = (request: ControlRequest) => Promise<Extract<ControlAnswer, { ok: true }>>;
+/** @param by who asks, for what people read later, e.g. "command line" or "console anna" */
+export type ControlHandler = (
+  request: ControlRequest,
+  by: string,
+) => Promise<Extract<ControlAnswer, { ok: true }>>;
 
 export async function serveControl(socketPath: string, handle: ControlHandler): Promise<() => Promise<void>> {
   // A socket file left by a killed daemon is in the way; the cell's lock is held, so nobody listens on it.
@@ -59,7 +63,7 @@ async function answerOne(line: string, handle: ControlHandler): Promise<ControlA
   const request = ControlRequest.safeParse(value);
   if (!request.success) return refusal(`The request is not known: ${request.error.issues[0]?.message}`);
   try {
-    return await handle(request.data);
+    return await handle(request.data, "command line");
   } catch (thrown) {
     return thrown instanceof CerebellumError
       ? { ok: false, code: thrown.code, happened: thrown.happened, remedy: thrown.remedy }

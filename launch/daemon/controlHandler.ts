@@ -13,7 +13,7 @@ import { describeTeleop } from "./teleopSide.js";
 
 export function answerControl(daemon: Daemon, requestShutdown: () => void): ControlHandler {
   const { supervisor } = daemon;
-  return async (request) => {
+  return async (request, by) => {
     switch (request.do) {
       case "status": {
         const status = await readStatus(daemon);
@@ -38,7 +38,7 @@ export function answerControl(daemon: Daemon, requestShutdown: () => void): Cont
       case "discardRecording":
       case "labelEpisode":
       case "recorderStatus":
-        return answerRecorder(daemon.recorder, request);
+        return answerRecorder(daemon.recorder, request, by);
       case "pair": {
         const pairing = await pairWith(daemon.gateway, request.role);
         return { ok: true, message: `a code for one ${request.role}`, status: { ...pairing } };

@@ -80,7 +80,7 @@ export async function startGateway(options: GatewaySideOptions): Promise<Gateway
     log: (level, event, text) => log[level]({ event }, text),
     answer: async (request, client) => {
       log.info({ event: "consoleRequest", request: request.do }, `${client}: ${request.do}`);
-      return (await control(toControl(request, options))).message;
+      return (await control(toControl(request, options), client)).message;
     },
     onStopped: ({ category, reason, failures }) => {
       log.warn({ event: "consoleStop", category }, reason);

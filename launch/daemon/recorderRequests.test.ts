@@ -31,6 +31,23 @@ const ENDED: Ended = {
 } as Ended;
 const hostWith = (status: RecorderStatus) => ({ status: () => status }) as unknown as RecorderHost;
 
+describe("a label", () => {
+  it("carries the name of who has given it, whichever door he came by", async () => {
+    const given: unknown[] = [];
+    const recorder = {
+      status: () => STATUS,
+      label: async (request: unknown, by: string) => {
+        given.push([request, by]);
+        return "episode-000001";
+      },
+    } as unknown as RecorderHost;
+    const request = { outcome: "failure", note: "" } as const;
+    const { message } = await answerRecorder(recorder, { do: "labelEpisode", request }, "console anna");
+    expect(message).toBe("episode-000001 is labelled failure");
+    expect(given).toEqual([[request, "console anna"]]);
+  });
+});
+
 describe("the recorder in words", () => {
   it("says what runs, or what ran last, and trouble with it", () => {
     expect(describeRecorder(STATUS)).toBe("recording t/episode-000001, 2.0 s, 4.2 MB");
@@ -72,8 +89,10 @@ describe("the recorder in words", () => {
   });
 
   it("a cell that never records refuses every request with the remedy", async () => {
-    await expect(answerRecorder(undefined, { do: "recorderStatus" })).rejects.toBeInstanceOf(CerebellumError);
-    await expect(answerRecorder(undefined, { do: "discardRecording" })).rejects.toThrow(/recorder: off/);
+    await expect(answerRecorder(undefined, { do: "recorderStatus" }, "x")).rejects.toBeInstanceOf(
+      CerebellumError,
+    );
+    await expect(answerRecorder(undefined, { do: "discardRecording" }, "x")).rejects.toThrow(/recorder: off/);
   });
 });
 

@@ -10,7 +10,12 @@ type RecorderRequest = Extract<
   { do: "startRecording" | "stopRecording" | "discardRecording" | "labelEpisode" | "recorderStatus" }
 >;
 
-export async function answerRecorder(recorder: RecorderHost | undefined, request: RecorderRequest) {
+/** @param by who asks: a label carries it */
+export async function answerRecorder(
+  recorder: RecorderHost | undefined,
+  request: RecorderRequest,
+  by: string,
+) {
   if (recorder === undefined) throw recorderOff();
   const answer = (message: string) => ({
     ok: true as const,
@@ -27,9 +32,7 @@ export async function answerRecorder(recorder: RecorderHost | undefined, request
     case "discardRecording":
       return answer(describeEnded(await recorder.discard()));
     case "labelEpisode":
-      return answer(
-        `${await recorder.label(request.request, "command line")} is labelled ${request.request.outcome}`,
-      );
+      return answer(`${await recorder.label(request.request, by)} is labelled ${request.request.outcome}`);
     case "recorderStatus":
       return answer(describeRecorder(recorder.status()));
   }
