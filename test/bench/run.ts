@@ -29,6 +29,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   export: ["dist/test/bench/exportBench.js"],
   teleopLag: ["dist/test/bench/teleopLag.js"],
   retargeting: ["dist/test/bench/retargeting.js"],
+  handLoop: ["dist/test/bench/handLoop.js"],
   evaluate: ["evaluate", "reach-block"],
   evaluateChangedLight: ["evaluate", "reach-block", "--light", "changed"],
 };
