@@ -427,6 +427,20 @@ describe("Allegro driver, trouble", () => {
           ({ hand }: Rig) => void hand.silentFingers.add(finger as FingerIndex),
         ] as const,
     ),
+    [
+      "ALLEGRO_SETS_INCOMPLETE",
+      "stop",
+      7 * PERIOD_MS,
+      // Ring finger and thumb are lost in turn: none of them is silent for long, and no set is ever complete.
+      ({ hand }) => {
+        const send = hand.sendPose.bind(hand);
+        let sets = 0;
+        hand.sendPose = (finger) => {
+          if (finger === 0) sets++;
+          if (finger !== 2 + (sets % 2)) send(finger);
+        };
+      },
+    ],
     ["ALLEGRO_LATE", "stop", PERIOD_MS, ({ clock }) => void (clock.stalledMs += 80)],
     ["ALLEGRO_POSITION_JUMP", "stop", PERIOD_MS, ({ hand }) => void (hand.positionRad[5]! += 0.5)],
     ["ALLEGRO_SERVO_OFF", "stop", 1100, ({ hand }) => void (hand.saysOff = true)],

@@ -69,6 +69,8 @@ export class AllegroDriver implements ArmDriver {
   readonly #loop: HandLoop;
   readonly #health: HandHealth;
   readonly #watch: FingerWatch;
+  /** Over complete sets: fingers that are lost in turn are none of them silent for long, and yet no torque is renewed. */
+  readonly #setWatch: FingerWatch;
   readonly #listeners = new Set<(fault: Fault) => void>();
   /** Codes of faults told since the last activation or configuration. */
   readonly #told = new Set<string>();
@@ -104,6 +106,7 @@ export class AllegroDriver implements ArmDriver {
     this.#maxRad = Float64Array.from(this.limits.positionMaxRad);
     this.#loop = new HandLoop(config);
     this.#watch = new FingerWatch(config.periodMs, config.silentPeriodsMax);
+    this.#setWatch = new FingerWatch(config.periodMs, 2 * config.silentPeriodsMax);
     this.#link = new HandLink(config, openBus, () => clock.nowMs(), {
       onFinger: (finger, nowMs) => this.#onFinger(finger, nowMs),
       onSet: (nowMs) => this.#onSet(nowMs),
@@ -288,6 +291,7 @@ export class AllegroDriver implements ArmDriver {
     this.#calledMs = nowMs;
     this.#acceptedMs = nowMs;
     this.#watch.start(nowMs);
+    this.#setWatch.start(nowMs);
     this.#health.start(nowMs);
     this.#phase = "active";
     this.state().ready = true;
@@ -307,6 +311,7 @@ export class AllegroDriver implements ArmDriver {
   }
 
   #step(nowMs: number): void {
+    this.#setWatch.start(nowMs);
     if (!this.#loop.step(this.#link.poses)) {
       this.#fail(handFault("NOT_FINITE"));
       return;
@@ -338,6 +343,8 @@ export class AllegroDriver implements ArmDriver {
     const { failure } = this.#guardian;
     if (passedMs > this.#config.stallMsMax) this.#fail(handFault("LATE", `${Math.round(passedMs)} ms`));
     else if (silent >= 0) this.#fail(fingerFault(silent, this.#watch.silentMs(silent)));
+    else if (this.#setWatch.look(nowMs) >= 0)
+      this.#fail(handFault("SETS_INCOMPLETE", `${this.#setWatch.silentMs(0).toFixed(1)} ms`));
     else if (nowMs - this.#calledMs > COMMAND_SILENCE_MS_MAX)
       this.#fail(handFault("COMMANDS_SILENT", `${Math.round(nowMs - this.#calledMs)} ms`));
     else if (failure !== undefined) this.#fail(handFault("GUARDIAN_GONE", failure));

@@ -15,6 +15,11 @@ const WIRES = "Check the hand's supply and the CAN wires, then reset and enable 
 /** `{}` stands for what was found. */
 const ROWS = {
   FINGER_SILENT: ["stop", "The {}", WIRES],
+  SETS_INCOMPLETE: [
+    "stop",
+    "For {} no positions of all four fingers came together, although no finger was silent for long",
+    WIRES,
+  ],
   LATE: [
     "stop",
     "The driver was not run for {}; the hand kept its last torque meanwhile",

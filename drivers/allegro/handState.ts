@@ -68,11 +68,13 @@ export class HandState {
    */
   take(finger: number, counts: Int16Array, nowMs: number): boolean {
     const bit = 1 << finger;
-    if (this.#mask & bit) {
+    const sinceMs = nowMs - this.#cameMs[finger]!;
+    // A copy of a frame begins no new set: where every frame came twice, none would ever be complete.
+    if (this.#mask & bit && sinceMs > this.#periodMs / 2) {
       this.incomplete++;
       this.#mask = 0;
     }
-    const isClose = nowMs - this.#cameMs[finger]! < JUMP_PERIODS * this.#periodMs;
+    const isClose = sinceMs < JUMP_PERIODS * this.#periodMs;
     this.#cameMs[finger] = nowMs;
     for (let i = 0; i < JOINTS_PER_FINGER; i++) {
       const joint = JOINTS_PER_FINGER * finger + i;
