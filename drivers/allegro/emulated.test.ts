@@ -213,7 +213,7 @@ describe("an emulated hand in trouble", () => {
   });
 
   it("says that another device is on the bus where no hand is", async () => {
-    const rig = new Rig("v4", "right", { reportsWhileOff: false });
+    const rig = new Rig("v4", "right", { streamsWhileOff: false });
     rig.emulator.inject({ isMute: { to: ["info", "serial", "pose", "temperature"] } });
     rig.emulator.inject({ strangers: { from: "otherDevice" } });
     await expect(rig.settle(rig.driver.configure(never))).rejects.toMatchObject({

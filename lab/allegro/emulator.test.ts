@@ -172,9 +172,10 @@ describe("streams", () => {
     expect(posesOf(rig.after(30))).toHaveLength(12);
   });
 
-  it("of positions wait for the servo where the hand reports only while on", () => {
-    const rig = new HandRig({ reportsWhileOff: false });
+  it("of positions wait for the servo where the hand streams only while on; requests are answered", () => {
+    const rig = new HandRig({ streamsWhileOff: false });
     rig.open().send(POSES, requestPose(0));
+    expect(posesOf(rig.take())).toHaveLength(1);
     expect(rig.after(30)).toEqual([]);
     rig.send(systemOn());
     expect(posesOf(rig.after(3))).toHaveLength(4);

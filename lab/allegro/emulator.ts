@@ -32,8 +32,8 @@ export interface AllegroEmulatorOptions extends Partial<Omit<HandIdentity, "mode
   readonly lockstep?: boolean;
   /** Of the chance in faults. */
   readonly seed?: number;
-  /** Whether positions are told while the servo is off; true by default. */
-  readonly reportsWhileOff?: boolean;
+  /** Whether positions are streamed while the servo is off; true by default. */
+  readonly streamsWhileOff?: boolean;
   /** Whether info is answered; by default V4 does and V5 does not. */
   readonly answersInfo?: boolean;
   readonly imuWords?: readonly [number, number, number];
@@ -72,7 +72,7 @@ export class AllegroEmulator {
         plant,
         serial: options.serial ?? SERIALS[model][side],
         firmware: options.firmware ?? FIRMWARE,
-        reportsWhileOff: options.reportsWhileOff ?? true,
+        streamsWhileOff: options.streamsWhileOff ?? true,
         answersInfo: options.answersInfo ?? model === "v4",
         ...(options.imuWords === undefined ? {} : { imuWords: options.imuWords }),
         faults: this.faults,
@@ -190,7 +190,8 @@ export class AllegroEmulator {
         this.faults.nextEndMs,
         this.bus.nextDueMs,
       );
-      await clock.sleepUntil(msToMonotonicNs(dueMs), signal);
+      // A float of milliseconds may lie a little before its nanosecond: never wake just too early.
+      await clock.sleepUntil(msToMonotonicNs(dueMs + 1e-5), signal);
       if (signal.aborted) return;
       this.#catchUp();
     }

@@ -49,8 +49,8 @@ export interface HandIdentity {
 export interface EmulatedHandOptions extends HandIdentity {
   readonly plant: HandPlant;
   readonly faults: ActiveFaults;
-  /** Whether positions are told while the servo is off; of V4 nobody says, a third party denies it. */
-  readonly reportsWhileOff: boolean;
+  /** Whether positions are streamed while the servo is off; of V4 nobody says, a third party denies it. */
+  readonly streamsWhileOff: boolean;
   /** V5 firmware often leaves the request for info unanswered. */
   readonly answersInfo: boolean;
   /** Three words that nobody knows the unit of. */
@@ -250,7 +250,7 @@ export class EmulatedHand {
         if (!mute.includes("serial")) this.#options.emit(encodeSerial(this.#identity().serial));
         return;
       case "requestPose":
-        if (!mute.includes("pose") && this.#reports) this.#sendPose(message.finger);
+        if (!mute.includes("pose")) this.#sendPose(message.finger);
         return;
       case "requestTemperature":
         if (!mute.includes("temperature")) this.#sendTemperature(message.sensor);
@@ -289,14 +289,10 @@ export class EmulatedHand {
     });
   }
 
-  get #reports(): boolean {
-    return this.#isOn || this.#options.reportsWhileOff;
-  }
-
   #send(stream: Stream): void {
     if (stream === "imu") this.#options.emit(encodeImu(this.#options.imuWords ?? [0, 0, 0]));
     else if (stream === "temperature") for (const sensor of FINGER_INDICES) this.#sendTemperature(sensor);
-    else if (this.#reports) {
+    else if (this.#isOn || this.#options.streamsWhileOff) {
       for (const finger of FINGER_INDICES) this.#sendPose(finger);
       // A V5 Plus was seen to stream its fingertips along with the joints; nothing touches these.
       if (this.#options.model === "v5b")

@@ -49,6 +49,16 @@ const CASES: readonly Case[] = [
       expect([0, 1, 2, 3].map((finger) => posesOf(poses, finger).length)).toEqual([10, 10, 0, 10]);
     },
   },
+  {
+    fault: { loses: { fingers: ["index", "ring"], isInTurn: true } },
+    shows: (rig) => {
+      const fingers = posesOf(rig.after(30)).map(({ finger }) => finger);
+      expect(fingers.length).toBe(30);
+      expect(
+        [fingers.slice(0, 6).join(""), fingers.slice(6, 12).join("")].map((six) => [...six].sort().join("")),
+      ).toEqual(["011233", "011233"].map((six) => [...six].sort().join("")));
+    },
+  },
   { fault: { loses: {} }, shows: (rig) => expect(rig.after(30)).toEqual([]) },
   {
     fault: { loses: { fingers: ["thumb"], share: 0.3 } },

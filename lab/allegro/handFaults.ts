@@ -16,7 +16,11 @@ const Joint = z.int().min(0).max(15);
 /** What lasts. Every one may end by itself after `forMs`. */
 const CONDITIONS = {
   loses: z
-    .strictObject({ fingers: Fingers, share: Share })
+    .strictObject({
+      fingers: Fingers,
+      share: Share,
+      isInTurn: z.boolean().optional().describe("One of them each period, the next one the next time"),
+    })
     .describe("Pose frames do not reach the bus, as from a loose wire inside of the hand"),
   freezes: z.strictObject({ fingers: Fingers }).describe("Counts stand still whatever the joints do"),
   shortens: z

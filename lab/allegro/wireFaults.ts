@@ -23,6 +23,8 @@ export class FaultyBus {
   readonly #chance: Random;
   readonly #deliver: (frame: CanFrame) => void;
   #delayed: Delayed[] = [];
+  /** Of positions, for what happens to one finger after the other. */
+  #sets = 0;
 
   constructor(faults: ActiveFaults, seed: number, deliver: (frame: CanFrame) => void) {
     this.#faults = faults;
@@ -65,7 +67,12 @@ export class FaultyBus {
 
   #isLost(finger: Finger): boolean {
     const loses = this.#faults.get("loses");
-    return loses?.fingers.includes(finger) === true && this.#chance.uniform() < loses.share;
+    if (finger === FINGERS[0]) this.#sets++;
+    if (loses === undefined) return false;
+    const { fingers, share, isInTurn } = loses;
+    const isHit =
+      isInTurn === true ? fingers[this.#sets % fingers.length] === finger : fingers.includes(finger);
+    return isHit && this.#chance.uniform() < share;
   }
 
   #pass(frame: CanFrame, nowMs: number): void {

@@ -30,7 +30,7 @@ const Options = z.strictObject({
     .enum(["mujoco", "ideal"])
     .optional()
     .describe("What moves; by default MuJoCo where the hand's geometry is known"),
-  reportsWhileOff: z.boolean().optional(),
+  streamsWhileOff: z.boolean().optional(),
   answersInfo: z.boolean().optional(),
   positionRad: z.array(z.number()).length(16).optional(),
   seed: z.int().optional(),
@@ -76,7 +76,7 @@ async function serve(options: Options): Promise<void> {
       serial: options.serial,
       firmware: options.firmware,
       seed: options.seed,
-      reportsWhileOff: options.reportsWhileOff,
+      streamsWhileOff: options.streamsWhileOff,
       answersInfo: options.answersInfo,
     }),
   });
