@@ -41,16 +41,17 @@ export async function runImmersive(options: ImmersiveOptions): Promise<void> {
     // three draws into a projection layer where the browser has them.
     optionalFeatures: ["hand-tracking", "layers"],
   });
-  const run = new ImmersiveRun(session, options);
+  let run: ImmersiveRun | undefined;
   const ended = new Promise<void>((resolve) => session.addEventListener("end", () => resolve()));
   try {
+    run = new ImmersiveRun(session, options);
     await run.start();
     await ended;
   } catch (error) {
     await session.end().catch(() => {});
     throw error;
   } finally {
-    run.close();
+    run?.close();
   }
 }
 
@@ -70,8 +71,9 @@ class ImmersiveRun {
     this.#session = session;
     this.#options = options;
     const nowMs = () => options.clock.nowMs();
-    this.#worn = new HeadsetSession({ ...options, nowMs });
+    // First: it may fail, and then nothing listens to the connection.
     this.#view = new HeadsetView(options.mode === "immersive-ar", options.beforeFrame !== undefined, nowMs);
+    this.#worn = new HeadsetSession({ ...options, nowMs });
     document.body.append(this.#view.renderer.domElement);
   }
 

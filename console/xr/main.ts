@@ -5,7 +5,14 @@ import { browserPairing, randomMark } from "../link/browserPairing.js";
 import { openBrowserSocket } from "../link/browserSocket.js";
 import { GatewayLink } from "../link/gatewayLink.js";
 import { browserClock } from "../link/pageClock.js";
-import { forgetPaired, openPairing, type Paired, type Pairing, pairWithCode } from "../link/pairing.js";
+import {
+  forgetPaired,
+  openPairing,
+  type Paired,
+  type Pairing,
+  pairWithCode,
+  readPaired,
+} from "../link/pairing.js";
 import { createEntryPage, type EntryState } from "./entryPage.js";
 import { findObstacle, readFacts } from "./environment.js";
 import { runImmersive, SEEN_FROM_OUTSIDE } from "./immersive.js";
@@ -44,9 +51,11 @@ function update(change: Partial<EntryState>): void {
 }
 
 function onPairing(result: Pairing): void {
-  if (result.kind === "paired") connect(result);
-  else if (result.kind === "unpaired") update({ pairing: "unpaired" });
-  else update({ pairing: "unpaired", refusal: result.refusal });
+  // An address that is opened a second time has a code that is used up: what was paired before is as good.
+  const paired = result.kind === "paired" ? result : readPaired(pairing.storage);
+  if (paired !== undefined) connect(paired);
+  else if (result.kind === "refused") update({ pairing: "unpaired", refusal: result.refusal });
+  else update({ pairing: "unpaired" });
 }
 
 function leaveLink(): void {

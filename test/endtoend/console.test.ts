@@ -233,7 +233,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     const banner = page.locator("[data-connection]");
     await vi.waitFor(
       async () =>
-        expect(await banner.textContent()).toMatch(/STOP does not reach it from here.*may still move/),
+        expect(await banner.textContent()).toMatch(/STOP does not reach the robot from here.*may still move/),
       PATIENCE,
     );
     await page.locator(".states.old").waitFor();
@@ -242,6 +242,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     expect(await page.locator("main").evaluate((main: { inert: boolean }) => main.inert)).toBe(true);
     gateway = await startFakeGateway({ port });
     await banner.waitFor({ state: "detached", timeout: 20_000 });
+    await vi.waitFor(async () => expect(await report()).toMatch(/never sent: press it again/), PATIENCE);
     await page.getByRole("button", { name: "Drive the arm" }).click();
     await page.locator('[data-teleop="ready"]').waitFor();
     expect(stops()).toBe(0);

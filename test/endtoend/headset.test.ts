@@ -57,6 +57,15 @@ describe.skipIf(CHROMIUM_PATH === undefined || !hasPages)("the headset's page", 
     await page.locator("#enter-vr:enabled").waitFor();
   });
 
+  it("opens with what it was paired by before when its address has a code that is used up", async () => {
+    const address = `${stage.gateway.origin}/xr/?emulate=1#pair=${await stage.gateway.code()}`;
+    for (let visit = 0; visit < 2; visit++) {
+      await page.goto("about:blank");
+      await page.goto(address);
+      await page.locator("#enter-vr:enabled").waitFor();
+    }
+  });
+
   it("pairs by a typed code", async () => {
     await page.goto(`${stage.gateway.origin}/xr/?emulate=1`);
     await page.locator("#code").fill((await stage.gateway.code()).toLowerCase());

@@ -19,11 +19,7 @@ const SHOWS: readonly (readonly [Show, string])[] = [["all", "All"], ...OUTCOMES
 /** Shown at once; more on request, so that thousands of episodes open as quickly as ten. */
 const STEP = 40;
 
-export function filterEpisodes(
-  episodes: readonly EpisodeSummary[],
-  show: Show,
-  text: string,
-): EpisodeSummary[] {
+function filterEpisodes(episodes: readonly EpisodeSummary[], show: Show, text: string): EpisodeSummary[] {
   const wanted = text.trim().toLowerCase();
   return episodes.filter(
     (one) =>
@@ -132,6 +128,7 @@ function Episode({ episode: one, onChanged }: { episode: EpisodeSummary; onChang
           type="button"
           class="button"
           aria-label={`Label ${one.episode}`}
+          title={one.note}
           disabled={!app.isOperator}
           onClick={() => {
             setNote(one.note);

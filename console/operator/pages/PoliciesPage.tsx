@@ -1,7 +1,7 @@
 /** Bundles that this cell has, which of them is loaded, and what runs. */
 import { BundleList } from "../../../core/gateway/library.js";
 import { fixed } from "../../shared/format.js";
-import { PolicyCard } from "../parts/PolicyCard.js";
+import { PolicyCard, runsPolicy, whyNoPolicy } from "../parts/PolicyCard.js";
 import { useAsked } from "../state/asked.js";
 import { askFirst } from "../state/confirm.js";
 import { useApp } from "../state/context.js";
@@ -11,17 +11,8 @@ export function PoliciesPage() {
   const app = useApp();
   const { data, isAsking, again } = useAsked({ do: "listBundles" }, BundleList);
   const telemetry = useValue(app.telemetry);
-  const states = Object.values(telemetry?.robots ?? {}).map(({ state }) => state);
-  const isEnabled =
-    states.length > 0 && states.every((state) => state === "holding" || state === "following");
-  const runs = telemetry?.policy?.phase === "running" || telemetry?.policy?.phase === "approaching";
-  const whyNot = !app.isOperator
-    ? "This browser may look only."
-    : !isEnabled
-      ? "The arm is not enabled."
-      : runs
-        ? "Stop the running policy first."
-        : "";
+  const whyNot =
+    whyNoPolicy(app, telemetry) || (runsPolicy(telemetry?.policy) ? "Stop the running policy first." : "");
   const start = (directory: string, name: string) =>
     askFirst({
       text: `Start ${name}?`,

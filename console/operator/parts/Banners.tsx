@@ -35,9 +35,9 @@ export function Banners() {
   if (linkState === "lost" || (linkState === "connecting" && wasOpen))
     return (
       <Banner isBad>
-        <strong>Not connected: STOP does not reach it from here.</strong> An arm that was driven from this
-        page holds; a policy, or somebody else, may still move it. Use the robot's emergency stop if you must.
-        Trying again …
+        <strong>Not connected: STOP does not reach the robot from here.</strong> An arm that was driven from
+        this page holds; a policy, or somebody else, may still move it. Use the robot's emergency stop if you
+        must. Trying again …
       </Banner>
     );
   if (linkState === "connecting") return <Banner>Connecting …</Banner>;

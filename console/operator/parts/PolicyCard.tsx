@@ -1,10 +1,21 @@
 /** What the policy does, how long each part of a step takes, and why it failed. */
-import type { PolicyTelemetry } from "../../../core/gateway/server.js";
+import type { PolicyTelemetry, Telemetry } from "../../../core/gateway/server.js";
 import { fixed } from "../../shared/format.js";
 import { useApp } from "../state/context.js";
+import type { OperatorApp } from "../state/operatorApp.js";
 import { useValue } from "../state/value.js";
 
 const RUNS = new Set(["approaching", "running"]);
+const ENABLED = new Set(["holding", "following"]);
+export const runsPolicy = (policy: PolicyTelemetry | null | undefined): boolean =>
+  policy != null && RUNS.has(policy.phase);
+
+/** Why no policy can be started now; empty when one can. */
+export function whyNoPolicy(app: OperatorApp, telemetry: Telemetry | undefined): string {
+  const states = Object.values(telemetry?.robots ?? {}).map(({ state }) => state);
+  if (!app.isOperator) return "This browser is paired as an observer: it may look and stop.";
+  return states.length > 0 && states.every((state) => ENABLED.has(state)) ? "" : "The arm is not enabled.";
+}
 
 export function PolicyCard() {
   const app = useApp();
@@ -12,11 +23,8 @@ export function PolicyCard() {
   const telemetry = useValue(app.telemetry);
   const policy = telemetry?.policy;
   if (welcome?.hasPolicy !== true || policy == null) return null;
-  const states = Object.values(telemetry?.robots ?? {}).map(({ state }) => state);
-  const isEnabled =
-    states.length > 0 && states.every((state) => state === "holding" || state === "following");
-  const runs = RUNS.has(policy.phase);
-  const whyNot = !app.isOperator ? "You may look only." : isEnabled ? "" : "The arm is not enabled.";
+  const runs = runsPolicy(policy);
+  const whyNot = whyNoPolicy(app, telemetry);
   return (
     <section class="card" aria-labelledby="policy">
       <div class="spread">

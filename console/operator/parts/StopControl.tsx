@@ -17,6 +17,8 @@ function words(report: StopReport): { text: string; isBad: boolean } {
       return { text: `Stop confirmed after ${fixed(report.afterMs, 0)} ms`, isBad: false };
     case "unsent":
       return { text: `Not sent: no connection. ${USE_THE_REAL_ONE}`, isBad: true };
+    case "missed":
+      return { text: "Connected again, but that STOP was never sent: press it again to stop", isBad: true };
     case "unanswered":
       return { text: `Sent, but nothing confirms it. ${USE_THE_REAL_ONE}`, isBad: true };
   }

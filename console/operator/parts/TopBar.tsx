@@ -3,6 +3,7 @@ import { armWord, bytes, duration, milliseconds } from "../../shared/format.js";
 import { useApp } from "../state/context.js";
 import { isRecording } from "../state/episodeControls.js";
 import { useValue } from "../state/value.js";
+import { runsPolicy } from "./PolicyCard.js";
 import { StopControl } from "./StopControl.js";
 
 const BAD_STATES = new Set(["faulted", "stopped", "stopping", "unknown"]);
@@ -34,9 +35,7 @@ export function TopBar() {
             {robot} {armWord(state)}
           </span>
         ))}
-        {policy != null && (policy.phase === "running" || policy.phase === "approaching") && (
-          <span class="chip on">policy {policy.phase}</span>
-        )}
+        {runsPolicy(policy) && <span class="chip on">policy {policy?.phase}</span>}
         {isRecording(recorder) && (
           <span class="chip on" data-recording>
             ● {duration(recorder?.seconds)} · {bytes(recorder?.bytes)}

@@ -2,6 +2,7 @@
 import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { fixed } from "../../shared/format.js";
 import { useApp } from "../state/context.js";
 import { HISTORY_S } from "../state/history.js";
 import { colouring, colourOf } from "../state/theme.js";
@@ -88,7 +89,7 @@ export function Plot({ pacer, title, unit, series, heightPx, scale = 1, fromZero
       const at = plot.cursor.idx ?? (data[0]?.length ?? 0) - 1;
       for (const [index, element] of readout.current.entries()) {
         const value = data[index + 1]?.[at];
-        if (element !== null) element.textContent = Number.isFinite(value) ? value!.toFixed(digits) : "–";
+        if (element !== null) element.textContent = fixed(value, digits);
       }
       target.dataset.points = String(data[0]?.length ?? 0);
     });

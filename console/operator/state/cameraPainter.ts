@@ -24,7 +24,7 @@ export class CameraPainter<P extends DecodedPicture> {
   #waiting: CameraFrame | undefined;
   #isBusy = false;
   #isClosed = false;
-  #drawn: { readonly sequence: number; readonly ageMs: number; readonly receivedMs: number } | undefined;
+  #drawn: { readonly ageMs: number; readonly receivedMs: number } | undefined;
   #newest: { readonly sequence: number; readonly receivedMs: number } | undefined;
   /** Pictures that came and were never drawn. */
   skipped = 0;
@@ -70,7 +70,7 @@ export class CameraPainter<P extends DecodedPicture> {
         const picture = await this.#options.decode(frame.jpeg);
         if (!this.#isClosed) {
           this.#options.draw(picture);
-          this.#drawn = { sequence: frame.sequence, ageMs: frame.ageMs, receivedMs };
+          this.#drawn = { ageMs: frame.ageMs, receivedMs };
         }
         picture.close();
       } catch {

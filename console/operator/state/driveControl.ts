@@ -15,8 +15,7 @@ import type { OperatorApp } from "./operatorApp.js";
 import { Value } from "./value.js";
 
 /** Sources of this page; a headset has a page of its own. */
-export const PAGE_SOURCES = ["keyboard", "gamepad", "spacemouse"] as const;
-export type PageSource = (typeof PAGE_SOURCES)[number];
+export type PageSource = "keyboard" | "gamepad" | "spacemouse";
 
 /** Opening [m] at which a gripper counts as open; the daemon's own setting may differ a little. */
 const GRIPPER_OPEN_M = 0.08;

@@ -10,6 +10,8 @@ export type StopReport =
   | { readonly kind: "none" }
   /** There was no connection to send it on. */
   | { readonly kind: "unsent" }
+  /** There is one again: nobody knows of that press. It is not sent now, when nobody may expect it. */
+  | { readonly kind: "missed" }
   | { readonly kind: "sent" }
   | { readonly kind: "acknowledged"; readonly afterMs: number }
   | { readonly kind: "unanswered" };
@@ -54,7 +56,8 @@ export class StopButton {
       this.#cancelWait?.();
       this.report.set({ kind: "acknowledged", afterMs: this.#clock.nowMs() - this.#sentMs });
       this.#sentMs = undefined;
-    } else if (this.#sentMs === undefined && this.report.current.kind === "acknowledged" && !isStill)
+    } else if (this.report.current.kind === "unsent") this.report.set({ kind: "missed" });
+    else if (this.#sentMs === undefined && this.report.current.kind === "acknowledged" && !isStill)
       this.report.set({ kind: "none" });
   }
 }

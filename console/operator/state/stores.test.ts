@@ -167,12 +167,14 @@ describe("the stop button", () => {
     expect(two.stop.report.current.kind).toBe("sent");
   });
 
-  it("says that it was not sent", () => {
+  it("says that it was not sent, and that it never was when the connection is back", () => {
     const { clock, stop, tell } = rig(false);
     stop.press("key");
     clock.advance(5000);
-    tell("stopped");
     expect(stop.report.current.kind).toBe("unsent");
+    tell("following");
+    tell("stopped");
+    expect(stop.report.current.kind).toBe("missed");
   });
 
   it("every press is sent", () => {
