@@ -19,6 +19,7 @@ import { PairRequest } from "../../core/gateway/library.js";
 import type { Role } from "../../core/gateway/requests.js";
 import { isLoopback, isOwnHost, isSameOrigin, type Names } from "./addresses.js";
 import type { Paired } from "./devices.js";
+import { httpLimits, SERVER_LIMITS } from "./httpLimits.js";
 import { limitedLog } from "./limitedLog.js";
 import { readPage, securityHeaders } from "./pages.js";
 import type { HttpHandler, HttpReply, PartContext, UpgradeHandler } from "./part.js";
@@ -45,23 +46,10 @@ export interface ServerOptions {
   readonly limits?: Partial<typeof SERVER_LIMITS>;
 }
 
-/** How long peers may take [ms]. */
-export const SERVER_LIMITS = {
-  /** A connection that says nothing is closed. */
-  firstByteMsMax: 5000,
-  handshakeMsMax: 5000,
-  headersMsMax: 5000,
-  requestMsMax: 10_000,
-  /** Nothing goes either way, for instance because nobody takes the answer. Longer than any answer is waited for. */
-  stalledMsMax: 90_000,
-  limitsLookMs: 1000,
-};
-
 const TLS_HANDSHAKE = 0x16;
 const CONNECTIONS_MAX = 256;
 /** One computer alone does not keep everybody else out. */
 const CONNECTIONS_PER_ADDRESS_MAX = 128;
-const HEADER_BYTES_MAX = 8192;
 const PAIR_BYTES_MAX = 1024;
 /** Begins with one slash: two would lead to another host. */
 const FOLDER_WITHOUT_SLASH = /^(\/[A-Za-z0-9_-]+)+$/;
@@ -85,14 +73,7 @@ export class GatewayServer {
     this.#options = options;
     this.#refusalLog = limitedLog(options.log, options.clock);
     this.#limits = { ...SERVER_LIMITS, ...options.limits };
-    const { headersMsMax, requestMsMax, handshakeMsMax, limitsLookMs } = this.#limits;
-    const limits = {
-      headersTimeout: headersMsMax,
-      requestTimeout: requestMsMax,
-      keepAliveTimeout: headersMsMax,
-      maxHeaderSize: HEADER_BYTES_MAX,
-      connectionsCheckingInterval: limitsLookMs,
-    };
+    const limits = httpLimits(this.#limits);
     this.#http = this.#prepare(createHttpServer(limits), false);
     if (options.tls !== undefined) {
       const { key, certificate } = options.tls;
@@ -102,7 +83,7 @@ export class GatewayServer {
           key,
           cert: certificate,
           minVersion: "TLSv1.2",
-          handshakeTimeout: handshakeMsMax,
+          handshakeTimeout: this.#limits.handshakeMsMax,
         }),
         true,
       );

@@ -13,7 +13,8 @@ import { askPort } from "../../test/support/gateway/http.js";
 import { givenUp } from "../../test/support/gateway/lingeringPeer.js";
 import { soon, TestGateway } from "../../test/support/gateway.js";
 import { CertificateKeeper } from "./certificate.js";
-import { GatewayServer, type SERVER_LIMITS } from "./server.js";
+import type { SERVER_LIMITS } from "./httpLimits.js";
+import { GatewayServer } from "./server.js";
 
 let gateway: TestGateway | undefined;
 const start = async (...options: Parameters<typeof TestGateway.start>) => {

@@ -1,10 +1,11 @@
 /** The Foxglove server's own port: lets clients in, tells them the channels, and gives each message to who wants it. */
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { CerebellumError, errorText } from "../../../core/errors.js";
 import type { Role } from "../../../core/gateway/requests.js";
+import { httpLimits, SERVER_LIMITS } from "../httpLimits.js";
 import { refuseUpgrade } from "../upgradeRefusal.js";
 import { admit, chooseProtocol, mayLook } from "./door.js";
 import { advertise, type Channel, CLIENT_BYTES_MAX, serverInfo } from "./protocol.js";
@@ -27,14 +28,13 @@ export interface FoxgloveServerOptions {
   readonly onWanted: (channelIds: ReadonlySet<number>) => void;
   /** The newest latched messages of a channel, oldest first. */
   readonly latched: (channelId: number) => readonly Outgoing[];
+  /** Others than the default, for tests. */
+  readonly limits?: typeof SERVER_LIMITS;
 }
 
 export class FoxgloveServer {
   readonly #options: FoxgloveServerOptions;
-  readonly #http = createServer((_, response) => {
-    response.writeHead(426, { "content-type": "text/plain" });
-    response.end("This is a Foxglove WebSocket server; open it with Foxglove\n");
-  });
+  readonly #http: Server;
   readonly #webSockets = new WebSocketServer({
     noServer: true,
     maxPayload: CLIENT_BYTES_MAX,
@@ -53,6 +53,12 @@ export class FoxgloveServer {
   constructor(options: FoxgloveServerOptions) {
     this.#options = options;
     this.#channels = new Map(options.channels.map((channel) => [channel.id, channel]));
+    const { limits = SERVER_LIMITS } = options;
+    this.#http = createServer(httpLimits(limits), (_, response) => {
+      response.writeHead(426, { "content-type": "text/plain" });
+      response.end("This is a Foxglove WebSocket server; open it with Foxglove\n");
+    });
+    this.#http.timeout = limits.stalledMsMax;
     this.#http.maxConnections = CONNECTIONS_MAX;
     this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
   }
