@@ -23,6 +23,7 @@ import { httpLimits, SERVER_LIMITS } from "./httpLimits.js";
 import { limitedLog } from "./limitedLog.js";
 import { readPage, securityHeaders } from "./pages.js";
 import type { HttpHandler, HttpReply, PartContext, UpgradeHandler } from "./part.js";
+import { RateLimit } from "./rateLimit.js";
 import { refuseUpgrade } from "./upgradeRefusal.js";
 
 export interface TlsIdentity {
@@ -51,6 +52,10 @@ const CONNECTIONS_MAX = 256;
 /** One computer alone does not keep everybody else out. */
 const CONNECTIONS_PER_ADDRESS_MAX = 128;
 const PAIR_BYTES_MAX = 1024;
+/** Of one address: a page is some dozens, a list with contact sheets some hundreds. Poses come through this thread. */
+const REQUESTS = { perS: 100, burst: 600 } as const;
+/** Addresses whose requests are counted; more begin anew. */
+const ADDRESSES_MAX = 1024;
 /** Begins with one slash: two would lead to another host. */
 const FOLDER_WITHOUT_SLASH = /^(\/[A-Za-z0-9_-]+)+$/;
 const JSON_TYPE = "application/json";
@@ -67,6 +72,7 @@ export class GatewayServer {
     { readonly handler: UpgradeHandler; readonly server: WebSocketServer }
   >();
   readonly #limits: typeof SERVER_LIMITS;
+  readonly #requests = new Map<string, RateLimit>();
   readonly #refusalLog: PartContext["log"];
 
   constructor(options: ServerOptions) {
@@ -264,9 +270,13 @@ export class GatewayServer {
     server.handleUpgrade(request, socket, head, (webSocket) => handler.accept(webSocket, addressOf(request)));
   }
 
-  /** Against plain HTTP over a network, and against names that somebody else has made to mean this computer. */
+  /**
+   * Against too many, against plain HTTP over a network, and against names that somebody else has made to mean this
+   * computer.
+   */
   #whyNot(request: IncomingMessage, isTls: boolean): Refused | undefined {
     const { host } = request.headers;
+    if (!this.#isInTime(addressOf(request))) return { status: 429, why: "Too many requests; wait a second" };
     if (!isOwnHost(host, this.#options.names()))
       return {
         status: 421,
@@ -283,6 +293,16 @@ export class GatewayServer {
           }
         : { status: 403, why: "Over a network only HTTPS is answered" };
     return undefined;
+  }
+
+  #isInTime(address: string): boolean {
+    let limit = this.#requests.get(address);
+    if (limit === undefined) {
+      if (this.#requests.size >= ADDRESSES_MAX) this.#requests.clear();
+      limit = new RateLimit(REQUESTS.perS, REQUESTS.burst);
+      this.#requests.set(address, limit);
+    }
+    return limit.take(this.#options.clock.nowMs());
   }
 }
 

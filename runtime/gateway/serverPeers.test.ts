@@ -158,6 +158,25 @@ describe("peers that take their time", () => {
     expect((await ask("/health")).status).toBe(200);
   });
 
+  it("ask without end: the rest is refused before anything is read for it, and WebSockets go on", async () => {
+    const clock = new SimClock();
+    await start({ clock });
+    const friend = await gateway!.client();
+    const asked = async (count: number) => {
+      const statuses: number[] = [];
+      for (let done = 0; done < count; done += 40)
+        statuses.push(
+          ...(await Promise.all(Array.from({ length: 40 }, () => ask("/")))).map(({ status }) => status),
+        );
+      return statuses.filter((status) => status === 429).length;
+    };
+    expect(await asked(600)).toBeLessThan(40);
+    expect(await asked(200)).toBe(200);
+    expect(await friend.request({ do: "enable" })).toMatchObject({ kind: "answer" });
+    await clock.advance(1000);
+    expect(await asked(80)).toBe(0);
+  });
+
   it("send headers without end: they are closed at 8 kB", async () => {
     await start();
     const socket = connect(gateway!.port, "127.0.0.1");
