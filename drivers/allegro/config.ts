@@ -67,7 +67,7 @@ export const AllegroConfig = z
       .describe("For information, serial number and positions"),
     stallMsMax: z
       .number()
-      .min(10)
+      .min(30)
       .max(200)
       .default(75)
       .describe("Longer without computing time, the driver stops the hand and the guardian does so for it"),

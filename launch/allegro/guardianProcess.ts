@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { type Clock, sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { Guardian } from "../../drivers/allegro/guardian.js";
-import type { GuardianConfig } from "../processes/allegroGuardianMain.js";
+import type { GuardianConfig } from "./guardianConfig.js";
 
 const ANSWER_MS_MAX = 5000;
 const DISMISS_MS_MAX = 300;

@@ -13,11 +13,13 @@ import type { LimpWriter } from "./limpWriter.js";
 const FLAGS = constants.O_WRONLY | constants.O_NOCTTY | constants.O_NONBLOCK;
 /** An adapter that takes nothing for so long is given up. */
 const WRITE_MS_MAX = 500;
+const FULL_PAUSE_MS = 0.5;
 
 export class SerialLimp implements LimpWriter {
   readonly name: string;
   readonly #opening: Uint8Array;
   readonly #clock: Clock;
+  readonly #park = new Int32Array(new SharedArrayBuffer(4));
   #port: number | undefined;
 
   constructor({ path, bitrate }: SlcanConfig, clock: Clock) {
@@ -74,6 +76,8 @@ export class SerialLimp implements LimpWriter {
       } catch (thrown) {
         const isFull = (thrown as NodeJS.ErrnoException).code === "EAGAIN";
         if (!isFull || this.#clock.nowMs() > deadlineMs) throw thrown;
+        // This thread may have real-time priority, and whoever empties the port has not.
+        Atomics.wait(this.#park, 0, 0, FULL_PAUSE_MS);
       }
     }
   }

@@ -30,7 +30,7 @@ const script = (path: string) => `
   import { GuardianProcess } from ${url("launch/allegro/guardianProcess.js")};
   import { systemClock as clock } from ${url("launch/systemClock.js")};
   const path = ${JSON.stringify(path)};
-  const config = AllegroConfig.parse({ can: { slcan: { path } }, model: "v4", side: "right", periodMs: 20, stallMsMax: 200 });
+  const config = AllegroConfig.parse({ can: { slcan: { path } }, model: "v4", side: "right", periodMs: 20, silentPeriodsMax: 5, stallMsMax: 200 });
   const guardian = new GuardianProcess(
     { robot: "hand", can: config.can, silenceMsMax: 200, realtimePriority: 0 },
     new URL(${url("launch/processes/allegroGuardianMain.js")}),

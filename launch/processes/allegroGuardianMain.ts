@@ -11,22 +11,13 @@
  *   `orderly` all is in order: end without a word on the wire
  * Signals that end a group of processes do not end this one: it must outlive the other, and ends with it.
  */
-import { z } from "zod";
 import { sleepMs } from "../../core/clock.js";
 import { errorText } from "../../core/errors.js";
-import { CanConfig } from "../../drivers/can/config.js";
+import { GuardianConfig } from "../allegro/guardianConfig.js";
 import { type LimpWriter, limpWriter } from "../allegro/limpWriter.js";
 import { createLog } from "../log.js";
 import { makeThisThreadFifo } from "../realtime.js";
 import { systemClock } from "../systemClock.js";
-
-export const GuardianConfig = z.strictObject({
-  robot: z.string(),
-  can: CanConfig,
-  silenceMsMax: z.number().positive().max(1000),
-  realtimePriority: z.int().min(0).max(98),
-});
-export type GuardianConfig = z.infer<typeof GuardianConfig>;
 
 /** LIMP twice: an adapter with a small buffer may have dropped of the first what came on top of torque frames. */
 const AGAIN_MS = 20;

@@ -60,6 +60,7 @@ describe("the servo process of a hand", () => {
         side: "right",
         periodMs: 20,
         stallMsMax: 200,
+        silentPeriodsMax: 10,
       }),
       servo: HandServoConfig.parse({ rateHz: 100, lateTicksMax: 100, stateAgeMsMax: 1000 }),
       socketPath: join(folder, "hand.sock"),

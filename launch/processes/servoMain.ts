@@ -2,7 +2,8 @@
  * The servo process of one robot: its configuration is one JSON line on standard input, then it prints one ready line
  * (or one error line and exits with 1) and serves its Unix socket. Log lines go to standard error.
  *
- * SIGTERM, SIGINT and SIGHUP: decelerate, leave the arm holding, exit 0; an uncaught defect: the same, logged, exit 1.
+ * SIGTERM, SIGINT and SIGHUP: decelerate, leave the arm holding (a hand goes limp), exit 0; an uncaught defect: the same,
+ * logged, exit 1.
  * The parent gone (its end of standard input closed):
  * the lease holders' sockets close too, so the arm decelerates to a hold. The process stays for `ORPHAN_MS`, so that
  * a daemon that is started again finds the socket; if no supervisor has connected by then, it leaves the arm holding
