@@ -111,6 +111,12 @@ describe("the strip", () => {
       text: expect.stringMatching(/discard/),
     });
   });
+
+  it.each(["idle", "recording", "asking"] as const)("names no button to a bare hand: %s", (phase) => {
+    const { strip } = panelModel({ ...INPUT, usesHands: true, phase });
+    expect(strip).toMatchObject({ kind: "text", text: expect.stringMatching(/thumb and ring finger/i) });
+    expect(strip).not.toMatchObject({ text: expect.stringMatching(/\b[AB]\b|stick/) });
+  });
 });
 
 describe("the rows", () => {
@@ -139,8 +145,9 @@ describe("the rows", () => {
     expect(row("Poses", { sentHz: 20, dropped: 3 })).toMatchObject({ value: "20 /s, 3 lost", tone: "warn" });
   });
 
-  it("tell how recording stands", () => {
+  it("tell how recording stands, and nothing of before once the connection is lost", () => {
     expect(row("Recording")?.value).toBe("off");
+    expect(row("Recording", { link: "lost", phase: "recording" })?.value).toBe("unknown");
     const recording = {
       ...TELEMETRY,
       recorder: { ...RECORDER, state: "recording", seconds: 12.4, episode: "0007" },

@@ -121,25 +121,24 @@ function readyBand(status: TeleopStatus, usesHands: boolean): PanelModel["band"]
 const othersHold = ({ operator, state }: TeleopStatus): string =>
   operator !== "" && state !== "off" ? `${operator} operates the robot` : "Nobody operates the robot";
 
-function stripOf({ holding, notice, phase, nowMs }: PanelInput): PanelModel["strip"] {
+function stripOf({ holding, notice, phase, usesHands, nowMs }: PanelInput): PanelModel["strip"] {
   if (holding !== undefined) return { kind: "hold", share: holding.share, words: holding.words };
-  if (phase === "asking")
-    return {
-      kind: "text",
-      tone: "warn",
-      text: "How was it?  Hold A: success   B: failure   stick: no label",
-    };
+  if (phase === "asking") return { kind: "text", tone: "warn", text: hint(phase, usesHands) };
   if (notice !== undefined && nowMs - notice.atMs < NOTICE_MS)
     return {
       kind: "text",
       tone: notice.tone === "bad" ? "bad" : notice.tone === "good" ? "calm" : "plain",
       text: notice.text,
     };
-  return {
-    kind: "text",
-    tone: "plain",
-    text: phase === "recording" ? "Hold A: stop   stick: discard" : "Hold A: record   B: recentre",
-  };
+  return { kind: "text", tone: "plain", text: hint(phase, usesHands) };
+}
+
+/** What the buttons do now; a bare hand has two of them. */
+function hint(phase: RecordingPhase, usesHands: boolean): string {
+  const [a, b] = usesHands ? ["Thumb and ring finger", "little finger"] : ["Hold A", "B"];
+  const stick = (does: string): string => (usesHands ? "" : `   stick: ${does}`);
+  if (phase === "asking") return `How was it?  ${a}: success   ${b}: failure${stick("no label")}`;
+  return phase === "recording" ? `${a}: stop${stick("discard")}` : `${a}: record   ${b}: recentre`;
 }
 
 function rowsOf(input: PanelInput): PanelRow[] {
@@ -197,7 +196,8 @@ function heldBackBy(limits: readonly string[], leashM: number): string {
   return [...limits, ...behind].join(", ") || "nothing";
 }
 
-function recordingRow({ phase, telemetry }: PanelInput): PanelRow {
+function recordingRow({ link, phase, telemetry }: PanelInput): PanelRow {
+  if (link !== "open") return { label: "Recording", value: "unknown", tone: "warn" };
   const recorder = telemetry?.recorder;
   if (recorder == null) return { label: "Recording", value: "this cell does not record", tone: "plain" };
   if (phase === "recording")

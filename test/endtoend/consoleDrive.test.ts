@@ -217,6 +217,25 @@ describe.skipIf(CHROMIUM_PATH === undefined)("driving from the page", () => {
     await expectLetGo();
   });
 
+  it("a second finger closes the gripper while the first one holds: it makes no click", async () => {
+    const pad = page.locator('[data-pad="move"]');
+    await pad.evaluate((element) => Object.assign(element, { setPointerCapture: () => {} }));
+    const touch = { pointerId: 1, clientX: 400, clientY: 400, button: 0, pointerType: "touch" };
+    const gripper = page.getByRole("button", { name: /gripper/ });
+    await vi.waitFor(async () => {
+      await pad.dispatchEvent("pointerup", touch);
+      await pad.dispatchEvent("pointerdown", touch);
+      await gripper.and(page.locator(":enabled")).waitFor({ timeout: 500 });
+      await gripper.dispatchEvent("pointerdown", { ...touch, pointerId: 2 });
+      await pause(150);
+      expect(gateway.poses.at(-1)!.hands[0]!.gripper).toBe(1);
+    }, PATIENCE);
+    await pad.dispatchEvent("pointerup", touch);
+    await hold("KeyQ");
+    await gripper.click();
+    await vi.waitFor(() => expect(gateway.poses.at(-1)!.hands[0]!.gripper).toBe(0), PATIENCE);
+  });
+
   it("keys belong to what has the focus, unless Shift is held", async () => {
     const scale = page.getByLabel(/^Scale/);
     await scale.focus();

@@ -64,7 +64,13 @@ export function DriveKeys() {
         class={isClosed ? "cap tall down" : "cap tall"}
         disabled={!isHeld}
         title={isHeld ? "" : "While you hold, as everything that moves"}
-        onClick={() => drive.toggleGripper()}
+        // The other hand's finger is on a pad: a browser makes clicks of the first finger only.
+        onPointerDown={({ button }) => {
+          if (button === 0) drive.toggleGripper();
+        }}
+        onClick={({ detail }) => {
+          if (detail === 0) drive.toggleGripper();
+        }}
       >
         <kbd>G</kbd>
         <span>{isClosed ? "open gripper" : "close gripper"}</span>

@@ -131,7 +131,7 @@ export class DriveControl {
   #start(robot: string): void {
     this.release("another source");
     this.#stream?.close();
-    const { link, clock, newest, teleop } = this.#app;
+    const { link, clock, newest, teleop, isTelemetryOld } = this.#app;
     const state = newest?.robots[robot];
     const source = this.source.current;
     const openingM = state?.gripperCommandM ?? state?.gripperOpeningM ?? GRIPPER_OPEN_M;
@@ -141,7 +141,7 @@ export class DriveControl {
       gamepad: onlyWhile(focused, this.gamepad),
       spacemouse: onlyWhile(focused, this.spaceMouse),
     };
-    const isSeen = () => this.isShown && question.current === undefined;
+    const isSeen = () => this.isShown && question.current === undefined && !isTelemetryOld.current;
     this.#stream = new PoseStream({
       clock,
       send: (pose) => link.sendPose(pose),

@@ -147,10 +147,11 @@ describe("only a page that is looked at drives", () => {
     const page = await driving();
     page.app.drive.choose("gamepad");
     page.clock.advance(100);
-    const press = (ms = 200) => {
+    const press = (isTold = true) => {
+      if (isTold) page.tell();
       for (const down of [false, true]) {
         isDown = down;
-        page.clock.advance(ms);
+        page.clock.advance(200);
       }
       return page.clutches().at(-1);
     };
@@ -182,18 +183,37 @@ describe("only a page that is looked at drives", () => {
       () => question.set({ text: "?", detail: "", yes: "Yes", onYes: () => {} }),
       () => question.set(undefined),
     ],
+    [
+      "while nothing new comes from the daemon",
+      ({ isTelemetryOld }) => isTelemetryOld.set(true),
+      ({ isTelemetryOld }) => isTelemetryOld.set(false),
+    ],
   ])("a gamepad moves nothing %s, and needs a new press after it", async (_, begins, ends) => {
     const { app, clock, clutches, press } = await withGamepad();
     begins(app);
     clock.advance(100);
     expect(clutches().at(-1)).toBe(0);
-    expect(press()).toBe(0);
+    expect(press(false)).toBe(0);
     ends(app);
     const count = clutches().length;
     clock.advance(500);
     expect(clutches().length).toBe(count);
     expect(press()).toBe(1);
   });
+});
+
+it("driving ends when nothing new comes from the daemon, and needs a new press when it does", async () => {
+  const { app, clock, clutches, tell } = await driving();
+  clock.advance(TELEMETRY_OLD_MS + 600);
+  expect(clutches().at(-1)).toBe(0);
+  const count = clutches().length;
+  tell();
+  clock.advance(500);
+  expect(clutches().length).toBe(count);
+  app.drive.keyboard.keyUp({ ...shift, shiftKey: false });
+  app.drive.keyboard.keyDown(shift);
+  clock.advance(100);
+  expect(clutches().at(-1)).toBe(1);
 });
 
 describe("a question about an episode", () => {
