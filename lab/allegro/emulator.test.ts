@@ -25,13 +25,15 @@ import { HAND_JOINT_COUNT } from "../../kinematics/allegro/hand.js";
 import { limpTimes } from "./handLog.js";
 import { OVER_TEMPERATURE_C } from "./heat.js";
 import { IdealHandPlant } from "./idealPlant.js";
-import { HOME_RAD } from "./model.js";
+import { startRadOf } from "./model.js";
 import { HandRig, posesOf } from "./testing.js";
 
 const POSES = setPeriod({ jointMs: 3, imuMs: 0, temperatureMs: 0 });
 const NO_STREAM = setPeriod({ jointMs: 0, imuMs: 0, temperatureMs: 0 });
 const only = (joint: number, count: number): number[] =>
   Array.from({ length: HAND_JOINT_COUNT }, (_, other) => (other === joint ? count : 0));
+
+const HOME_RAD = startRadOf("v4", "right");
 
 describe("the adapter", () => {
   it("says nothing and takes nothing while closed", () => {

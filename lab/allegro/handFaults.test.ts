@@ -14,11 +14,13 @@ import {
 } from "../../drivers/allegro/protocol/index.js";
 import { slcanText } from "../../drivers/can/slcan.js";
 import { CONDITION_NAMES, EVENT_NAMES, HandFault } from "./handFaults.js";
-import { HOME_RAD } from "./model.js";
+import { startRadOf } from "./model.js";
 import { HandRig, posesOf } from "./testing.js";
 
 const POSES = setPeriod({ jointMs: 3, imuMs: 0, temperatureMs: 0 });
 const PULL = setTorque(0, [100, 0, 0, 0]);
+
+const HOME_RAD = startRadOf("v4", "right");
 
 /** A hand that streams, powered, and pulls with one joint. */
 function running(options: ConstructorParameters<typeof HandRig>[0] = {}): HandRig {

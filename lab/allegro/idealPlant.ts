@@ -3,7 +3,7 @@
  * and of drivers, where the motion must have a closed-form answer.
  */
 import { HAND_JOINT_COUNT } from "../../kinematics/allegro/hand.js";
-import { HOME_RAD, MOTOR } from "./model.js";
+import { MOTOR, startRadOf } from "./model.js";
 import type { HandPlant } from "./plant.js";
 
 /** Counts of the wire end near ±2.9 rad; joints stop well before. */
@@ -15,7 +15,7 @@ export class IdealHandPlant implements HandPlant {
   readonly torqueNm = new Float64Array(HAND_JOINT_COUNT);
   readonly pushNm = new Float64Array(HAND_JOINT_COUNT);
 
-  constructor(positionRad: ArrayLike<number> = HOME_RAD) {
+  constructor(positionRad: ArrayLike<number> = startRadOf("v4", "right")) {
     this.positionRad = Float64Array.from(positionRad);
   }
 

@@ -2,18 +2,17 @@
  * What the lab's hand has beyond its geometry: where it begins, what its motors resist with, and shapes that follow from
  * its lengths. Metres, kilograms, radians; wire order.
  */
+import { homeRadOf } from "../../drivers/allegro/protocol/index.js";
 import { HAND_GEOMETRY } from "../../kinematics/allegro/geometry.js";
 import { type HandModel, type HandSide, JOINTS_PER_FINGER } from "../../kinematics/allegro/hand.js";
 import { handLinks, linkName, PALM_LINK, tipName } from "../../kinematics/allegro/links.js";
 import type { CollisionShape, Vector3 } from "../../kinematics/xarm7.js";
 
-/** The vendor's rest pose of V4; the lab's hand begins in it. */
-export const HOME_RAD: readonly number[] = [
-  [0, -10, 45, 45],
-  [0, -10, 45, 45],
-  [5, -5, 50, 45],
-  [60, 25, 15, 45],
-].flatMap((finger) => finger.map((deg) => (deg * Math.PI) / 180));
+const V4_HOME_RAD = homeRadOf("v4", "right")!;
+
+/** The vendor's home pose [rad], in which the lab's hand begins; V4's where a hand's own is not known. */
+export const startRadOf = (model: HandModel, side: HandSide): readonly number[] =>
+  homeRadOf(model, side) ?? V4_HOME_RAD;
 
 /**
  * What stands between a motor and its joint. None of it is published. The gear is 369 : 1 (V4), so that a rotor of some

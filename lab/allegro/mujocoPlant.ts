@@ -8,7 +8,7 @@ import { CerebellumError, errorText, invariant } from "../../core/errors.js";
 import { torqueMaxOf } from "../../drivers/allegro/protocol/index.js";
 import { FINGERS, HAND_JOINT_COUNT } from "../../kinematics/allegro/hand.js";
 import { fingertipSite, type HandXmlOptions, handMjcf } from "./mjcf.js";
-import { HOME_RAD } from "./model.js";
+import { startRadOf } from "./model.js";
 import type { HandPlant } from "./plant.js";
 
 /** A finger weighs little and its gains are stiff: a millisecond is what contact of its tip needs. */
@@ -52,7 +52,8 @@ export class MujocoHandPlant implements HandPlant {
     const stepMs = options.stepMs ?? HAND_STEP_MS;
     const xml = handMjcf({ ...options, torqueMaxNm: torqueMaxOf(options.model) }, stepMs);
     try {
-      return new MujocoHandPlant(mujoco, xml, stepMs, options.positionRad ?? HOME_RAD);
+      const positionRad = options.positionRad ?? startRadOf(options.model, options.side);
+      return new MujocoHandPlant(mujoco, xml, stepMs, positionRad);
     } catch (cause) {
       throw new CerebellumError(
         "CHECK_FAILED",
