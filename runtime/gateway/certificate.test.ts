@@ -50,6 +50,16 @@ describe("certificate", () => {
     expect(made.fingerprint).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
   });
 
+  it("has dates that can be read on a computer whose clock has begun at zero", () => {
+    clock = new SimClock(1_000_000_000n, 5_000_000_000n);
+    const made = keeper().current(NAMES);
+    const parsed = new X509Certificate(made.certificate);
+    expect(Date.parse(parsed.validFrom)).toBeLessThanOrEqual(5000);
+    expect(keeper().current(NAMES).fingerprint).toBe(made.fingerprint);
+    clock.stepEpoch(20_000 * DAY_MS);
+    expect(keeper().current(NAMES).fingerprint).not.toBe(made.fingerprint);
+  });
+
   it("is kept, with a key that nobody else may read", () => {
     const first = keeper().current(NAMES);
     expect(statSync(join(folder, "gateway.key.pem")).mode & 0o777).toBe(0o600);

@@ -223,7 +223,7 @@ export function makeCertificate({
     integer(positive),
     algorithm,
     name,
-    sequence(time(nowMs - BACKDATED_MS), time(nowMs + validDays * MS_PER_DAY)),
+    sequence(time(Math.max(0, nowMs - BACKDATED_MS)), time(nowMs + validDays * MS_PER_DAY)),
     name,
     publicKey,
     tagged(
