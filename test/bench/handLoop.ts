@@ -1,8 +1,8 @@
 /**
- * The control loop of a hand at 333 Hz: `node dist/test/bench/handLoop.js [--seconds N] [--json FILE]`. A real servo process
- * with its guardian against the emulated hand, which lives in this process and sees both sides of the terminal: from a
- * complete set of positions that it has written until the four torque frames are here. That holds the terminal both
- * ways, so it is more than the driver takes. A fault is counted, and the hand powered again.
+ * The control loop of a hand at 333 Hz: `node dist/test/bench/handLoop.js [--seconds N] [--silentPeriods N] [--json FILE]`.
+ * A real servo process with its guardian against the emulated hand, which lives in this process and sees both sides of
+ * the terminal: from a complete set of positions that it has written until the four torque frames are here. That holds
+ * the terminal both ways, so it is more than the driver takes. A fault is counted, and the hand powered again.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +21,11 @@ import { connectServo } from "../../runtime/servo/link/client.js";
 import { JsonProcess, until } from "../support/servoRig.js";
 
 const { values } = parseArgs({
-  options: { seconds: { type: "string", default: "20" }, json: { type: "string" } },
+  options: {
+    seconds: { type: "string", default: "20" },
+    silentPeriods: { type: "string", default: "2" },
+    json: { type: "string" },
+  },
 });
 /** Four frames of 22 characters, which the adapter gives at once. */
 const SET_BYTES = 88;
@@ -59,7 +63,12 @@ const socketPath = join(folder, "hand.sock");
 await servo.ask({
   robot: "hand",
   device: "allegro",
-  allegro: AllegroConfig.parse({ can: { slcan: { path } }, model: "v4", side: "right" }),
+  allegro: AllegroConfig.parse({
+    can: { slcan: { path } },
+    model: "v4",
+    side: "right",
+    silentPeriodsMax: Number(values.silentPeriods),
+  }),
   servo: HandServoConfig.parse({}),
   socketPath,
   logLevel: "fatal",
@@ -92,6 +101,7 @@ answersMs.sort((one, other) => one - other);
 const at = (share: number) => answersMs[Math.min(answersMs.length - 1, Math.floor(share * answersMs.length))];
 const result = {
   seconds: Number(values.seconds),
+  silentPeriodsMax: Number(values.silentPeriods),
   realtimePriority: { servo: supervisor.info.realtimePriority, hand: labPriority },
   answers: answersMs.length,
   answerMs: { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) },
