@@ -59,6 +59,31 @@ export const systemClock: Clock = {
   },
 };
 
+/** A timer is late by up to a millisecond; the last stretch of a wait is parked in pieces of this length [ms]. */
+const PARK_MS = 0.25;
+const PARKED_MS = 4;
+
+/**
+ * The same time for the loop of an emulated device, which must be on its grid to a fraction of a millisecond and yet read
+ * its port meanwhile: short waits are parked in small pieces, with a turn of the event loop between them.
+ */
+export function createPacedClock(): Clock {
+  const park = new Int32Array(new SharedArrayBuffer(4));
+  return {
+    ...systemClock,
+    async sleepUntil(dueNs: MonotonicNs, signal?: AbortSignal): Promise<void> {
+      const parkedFromNs = asMonotonicNs(dueNs - BigInt(PARKED_MS) * 1_000_000n);
+      await systemClock.sleepUntil(parkedFromNs, signal);
+      while (signal?.aborted !== true) {
+        const leftMs = Number(dueNs - process.hrtime.bigint()) / 1e6;
+        if (leftMs <= 0) return;
+        Atomics.wait(park, 0, 0, Math.min(PARK_MS, leftMs));
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    },
+  };
+}
+
 /** The same time for a thread that paces itself by blocking. */
 export function createTickClock(): TickClock {
   const park = new Int32Array(new SharedArrayBuffer(4));

@@ -18,7 +18,7 @@ import { MujocoHandPlant } from "../../lab/allegro/mujocoPlant.js";
 import type { HandPlant } from "../../lab/allegro/plant.js";
 import { printFailure } from "../child.js";
 import { PtyPort } from "../ptyPort.js";
-import { systemClock } from "../systemClock.js";
+import { createPacedClock } from "../systemClock.js";
 
 const Options = z.strictObject({
   model: z.enum(HAND_MODELS).default("v4"),
@@ -66,7 +66,7 @@ async function serve(options: Options): Promise<void> {
     model,
     side,
     plant,
-    clock: systemClock,
+    clock: createPacedClock(),
     send: (bytes) => port?.write(bytes),
     onPlug: (isPlugged) => {
       if (!isPlugged) port?.close();
