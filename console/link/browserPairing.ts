@@ -1,5 +1,11 @@
 /** The browser's own address bar, storage and requests, for pairing.ts. */
-import { type PageAddress, type PairingOptions, type PostJson, proposeDeviceName } from "./pairing.js";
+import {
+  codeInHash,
+  type PageAddress,
+  type PairingOptions,
+  type PostJson,
+  proposeDeviceName,
+} from "./pairing.js";
 
 const address: PageAddress = {
   origin: location.origin,
@@ -21,6 +27,13 @@ const post: PostJson = async (url, body) => {
 /** Four random letters and digits: enough to tell the headsets of a laboratory apart. */
 export const randomMark = (length = 4): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(length)), (byte) => (byte % 36).toString(36)).join("");
+
+/** An address with a code that is opened where the page is open already changes nothing but the hash. Call once. */
+export function followAddress(): void {
+  addEventListener("hashchange", () => {
+    if (codeInHash(location.hash) !== undefined) location.reload();
+  });
+}
 
 export const browserPairing = (): PairingOptions => ({
   address,

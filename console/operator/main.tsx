@@ -4,7 +4,7 @@ import "../shared/base.css";
 import "../shared/controls.css";
 import "./shell.css";
 import { render } from "preact";
-import { browserPairing, randomMark } from "../link/browserPairing.js";
+import { browserPairing, followAddress, randomMark } from "../link/browserPairing.js";
 import { openBrowserSocket } from "../link/browserSocket.js";
 import { GatewayLink } from "../link/gatewayLink.js";
 import { browserClock } from "../link/pageClock.js";
@@ -18,6 +18,7 @@ import { OperatorApp } from "./state/operatorApp.js";
 import { followTheme } from "./state/theme.js";
 
 followTheme();
+followAddress();
 const root = document.getElementById("app")!;
 
 function open(pairing: Paired): OperatorApp {

@@ -104,6 +104,7 @@ function entrance(state: EntryState, { enter }: EntryActions): HTMLElement {
 function codeForm(typed: string, pair: (code: string) => void, onType: (text: string) => void): HTMLElement {
   const input = element("input", {
     id: "code",
+    ariaLabel: "Code",
     value: typed,
     autocomplete: "off" as AutoFill,
     autocapitalize: "characters",

@@ -148,7 +148,7 @@ export class HeadsetSession {
   /** The headset has moved its floor or its forward direction: poses before and after do not belong together. */
   onSpaceMoved(): void {
     this.#sampler.restart(this.#options.newSession());
-    this.#say("plain", "The headset's view was recentred: hold B to recentre the robot's directions");
+    this.#say("plain", "The headset's view was recentred: recentre the robot's directions, too");
   }
 
   /** The immersive session is over. */

@@ -1,7 +1,7 @@
 /** Entry of the headset's page: pairs, connects, and leads into the headset's view. */
 import "./page.css";
 import type { Refusal } from "../../core/gateway/server.js";
-import { browserPairing, randomMark } from "../link/browserPairing.js";
+import { browserPairing, followAddress, randomMark } from "../link/browserPairing.js";
 import { openBrowserSocket } from "../link/browserSocket.js";
 import { GatewayLink } from "../link/gatewayLink.js";
 import { browserClock } from "../link/pageClock.js";
@@ -123,6 +123,7 @@ const misfit = (why: string): Refusal => ({
 });
 
 async function start(): Promise<void> {
+  followAddress();
   show(state);
   if (query.get("emulate") === "1") {
     const { installEmulatedHeadset } = await import("./emulate.js");

@@ -263,6 +263,19 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the operator's console", () => {
     await page.locator('[data-state="holding"]').waitFor();
   });
 
+  it("an address with a code pairs also where the page is open already", async () => {
+    await open();
+    await page.evaluate(() => {
+      (globalThis as unknown as { localStorage: { clear(): void } }).localStorage.clear();
+    });
+    await page.goto("about:blank");
+    await page.goto(`${gateway.url}/`);
+    await page.getByText("Pair this browser").waitFor();
+    // Nothing but the part after the # is another one.
+    await page.goto(gateway.consoleUrl);
+    await page.locator('[data-state="holding"]').waitFor();
+  });
+
   it("a daemon of another version is said to be one", async () => {
     await open();
     gateway.sayStrange();

@@ -4,6 +4,7 @@ import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { HAND_JOINTS } from "../../core/teleop/pose.js";
 import { CHROMIUM_PATH, launchBrowser } from "../support/browser.js";
+import { judgePage } from "../support/console/judgePage.js";
 import {
   enterVr,
   freshPage,
@@ -64,6 +65,15 @@ describe.skipIf(CHROMIUM_PATH === undefined || !hasPages)("the headset's page", 
       await page.goto(address);
       await page.locator("#enter-vr:enabled").waitFor();
     }
+  });
+
+  it("every control has a name and is large enough, paired and not", async () => {
+    const good = { nameless: [], small: [], covered: [], cut: [], overflowPx: 0 };
+    await page.goto(`${stage.gateway.origin}/xr/?emulate=1`);
+    await page.locator("#code").waitFor();
+    expect(await page.evaluate(judgePage)).toEqual(good);
+    await openPaired(page, stage);
+    expect(await page.evaluate(judgePage)).toEqual(good);
   });
 
   it("pairs by a typed code", async () => {
