@@ -1,6 +1,8 @@
 /** The emulated hand on its serial line: golden frames, streams, power, torques that stay, heat. */
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { SimClock } from "../../core/simClock.js";
 import {
   commandOfTorque,
   countsOfRad,
@@ -18,6 +20,7 @@ import {
   systemOff,
   systemOn,
   torqueFrames,
+  torqueMaxOf,
   zeroTorqueFrames,
 } from "../../drivers/allegro/protocol/index.js";
 import { slcanText } from "../../drivers/can/slcan.js";
@@ -344,5 +347,50 @@ describe("its log", () => {
     expect(limpTimes(rig.emulator.hand.log.records)).toMatchObject({ offMs: at, periodMs: at });
     rig.send(setTorque(1, [0, 0, 0, 1]));
     expect(limpTimes(rig.emulator.hand.log.records)).toBeUndefined();
+  });
+});
+
+describe("its time", () => {
+  it("passes by its own loop as it does in lock-step: the same bytes", async () => {
+    const clock = new SimClock();
+    const [paced, stepped] = [new HandRig({ clock, lockstep: false }), new HandRig()];
+    paced.emulator.start();
+    for (const rig of [paced, stepped])
+      rig
+        .open()
+        .send(
+          setPeriod({ jointMs: 3, imuMs: 7, temperatureMs: 50 }),
+          systemOn(),
+          ...torqueFrames(only(2, 80)),
+        );
+    await clock.advance(300.5);
+    stepped.run(300);
+    expect(paced.text.length).toBeGreaterThan(400 * 22);
+    expect(paced.text).toBe(stepped.text);
+    await paced.emulator.close();
+  });
+});
+
+describe("whatever bytes come", () => {
+  const line = fc
+    .tuple(fc.constantFrom(..."tTrRSOCLVZx"), fc.stringMatching(/^[0-9A-Fa-f]{0,24}$/))
+    .map(([letter, digits]) => `${letter}${digits}\r`);
+  it("nothing is thrown, torques stay within their limits, and it goes on", () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(line, fc.string({ unit: "binary" })), { maxLength: 30 }), (pieces) => {
+        const rig = new HandRig();
+        rig.open().send(systemOn(), POSES);
+        for (const piece of pieces) rig.say(piece);
+        rig.run(5);
+        const maxNm = torqueMaxOf("v4");
+        rig.plant.torqueNm.forEach((nm, joint) => {
+          expect(Math.abs(nm)).toBeLessThanOrEqual(maxNm[joint]! + 1e-12);
+        });
+        rig.say("\r\rC\rS8\rO\r");
+        rig.send(systemOff(), NO_STREAM);
+        expect(rig.emulator.hand.isLimp).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
   });
 });
