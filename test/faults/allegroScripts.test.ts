@@ -1,12 +1,12 @@
-/** Every fault script of the Allegro Hand against the real driver, in simulated time. */
+/** Every fault script of the Allegro Hand against the real driver, in simulated time; `HAND_FAULTS=name,name` runs a few. */
 import { describe, expect, it } from "vitest";
 import { CerebellumError } from "../../core/errors.js";
 import { loadHandFaultScripts, type NamedHandScript } from "../../lab/allegro/faultScripts.js";
 import { limpTimes } from "../../lab/allegro/handLog.js";
 import { AllegroRig } from "./allegroRig.js";
 
-const chosen = process.env.FAULTS?.split(",");
-const scripts = loadHandFaultScripts().filter(({ name }) => chosen?.includes(name) ?? true);
+const wanted = process.env.HAND_FAULTS?.split(",").filter((name) => name !== "") ?? [];
+const scripts = loadHandFaultScripts().filter(({ name }) => wanted.length === 0 || wanted.includes(name));
 /** How far ahead of a fault the commander leads the hand, and how long an outcome must last. */
 const LEAD_MS = 150;
 const LASTS_MS = 200;
