@@ -108,8 +108,8 @@ a commander that never learns; \`HAND_FAULTS=name,name\` runs a few of them. Wha
 Checked for every script, besides what it states:
 - once the hand is told to go limp, no torque but zero and no ON follow until somebody enables again;
 - no torque beyond a joint's limit, no message that must never be sent, nothing malformed;
-- a fault latches: targets are not taken before an explicit enable, which begins where the hand stands;
-- after the recovery the hand follows again.
+- a fault latches: no target is taken before an explicit enable;
+- after the recovery targets are taken again.
 
 What cannot be seen: a finger whose counts stand still looks like a finger that is held; the servo's watch over the tracking
 error notices it once the finger should move.
