@@ -1,13 +1,12 @@
 /** The driver and its SLCAN bus against the emulated hand, in simulated time: one line of text between them. */
 import { afterEach, describe, expect, it } from "vitest";
-import { CerebellumError } from "../../core/errors.js";
 import { SimClock } from "../../core/simClock.js";
 import type { HandModel, HandSide } from "../../kinematics/allegro/hand.js";
 import { AllegroEmulator, type AllegroEmulatorOptions } from "../../lab/allegro/emulator.js";
 import type { HandFault } from "../../lab/allegro/handFaults.js";
 import { limpTimes } from "../../lab/allegro/handLog.js";
 import { IdealHandPlant } from "../../lab/allegro/idealPlant.js";
-import type { OpenSerialLine, SerialLineListener } from "../can/serialLine.js";
+import { EmulatedLine } from "../../test/support/allegro/emulatedLine.js";
 import { openSlcanBus } from "../can/slcanBus.js";
 import type { Fault } from "../contract.js";
 import { AllegroConfig } from "./config.js";
@@ -28,8 +27,7 @@ class Rig {
   readonly driver: AllegroDriver;
   readonly faults: Fault[] = [];
   readonly homeRad: readonly number[];
-  #listener: SerialLineListener | undefined;
-  #isPlugged = true;
+  readonly #line = new EmulatedLine((bytes) => this.emulator.receive(bytes));
 
   constructor(
     model: HandModel = "v4",
@@ -43,13 +41,13 @@ class Rig {
       side,
       plant: new IdealHandPlant(this.homeRad),
       clock: this.clock,
-      send: (bytes) => this.#listener?.onBytes(bytes),
-      onPlug: (isPlugged) => this.#plug(isPlugged),
+      send: (bytes) => this.#line.send(bytes),
+      onPlug: (isPlugged) => this.#line.plug(isPlugged),
       ...emulated,
     });
     this.emulator.start();
     const config = AllegroConfig.parse({ can: { slcan: { path: "/dev/hand" } }, model, side, ...configured });
-    const openBus = openSlcanBus({ ...config.can.slcan!, clock: this.clock, openLine: this.#openLine });
+    const openBus = openSlcanBus({ ...config.can.slcan!, clock: this.clock, openLine: this.#line.open });
     this.driver = new AllegroDriver(config, { clock: this.clock, openBus, guardian: new FakeGuardian() });
     this.driver.onFault((fault) => this.faults.push(fault));
     ending.push(async () => {
@@ -57,27 +55,6 @@ class Rig {
       await this.clock.advance(500);
       await ended;
     });
-  }
-
-  readonly #openLine: OpenSerialLine = async (path, _baudRate, listener) => {
-    if (!this.#isPlugged)
-      throw new CerebellumError("DEVICE_UNREACHABLE", `${path} is not there`, "Plug it in");
-    this.#listener = listener;
-    return {
-      write: (bytes, length) => {
-        if (!this.#isPlugged) return -1;
-        this.emulator.receive(bytes.slice(0, length));
-        return length;
-      },
-      close: async () => {
-        this.#listener = undefined;
-      },
-    };
-  };
-
-  #plug(isPlugged: boolean): void {
-    this.#isPlugged = isPlugged;
-    if (!isPlugged) this.#listener?.onLost("unplugged");
   }
 
   async settle<T>(promise: Promise<T>, withinMs = 5000): Promise<T> {

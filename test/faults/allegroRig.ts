@@ -2,18 +2,17 @@
  * The real driver of the Allegro Hand and the emulated hand behind its SLCAN adapter, in simulated time: what fault
  * scripts are run against. Text goes both ways as on a serial line; only the operating system's port is missing.
  */
-import { CerebellumError } from "../../core/errors.js";
 import { SimClock } from "../../core/simClock.js";
 import { AllegroConfig } from "../../drivers/allegro/config.js";
 import { AllegroDriver } from "../../drivers/allegro/driver.js";
 import { FakeGuardian } from "../../drivers/allegro/testing.js";
-import type { OpenSerialLine, SerialLineListener } from "../../drivers/can/serialLine.js";
 import { openSlcanBus } from "../../drivers/can/slcanBus.js";
 import type { Fault } from "../../drivers/contract.js";
 import { ALLEGRO_JOINT_NAMES } from "../../kinematics/allegro/hand.js";
 import { AllegroEmulator } from "../../lab/allegro/emulator.js";
 import type { HandFaultScript } from "../../lab/allegro/faultScripts.js";
 import { IdealHandPlant } from "../../lab/allegro/idealPlant.js";
+import { EmulatedLine } from "../support/allegro/emulatedLine.js";
 
 const CAN = { slcan: { path: "/dev/hand" } };
 const TICK_MS = 4;
@@ -29,8 +28,7 @@ export class AllegroRig {
   readonly driver: AllegroDriver;
   readonly faults: Fault[] = [];
   readonly never = new AbortController().signal;
-  #listener: SerialLineListener | undefined;
-  #isPlugged = true;
+  readonly #line = new EmulatedLine((bytes) => this.emulator.receive(bytes));
   #centreRad: Float64Array | undefined;
   #swingMs = 0;
   #targetRad = new Float64Array(ALLEGRO_JOINT_NAMES.length);
@@ -48,14 +46,13 @@ export class AllegroRig {
       side,
       plant: this.plant,
       clock: this.clock,
-      // As a port does: what is written now is read after whoever writes has returned.
-      send: (bytes) => queueMicrotask(() => this.#listener?.onBytes(bytes)),
-      onPlug: (isPlugged) => this.#plug(isPlugged),
+      send: (bytes) => this.#line.send(bytes),
+      onPlug: (isPlugged) => this.#line.plug(isPlugged),
       ...(streamsWhileOff === undefined ? {} : { streamsWhileOff }),
       ...(answersInfo === undefined ? {} : { answersInfo }),
     });
     const config = AllegroConfig.parse({ can: CAN, model, side, ...allegro });
-    const openBus = openSlcanBus({ ...config.can.slcan!, clock: this.clock, openLine: this.#openLine });
+    const openBus = openSlcanBus({ ...config.can.slcan!, clock: this.clock, openLine: this.#line.open });
     this.driver = new AllegroDriver(config, { clock: this.clock, openBus, guardian: this.guardian });
     this.driver.onFault((fault) => this.faults.push(fault));
     this.emulator.start();
@@ -110,26 +107,5 @@ export class AllegroRig {
     this.#centreRad = undefined;
     await this.settle(this.driver.close());
     await this.emulator.close();
-  }
-
-  readonly #openLine: OpenSerialLine = async (path, _baudRate, listener) => {
-    if (!this.#isPlugged)
-      throw new CerebellumError("DEVICE_UNREACHABLE", `${path} is not there`, "Plug it in");
-    this.#listener = listener;
-    return {
-      write: (bytes, length) => {
-        if (!this.#isPlugged) return -1;
-        this.emulator.receive(bytes.slice(0, length));
-        return length;
-      },
-      close: async () => {
-        this.#listener = undefined;
-      },
-    };
-  };
-
-  #plug(isPlugged: boolean): void {
-    this.#isPlugged = isPlugged;
-    if (!isPlugged) queueMicrotask(() => this.#listener?.onLost("unplugged"));
   }
 }
