@@ -26,6 +26,7 @@ const ready = Boolean(process.env.AMENT_PREFIX_PATH && process.env.ROS_DISTRO);
 const UP_S_MAX = 90;
 /** A machine that is too busy tears a motion or a replay apart: five ticks in a row without a setpoint. Then once more. */
 const ATTEMPTS = 5;
+const STILL_FRAMES = 10;
 const TASK = "wave";
 
 describe.skipIf(!ready && !process.env.CI)("an episode of a simulated cell", () => {
@@ -41,10 +42,15 @@ describe.skipIf(!ready && !process.env.CI)("an episode of a simulated cell", () 
     expect(code, text).toBe(0);
     return text;
   };
-  const wire = async () => {
-    const { wire } = await lab.ask({ do: "wire", since: 0, form: "records", clear: true });
+  const wire = async (clear = true) => {
+    const { wire } = await lab.ask({ do: "wire", since: 0, form: "records", clear });
     expect(wire!.dropped).toBe(0);
     return angleBytes(wire!.records as Parameters<typeof angleBytes>[0]);
+  };
+  /** A fresh log whose first frames show the arm at rest: a motion's beginning is found by what stands before it. */
+  const wireAtRest = async () => {
+    await wire();
+    while ((await wire(false)).length < STILL_FRAMES) await sleep(20);
   };
 
   beforeAll(async () => {
@@ -106,7 +112,7 @@ describe.skipIf(!ready && !process.env.CI)("an episode of a simulated cell", () 
     const lease = await servo.acquireLease("waver");
     await run("record", "start", "--task", TASK, "--cell", cell);
     try {
-      await wire();
+      await wireAtRest();
       await wave(lease);
       lease.release();
       await sleep(400);
