@@ -308,6 +308,13 @@ export class Lab {
       case "scene":
         await this.setScene({ seed: request.seed, light: request.light, blockM: request.blockM });
         return { truth: await this.truth() };
+      case "handScene":
+      case "handTruth":
+        throw new CerebellumError(
+          "LAB_REFUSED",
+          "This lab has no hand",
+          "Ask a lab of a cell with an Allegro Hand",
+        );
       case "pose":
         await this.teleport(request.positionRad);
         return {};

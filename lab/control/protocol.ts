@@ -20,6 +20,18 @@ export const LabRequest = z.discriminatedUnion("do", [
       .describe("x, y of the red block's centre, base frame"),
     light: z.enum(["training", "changed"]).default("training"),
   }),
+  z.strictObject({ do: z.literal("handTruth") }),
+  z.strictObject({
+    do: z.literal("handScene"),
+    seed: z
+      .int()
+      .min(0)
+      .describe("Lighting, textures, camera jitter and, unless given, the object and its place"),
+    object: z.string().min(1).optional().describe("Name of the object on the palm; lab/world/handObjects.ts"),
+    placeM: z.tuple([z.number(), z.number()]).optional().describe("y, z of the object's centre, palm frame"),
+    yawRad: z.number().optional().describe("About the palm's x axis"),
+    light: z.enum(["training", "changed"]).default("training"),
+  }),
   z.strictObject({
     do: z.literal("pose"),
     positionRad: z
@@ -65,10 +77,24 @@ export const LabTruth = z.strictObject({
 });
 export type LabTruth = z.infer<typeof LabTruth>;
 
+/** Of a hand and the object on its palm. */
+export const LabHandTruth = z.strictObject({
+  simulatedS: z.number(),
+  atNs: z.string().describe("Monotonic nanoseconds"),
+  object: z.string().describe("Its name"),
+  centreM: Point.describe("Of the object, palm frame"),
+  topM: Point.describe("Middle of the object's upper side as it lies now, palm frame"),
+  quatXyzw: z.tuple([z.number(), z.number(), z.number(), z.number()]).describe("Object in the palm frame"),
+  tipsM: z.array(Point).length(4).describe("Fingertips: index, middle, ring, thumb; palm frame"),
+  positionRad: z.array(z.number()).length(16).describe("Joint angles, wire order"),
+});
+export type LabHandTruth = z.infer<typeof LabHandTruth>;
+
 export const LabAnswer = z.union([
   z.strictObject({
     ok: z.literal(true),
     truth: LabTruth.optional(),
+    handTruth: LabHandTruth.optional(),
     ports: z.record(z.string(), z.int()).optional(),
     wire: z
       .record(z.string(), z.unknown())

@@ -104,7 +104,7 @@ function describeIssue(
     }
   }
   if (issue.code === "unrecognized_keys") {
-    const valid = keysAt(issue.path);
+    const valid = keysAt(issue.path, root);
     return issue.keys.map((key) => {
       const near = nearest(key, valid);
       return `${where([...issue.path, key])}: unknown key${near ? `; did you mean "${near}"?` : ""} (valid: ${valid.join(", ")})`;
@@ -132,22 +132,34 @@ export function nearest(word: string, valid: readonly string[]): string | undefi
 }
 
 /** Valid keys at a path of the schema, read from its JSON Schema so that no second list exists. */
-function keysAt(path: readonly PropertyKey[]): string[] {
+function keysAt(path: readonly PropertyKey[], root: unknown): string[] {
   let node: JsonSchema | undefined = cellJsonSchema();
-  for (const key of path) {
-    node = node?.anyOf?.find(({ properties }) => properties !== undefined) ?? node;
+  for (const [depth, key] of path.entries()) {
+    const form: JsonSchema | undefined = formOf(node, valueAt(root, path.slice(0, depth)));
     node =
-      node?.properties?.[String(key)] ??
-      (typeof node?.additionalProperties === "object" ? node.additionalProperties : undefined);
+      form?.properties?.[String(key)] ??
+      (typeof form?.additionalProperties === "object" ? form.additionalProperties : undefined);
   }
-  node = node?.anyOf?.find(({ properties }) => properties !== undefined) ?? node;
-  return Object.keys(node?.properties ?? {});
+  return Object.keys(formOf(node, valueAt(root, path))?.properties ?? {});
+}
+
+/** Of several forms the one whose constants (a robot's `device`) are those of the value; else the first with keys. */
+function formOf(node: JsonSchema | undefined, value: unknown): JsonSchema | undefined {
+  const forms = (node?.oneOf ?? node?.anyOf)?.filter(({ properties }) => properties !== undefined);
+  if (forms === undefined || forms.length === 0) return node;
+  const isMeant = ({ properties }: JsonSchema) =>
+    Object.entries(properties!).every(
+      ([key, { const: constant }]) => constant === undefined || constant === valueAt(value, [key]),
+    );
+  return forms.find(isMeant) ?? forms[0];
 }
 
 interface JsonSchema {
   properties?: Record<string, JsonSchema>;
   additionalProperties?: JsonSchema | boolean;
   anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
+  const?: unknown;
 }
 
 /** JSON Schema for editors; `launch/cells/cell.schema.json` is this text, and a test holds it to it. */

@@ -1,25 +1,13 @@
 /** What a cell file may say. Every default and description lives here; the editor's JSON Schema is generated from it. */
 import { z } from "zod";
-import { XArm7Config } from "../../drivers/xarm7/config.js";
 import { LabConfig } from "../../lab/config.js";
 import { GatewayConfig } from "../../runtime/gateway/config.js";
-import { CameraConfig, PolicyConfig } from "../../runtime/policy/config.js";
+import { CameraConfig, PolicyConfig, policyRobots } from "../../runtime/policy/config.js";
 import { RecorderConfig } from "../../runtime/recorder/config.js";
-import { ServoConfig } from "../../runtime/servo/config.js";
 import { TeleopConfig } from "../../runtime/teleop/config.js";
 import { EstopConfig } from "../estop/config.js";
 import { recordedTopics } from "./recordedTopics.js";
-
-const Name = z
-  .string()
-  .regex(/^[a-z][a-z0-9_]*$/, { error: "must be lower case letters, digits and _ (it becomes a ROS name)" });
-
-export const RobotConfig = z.strictObject({
-  device: z.literal("xarm7"),
-  xarm7: XArm7Config,
-  servo: ServoConfig.prefault({}),
-});
-export type RobotConfig = z.infer<typeof RobotConfig>;
+import { armsOf, handsOf, Name, RobotConfig } from "./robotConfig.js";
 
 export const CellConfig = z
   .strictObject({
@@ -83,7 +71,7 @@ export const CellConfig = z
       known(["cameras", name, "mount", "robot"], "robot", camera.mount.robot, robots);
     }
     if (cell.policy) {
-      known(["policy", "robot"], "robot", cell.policy.robot, robots);
+      for (const robot of policyRobots(cell.policy)) known(["policy", "robot"], "robot", robot, robots);
       known(["policy", "camera"], "camera", cell.policy.camera, Object.keys(cell.cameras));
     }
     if (cell.recorder !== "off") {
@@ -98,8 +86,13 @@ export const CellConfig = z
         taken.add(topic);
       }
     }
+    for (const [name, { mount }] of handsOf(cell.robots)) {
+      if (mount.robot === undefined) continue;
+      const arms = armsOf(cell.robots).map(([arm]) => arm);
+      known(["robots", name, "mount", "robot"], "arm", mount.robot, arms);
+    }
     const ports = new Map<string, string>();
-    for (const [name, robot] of Object.entries(cell.robots)) {
+    for (const [name, robot] of armsOf(cell.robots)) {
       const { commandPort, reportPorts, host } = robot.xarm7;
       for (const [what, port] of [["commandPort", commandPort], ...Object.entries(reportPorts)] as [
         string,

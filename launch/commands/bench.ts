@@ -3,6 +3,7 @@ import { sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { ImageStorage } from "../../episodes/format.js";
 import { loadBundle } from "../../policies/bundle.js";
+import { policyRobots } from "../../runtime/policy/config.js";
 import { goTo } from "../tasks/trial.js";
 import { collectSteps, describePolicyBench, summariseSteps } from "./benchPolicy.js";
 import { printer, writeJson } from "./output.js";
@@ -120,7 +121,7 @@ async function benchPolicy(options: BenchOptions): Promise<void> {
   await withRunningPolicy(options, async (daemon, signal) => {
     const records = await collectSteps(daemon.policy!, daemon.clock, options.seconds, signal);
     const result = summariseSteps(records);
-    const servo = await daemon.servo(daemon.cell.policy!.robot).statistics();
+    const servo = await daemon.servo(policyRobots(daemon.cell.policy!)[0]).statistics();
     for (const line of describePolicyBench(result)) print(line);
     const missedTicks = Object.values(servo.missed).reduce((sum, count) => sum + count, 0);
     print(
@@ -140,7 +141,7 @@ async function withRunningPolicy(options: BenchOptions, work: Work): Promise<voi
       const policy = daemon.cell.policy!;
       const { manifest } = await loadBundle(policy.bundle);
       await enableOrFail(daemon);
-      await goTo(daemon, policy.robot, manifest.start, policy.approachSpeedScale, signal);
+      await goTo(daemon, policyRobots(policy)[0], manifest.start, policy.approachSpeedScale, signal);
       await daemon.policy!.start();
       await sleepMs(daemon.clock, 2000, signal);
       await work(daemon, signal);

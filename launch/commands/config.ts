@@ -1,12 +1,13 @@
 /** `config check` and `config schema`. */
 import { cellJsonSchema, loadCell } from "../cell/load.js";
+import { addressOf } from "../cell/robotConfig.js";
 import { printer, writeJson } from "./output.js";
 
 export function checkConfig(file: string, options: { json?: string }): void {
   const cell = loadCell(file);
   const print = printer(options.json);
   const robots = Object.entries(cell.robots).map(
-    ([name, robot]) => `${name} (${robot.device} at ${robot.xarm7.host}:${robot.xarm7.commandPort})`,
+    ([name, robot]) => `${name} (${robot.device} at ${addressOf(robot)})`,
   );
   print(`${file} is valid: cell ${cell.name}`);
   print(`  robots   ${robots.join(", ")}`);

@@ -7,6 +7,7 @@ import { type MonotonicNs, NS_PER_S } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import { type EpisodeEntry, EpisodeSet, type FinishedEpisode } from "../../episodes/episodeSet.js";
 import { ReachBlockExpert } from "../../lab/experts/reachBlock.js";
+import { policyRobots } from "../../runtime/policy/config.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
 import type { CellConfig } from "../cell/schema.js";
 import type { Daemon } from "../daemon/daemon.js";
@@ -162,7 +163,7 @@ export const seedsIn = (
 async function byExpert(daemon: Daemon, recorder: RecorderHost, seed: number, signal: AbortSignal) {
   const expert = new ReachBlockExpert(seed);
   const start = { positionRad: [...expert.spreadStartRad()], gripperOpeningM: GRIPPER_OPENING_M };
-  await goTo(daemon, daemon.cell.policy!.robot, start, SPEED_SCALE, signal);
+  await goTo(daemon, policyRobots(daemon.cell.policy!)[0], start, SPEED_SCALE, signal);
   const scene = { seed: SCENE_SEED + seed, light: "training" } as const;
   await daemon.lab!.ask({ do: "scene", ...scene });
   await daemon.clock.sleepUntil((daemon.clock.nowNs() + SCENE_SETTLE_NS) as MonotonicNs, signal);

@@ -1,6 +1,7 @@
 /** `doctor`: everything that is missing or weak on this machine, with its remedy. */
 import { CerebellumError } from "../../core/errors.js";
 import { loadCell } from "../cell/load.js";
+import { armsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { formatReport, runDoctor } from "../doctor/doctor.js";
 import { gatherFacts } from "../doctor/gather.js";
@@ -48,7 +49,7 @@ async function timing(options: DoctorCommandOptions, cell: CellConfig): Promise<
 
 async function checks(options: DoctorCommandOptions, cell: CellConfig): Promise<void> {
   // A real robot's ports are on its controller; only a simulated cell listens for it here.
-  const robotPorts = Object.entries(cell.robots).flatMap(([robot, { xarm7 }]) =>
+  const robotPorts = armsOf(cell.robots).flatMap(([robot, { xarm7 }]) =>
     cell.lab === undefined
       ? []
       : [["command", xarm7.commandPort] as const, ...Object.entries(xarm7.reportPorts)].map(

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { NS_PER_S, sleepMs } from "../../core/clock.js";
 import { errorText } from "../../core/errors.js";
 import { loadBundle } from "../../policies/bundle.js";
+import { policyRobots } from "../../runtime/policy/config.js";
 import type { ServoStateName } from "../../runtime/servo/api.js";
 import type { Daemon } from "../daemon/daemon.js";
 import { QUIET_MS } from "../daemon/teleopSide.js";
@@ -137,7 +138,7 @@ const PERSONS_STATES: readonly ServoStateName[] = [
   "faulted",
 ];
 
-const robotState = (daemon: Daemon) => daemon.servo(daemon.cell.policy!.robot).latest()?.state;
+const robotState = (daemon: Daemon) => daemon.servo(policyRobots(daemon.cell.policy!)[0]).latest()?.state;
 const policyFailure = (daemon: Daemon) => daemon.policy?.status().failure;
 
 function needsPerson(daemon: Daemon, except?: ServoStateName): boolean {

@@ -18,6 +18,7 @@ import { CerebellumError, errorText } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
 import type { EpisodeStart } from "../../episodes/format.js";
 import type { GatewayHost } from "../../runtime/gateway/host.js";
+import { policyRobots } from "../../runtime/policy/config.js";
 import { PolicyHost } from "../../runtime/policy/host.js";
 import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
@@ -425,7 +426,7 @@ export class Daemon {
       entry: entryUrl("../processes/policyWorker.js", import.meta.url),
       clock,
       name: "policy",
-      socketPath: this.#run.servoSocket(config.robot),
+      socketPath: this.#run.servoSocket(policyRobots(config)[0]),
       bundleDirectory: this.#bundle === undefined ? config.bundle : resolve(this.#bundle),
       camera,
       frameAgeMsMax: config.frameAgeMsMax,

@@ -8,6 +8,7 @@ import { entryUrl, repositoryRootUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { GatewayRequest } from "../../core/gateway/requests.js";
 import type { ImageView } from "../../core/rosWire.js";
+import { handUrdf } from "../../kinematics/allegro/handUrdf.js";
 import { urdf } from "../../kinematics/urdf.js";
 import { GatewayHost } from "../../runtime/gateway/host.js";
 import type { GatewaySetup } from "../../runtime/gateway/messages.js";
@@ -17,6 +18,7 @@ import type { RecorderHost } from "../../runtime/recorder/host.js";
 import type { ServoInfo } from "../../runtime/servo/api.js";
 import type { DiagnosticItem } from "../../runtime/supervisor.js";
 import { recordedCell } from "../cell/load.js";
+import { armsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import type { ControlRequest } from "../control/protocol.js";
 import type { ControlHandler } from "../control/server.js";
@@ -163,10 +165,10 @@ async function setupOf(
     sockets: Object.fromEntries(robots.map((robot) => [robot, servoSocket(robot)])),
     robots: robots.map((robot) => describeRobot(robot, cell, servoInfo(robot))),
     toolPointsM: Object.fromEntries(
-      Object.entries(cell.robots).map(([robot, { xarm7 }]) => [robot, [...xarm7.toolPointM]]),
+      armsOf(cell.robots).map(([robot, { xarm7 }]) => [robot, [...xarm7.toolPointM]]),
     ) as GatewaySetup["toolPointsM"],
     arms: Object.fromEntries(
-      Object.entries(cell.robots).map(([robot, { xarm7, servo }]) => [
+      armsOf(cell.robots).map(([robot, { xarm7, servo }]) => [
         robot,
         { gripper: xarm7.gripper, workspace: servo.workspace, selfCollision: servo.selfCollision },
       ]),
@@ -197,10 +199,11 @@ async function setupOf(
 }
 
 function describeRobot(robot: string, cell: CellConfig, info: ServoInfo): GatewaySetup["robots"][number] {
-  const { xarm7, servo } = cell.robots[robot]!;
+  const config = cell.robots[robot]!;
+  const { servo } = config;
   const { minM, maxM, tableM } = servo.workspace;
   const { jointNames, positionMinRad, positionMaxRad, velocityMaxRadPerS } = info.limits;
-  const hasGripper = xarm7.gripper !== "none";
+  const hasGripper = config.device === "xarm7" && config.xarm7.gripper !== "none";
   return {
     robot,
     device: info.device,
@@ -212,7 +215,10 @@ function describeRobot(robot: string, cell: CellConfig, info: ServoInfo): Gatewa
     workspaceMinM: [...minM],
     workspaceMaxM: [...maxM],
     tableM,
-    urdf: urdf({ robotName: robot, gripper: hasGripper, cameras: [] }),
+    urdf:
+      config.device === "xarm7"
+        ? urdf({ robotName: robot, gripper: hasGripper, cameras: [] })
+        : handUrdf(config.allegro.model, config.allegro.side),
     hasGripper,
   };
 }

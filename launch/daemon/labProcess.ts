@@ -5,6 +5,7 @@ import { entryUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import { LabClient, type LabOk } from "../../lab/control/client.js";
 import type { LabRequest } from "../../lab/control/protocol.js";
+import { armsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { Child } from "../child.js";
 import type { LabProcessConfig, LabReady } from "../processes/labMain.js";
@@ -22,7 +23,7 @@ const STOP_MS_MAX = 1500;
 
 /** What the lab process needs to know of a cell. @throws CONFIG_INVALID when the lab cannot simulate the cell */
 export function labConfigOf(cell: CellConfig, controlSocket: string, logLevel: string): LabProcessConfig {
-  const robots = Object.entries(cell.robots);
+  const robots = armsOf(cell.robots);
   const [only] = robots;
   const cameras = Object.entries(cell.cameras);
   if (cell.lab === undefined || only === undefined || robots.length > 1 || cameras.length === 0) {

@@ -109,6 +109,7 @@ export function startRosSide(options: RosSideOptions): RosSide {
 
 function startArm(robot: string, { node, lifecycle }: DaemonNode, options: RosSideOptions): ArmNode {
   const { cell, clock, log } = options;
+  const config = cell.robots[robot]!;
   const { recorder, feed } = options;
   const recorded =
     recorder === undefined ? node : tapPublishers(node, tappedTopics(cell), clock, recorderTap(recorder));
@@ -117,7 +118,7 @@ function startArm(robot: string, { node, lifecycle }: DaemonNode, options: RosSi
     robot,
     client: options.servo(robot),
     clock,
-    gripper: cell.robots[robot]!.xarm7.gripper !== "none",
+    gripper: config.device === "xarm7" && config.xarm7.gripper !== "none",
     cameras: Object.entries(cell.cameras)
       .filter(([, camera]) => camera.mount.robot === robot)
       .map(([name, { mount }]) => ({

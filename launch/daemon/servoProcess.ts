@@ -4,7 +4,7 @@ import type { Clock } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
-import type { RobotConfig } from "../cell/schema.js";
+import type { RobotConfig } from "../cell/robotConfig.js";
 import { Child } from "../child.js";
 
 export interface ServoStart {
@@ -36,9 +36,7 @@ export async function startServo(start: ServoStart, latched?: string): Promise<S
     entry: entryUrl("../processes/servoMain.js", import.meta.url),
     config: {
       robot,
-      device: config.device,
-      xarm7: config.xarm7,
-      servo: config.servo,
+      ...deviceOf(config),
       socketPath,
       logLevel,
       ...(latched !== undefined && { startLatched: latched }),
@@ -55,6 +53,14 @@ export async function startServo(start: ServoStart, latched?: string): Promise<S
     await child.stop(2000);
     throw thrown;
   }
+}
+
+/** What the servo process needs to know of its robot; where it is mounted is not of that. */
+function deviceOf(config: RobotConfig) {
+  const { device, servo } = config;
+  return device === "xarm7"
+    ? { device, xarm7: config.xarm7, servo }
+    : { device, allegro: config.allegro, servo };
 }
 
 export async function connectToServo({ socketPath, clock }: ServoStart) {

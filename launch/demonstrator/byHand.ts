@@ -10,6 +10,7 @@ import type { LabTruth } from "../../lab/control/protocol.js";
 import { planPick } from "../../lab/experts/pickCube.js";
 import { planReach, ReachBlockExpert } from "../../lab/experts/reachBlock.js";
 import type { ToolGoal } from "../../lab/experts/toolGoal.js";
+import { policyRobots } from "../../runtime/policy/config.js";
 import type { Daemon } from "../daemon/daemon.js";
 import { type Judged, type LabTask, TASK_JUDGES } from "../tasks/judge.js";
 import { goTo } from "../tasks/trial.js";
@@ -57,7 +58,7 @@ export async function setTheScene(
 ): Promise<LabTruth> {
   const positionRad = [...new ReachBlockExpert(seed).bentStartRad()];
   const start = { positionRad, gripperOpeningM: GRIPPER_OPENING_M };
-  await goTo(daemon, daemon.cell.policy!.robot, start, SPEED_SCALE, signal);
+  await goTo(daemon, policyRobots(daemon.cell.policy!)[0], start, SPEED_SCALE, signal);
   await daemon.lab!.ask({ do: "scene", seed: sceneSeed, light: "training" });
   await daemon.clock.sleepUntil(addNs(daemon.clock.nowNs(), SCENE_SETTLE_NS), signal);
   return (await daemon.lab!.ask({ do: "truth" })).truth!;

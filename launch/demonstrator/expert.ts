@@ -7,6 +7,7 @@ import type { ImageView } from "../../core/rosWire.js";
 import type { Outcome } from "../../episodes/format.js";
 import type { ReachBlockExpert } from "../../lab/experts/reachBlock.js";
 import type { Actor, Observation } from "../../runtime/policy/actor.js";
+import { policyRobots } from "../../runtime/policy/config.js";
 import { createFrameSlots, FrameReader, FrameWriter } from "../../runtime/policy/frameSlots.js";
 import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
 import { PolicyRunner } from "../../runtime/policy/runner.js";
@@ -74,7 +75,7 @@ export async function runExpert(
     if (name === policy.camera) writer.write(image.data, image.stepBytes, image.stampNs, receivedNs);
   };
   daemon.frameListeners.add(takeFrame);
-  const servo = await daemon.connectCommander(policy.robot, EXPERT);
+  const servo = await daemon.connectCommander(policyRobots(policy)[0], EXPERT);
   let steps = 0;
   const onStep = (record: StepRecord) => {
     // A refused step may name the image of the one before.

@@ -8,6 +8,7 @@ import { CerebellumError } from "../../core/errors.js";
 import type { TeleopState } from "../../core/gateway/server.js";
 import type { TrackedPose } from "../../core/teleop/pose.js";
 import { multiplyQuat, type Pose, type QuatXyzw, quatFromRpy, rotate } from "../../kinematics/pose.js";
+import { policyRobots } from "../../runtime/policy/config.js";
 import type { Daemon } from "../daemon/daemon.js";
 import { EmulatedHeadset } from "../headset/emulatedHeadset.js";
 import type { HandFrame } from "./operator.js";
@@ -41,7 +42,7 @@ export async function openHeadset(daemon: Daemon): Promise<OperatorWire> {
   const facing = quatFromRpy(0, 0, FACING_RAD);
   headset.setHead(toFloor({ positionM: HEAD_M, quatXyzw: [0, 0, 0, 1] }, facing));
   headset.setButtons("right", { squeeze: 0, trigger: 0 });
-  await headset.connect(origin, token, { robot: cell.policy!.robot });
+  await headset.connect(origin, token, { robot: policyRobots(cell.policy!)[0] });
   return new HeadsetWire(daemon, headset, facing);
 }
 

@@ -15,6 +15,7 @@ import { drawScene, type SceneOptions } from "../../lab/world/scene.js";
 import type { PolicyPipeline } from "../../policies/pipeline.js";
 import { openPolicy } from "../../policies/verify.js";
 import { boundAction } from "../../runtime/policy/boundAction.js";
+import { policyRobots } from "../../runtime/policy/config.js";
 import { limitsInForce } from "../../runtime/servo/limits.js";
 import { Motion } from "../../runtime/servo/motion.js";
 import { armBody } from "../armBody.js";
@@ -54,9 +55,9 @@ export class LockstepCell {
    */
   static async open(cell: CellConfig, bundle: string): Promise<LockstepCell> {
     const { lab, policy } = cell;
-    const robot = policy && cell.robots[policy.robot];
+    const robot = policy && cell.robots[policyRobots(policy)[0]];
     const camera = policy && cell.cameras[policy.camera];
-    if (lab === undefined || policy === undefined || robot === undefined || camera === undefined) {
+    if (lab === undefined || policy === undefined || robot?.device !== "xarm7" || camera === undefined) {
       throw new CerebellumError(
         "CONFIG_INVALID",
         `Cell ${cell.name} has no lab with a policy, its robot and its camera`,

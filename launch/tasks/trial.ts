@@ -4,6 +4,7 @@ import { CerebellumError } from "../../core/errors.js";
 import type { LabTruth } from "../../lab/control/protocol.js";
 import { Random } from "../../lab/world/random.js";
 import { approachPose } from "../../runtime/policy/approach.js";
+import { policyRobots } from "../../runtime/policy/config.js";
 import type { Daemon } from "../daemon/daemon.js";
 import { type Judged, type LabTask, TASK_JUDGES } from "./judge.js";
 import { type TruthSample, toSample } from "./truth.js";
@@ -85,7 +86,7 @@ export async function runTrial(
   }
   await teleop.untilFree(signal);
   const ended = AbortSignal.any([signal, teleop.taken]);
-  await goTo(daemon, cell.policy.robot, start, cell.policy.approachSpeedScale, ended);
+  await goTo(daemon, policyRobots(cell.policy)[0], start, cell.policy.approachSpeedScale, ended);
   refuseWhenTaken(daemon);
   await lab.ask({ do: "scene", seed: trial.seed, blockM: [...trial.blockM], light: trial.light });
   await clock.sleepUntil(addNs(clock.nowNs(), msToNs(SCENE_SETTLE_MS)), ended);

@@ -3,7 +3,9 @@ import { z } from "zod";
 
 export const PolicyConfig = z.strictObject({
   bundle: z.string().min(1).describe("Folder of the policy bundle, relative to the repository or absolute"),
-  robot: z.string().min(1).describe("Name of the robot it moves"),
+  robot: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(2).max(4)])
+    .describe("Name of the robot it moves; a list where one policy moves several, in its joints' order"),
   camera: z.string().min(1).describe("Name of the camera that fills the bundle's image role"),
   autostart: z
     .boolean()
@@ -25,6 +27,10 @@ export const PolicyConfig = z.strictObject({
 });
 export type PolicyConfig = z.infer<typeof PolicyConfig>;
 
+/** Robots that a policy moves, in the order of its joints. */
+export const policyRobots = ({ robot }: Pick<PolicyConfig, "robot">): readonly [string, ...string[]] =>
+  typeof robot === "string" ? [robot] : (robot as [string, ...string[]]);
+
 /** The `cameras.<name>` section. Frames follow realsense2_camera: the optical frame has z forward, x right, y down. */
 export const CameraConfig = z.strictObject({
   topic: z
@@ -43,14 +49,15 @@ export const CameraConfig = z.strictObject({
     .describe("Vertical field of view of the colour image; used by the lab"),
   mount: z.strictObject({
     robot: z.string().min(1),
-    parentFrame: z.literal("flange").default("flange"),
-    positionM: z
-      .tuple([z.number(), z.number(), z.number()])
-      .describe("Colour optical centre in the flange frame"),
+    parentFrame: z
+      .enum(["flange", "palm"])
+      .default("flange")
+      .describe("Frame of that robot in which the camera is fixed: an arm's flange, a hand's palm"),
+    positionM: z.tuple([z.number(), z.number(), z.number()]).describe("Colour optical centre in that frame"),
     quatXyzw: z
       .tuple([z.number(), z.number(), z.number(), z.number()])
       .refine((q) => Math.abs(Math.hypot(...q) - 1) < 1e-3, { error: "must be a unit quaternion" })
-      .describe("Rotation of the optical frame (z forward, x right, y down) in the flange frame"),
+      .describe("Rotation of the optical frame (z forward, x right, y down) in that frame"),
   }),
 });
 export type CameraConfig = z.infer<typeof CameraConfig>;

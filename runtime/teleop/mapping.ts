@@ -9,6 +9,8 @@ export interface AlignedHand {
   readonly pose: TrackedPose;
   /** 0 = open, 1 = closed. */
   readonly gripper: number;
+  /** Its 25 joints in the source's own frame, flat as in core/teleop/pose.ts; null where the source tracks none. */
+  readonly joints?: readonly number[] | null;
   /**
    * The source's own clock when the pose was measured [ms]: says better than arrival how far apart two poses are. Absent
    * where a source has none; then arrival counts.

@@ -391,7 +391,8 @@ function alignedBy(
   hand: HandPose | undefined,
 ): AlignedHand | undefined {
   if (turn === undefined || hand === undefined || hand.pose === null) return undefined;
-  return { pose: turn(hand.pose), gripper: hand.gripper, measuredMs: deviceTimeMs };
+  const { gripper, joints } = hand;
+  return { pose: turn(hand.pose), gripper, joints, measuredMs: deviceTimeMs };
 }
 
 const refusal = (happened: string, remedy: string): Refusal => ({ code: "TELEOP_REFUSED", happened, remedy });

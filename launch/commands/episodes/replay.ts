@@ -12,7 +12,8 @@ import { planReplay, type ReplayPlan } from "../../../runtime/replay/plan.js";
 import { recordedMotion } from "../../../runtime/replay/recordedMotion.js";
 import { type ReplayOutcome, runReplay } from "../../../runtime/replay/replayer.js";
 import type { ServoClient } from "../../../runtime/servo/api.js";
-import { armBody } from "../../armBody.js";
+import type { RobotConfig } from "../../cell/robotConfig.js";
+import { robotBody } from "../../robotBody.js";
 import { printer, writeJson } from "../output.js";
 import { Person, settle, type Verdict } from "./prune.js";
 import { type ReplayStage, withStage } from "./replayStage.js";
@@ -136,7 +137,8 @@ async function planOne(
   }
 }
 
-function targetOf(servo: ServoClient, { xarm7, servo: config }: ReplayStage["cell"]["robots"][string]) {
+function targetOf(servo: ServoClient, parts: RobotConfig) {
+  const { servo: config } = parts;
   const { limits, identity, rateHz, robot } = servo.info;
   if (identity === undefined)
     throw new CerebellumError(
@@ -148,7 +150,7 @@ function targetOf(servo: ServoClient, { xarm7, servo: config }: ReplayStage["cel
     model: identity.model,
     rateHz,
     limits: { ...limits, workspace: config.workspace, selfCollisionMarginM: config.selfCollision.marginM },
-    body: armBody(xarm7, config),
+    body: robotBody(parts),
   };
 }
 
