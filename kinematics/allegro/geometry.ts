@@ -106,6 +106,9 @@ export const HAND_GEOMETRY: Readonly<
   v5b: { right: undefined, left: undefined },
 };
 
+export const isGeometryKnown = (model: HandModel, side: HandSide): boolean =>
+  HAND_GEOMETRY[model][side] !== undefined;
+
 /** @throws DEVICE_MISMATCH where nobody has published the geometry of this hand in a form to be trusted */
 export function geometryOf(model: HandModel, side: HandSide): HandGeometry {
   const known = HAND_GEOMETRY[model][side];

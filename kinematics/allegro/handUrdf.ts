@@ -1,11 +1,11 @@
 /**
  * URDF text of an Allegro Hand, written from the tables in `geometry.ts`, `limits.ts` and `links.ts`: what
  * `robot_description` publishes. Geometry is the collision shapes. Masses and shapes are known of the V4 only; a V5 is a
- * tree of bare frames.
+ * tree of bare frames, and a hand whose geometry is not known is its palm alone.
  */
 import { escapeXml, type FixedFrame, fixedXml, jointXml, linkXml } from "../urdf.js";
 import type { Joint } from "../xarm7.js";
-import { geometryOf } from "./geometry.js";
+import { geometryOf, isGeometryKnown } from "./geometry.js";
 import { ALLEGRO_JOINT_NAMES, FINGERS, type HandModel, type HandSide, JOINTS_PER_FINGER } from "./hand.js";
 import { type HandLimits, limitsOf } from "./limits.js";
 import { handLinks, linkName, PALM_LINK, tipName } from "./links.js";
@@ -59,11 +59,12 @@ export function tipFrames(model: HandModel, side: HandSide): FixedFrame[] {
   });
 }
 
-/** @throws DEVICE_MISMATCH for a hand whose geometry is not known */
+/** @throws DEVICE_MISMATCH for a hand whose geometry is known and whose limits are not, if `limits` are not given */
 export function handUrdf(model: HandModel, side: HandSide, options: HandUrdfOptions = {}): string {
   const prefix = options.framePrefix ?? "";
-  const joints = handJoints(model, side, options.limits);
-  const tips = tipFrames(model, side);
+  const isKnown = isGeometryKnown(model, side);
+  const joints = isKnown ? handJoints(model, side, options.limits) : [];
+  const tips = isKnown ? tipFrames(model, side) : [];
   const links =
     model === "v4"
       ? handLinks(side).map((link) => linkXml(link, prefix))

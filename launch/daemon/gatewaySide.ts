@@ -8,8 +8,6 @@ import { entryUrl, repositoryRootUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { GatewayRequest } from "../../core/gateway/requests.js";
 import type { ImageView } from "../../core/rosWire.js";
-import { handUrdf } from "../../kinematics/allegro/handUrdf.js";
-import { urdf } from "../../kinematics/urdf.js";
 import { GatewayHost } from "../../runtime/gateway/host.js";
 import type { GatewaySetup } from "../../runtime/gateway/messages.js";
 import { RateGate } from "../../runtime/gateway/rateGrid.js";
@@ -18,7 +16,7 @@ import type { RecorderHost } from "../../runtime/recorder/host.js";
 import type { ServoInfo } from "../../runtime/servo/api.js";
 import type { DiagnosticItem } from "../../runtime/supervisor.js";
 import { recordedCell } from "../cell/load.js";
-import { armsOf } from "../cell/robotConfig.js";
+import { armsOf, handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import type { ControlRequest } from "../control/protocol.js";
 import type { ControlHandler } from "../control/server.js";
@@ -27,6 +25,7 @@ import { softwareIdentity } from "../software.js";
 import type { GatewayFeed } from "./gatewayFeed.js";
 import { GatewayStateFeed, type GatewayStateOptions } from "./gatewayState.js";
 import { RESTART_RULES, RestartBudget } from "./restartPolicy.js";
+import { describeRobot } from "./robotDescription.js";
 import type { CellSupervisor } from "./supervisor.js";
 import { restamp, type TeleopSide } from "./teleopSide.js";
 
@@ -163,7 +162,7 @@ async function setupOf(
     calibrationFolder: calibrationFolder(cell.name),
     pages: fileURLToPath(new URL("dist/pages", repositoryRootUrl())),
     sockets: Object.fromEntries(robots.map((robot) => [robot, servoSocket(robot)])),
-    robots: robots.map((robot) => describeRobot(robot, cell, servoInfo(robot))),
+    robots: robots.map((robot) => describeRobot(robot, cell.robots[robot]!, servoInfo(robot))),
     toolPointsM: Object.fromEntries(
       armsOf(cell.robots).map(([robot, { xarm7 }]) => [robot, [...xarm7.toolPointM]]),
     ) as GatewaySetup["toolPointsM"],
@@ -172,6 +171,17 @@ async function setupOf(
         robot,
         { gripper: xarm7.gripper, workspace: servo.workspace, selfCollision: servo.selfCollision },
       ]),
+    ),
+    hands: Object.fromEntries(
+      handsOf(cell.robots).map(
+        ([
+          robot,
+          {
+            allegro: { model, side },
+            mount,
+          },
+        ]) => [robot, { model, side, mountedOn: mount.robot ?? null }],
+      ),
     ),
     cameras: Object.entries(cell.cameras).map(([camera, { widthPx, heightPx, encoding }], index) => ({
       camera,
@@ -195,31 +205,6 @@ async function setupOf(
     prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),
     topics: [...feed.topics],
     ring: feed.ring,
-  };
-}
-
-function describeRobot(robot: string, cell: CellConfig, info: ServoInfo): GatewaySetup["robots"][number] {
-  const config = cell.robots[robot]!;
-  const { servo } = config;
-  const { minM, maxM, tableM } = servo.workspace;
-  const { jointNames, positionMinRad, positionMaxRad, velocityMaxRadPerS } = info.limits;
-  const hasGripper = config.device === "xarm7" && config.xarm7.gripper !== "none";
-  return {
-    robot,
-    device: info.device,
-    rateHz: info.rateHz,
-    jointNames: [...jointNames],
-    positionMinRad: [...positionMinRad],
-    positionMaxRad: [...positionMaxRad],
-    velocityMaxRadPerS: [...velocityMaxRadPerS],
-    workspaceMinM: [...minM],
-    workspaceMaxM: [...maxM],
-    tableM,
-    urdf:
-      config.device === "xarm7"
-        ? urdf({ robotName: robot, gripper: hasGripper, cameras: [] })
-        : handUrdf(config.allegro.model, config.allegro.side),
-    hasGripper,
   };
 }
 

@@ -12,6 +12,7 @@ import {
   TeleopStatus,
 } from "../../core/gateway/server.js";
 import { DeviceName, PoseMessage } from "../../core/teleop/pose.js";
+import { HAND_MODELS, HAND_SIDES } from "../../kinematics/allegro/hand.js";
 import { ServoConfig } from "../servo/config.js";
 import { TeleopConfig } from "../teleop/config.js";
 import { GatewayConfig } from "./config.js";
@@ -56,7 +57,7 @@ export const GatewaySetup = z.strictObject({
   sockets: z.record(z.string(), z.string()),
   /** What clients are told; limits and identity come from the servo. */
   robots: z.array(RobotDescription),
-  /** Tool point of each robot in its flange frame [m]. */
+  /** Tool point of each arm in its flange frame [m]. */
   toolPointsM: z.record(z.string(), z.tuple([z.number(), z.number(), z.number()])),
   /** What each arm carries, and where it must not go: teleoperation leads it nowhere that the servo would stop it. */
   arms: z.record(
@@ -65,6 +66,16 @@ export const GatewaySetup = z.strictObject({
       gripper: z.enum(["xarm", "none"]),
       workspace: ServoConfig.shape.workspace,
       selfCollision: ServoConfig.shape.selfCollision,
+    }),
+  ),
+  /** Which hand each of the robots is that are no arms. */
+  hands: z.record(
+    z.string(),
+    z.strictObject({
+      model: z.enum(HAND_MODELS),
+      side: z.enum(HAND_SIDES),
+      /** The arm that carries it; null for a hand on a stand. */
+      mountedOn: z.string().nullable(),
     }),
   ),
   cameras: z.array(

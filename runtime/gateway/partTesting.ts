@@ -48,6 +48,7 @@ export function testSetup(change: Partial<GatewaySetup> = {}): GatewaySetup {
     robots: [robotDescription()],
     toolPointsM: { arm: [0, 0, 0.172] },
     arms: { arm: { gripper: "xarm", workspace, selfCollision } },
+    hands: {},
     cameras: [],
     hasPolicy: false,
     hasRecorder: false,

@@ -1,21 +1,23 @@
 /** A servo's snapshot as clients see it: plain numbers, rounded to what a person can tell apart, null where unknown. */
 import { type MonotonicNs, nsToMs } from "../../core/clock.js";
 import type { RobotTelemetry } from "../../core/gateway/server.js";
-import { type ArmChain, poseBuffer } from "../../kinematics/chain.js";
+import { ArmChain, poseBuffer } from "../../kinematics/chain.js";
 import { quatFromRotation } from "../../kinematics/pose.js";
 import type { ServoSnapshot } from "../servo/api.js";
+import type { GatewaySetup } from "./messages.js";
 
 /** Decimals: 0.00001 rad is 0.0006 degrees; JSON of full doubles would be more than twice as long. */
 const DECIMALS = 5;
 
-/** Turns snapshots of one arm into telemetry; owns the buffers that it needs. */
+/** Turns snapshots of one robot into telemetry; owns the buffers that it needs. */
 export class RobotTelemetryMaker {
-  readonly #chain: ArmChain;
+  /** Undefined for a hand, which has no flange. */
+  readonly #chain: ArmChain | undefined;
   readonly #pose = poseBuffer();
 
-  /** @param chain of this arm with its tool point; nobody else may use it */
-  constructor(chain: ArmChain) {
-    this.#chain = chain;
+  constructor(robot: string, { toolPointsM }: Pick<GatewaySetup, "toolPointsM">) {
+    const toolPointM = toolPointsM[robot];
+    this.#chain = toolPointM === undefined ? undefined : new ArmChain(undefined, toolPointM);
   }
 
   make(
@@ -45,10 +47,11 @@ export class RobotTelemetryMaker {
 
   /** Unknown while no joint has been measured. */
   #tool(positionRad: Float64Array): RobotTelemetry["tool"] {
-    if (positionRad.length !== this.#chain.jointCount || !positionRad.every(Number.isFinite)) return null;
-    this.#chain.update(positionRad);
-    quatFromRotation(this.#chain.flangeRotation, this.#pose.quatXyzw);
-    const [x = 0, y = 0, z = 0] = Array.from(this.#chain.toolM, round);
+    const chain = this.#chain;
+    if (positionRad.length !== chain?.jointCount || !positionRad.every(Number.isFinite)) return null;
+    chain.update(positionRad);
+    quatFromRotation(chain.flangeRotation, this.#pose.quatXyzw);
+    const [x = 0, y = 0, z = 0] = Array.from(chain.toolM, round);
     const [qx = 0, qy = 0, qz = 0, qw = 1] = Array.from(this.#pose.quatXyzw, round);
     return { positionM: [x, y, z], quatXyzw: [qx, qy, qz, qw] };
   }

@@ -77,6 +77,19 @@ describe("the telemetry part", () => {
     expect(arm.tool!.positionM[0]).toBeGreaterThan(0.2);
   });
 
+  it("sends a hand's sixteen joints, which has no tool", async () => {
+    const hands = { hand: { model: "v4", side: "right", mountedOn: null } } as const;
+    const robots = [{ ...robotDescription("hand"), device: "allegro", hasGripper: false }];
+    const { clock, servo, part } = await started(testSetup({ robots, hands, arms: {}, toolPointsM: {} }));
+    servo.newest = snapshotAt(clock, Array<number>(16).fill(0.3));
+    const client = new FakeClient();
+    part.onSubscribe!(client, wanting({ telemetryHz: 10 }));
+    await pass(clock, 500);
+    const { hand } = telemetryOf(client).at(-1)!.robots;
+    expect(hand!.positionRad).toEqual(Array(16).fill(0.3));
+    expect(hand!.tool).toBeNull();
+  });
+
   it("leaves a robot out while its servo is gone, and finds it again", async () => {
     const { clock, servo, part } = await started();
     const client = new FakeClient();

@@ -5,7 +5,6 @@
 import { type MonotonicNs, nsToMs, sleepMs } from "../../core/clock.js";
 import type { ClientMessage } from "../../core/gateway/client.js";
 import type { RobotTelemetry, Telemetry } from "../../core/gateway/server.js";
-import { ArmChain } from "../../kinematics/chain.js";
 import { LatenessWindow } from "../servo/lateness.js";
 import type { ToGateway } from "./messages.js";
 import type { GatewayClient, GatewayPart, PartFactory, PartServices } from "./part.js";
@@ -52,7 +51,7 @@ class TelemetryPart implements GatewayPart {
     this.#services = services;
     this.#robots = services.setup.robots.map(({ robot, rateHz }) => ({
       robot,
-      maker: new RobotTelemetryMaker(new ArmChain(undefined, services.setup.toolPointsM[robot])),
+      maker: new RobotTelemetryMaker(robot, services.setup),
       lateness: null,
       watch: new ServoWatch({
         clock: services.clock,

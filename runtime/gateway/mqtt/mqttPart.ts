@@ -6,7 +6,6 @@ import { readFileSync } from "node:fs";
 import { createWebSocketStream } from "ws";
 import { type MonotonicNs, nsToMs, sleepMs } from "../../../core/clock.js";
 import { CerebellumError, errorText } from "../../../core/errors.js";
-import { ArmChain } from "../../../kinematics/chain.js";
 import { isLoopback } from "../addresses.js";
 import type { GatewayConfig } from "../config.js";
 import type { ToGateway } from "../messages.js";
@@ -72,7 +71,7 @@ export class MqttPart implements GatewayPart {
     });
     this.#robots = services.setup.robots.map(({ robot, rateHz }) => ({
       robot,
-      maker: new RobotTelemetryMaker(new ArmChain(undefined, services.setup.toolPointsM[robot])),
+      maker: new RobotTelemetryMaker(robot, services.setup),
       watch: new ServoWatch({
         clock: services.clock,
         connect: () =>

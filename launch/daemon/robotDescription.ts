@@ -1,0 +1,38 @@
+/** What the gateway's clients are told of a robot: identity and limits as its servo has them, shape from its tables. */
+import { handUrdf } from "../../kinematics/allegro/handUrdf.js";
+import { urdf } from "../../kinematics/urdf.js";
+import type { GatewaySetup } from "../../runtime/gateway/messages.js";
+import type { ServoInfo } from "../../runtime/servo/api.js";
+import type { RobotConfig } from "../cell/robotConfig.js";
+
+export function describeRobot(
+  robot: string,
+  config: RobotConfig,
+  info: Pick<ServoInfo, "device" | "rateHz" | "limits">,
+): GatewaySetup["robots"][number] {
+  const { minM, maxM, tableM } = config.servo.workspace;
+  const { jointNames, positionMinRad, positionMaxRad, velocityMaxRadPerS } = info.limits;
+  return {
+    robot,
+    device: info.device,
+    rateHz: info.rateHz,
+    jointNames: [...jointNames],
+    positionMinRad: [...positionMinRad],
+    positionMaxRad: [...positionMaxRad],
+    velocityMaxRadPerS: [...velocityMaxRadPerS],
+    workspaceMinM: [...minM],
+    workspaceMaxM: [...maxM],
+    tableM,
+    urdf: shapeOf(robot, config, info),
+    hasGripper: hasGripper(config),
+  };
+}
+
+const hasGripper = (config: RobotConfig): boolean =>
+  config.device === "xarm7" && config.xarm7.gripper !== "none";
+
+function shapeOf(robotName: string, config: RobotConfig, { limits }: Pick<ServoInfo, "limits">): string {
+  if (config.device === "xarm7") return urdf({ robotName, gripper: hasGripper(config), cameras: [] });
+  const { model, side } = config.allegro;
+  return handUrdf(model, side, { robotName, limits });
+}
