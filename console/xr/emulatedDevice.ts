@@ -3,9 +3,15 @@
  * Node and by `?emulate=1` in a browser. Where iwer differs from a headset it is put right: a controller that is
  * tracked does not say that its position is guessed, and a hand is never still to the last bit.
  */
-import { metaQuest3, P_GAMEPAD, P_SPACE, XRDevice, type XRDeviceOptions } from "iwer";
-import type { HandPose, TrackedPose } from "../../core/teleop/pose.js";
-import { compose, inverse, type PositionM, poseOfMatrix } from "./trackedPose.js";
+import { metaQuest3, P_GAMEPAD, P_JOINT_SPACE, P_SPACE, XRDevice, type XRDeviceOptions } from "iwer";
+import { invariant } from "../../core/errors.js";
+import {
+  HAND_JOINTS,
+  type HandPose,
+  NUMBERS_PER_HAND_JOINT,
+  type TrackedPose,
+} from "../../core/teleop/pose.js";
+import { compose, inverse, matrixOf, type PositionM, poseOfMatrix, type QuatXyzw } from "./trackedPose.js";
 import type { XrVisibility } from "./xrTypes.js";
 
 export type Side = HandPose["hand"];
@@ -31,6 +37,16 @@ export interface EmulatedFingers {
   readonly ring?: number;
   /** Button B. */
   readonly little?: number;
+}
+
+/** What a hand shows beside its wrist: pinches of iwer's own hand, or every joint, relative to the wrist. */
+type ShownHand = { readonly pinches: EmulatedFingers } | { readonly joints: readonly EmulatedJoint[] };
+
+interface EmulatedJoint {
+  readonly name: (typeof HAND_JOINTS)[number];
+  /** In the wrist's frame, column by column. */
+  readonly matrix: readonly number[];
+  readonly radiusM: number;
 }
 
 export interface EmulationOptions {
@@ -64,12 +80,15 @@ export class EmulatedDevice {
   #random: number;
   /** Grip pose of a controller, or wrist of a hand, as set. */
   readonly #wanted: Record<Side, TrackedPose> = { ...REST };
-  readonly #fingers: Record<Side, EmulatedFingers> = { left: {}, right: {} };
+  readonly #shown: Record<Side, ShownHand> = { left: { pinches: {} }, right: { pinches: {} } };
+  readonly #modes: Record<Side, HandPose["mode"]> = { left: "controller", right: "controller" };
 
   constructor({ tremorM = TREMOR_M, seed = 1, device = {} }: EmulationOptions = {}) {
     this.#tremorM = tremorM;
     this.#random = seed;
     this.xrDevice = new XRDevice(metaQuest3, device);
+    // iwer knows two controllers or two hands; a headset may have one of each.
+    Object.defineProperty(this.xrDevice, "activeInputs", { get: () => this.#inputs() });
     for (const side of SIDES) {
       this.setTracked(side, true);
       this.#bendFingers(side);
@@ -78,15 +97,52 @@ export class EmulatedDevice {
 
   /** Grip pose of a controller, `local-floor`. The headset shows controllers from then on. */
   setController(side: Side, pose: TrackedPose): void {
-    this.xrDevice.primaryInputMode = "controller";
+    this.#showAll("controller");
     this.#wanted[side] = pose;
   }
 
   /** Wrist of a hand, `local-floor`, and its pinches. The headset shows hands from then on. */
   setHand(side: Side, wrist: TrackedPose, fingers: EmulatedFingers = {}): void {
-    this.xrDevice.primaryInputMode = "hand";
+    this.#showAll("hand");
     this.#wanted[side] = wrist;
-    this.#fingers[side] = fingers;
+    this.#shown[side] = { pinches: fingers };
+  }
+
+  /**
+   * Every joint of a hand. The headset shows hands from then on.
+   * @param joints (25, 8) flat, as in core/teleop/pose.ts: x y z [m], quaternion x y z w, radius [m]; `local-floor`
+   */
+  setJoints(side: Side, joints: ArrayLike<number>): void {
+    invariant(
+      joints.length === HAND_JOINTS.length * NUMBERS_PER_HAND_JOINT,
+      "an emulated hand has 25 joints",
+    );
+    this.#showAll("hand");
+    const shown = HAND_JOINTS.map((name, joint) => ({ name, ...jointOf(joints, joint) }));
+    const wrist = shown[0]!.pose;
+    this.#wanted[side] = wrist;
+    const toWrist = inverse(wrist);
+    this.#shown[side] = {
+      joints: shown.map(({ name, pose, radiusM }) => ({
+        name,
+        matrix: matrixOf(compose(toWrist, pose)),
+        radiusM,
+      })),
+    };
+  }
+
+  /**
+   * Thumb and index finger together, or the hand at rest; where the wrist is stays. The headset shows hands from then
+   * on. Takes the place of joints that were set for this hand.
+   */
+  setPinch(side: Side, isOn: boolean): void {
+    this.#showAll("hand");
+    this.#shown[side] = { pinches: { index: Number(isOn) } };
+  }
+
+  /** One side only: some headsets show a hand beside a controller. */
+  setMode(side: Side, mode: HandPose["mode"]): void {
+    this.#modes[side] = mode;
   }
 
   setHead(pose: TrackedPose): void {
@@ -133,11 +189,11 @@ export class EmulatedDevice {
   /** Call before each frame: iwer is set by the ray that a hand points along, the wire carries grip and wrist. */
   beforeFrame(): void {
     for (const side of SIDES) {
-      const isHand = this.xrDevice.primaryInputMode === "hand";
+      const isHand = this.#modes[side] === "hand";
       const input = isHand ? this.xrDevice.hands[side]! : this.xrDevice.controllers[side]!;
       const { hand, gripSpace } = input.inputSource;
       if (isHand) {
-        this.xrDevice.hands[side]!.setPinchValueImmediate(this.#fingers[side].index ?? 0);
+        this.xrDevice.hands[side]!.setPinchValueImmediate(this.#pinchesOf(side).index ?? 0);
         this.xrDevice.hands[side]!.updateHandPose();
       }
       const offset = (isHand ? hand!.get("wrist" as never)! : gripSpace!)[P_SPACE].offsetMatrix;
@@ -147,20 +203,49 @@ export class EmulatedDevice {
     }
   }
 
+  #showAll(mode: HandPose["mode"]): void {
+    for (const side of SIDES) this.#modes[side] = mode;
+  }
+
+  #inputs() {
+    if (this.xrDevice.visibilityState !== "visible") return [];
+    return SIDES.map((side) =>
+      this.#modes[side] === "hand" ? this.xrDevice.hands[side]! : this.xrDevice.controllers[side]!,
+    ).filter(({ connected }) => connected);
+  }
+
+  #pinchesOf(side: Side): EmulatedFingers {
+    const shown = this.#shown[side];
+    return "pinches" in shown ? shown.pinches : {};
+  }
+
   #shaken({ positionM, quatXyzw }: TrackedPose): TrackedPose {
     const moved = positionM.map((value) => value + this.#tremorM * (2 * this.#chance() - 1));
     return { positionM: moved as PositionM, quatXyzw };
   }
 
-  /** iwer's hand pinches with its index finger only: the others are moved to the thumb each time it sets the hand. */
+  /**
+   * iwer's hand pinches with its index finger only, and knows no other attitude: the other fingers are moved to the
+   * thumb, or every joint to where it was set, each time that it sets the hand.
+   */
   #bendFingers(side: Side): void {
     const input = this.xrDevice.hands[side]!;
     const setHand = input.updateHandPose.bind(input);
-    const offsetOf = (joint: string) => input.inputSource.hand!.get(joint as never)![P_SPACE].offsetMatrix;
+    const spaceOf = (joint: string) => input.inputSource.hand!.get(joint as never)!;
+    const offsetOf = (joint: string) => spaceOf(joint)[P_SPACE].offsetMatrix;
     input.updateHandPose = () => {
       setHand();
+      const shown = this.#shown[side];
+      if ("joints" in shown) {
+        for (const { name, matrix, radiusM } of shown.joints) {
+          const offset = offsetOf(name);
+          for (let i = 0; i < matrix.length; i++) offset[i] = matrix[i]!;
+          spaceOf(name)[P_JOINT_SPACE].radius = radiusM;
+        }
+        return;
+      }
       const thumb = offsetOf("thumb-tip");
-      const { middle = 0, ring = 0, little = 0 } = this.#fingers[side];
+      const { middle = 0, ring = 0, little = 0 } = shown.pinches;
       const bent = [
         ["middle-finger", middle],
         ["ring-finger", ring],
@@ -184,3 +269,9 @@ export class EmulatedDevice {
 
 /** Where the hands rest until they are moved. */
 export const restingPose = (side: Side): TrackedPose => REST[side];
+
+function jointOf(joints: ArrayLike<number>, joint: number): { pose: TrackedPose; radiusM: number } {
+  const at = (index: number): number => joints[NUMBERS_PER_HAND_JOINT * joint + index]!;
+  const quatXyzw: QuatXyzw = [at(3), at(4), at(5), at(6)];
+  return { pose: { positionM: [at(0), at(1), at(2)], quatXyzw }, radiusM: at(7) };
+}

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SimClock } from "../../core/simClock.js";
 import { HAND_JOINTS, parsePose } from "../../core/teleop/pose.js";
+import { handPose, webxrJoints } from "../../test/support/allegro/handPoses.js";
 import { HeadsetWire } from "../../test/support/headsetWire.js";
 import { EmulatedHeadset } from "./emulatedHeadset.js";
 
@@ -98,6 +99,35 @@ describe("EmulatedHeadset", () => {
     headset.setHandPose("right", pose(), { ring: 1 });
     await clock.advance(50);
     expect(right()).toMatchObject({ clutch: 0, gripper: 0, buttons: { a: true, b: false } });
+  });
+
+  it("carries a whole hand, joint by joint, beside another one that pinches", async () => {
+    const joints = webxrJoints(handPose("pinch_index"));
+    headset.setHand("right", joints);
+    headset.setPinch("left", true);
+    await clock.advance(50);
+    const sent = right();
+    expect(sent).toMatchObject({ mode: "hand", tracked: true });
+    for (const [index, value] of joints.entries()) {
+      // A quaternion and its negative are the same attitude.
+      const same = index % 8 >= 3 && index % 8 < 7 && value * sent.joints![index]! < 0 ? -value : value;
+      expect(Math.abs(sent.joints![index]! - same), `number ${index}`).toBeLessThan(1e-4);
+    }
+    expect(newest().hands.find(({ hand }) => hand === "left")).toMatchObject({ mode: "hand", clutch: 1 });
+    headset.setPinch("left", false);
+    await clock.advance(50);
+    expect(newest().hands.find(({ hand }) => hand === "left")).toMatchObject({ mode: "hand", clutch: 0 });
+  });
+
+  it("shows a hand beside a controller where the headset mixes them", async () => {
+    headset.setHand("right", webxrJoints(handPose("open")));
+    headset.setMode("left", "controller");
+    headset.setButtons("left", { squeeze: 1 });
+    await clock.advance(50);
+    expect(newest().hands).toMatchObject([
+      { hand: "left", mode: "controller", clutch: 1 },
+      { hand: "right", mode: "hand", clutch: 0 },
+    ]);
   });
 
   it("a guessed position is untracked, an absent controller too, and the clutch stays as it was held", async () => {

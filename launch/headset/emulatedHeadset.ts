@@ -183,6 +183,21 @@ export class EmulatedHeadset {
   setHandPose(side: Side, wrist: TrackedPose, fingers: EmulatedFingers = {}): void {
     this.#device.setHand(side, wrist, fingers);
   }
+  /**
+   * A whole hand, e.g. the one that leads a robot's fingers; the headset shows hands from then on.
+   * @param joints (25, 8) flat, as in core/teleop/pose.ts: x y z [m], quaternion x y z w, radius [m]; `local-floor`
+   */
+  setHand(side: Side, joints: ArrayLike<number>): void {
+    this.#device.setJoints(side, joints);
+  }
+  /** Thumb and index finger together, or the hand at rest; beside a hand that leads fingers this is the clutch. */
+  setPinch(side: Side, isOn: boolean): void {
+    this.#device.setPinch(side, isOn);
+  }
+  /** One side only, after the other calls: some headsets show a hand beside a controller. */
+  setMode(side: Side, mode: "controller" | "hand"): void {
+    this.#device.setMode(side, mode);
+  }
   setHead(pose: TrackedPose): void {
     this.#device.setHead(pose);
   }
