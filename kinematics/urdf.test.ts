@@ -42,7 +42,7 @@ const vector = (text: string | undefined) => (text ?? "").split(" ").map(Number)
 
 const camera = {
   name: "wrist",
-  poseFlangeOptical: {
+  poseParentOptical: {
     positionM: [0.075, 0, 0.025],
     quatXyzw: [0, 0, Math.SQRT1_2, Math.SQRT1_2],
   },

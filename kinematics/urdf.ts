@@ -10,6 +10,7 @@ import {
   type Link,
   TOOL_POINT_FLANGE_M,
   type Vector3,
+  XARM7_FLANGE_LINK,
   XARM7_JOINTS,
   XARM7_LINKS,
 } from "./xarm7.js";
@@ -18,15 +19,15 @@ import { GRIPPER_JOINTS, GRIPPER_LINKS, type GripperJoint } from "./xarmGripper.
 export interface CameraMount {
   /** Name of the camera; its frames are `<name>_link` and `<name>_color_optical_frame`. */
   readonly name: string;
-  /** The colour optical frame (z forward, x right, y down) in the flange frame. */
-  readonly poseFlangeOptical: Pose;
+  /** The colour optical frame (z forward, x right, y down) in the frame that carries it: flange or palm. */
+  readonly poseParentOptical: Pose;
 }
 
 export interface UrdfOptions {
   readonly robotName?: string;
   readonly gripper?: boolean;
   readonly cameras?: readonly CameraMount[];
-  /** Put before every link name, e.g. "left_", so that several robots share one tf tree. */
+  /** Put before every link name, e.g. "left_", so that several robots share one tf tree; a camera's name has none. */
   readonly framePrefix?: string;
 }
 
@@ -45,27 +46,29 @@ export function fixedFrames({ gripper = true, cameras = [] }: UrdfOptions = {}):
   const still: Vector3 = [0, 0, 0];
   const frames: FixedFrame[] = [];
   if (gripper) {
-    frames.push({ parent: "link7", child: "gripper_base", positionM: still, rpyRad: still });
+    frames.push({ parent: XARM7_FLANGE_LINK, child: "gripper_base", positionM: still, rpyRad: still });
     frames.push({ parent: "gripper_base", child: "link_tcp", positionM: TOOL_POINT_FLANGE_M, rpyRad: still });
   }
-  for (const { name, poseFlangeOptical } of cameras) {
-    const rpyRad = rpyFromQuat(poseFlangeOptical.quatXyzw);
-    frames.push({
-      parent: "link7",
-      child: opticalFrame(name),
-      positionM: poseFlangeOptical.positionM,
-      rpyRad,
-    });
-  }
+  frames.push(...cameraFrames(cameras, XARM7_FLANGE_LINK));
   return frames;
 }
+
+/** Optical frames of cameras in the link that carries them. */
+export const cameraFrames = (cameras: readonly CameraMount[], parent: string): FixedFrame[] =>
+  cameras.map(({ name, poseParentOptical: { positionM, quatXyzw } }) => ({
+    parent,
+    child: opticalFrame(name),
+    positionM,
+    rpyRad: rpyFromQuat(quatXyzw),
+  }));
 
 export function urdf(options: UrdfOptions = {}): string {
   const prefix = options.framePrefix ?? "";
   const joints: readonly Joint[] =
     (options.gripper ?? true) ? [...XARM7_JOINTS, ...GRIPPER_JOINTS] : XARM7_JOINTS;
   const links = (options.gripper ?? true) ? [...XARM7_LINKS, ...GRIPPER_LINKS] : XARM7_LINKS;
-  const fixed = fixedFrames(options);
+  const cameras = cameraFrames(options.cameras ?? [], XARM7_FLANGE_LINK);
+  const fixed = fixedFrames({ ...options, cameras: [] });
   const bare = fixed.map((frame) => frame.child).filter((name) => !links.some((link) => link.name === name));
   return [
     '<?xml version="1.0"?>',
@@ -74,6 +77,7 @@ export function urdf(options: UrdfOptions = {}): string {
     ...bare.map((name) => `  <link name="${escapeXml(prefix + name)}"/>`),
     ...joints.map((joint) => jointXml(joint, prefix)),
     ...fixed.map((frame) => fixedXml(frame, prefix)),
+    ...cameraXml(cameras, prefix),
     "</robot>",
     "",
   ].join("\n");
@@ -114,11 +118,21 @@ export function jointXml(joint: Joint, prefix: string): string {
   ].join("\n");
 }
 
-export const fixedXml = ({ parent, child, positionM, rpyRad }: FixedFrame, prefix: string): string =>
+/** Links and joints of cameras, whose names are their own in the whole cell. */
+export const cameraXml = (frames: readonly FixedFrame[], prefix: string): string[] => [
+  ...frames.map(({ child }) => `  <link name="${escapeXml(child)}"/>`),
+  ...frames.map((frame) => fixedXml(frame, prefix, "")),
+];
+
+export const fixedXml = (
+  { parent, child, positionM, rpyRad }: FixedFrame,
+  prefix: string,
+  childPrefix = prefix,
+): string =>
   [
     `  <joint name="${escapeXml(child)}_joint" type="fixed">`,
     `    <parent link="${escapeXml(prefix + parent)}"/>`,
-    `    <child link="${escapeXml(prefix + child)}"/>`,
+    `    <child link="${escapeXml(childPrefix + child)}"/>`,
     `    <origin xyz="${numbers(positionM)}" rpy="${numbers(rpyRad)}"/>`,
     "  </joint>",
   ].join("\n");

@@ -86,7 +86,7 @@ function armJoint(
 ): Joint {
   return {
     name: `joint${number}`,
-    parent: number === 1 ? "link_base" : `link${number - 1}`,
+    parent: number === 1 ? XARM7_BASE_LINK : `link${number - 1}`,
     child: `link${number}`,
     originM,
     rpyRad: [rollRad, 0, 0],
@@ -99,6 +99,10 @@ function armJoint(
     frictionNm: 1,
   };
 }
+
+/** Names of the root of the tree of links, and of the link whose frame is the flange. */
+export const XARM7_BASE_LINK = "link_base";
+export const XARM7_FLANGE_LINK = "link7";
 
 /**
  * Base to tool. Limits are the vendor SDK's for arms of serial generation below 1305; `NARROW_LIMITS_RAD` holds the
@@ -150,7 +154,7 @@ export const XARM7_MODIFIED_DH: readonly ModifiedDhRow[] = [
  */
 export const XARM7_LINKS: readonly Link[] = [
   {
-    name: "link_base",
+    name: XARM7_BASE_LINK,
     inertial: {
       massKg: 0.88556,
       centreOfMassM: [-0.021131, -0.0016302, 0.056488],

@@ -3,7 +3,16 @@
  * `robot_description` publishes. Geometry is the collision shapes. Masses and shapes are known of the V4 only; a V5 is a
  * tree of bare frames, and a hand whose geometry is not known is its palm alone.
  */
-import { escapeXml, type FixedFrame, fixedXml, jointXml, linkXml } from "../urdf.js";
+import {
+  type CameraMount,
+  cameraFrames,
+  cameraXml,
+  escapeXml,
+  type FixedFrame,
+  fixedXml,
+  jointXml,
+  linkXml,
+} from "../urdf.js";
 import type { Joint } from "../xarm7.js";
 import { geometryOf, isGeometryKnown } from "./geometry.js";
 import { ALLEGRO_JOINT_NAMES, FINGERS, type HandModel, type HandSide, JOINTS_PER_FINGER } from "./hand.js";
@@ -17,6 +26,8 @@ export interface HandUrdfOptions {
   readonly robotName?: string;
   /** Put before every link name, so that several robots share one tf tree. */
   readonly framePrefix?: string;
+  /** Fixed to the palm; their names have no prefix. */
+  readonly cameras?: readonly CameraMount[];
   /** Instead of the known limits; what a hand without known limits needs. */
   readonly limits?: HandLimits;
 }
@@ -77,6 +88,7 @@ export function handUrdf(model: HandModel, side: HandSide, options: HandUrdfOpti
     ...links,
     ...joints.map((joint) => jointXml(joint, prefix)),
     ...tips.map((tip) => fixedXml(tip, prefix)),
+    ...cameraXml(cameraFrames(options.cameras ?? [], PALM_LINK), prefix),
     "</robot>",
     "",
   ].join("\n");

@@ -18,6 +18,9 @@ export const publishedTopics = (robot: string) =>
     description: `/${robot}/robot_description`,
   }) as const;
 
+/** Also published of a hand; not recorded, because its joints say the same. */
+export const fingertipsTopic = (robot: string): string => `/${robot}/fingertips`;
+
 export const TRANSFORM_TOPIC = "/tf";
 export const STATIC_TRANSFORM_TOPIC = "/tf_static";
 

@@ -49,6 +49,9 @@ export const armsOf = (robots: Robots): [name: string, arm: ArmRobotConfig][] =>
 export const handsOf = (robots: Robots): [name: string, hand: HandRobotConfig][] =>
   Object.entries(robots).flatMap(([name, robot]) => (robot.device === "allegro" ? [[name, robot]] : []));
 
+export const hasGripper = (robot: RobotConfig): boolean =>
+  robot.device === "xarm7" && robot.xarm7.gripper !== "none";
+
 /** Of the device, for people. */
 export function addressOf(robot: RobotConfig): string {
   if (robot.device === "xarm7") return `${robot.xarm7.host}:${robot.xarm7.commandPort}`;

@@ -12,7 +12,13 @@ import { LatchedMessages } from "../../runtime/latched.js";
 import { createRing, RingWriter } from "../../runtime/recorder/ring.js";
 import { imageTopicOf, infoTopicOf } from "../../runtime/ros/cameraSubscription.js";
 import type { RosNode } from "../../runtime/ros/rosRuntime.js";
-import { publishedTopics, STATIC_TRANSFORM_TOPIC, TRANSFORM_TOPIC } from "../cell/recordedTopics.js";
+import {
+  fingertipsTopic,
+  publishedTopics,
+  STATIC_TRANSFORM_TOPIC,
+  TRANSFORM_TOPIC,
+} from "../cell/recordedTopics.js";
+import { handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 
 /** A fifth of a second of three colour cameras of 640 x 480 at 30 Hz. */
@@ -33,6 +39,7 @@ export function offeredTopics(cell: CellConfig): OfferedTopic[] {
         latched(description, "std_msgs/msg/String"),
       ];
     }),
+    ...handsOf(cell.robots).map(([robot]) => live(fingertipsTopic(robot), "geometry_msgs/msg/PoseArray")),
     live(TRANSFORM_TOPIC, "tf2_msgs/msg/TFMessage"),
     { topic: STATIC_TRANSFORM_TOPIC, type: "tf2_msgs/msg/TFMessage", latched: "each" },
     ...Object.values(cell.cameras).flatMap(({ topic }) => [
@@ -60,7 +67,10 @@ export function offeredTopics(cell: CellConfig): OfferedTopic[] {
  * come to the feed with that subscription.
  */
 export function fedTopics(cell: CellConfig): ReadonlySet<string> {
-  const own = Object.keys(cell.robots).flatMap((robot) => Object.values(publishedTopics(robot)));
+  const own = [
+    ...Object.keys(cell.robots).flatMap((robot) => Object.values(publishedTopics(robot))),
+    ...handsOf(cell.robots).map(([robot]) => fingertipsTopic(robot)),
+  ];
   return new Set(cell.recorder === "off" ? [...own, TRANSFORM_TOPIC, STATIC_TRANSFORM_TOPIC] : own);
 }
 

@@ -3,7 +3,7 @@ import { handUrdf } from "../../kinematics/allegro/handUrdf.js";
 import { urdf } from "../../kinematics/urdf.js";
 import type { GatewaySetup } from "../../runtime/gateway/messages.js";
 import type { ServoInfo } from "../../runtime/servo/api.js";
-import type { RobotConfig } from "../cell/robotConfig.js";
+import { hasGripper, type RobotConfig } from "../cell/robotConfig.js";
 
 export function describeRobot(
   robot: string,
@@ -27,9 +27,6 @@ export function describeRobot(
     hasGripper: hasGripper(config),
   };
 }
-
-const hasGripper = (config: RobotConfig): boolean =>
-  config.device === "xarm7" && config.xarm7.gripper !== "none";
 
 function shapeOf(robotName: string, config: RobotConfig, { limits }: Pick<ServoInfo, "limits">): string {
   if (config.device === "xarm7") return urdf({ robotName, gripper: hasGripper(config), cameras: [] });

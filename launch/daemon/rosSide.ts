@@ -1,24 +1,30 @@
 /** All of a cell that ROS sees: the daemon's node, one set of topics for each robot, the cameras' subscriptions. */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
+import type { ArmLimits } from "../../core/arm.js";
 import type { Clock, MonotonicNs } from "../../core/clock.js";
 import type { CerebellumError } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
-import { type ArmNode, startArmNode } from "../../runtime/ros/armNode.js";
+import { armModel } from "../../runtime/ros/armModel.js";
 import {
   type CameraSubscription,
   type RawTap,
   subscribeCamera,
 } from "../../runtime/ros/cameraSubscription.js";
 import { type DaemonNode, startDaemonNode } from "../../runtime/ros/daemonNode.js";
+import { handModel } from "../../runtime/ros/handModel.js";
 import { type RosPoseListener, RosPoseSource, subscribePoseSource } from "../../runtime/ros/poseSource.js";
 import { subscribeTopics, tapPublishers } from "../../runtime/ros/rawTopics.js";
 import { offerRecorder } from "../../runtime/ros/recorderNode.js";
+import type { ModelPlace, RobotModel } from "../../runtime/ros/robotModel.js";
+import { type RobotNode, startRobotNode } from "../../runtime/ros/robotNode.js";
 import type { RosRuntime } from "../../runtime/ros/rosRuntime.js";
 import { policyStatusPublisher, publishServoState } from "../../runtime/ros/statusTopics.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
 import type { DiagnosticItem, Supervisor } from "../../runtime/supervisor.js";
+import { carrierOf, framePrefixOf } from "../cell/frames.js";
+import { hasGripper } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { fedTopics, type GatewayFeed } from "./gatewayFeed.js";
 import { subscribedTopics, tappedTopics } from "./recorderSide.js";
@@ -50,18 +56,18 @@ export interface RosSide {
 
 export function startRosSide(options: RosSideOptions): RosSide {
   const { ros, cell, clock, supervisor, onShutdown } = options;
-  const arms = new Map<string, ArmNode>();
+  const robots = new Map<string, RobotNode>();
   const cameras = new Map<string, CameraSubscription>();
   const daemonNode = startDaemonNode(ros, {
     clock,
     supervisor,
     cell,
     sources: () => [
-      ...[...arms.values()].flatMap((arm) => arm.diagnostics()),
+      ...[...robots.values()].flatMap((robot) => robot.diagnostics()),
       ...[...cameras.values()].map(({ stream }) => stream.diagnostic()),
     ],
     onInactive: () => {
-      for (const arm of arms.values()) arm.trajectories.cancel();
+      for (const robot of robots.values()) robot.trajectories.cancel();
     },
     onShutdown,
     onDiagnostics: options.onDiagnostics,
@@ -71,9 +77,9 @@ export function startRosSide(options: RosSideOptions): RosSide {
   // Our own messages, which this process publishes as objects.
   const statusNode = options.feed?.publishing(daemonNode.node) ?? daemonNode.node;
   for (const robot of Object.keys(cell.robots)) {
-    const arm = startArm(robot, daemonNode, options);
-    arms.set(robot, arm);
-    undo.push(publishServoState(statusNode, robot, options.servo(robot), clock), () => arm.close());
+    const one = startRobot(robot, daemonNode, options);
+    robots.set(robot, one);
+    undo.push(publishServoState(statusNode, robot, options.servo(robot), clock), () => one.close());
   }
   for (const name of Object.keys(cell.cameras)) {
     const subscription = subscribe(name, daemonNode, options);
@@ -107,29 +113,53 @@ export function startRosSide(options: RosSideOptions): RosSide {
   };
 }
 
-function startArm(robot: string, { node, lifecycle }: DaemonNode, options: RosSideOptions): ArmNode {
-  const { cell, clock, log } = options;
-  const config = cell.robots[robot]!;
-  const { recorder, feed } = options;
+function startRobot(robot: string, { node, lifecycle }: DaemonNode, options: RosSideOptions): RobotNode {
+  const { cell, clock, log, recorder, feed } = options;
   const recorded =
     recorder === undefined ? node : tapPublishers(node, tappedTopics(cell), clock, recorderTap(recorder));
   const fed = feed === undefined ? recorded : tapPublishers(recorded, fedTopics(cell), clock, feed.tap);
-  return startArmNode(fed, {
+  const client = options.servo(robot);
+  return startRobotNode(fed, {
     robot,
-    client: options.servo(robot),
+    model: modelOf(robot, cell, client.info.limits),
+    client,
     clock,
-    gripper: config.device === "xarm7" && config.xarm7.gripper !== "none",
-    cameras: Object.entries(cell.cameras)
-      .filter(([, camera]) => camera.mount.robot === robot)
-      .map(([name, { mount }]) => ({
-        name,
-        poseFlangeOptical: { positionM: mount.positionM, quatXyzw: mount.quatXyzw },
-      })),
     jointStateRateHz: cell.ros.jointStateRateHz,
     transformRateHz: cell.ros.transformRateHz,
     accepting: () => lifecycle() === "active",
     log: (level, event, fields) => log[level]({ event, ...fields }),
   });
+}
+
+/** A robot of the cell with its place in the tree of frames. */
+export function modelOf(
+  robot: string,
+  { robots, cameras }: Pick<CellConfig, "robots" | "cameras">,
+  limits: ArmLimits,
+): RobotModel {
+  const config = robots[robot]!;
+  const carriedBy = carrierOf(robots, robot);
+  const place: ModelPlace = {
+    robotName: robot,
+    framePrefix: framePrefixOf(robots, robot),
+    cameras: Object.entries(cameras)
+      .filter(([, { mount }]) => mount.robot === robot)
+      .map(
+        ([
+          name,
+          {
+            mount: { positionM, quatXyzw },
+          },
+        ]) => ({
+          name,
+          poseParentOptical: { positionM, quatXyzw },
+        }),
+      ),
+    ...(carriedBy === undefined ? {} : { carriedBy }),
+  };
+  if (config.device === "xarm7") return armModel(place, { gripper: hasGripper(config) });
+  const { model, side } = config.allegro;
+  return handModel(place, { model, side, limits });
 }
 
 function subscribe(name: string, { node }: DaemonNode, options: RosSideOptions): CameraSubscription {

@@ -1,5 +1,5 @@
 /**
- * Reusable JointState and TFMessage messages: laid out once as CDR bytes, then only stamps and numbers are written.
+ * Reusable JointState, TFMessage and PoseArray messages: laid out once as CDR bytes, then only stamps and numbers are written.
  * Building message objects for these at 100 Hz costs several times the processor time. Layout as in `core/rosWire.ts`.
  */
 import { type EpochNs, NS_PER_S } from "../../core/clock.js";
@@ -102,5 +102,29 @@ export class TransformsMessage {
     const offset = this.#numbersAt[frame]!;
     for (let i = 0; i < 3; i++) this.bytes.writeDoubleLE(positionM[i]!, offset + 8 * i);
     for (let i = 0; i < 4; i++) this.bytes.writeDoubleLE(quatXyzw[i]!, offset + 24 + 8 * i);
+  }
+}
+
+/** geometry_msgs/msg/PoseArray of a fixed number of poses in one frame. */
+export class PoseArrayMessage {
+  readonly bytes: Buffer;
+  readonly #stampAt: number;
+  readonly #posesAt: number;
+
+  constructor(frame: string, count: number) {
+    const layout = new Layout();
+    this.#stampAt = layout.stamp();
+    layout.text(frame).u32(count);
+    this.#posesAt = layout.float64s(7 * count);
+    this.bytes = layout.bytes();
+  }
+
+  stamp(stampNs: EpochNs): void {
+    writeStamp(this.bytes, this.#stampAt, stampNs);
+  }
+
+  /** Position x y z [m] and rotation x y z w of each pose, seven numbers a pose. */
+  set(poses: ArrayLike<number>): void {
+    for (let i = 0; i < poses.length; i++) this.bytes.writeDoubleLE(poses[i]!, this.#posesAt + 8 * i);
   }
 }

@@ -1,6 +1,7 @@
 /** Stand-ins for tests of this folder: a ROS node that only remembers, and a servo that does what it is told. */
-import { type Clock, type MonotonicNs, msToNs } from "../../core/clock.js";
+import { type Clock, fromRosTime, type MonotonicNs, msToNs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
+import type { Pose } from "../../kinematics/pose.js";
 import { XARM7_JOINT_NAMES, XARM7_JOINTS } from "../../kinematics/xarm7.js";
 import type { Lease, ServoClient, ServoInfo, ServoSnapshot, TargetCommand } from "../servo/api.js";
 import type {
@@ -86,6 +87,7 @@ export class FakeServo implements ServoClient {
   constructor(
     readonly clock: Clock,
     positionRad: readonly number[],
+    info: Partial<ServoInfo> = {},
   ) {
     this.positionRad = Float64Array.from(positionRad);
     this.info = {
@@ -105,6 +107,7 @@ export class FakeServo implements ServoClient {
         jerkMaxRadPerS3: Array(7).fill(60),
         toolSpeedMaxMPerS: 0.5,
       },
+      ...info,
     };
   }
 
@@ -119,8 +122,8 @@ export class FakeServo implements ServoClient {
       stateNs: (nowNs - msToNs(2)) as MonotonicNs,
       stateSequence: this.#tick,
       positionRad: this.positionRad,
-      velocityRadPerS: new Float64Array(7).fill(0.25),
-      effortNm: new Float64Array(7).fill(3),
+      velocityRadPerS: this.positionRad.map(() => 0.25),
+      effortNm: this.positionRad.map(() => 3),
       requestedRad: this.positionRad,
       limitedRad: this.positionRad.map((value) => value + 0.001),
       sentRad: this.positionRad.map((value) => value + 0.001),
@@ -176,4 +179,46 @@ export class FakeServo implements ServoClient {
   revokeLease = () => Promise.resolve();
   close = () => Promise.resolve();
   statistics = () => Promise.reject(new Error("not in this test"));
+}
+
+/** Reads CDR by its own rules; layouts as in `stateMessages.ts`. */
+class Reader {
+  #offset = 4;
+
+  constructor(readonly bytes: Buffer) {}
+
+  #take(size: number, align: number): number {
+    const at = 4 + Math.ceil((this.#offset - 4) / align) * align;
+    this.#offset = at + size;
+    return at;
+  }
+  u32 = () => this.bytes.readUInt32LE(this.#take(4, 4));
+  stampNs = () => fromRosTime(this.bytes.readInt32LE(this.#take(4, 4)), this.u32());
+  text(): string {
+    const length = this.u32();
+    const at = this.#take(length, 1);
+    return this.bytes.toString("utf8", at, at + length - 1);
+  }
+  pose(): Pose {
+    const numbers = Array.from({ length: 7 }, () => this.bytes.readDoubleLE(this.#take(8, 8)));
+    return { positionM: numbers.slice(0, 3), quatXyzw: numbers.slice(3) } as unknown as Pose;
+  }
+}
+
+/** A TFMessage's transforms. */
+export function readTransforms(bytes: Buffer) {
+  const reader = new Reader(bytes);
+  return Array.from({ length: reader.u32() }, () => ({
+    stampNs: reader.stampNs(),
+    parent: reader.text(),
+    child: reader.text(),
+    pose: reader.pose(),
+  }));
+}
+
+/** A PoseArray. */
+export function readPoses(bytes: Buffer) {
+  const reader = new Reader(bytes);
+  const header = { stampNs: reader.stampNs(), frame: reader.text() };
+  return { ...header, poses: Array.from({ length: reader.u32() }, () => reader.pose()) };
 }

@@ -95,6 +95,7 @@ describe("executing a trajectory", () => {
       robot: "arm",
       clock,
       client: servo,
+      reference: ({ positionRad }) => positionRad,
       accepting: () => active,
       log: (_level, event) => log.push(event),
     });

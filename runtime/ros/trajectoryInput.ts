@@ -5,7 +5,7 @@
  */
 import { addNs, type Clock, fromRosTime, type MonotonicNs, msToNs, nsToMs } from "../../core/clock.js";
 import { errorText } from "../../core/errors.js";
-import type { Lease, ServoClient } from "../servo/api.js";
+import type { Lease, ServoClient, ServoSnapshot } from "../servo/api.js";
 import type { DiagnosticItem, DiagnosticLevel } from "../supervisor.js";
 import { planTrajectory, samplePlan, TrajectoryMessage, type TrajectoryPlan } from "./trajectory.js";
 
@@ -19,7 +19,7 @@ const START_TOLERANCE_RAD = 0.05;
 const DURATION_MAX_S = 600;
 /** A trajectory stamped further away than this does not mean now. */
 const STAMP_TOLERANCE_MS = 1000;
-/** After the last point: how near the arm must come, and how long it may take. */
+/** After the last point: how near the robot must come, and how long it may take. */
 const GOAL_TOLERANCE_RAD = 0.01;
 const SETTLE_MS_MAX = 2000;
 
@@ -27,6 +27,8 @@ export interface TrajectoryInputOptions {
   readonly robot: string;
   readonly clock: Clock;
   readonly client: ServoClient;
+  /** Where trajectories begin, and what has to be at their last point when they end. */
+  readonly reference: (snapshot: ServoSnapshot) => Float64Array;
   /** False while the daemon's node is not active: trajectories are then refused. */
   readonly accepting: () => boolean;
   readonly log: (level: "info" | "warn", event: string, fields: Record<string, unknown>) => void;
@@ -58,7 +60,7 @@ export class TrajectoryInput {
 
   /** One message from the topic; resolves when its execution has ended, or at once when it was refused or joined. */
   async accept(raw: unknown): Promise<void> {
-    const { client, clock, accepting } = this.#options;
+    const { client, clock, accepting, reference } = this.#options;
     if (!accepting()) return this.#refuse("the daemon's node is not active; activate /cerebellum first");
     const parsed = TrajectoryMessage.safeParse(raw);
     if (!parsed.success) return this.#refuse(`not a JointTrajectory: ${parsed.error.issues[0]?.message}`);
@@ -77,9 +79,9 @@ export class TrajectoryInput {
       return;
     }
     const snapshot = client.latest();
-    if (snapshot === undefined) return this.#refuse("the servo has not reported the arm's position yet");
+    if (snapshot === undefined) return this.#refuse("the servo has not reported the robot's position yet");
     const { limits } = client.info;
-    const result = planTrajectory(message, running?.targetRad ?? snapshot.positionRad, {
+    const result = planTrajectory(message, running?.targetRad ?? reference(snapshot), {
       ...limits,
       startToleranceRad: START_TOLERANCE_RAD,
       durationMaxS: DURATION_MAX_S,
@@ -93,7 +95,7 @@ export class TrajectoryInput {
     const run: Run = {
       plan: result.plan,
       startNs: clock.nowNs(),
-      targetRad: Float64Array.from(snapshot.positionRad),
+      targetRad: Float64Array.from(reference(snapshot)),
       cancelled: false,
     };
     this.#run = run;
@@ -123,7 +125,7 @@ export class TrajectoryInput {
   }
 
   async #execute(run: Run, lease: Lease): Promise<void> {
-    const { clock, client, log, robot } = this.#options;
+    const { clock, log, robot } = this.#options;
     run.startNs = clock.nowNs();
     this.#level = "ok";
     this.#newest = `executing ${run.plan.durationS.toFixed(2)} s`;
@@ -139,9 +141,9 @@ export class TrajectoryInput {
         samplePlan(run.plan, (elapsedMs + PERIOD_MS) / 1000, run.targetRad);
         if (lease.lost.aborted) outcome = this.#trouble("lost the command lease");
         else if (run.cancelled) outcome = "cancelled";
-        else if (overMs > 0 && goalDistanceRad(run, client) < GOAL_TOLERANCE_RAD) outcome = "reached its end";
+        else if (overMs > 0 && this.#goalDistanceRad(run) < GOAL_TOLERANCE_RAD) outcome = "reached its end";
         else if (overMs > SETTLE_MS_MAX) {
-          const distanceRad = goalDistanceRad(run, client).toFixed(3);
+          const distanceRad = this.#goalDistanceRad(run).toFixed(3);
           outcome = this.#trouble(`ended ${distanceRad} rad from its last point`);
         } else {
           lease.command({ positionRad: run.targetRad, expiresNs: addNs(nowNs, msToNs(EXPIRY_MS)) });
@@ -169,13 +171,12 @@ export class TrajectoryInput {
     this.#newest = `refused: ${reason}`;
     this.#options.log("warn", "trajectoryRefused", { robot: this.#options.robot, reason });
   }
-}
 
-function goalDistanceRad(run: Run, client: ServoClient): number {
-  const measuredRad = client.latest()?.positionRad;
-  const goalRad = run.plan.pointsRad.at(-1)!;
-  return goalRad.reduce(
-    (worst, goal, joint) => Math.max(worst, Math.abs(goal - (measuredRad?.[joint] ?? Number.NaN))),
-    0,
-  );
+  #goalDistanceRad({ plan }: Run): number {
+    const newest = this.#options.client.latest();
+    const thereRad = newest && this.#options.reference(newest);
+    return plan.pointsRad
+      .at(-1)!
+      .reduce((worst, goal, joint) => Math.max(worst, Math.abs(goal - (thereRad?.[joint] ?? Number.NaN))), 0);
+  }
 }

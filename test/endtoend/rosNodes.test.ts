@@ -10,9 +10,10 @@ import type { CerebellumError } from "../../core/errors.js";
 import { XARM7_HOME_RAD } from "../../kinematics/xarm7.js";
 import { systemClock as clock } from "../../launch/systemClock.js";
 import { CameraConfig } from "../../runtime/policy/config.js";
-import { startArmNode } from "../../runtime/ros/armNode.js";
+import { armModel } from "../../runtime/ros/armModel.js";
 import { subscribeCamera } from "../../runtime/ros/cameraSubscription.js";
 import { type DaemonNode, startDaemonNode } from "../../runtime/ros/daemonNode.js";
+import { startRobotNode } from "../../runtime/ros/robotNode.js";
 import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
 import { FakeServo } from "../../runtime/ros/testing.js";
 import type { Supervisor } from "../../runtime/supervisor.js";
@@ -76,12 +77,11 @@ describe.skipIf(!hasRos && !process.env.CI)("ROS nodes on Fast DDS", () => {
       onInactive: () => arm.trajectories.cancel(),
       onShutdown: () => {},
     });
-    const arm = startArmNode(daemon.node, {
+    const arm = startRobotNode(daemon.node, {
       robot: "arm",
       client: servo,
       clock,
-      gripper: true,
-      cameras: [],
+      model: armModel({ robotName: "arm", framePrefix: "", cameras: [] }, { gripper: true }),
       jointStateRateHz: 100,
       transformRateHz: 30,
       accepting: () => daemon.lifecycle() === "active",

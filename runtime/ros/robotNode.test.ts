@@ -1,24 +1,28 @@
 import { describe, expect, it } from "vitest";
-import { fromRosTime } from "../../core/clock.js";
 import { readJointState } from "../../core/rosWire.js";
 import { SimClock } from "../../core/simClock.js";
 import { flangePose, poseBuffer } from "../../kinematics/chain.js";
-import { compose, IDENTITY_POSE, type Pose } from "../../kinematics/pose.js";
+import { compose, IDENTITY_POSE } from "../../kinematics/pose.js";
 import { XARM7_HOME_RAD } from "../../kinematics/xarm7.js";
 import { OPENING_MAX_M } from "../../kinematics/xarmGripper.js";
-import { startArmNode } from "./armNode.js";
-import { FakeNode, FakeServo } from "./testing.js";
+import { armModel } from "./armModel.js";
+import { startRobotNode } from "./robotNode.js";
+import { FakeNode, FakeServo, readTransforms } from "./testing.js";
 
 function start() {
   const clock = new SimClock();
   const servo = new FakeServo(clock, XARM7_HOME_RAD);
   const node = new FakeNode();
-  const arm = startArmNode(node, {
+  const wrist = {
+    name: "wrist",
+    poseParentOptical: { positionM: [0.075, 0, 0.025], quatXyzw: [0, 0, 0, 1] },
+  } as const;
+  const place = { robotName: "arm", framePrefix: "", cameras: [wrist] };
+  const arm = startRobotNode(node, {
     robot: "arm",
+    model: armModel(place, { gripper: true }),
     client: servo,
     clock,
-    gripper: true,
-    cameras: [{ name: "wrist", poseFlangeOptical: { positionM: [0.075, 0, 0.025], quatXyzw: [0, 0, 0, 1] } }],
     jointStateRateHz: 100,
     transformRateHz: 30,
     accepting: () => true,
@@ -39,32 +43,7 @@ function start() {
   return { clock, servo, node, arm, ticks, states };
 }
 
-/** Reads a TFMessage's transforms; layout as in `stateMessages.ts`. */
-function readTransforms(bytes: Buffer) {
-  let offset = 8;
-  const align = (size: number) => {
-    offset = 4 + Math.ceil((offset - 4) / size) * size;
-  };
-  const text = () => {
-    align(4);
-    const length = bytes.readUInt32LE(offset);
-    offset += 4 + length;
-    return bytes.toString("utf8", offset - length, offset - 1);
-  };
-  return Array.from({ length: bytes.readUInt32LE(4) }, () => {
-    align(4);
-    const stampNs = fromRosTime(bytes.readInt32LE(offset), bytes.readUInt32LE(offset + 4));
-    offset += 8;
-    const [parent, child] = [text(), text()];
-    align(8);
-    const numbers = Array.from({ length: 7 }, (_, i) => bytes.readDoubleLE(offset + 8 * i));
-    offset += 56;
-    const pose = { positionM: numbers.slice(0, 3), quatXyzw: numbers.slice(3) } as unknown as Pose;
-    return { stampNs, parent, child, pose };
-  });
-}
-
-describe("arm node", () => {
+describe("an arm on ROS", () => {
   it("publishes 100 of 250 states a second, stamped when the device's state was received", async () => {
     const { clock, servo, ticks, states } = start();
     const epochNs = clock.epochNs();

@@ -1,0 +1,47 @@
+/**
+ * Names of frames in the tf tree of a cell. One robot has its links' plain names; where several share the tree each puts
+ * its own name before them. A camera has one name in the whole cell, and so have its frames.
+ */
+import { PALM_LINK } from "../../kinematics/allegro/links.js";
+import { XARM7_BASE_LINK, XARM7_FLANGE_LINK } from "../../kinematics/xarm7.js";
+import type { CameraConfig } from "../../runtime/policy/config.js";
+import type { RobotConfig } from "./robotConfig.js";
+
+type Robots = Readonly<Record<string, RobotConfig>>;
+
+/** Carries what stands by itself, in cells with several robots or with a hand on a stand. */
+export const WORLD_FRAME = "world";
+
+export const framePrefixOf = (robots: Robots, robot: string): string =>
+  Object.keys(robots).length > 1 ? `${robot}_` : "";
+
+/** Where things are fixed to each device, as cameras and hands name it. */
+export const PARENT_FRAME = { xarm7: "flange", allegro: "palm" } as const;
+const PARENT_LINK = { xarm7: XARM7_FLANGE_LINK, allegro: PALM_LINK } as const;
+const ROOT_LINK = { xarm7: XARM7_BASE_LINK, allegro: PALM_LINK } as const;
+
+/** Frame of a robot to which things are fixed: an arm's flange, a hand's palm. */
+export const parentFrameOf = (robots: Robots, robot: string): string =>
+  framePrefixOf(robots, robot) + PARENT_LINK[robots[robot]!.device];
+
+/** The link that carries all of a robot's others. */
+export const rootFrameOf = (robots: Robots, robot: string): string =>
+  framePrefixOf(robots, robot) + ROOT_LINK[robots[robot]!.device];
+
+/** Frame that carries a camera. */
+export const cameraParentOf = (robots: Robots, { mount }: Pick<CameraConfig, "mount">): string =>
+  parentFrameOf(robots, mount.robot);
+
+/** Frame and pose in which a robot stands; undefined for the only arm of a cell, whose base is the root of the tree. */
+export function carrierOf(robots: Robots, robot: string) {
+  const config = robots[robot]!;
+  if (config.device === "xarm7") {
+    if (Object.keys(robots).length === 1) return undefined;
+    return { frame: WORLD_FRAME, pose: { positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] } } as const;
+  }
+  const { robot: arm, positionM, quatXyzw } = config.mount;
+  return {
+    frame: arm === undefined ? WORLD_FRAME : parentFrameOf(robots, arm),
+    pose: { positionM, quatXyzw },
+  };
+}
