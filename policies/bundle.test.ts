@@ -187,7 +187,9 @@ describe("opening a bundle", () => {
     };
     const camera = { ...image, fovYDeg: 42, mount: image.mount };
     const at = (positionM: number[], quatXyzw: readonly number[], fovYDeg = 42) =>
-      openPolicy(directory, { camera: { ...camera, fovYDeg, mount: { positionM, quatXyzw } } });
+      openPolicy(directory, {
+        camera: { ...camera, fovYDeg, mount: { ...image.mount, positionM, quatXyzw } },
+      });
     const opened = await at(
       [0.075, 0.0049, 0.025],
       turned(0.9).map((value) => -value),

@@ -12,6 +12,9 @@ const RelativeFile = z
   .refine((path) => !path.split("/").includes(".."), { error: "must stay inside the bundle" });
 const Rgb = z.tuple([z.number(), z.number(), z.number()]);
 
+/** What a policy moves, as joints of one vector: one device, or several whose joints follow one another in this order. */
+export const POLICY_DEVICES = ["xarm7", "allegro", "xarm7-allegro"] as const;
+
 export const ImageInput = z.strictObject({
   role: z.string().describe("Camera role, e.g. wrist"),
   widthPx: z.int().positive(),
@@ -37,10 +40,14 @@ export const ImageInput = z.strictObject({
   mean: Rgb.describe("Of RGB / 255"),
   std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
   mount: z.strictObject({
-    positionM: Rgb.describe("Optical centre in the flange frame at training"),
+    parentFrame: z
+      .enum(["flange", "palm"])
+      .default("flange")
+      .describe("Frame of the robot in which the camera was fixed at training"),
+    positionM: Rgb.describe("Optical centre in that frame"),
     quatXyzw: z
       .tuple([z.number(), z.number(), z.number(), z.number()])
-      .describe("Optical frame in the flange frame"),
+      .describe("Optical frame in that frame"),
     fovYDeg: z.number().positive(),
   }),
 });
@@ -53,8 +60,13 @@ export const PolicyManifest = z
     task: z.string().min(1),
     description: z.string(),
     robot: z.strictObject({
-      device: z.literal("xarm7"),
-      joints: z.array(z.string()).min(1).describe("Order of every joint vector below"),
+      device: z.enum(POLICY_DEVICES).describe("Several devices joined by - have their joints in this order"),
+      joints: z
+        .array(z.string())
+        .min(1)
+        .describe(
+          "Order of every joint vector below; of several devices each name begins with its device and /",
+        ),
     }),
     rateHz: z.number().positive().max(250),
     expiryMs: z.number().positive().max(2000).describe("Validity of one action from its start"),
@@ -96,11 +108,13 @@ export const PolicyManifest = z
         .literal("delta-joint-position")
         .describe("target = joint position measured at the image's time + action"),
       unit: z.literal("rad"),
-      clipRad: z.number().positive().max(0.5).describe("Per joint and step"),
+      clipRad: z
+        .union([z.number().positive().max(0.5), z.array(z.number().positive().max(1)).min(1)])
+        .describe("Per step: one for every joint, or one for each of them (a finger may go further)"),
     }),
     start: z.strictObject({
       positionRad: z.array(z.number()).min(1),
-      gripperOpeningM: z.number().min(0).max(0.1),
+      gripperOpeningM: z.number().min(0).max(0.1).optional().describe("Absent without a gripper"),
     }),
     variants: z
       .array(
@@ -135,6 +149,15 @@ export const PolicyManifest = z
     path: ["start", "positionRad"],
     error: "must have one number per joint",
   })
+  .refine((m) => new Set(m.robot.joints).size === m.robot.joints.length, {
+    path: ["robot", "joints"],
+    error: "must not name a joint twice",
+  })
+  .refine(
+    ({ action, robot }) =>
+      typeof action.clipRad === "number" || action.clipRad.length === robot.joints.length,
+    { path: ["action", "clipRad"], error: "must be one number, or one per joint" },
+  )
   .refine(
     (m) =>
       m.image.crop.xPx + m.image.crop.widthPx <= m.image.widthPx &&

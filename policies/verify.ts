@@ -15,7 +15,11 @@ export interface CameraExpectation {
   readonly widthPx: number;
   readonly heightPx: number;
   readonly fovYDeg: number;
-  readonly mount: { readonly positionM: readonly number[]; readonly quatXyzw: readonly number[] };
+  readonly mount: {
+    readonly parentFrame: PolicyManifest["image"]["mount"]["parentFrame"];
+    readonly positionM: readonly number[];
+    readonly quatXyzw: readonly number[];
+  };
 }
 
 export interface OpenOptions {
@@ -109,6 +113,12 @@ function checkCamera(manifest: PolicyManifest, camera: CameraExpectation): void 
     throw bundleMismatch(
       `${who}: images are ${camera.widthPx} x ${camera.heightPx}, expected ${image.widthPx} x ${image.heightPx}`,
       "Set the camera's size in the cell file to the one the policy was trained with",
+    );
+  }
+  if (camera.mount.parentFrame !== image.mount.parentFrame) {
+    throw bundleMismatch(
+      `${who}: fixed to the ${camera.mount.parentFrame}, expected the ${image.mount.parentFrame}`,
+      "Name the camera that the policy was trained with as `policy.camera` of the cell file",
     );
   }
   const positionMm = 1000 * distance(camera.mount.positionM, image.mount.positionM);

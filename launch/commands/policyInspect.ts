@@ -27,6 +27,7 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
   const sources = manifest.proprioception.map(({ name, source, unit }) =>
     source === "joint-position" ? name : `${name} (${source}, ${unit})`,
   );
+  const clips = typeof action.clipRad === "number" ? action.clipRad : action.clipRad.join(" ");
   return [
     ["policy", `${manifest.name} (${manifest.kind}), task ${manifest.task}`],
     ["", manifest.description],
@@ -41,7 +42,7 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
     ["normalisation", `mean ${image.mean.join(" ")}, deviation ${image.std.join(" ")} of RGB / 255`],
     [
       "camera mount",
-      `${mount.positionM.join(" ")} m, quaternion xyzw ${mount.quatXyzw.join(" ")}, ` +
+      `${mount.positionM.join(" ")} m in the ${mount.parentFrame} frame, quaternion xyzw ${mount.quatXyzw.join(" ")}, ` +
         `vertical field of view ${mount.fovYDeg} degrees`,
     ],
     ["state", sources.join(", ")],
@@ -51,8 +52,12 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
         `${architecture.heads} heads; pre-training ${encoder.pretraining}; feature ${encoder.feature}`,
     ],
     ["controller", `hidden ${controller.hidden.join(", ")}`],
-    ["action", `${action.kind}, clipped at ${action.clipRad} ${action.unit} per joint and step`],
-    ["start pose", `${start.positionRad.join(" ")} rad, gripper ${start.gripperOpeningM} m`],
+    ["action", `${action.kind}, clipped at ${clips} ${action.unit} per joint and step`],
+    [
+      "start pose",
+      `${start.positionRad.join(" ")} rad` +
+        (start.gripperOpeningM === undefined ? "" : `, gripper ${start.gripperOpeningM} m`),
+    ],
     ...manifest.variants.map((variant): [string, string] => [
       `variant ${variant.precision}`,
       `feature cosine mean ${variant.featureCosineMean}, min ${variant.featureCosineMin} ` +

@@ -426,7 +426,7 @@ export class Daemon {
       entry: entryUrl("../processes/policyWorker.js", import.meta.url),
       clock,
       name: "policy",
-      socketPath: this.#run.servoSocket(policyRobots(config)[0]),
+      socketPaths: policyRobots(config).map((robot) => this.#run.servoSocket(robot)),
       bundleDirectory: this.#bundle === undefined ? config.bundle : resolve(this.#bundle),
       camera,
       frameAgeMsMax: config.frameAgeMsMax,

@@ -146,7 +146,7 @@ export class LockstepCell {
     physics.applyScene(request, look);
     view.setScene(drawScene(request, look));
     memory.enabled = true;
-    memory.setGripper(start.gripperOpeningM, GRIPPER_SPEED_M_PER_S);
+    if (start.gripperOpeningM !== undefined) memory.setGripper(start.gripperOpeningM, GRIPPER_SPEED_M_PER_S);
     physics.teleport(start.positionRad);
     for (let ms = 0; ms < SETTLE_MS; ms += this.#parts.physicsStepMs) physics.step();
     const motion = this.#parts.newMotion();

@@ -47,7 +47,8 @@ export function planTrials(count: number, seed: number, light: Trial["light"]): 
 
 export interface StartPose {
   readonly positionRad: readonly number[];
-  readonly gripperOpeningM: number;
+  /** Absent without a gripper. */
+  readonly gripperOpeningM?: number | undefined;
 }
 
 /** Slow guarded move to a pose, with a lease of its own. */

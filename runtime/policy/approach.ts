@@ -6,16 +6,26 @@ import type { Lease, ServoClient, ServoSnapshot } from "../servo/api.js";
 export interface ApproachPlan {
   readonly positionRad: readonly number[];
   /** Sent once when the robot has a gripper. */
-  readonly gripperOpeningM?: number;
+  readonly gripperOpeningM?: number | undefined;
   /** Share of the velocity, acceleration and jerk limits, 0 < scale <= 1. */
   readonly speedScale: number;
 }
 
 const PERIOD_MS = 50;
 const EXPIRY_MS = 250;
-/** Arrived: every joint this near and this slow for this long. */
-const TOLERANCE_RAD = 0.02;
-const SPEED_MAX_RAD_PER_S = 0.02;
+/**
+ * Arrived: every joint's setpoint this near, and the joint itself too and this slow, for this long. A finger is held by a
+ * spring and sags some hundredths of a radian, more where it touches something: how far its setpoint is decides.
+ */
+interface Arrival {
+  readonly toleranceRad: number;
+  readonly speedMaxRadPerS: number;
+}
+const SETPOINT_TOLERANCE_RAD = 0.02;
+const STIFF: Arrival = { toleranceRad: 0.02, speedMaxRadPerS: 0.02 };
+const COMPLIANT: ReadonlyMap<string, Arrival> = new Map([
+  ["allegro", { toleranceRad: 0.2, speedMaxRadPerS: 0.1 }],
+]);
 const SETTLE_MS = 200;
 /** Bound on the whole approach: twice the time at full scaled speed, plus this. */
 const TIME_RESERVE_MS = 6000;
@@ -39,6 +49,7 @@ export async function approachPose(
   if (plan.gripperOpeningM !== undefined && Number.isFinite(first.gripperOpeningM)) {
     lease.gripper(plan.gripperOpeningM);
   }
+  const arrivals = arrivalsOf(servo);
   const startNs = clock.nowNs();
   const limitMs = timeLimitMs(servo, first, plan);
   let dueNs: MonotonicNs = startNs;
@@ -46,11 +57,11 @@ export async function approachPose(
   while (!ended.aborted) {
     const nowNs = clock.nowNs();
     const snapshot = servo.latest() ?? first;
-    if (isSettled(snapshot, plan)) {
+    if (isSettled(snapshot, plan, arrivals)) {
       settledSinceNs ??= nowNs;
       if (nsToMs(nowNs - settledSinceNs) >= SETTLE_MS) return;
     } else settledSinceNs = undefined;
-    if (nsToMs(nowNs - startNs) > limitMs) throw notArrived(servo, snapshot, plan, limitMs);
+    if (nsToMs(nowNs - startNs) > limitMs) throw notArrived(servo, snapshot, plan, arrivals, limitMs);
     if (cancelled()) return;
     lease.command({
       positionRad: plan.positionRad,
@@ -88,26 +99,38 @@ function timeLimitMs(servo: ServoClient, from: ServoSnapshot, plan: ApproachPlan
   return TIME_RESERVE_MS + 2000 * Math.max(...travelS);
 }
 
-function isSettled(snapshot: ServoSnapshot, plan: ApproachPlan): boolean {
-  return plan.positionRad.every(
-    (target, joint) =>
-      Math.abs(target - snapshot.positionRad[joint]!) <= TOLERANCE_RAD &&
-      Math.abs(snapshot.velocityRadPerS[joint]!) <= SPEED_MAX_RAD_PER_S,
+/** One for each joint. */
+function arrivalsOf({ info }: ServoClient): Arrival[] {
+  return (info.members ?? [info]).flatMap(({ device, limits }) =>
+    limits.jointNames.map(() => COMPLIANT.get(device) ?? STIFF),
   );
+}
+
+function isSettled(snapshot: ServoSnapshot, plan: ApproachPlan, arrivals: readonly Arrival[]): boolean {
+  return plan.positionRad.every((target, joint) => {
+    const { toleranceRad, speedMaxRadPerS } = arrivals[joint]!;
+    return (
+      Math.abs(target - snapshot.sentRad[joint]!) <= SETPOINT_TOLERANCE_RAD &&
+      Math.abs(target - snapshot.positionRad[joint]!) <= toleranceRad &&
+      Math.abs(snapshot.velocityRadPerS[joint]!) <= speedMaxRadPerS
+    );
+  });
 }
 
 function notArrived(
   servo: ServoClient,
   snapshot: ServoSnapshot,
   plan: ApproachPlan,
+  arrivals: readonly Arrival[],
   limitMs: number,
 ): CerebellumError {
   const offRad = plan.positionRad.map((target, joint) => Math.abs(target - snapshot.positionRad[joint]!));
-  const worst = offRad.indexOf(Math.max(...offRad));
+  const beyond = offRad.map((off, joint) => off / arrivals[joint]!.toleranceRad);
+  const worst = beyond.indexOf(Math.max(...beyond));
   return new CerebellumError(
     "TIMED_OUT",
     `${servo.info.robot} did not reach the start pose in ${(limitMs / 1000).toFixed(1)} s: ` +
-      `${servo.info.limits.jointNames[worst]} is ${offRad[worst]!.toFixed(3)} rad off (tolerance ${TOLERANCE_RAD})`,
+      `${servo.info.limits.jointNames[worst]} is ${offRad[worst]!.toFixed(3)} rad off (tolerance ${arrivals[worst]!.toleranceRad})`,
     "See `./cerebellum status` for what limits the motion; clear the way or start from a nearer pose",
   );
 }

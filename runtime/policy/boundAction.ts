@@ -12,14 +12,14 @@ export interface BoundAction {
 
 /**
  * @param outputRad steps relative to `positionRad` [rad], base to tool
- * @param clipRad largest step of a joint
+ * @param clipRad largest step: of every joint, or of each
  * @param jointNames for the error
  * @throws CerebellumError POLICY_OUTPUT_INVALID when a value is not finite
  */
 export function boundAction(
   outputRad: ArrayLike<number>,
   positionRad: ArrayLike<number>,
-  clipRad: number,
+  clipRad: number | readonly number[],
   jointNames: readonly string[],
 ): BoundAction {
   const jointCount = positionRad.length;
@@ -38,7 +38,8 @@ export function boundAction(
         "The policy is stopped; run `./cerebellum policy verify` on its bundle",
       );
     }
-    const clipped = Math.min(clipRad, Math.max(-clipRad, value));
+    const boundRad = typeof clipRad === "number" ? clipRad : clipRad[joint]!;
+    const clipped = Math.min(boundRad, Math.max(-boundRad, value));
     if (clipped !== value) clippedCount++;
     actionRad.push(clipped);
     targetRad.push(positionRad[joint]! + clipped);

@@ -16,7 +16,11 @@ const CAMERA = {
   heightPx: 480,
   encoding: "rgb8",
   fovYDeg: 42,
-  mount: { positionM: [0.075, 0, 0.025], quatXyzw: [-0.0739128, -0.0739128, 0.7032332, 0.7032332] },
+  mount: {
+    parentFrame: "flange",
+    positionM: [0.075, 0, 0.025],
+    quatXyzw: [-0.0739128, -0.0739128, 0.7032332, 0.7032332],
+  },
 } as const;
 
 let folder: string;
@@ -41,7 +45,7 @@ async function makeHost(): Promise<PolicyHost> {
     entry: entryUrl("../../launch/processes/policyWorker.js", import.meta.url),
     clock: systemClock,
     name: "test policy",
-    socketPath: join(folder, "servo.sock"),
+    socketPaths: [join(folder, "servo.sock")],
     bundleDirectory: join(folder, "bundle"),
     camera: CAMERA,
     frameAgeMsMax: 150,

@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { type Clock, sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
+import type { CameraExpectation } from "../../policies/verify.js";
 import { type Failure, toError } from "../failure.js";
 import { createFrameSlots, type FrameFormat, FrameWriter } from "./frameSlots.js";
 import { FromWorker, type WorkerPhase, type WorkerReady, type WorkerSetup } from "./messages.js";
@@ -13,12 +14,13 @@ export interface PolicyHostOptions {
   readonly clock: Clock;
   /** Shown as the lease's holder. */
   readonly name: string;
-  readonly socketPath: string;
+  /** Of the robot that it moves, or of several whose joints follow one another in this order. */
+  readonly socketPaths: readonly string[];
   readonly bundleDirectory: string;
   /** The cell's camera: what its frames are like and how it is mounted. */
   readonly camera: FrameFormat & {
     readonly fovYDeg: number;
-    readonly mount: { readonly positionM: readonly number[]; readonly quatXyzw: readonly number[] };
+    readonly mount: CameraExpectation["mount"];
   };
   readonly frameAgeMsMax: number;
   readonly approachSpeedScale: number;
@@ -158,11 +160,11 @@ export class PolicyHost {
   }
 
   #setup(): WorkerSetup {
-    const { camera, name, socketPath, bundleDirectory } = this.#options;
+    const { camera, name, socketPaths, bundleDirectory } = this.#options;
     const { widthPx, heightPx, encoding, fovYDeg, mount } = camera;
     return {
       name,
-      socketPath,
+      socketPaths: [...socketPaths],
       bundleDirectory,
       frames: this.#slots,
       format: { widthPx, heightPx, encoding },
@@ -170,7 +172,12 @@ export class PolicyHost {
       frameAgeMsMax: this.#options.frameAgeMsMax,
       approachSpeedScale: this.#options.approachSpeedScale,
       intraOpThreads: this.#options.intraOpThreads,
-      camera: { fovYDeg, positionM: [...mount.positionM], quatXyzw: [...mount.quatXyzw] },
+      camera: {
+        fovYDeg,
+        parentFrame: mount.parentFrame,
+        positionM: [...mount.positionM],
+        quatXyzw: [...mount.quatXyzw],
+      },
     };
   }
 

@@ -9,7 +9,8 @@ const Shared = z.instanceof(SharedArrayBuffer);
 export const WorkerSetup = z.strictObject({
   /** Name under which the policy holds the servo's lease. */
   name: z.string().min(1),
-  socketPath: z.string().min(1),
+  /** Of the servo that it moves, or of several whose joints follow one another in this order. */
+  socketPaths: z.array(z.string().min(1)).min(1),
   bundleDirectory: z.string().min(1),
   frames: Shared,
   format: z.strictObject({
@@ -24,6 +25,7 @@ export const WorkerSetup = z.strictObject({
   intraOpThreads: z.int().positive(),
   camera: z.strictObject({
     fovYDeg: z.number(),
+    parentFrame: z.enum(["flange", "palm"]),
     positionM: z.array(z.number()).length(3),
     quatXyzw: z.array(z.number()).length(4),
   }),

@@ -33,8 +33,8 @@ export interface RunnerOptions {
   readonly rateHz: number;
   /** Validity of one command from its step's start. */
   readonly expiryMs: number;
-  /** Largest action per joint and step. */
-  readonly clipRad: number;
+  /** Largest action in a step: of every joint, or of each [rad]. */
+  readonly clipRad: number | readonly number[];
   readonly frameAgeMsMax: number;
   /** Left out: the run begins where the robot stands. */
   readonly approach?: ApproachPlan;

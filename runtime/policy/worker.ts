@@ -9,6 +9,7 @@ import { engineIdentity } from "../../policies/engine.js";
 import { type OpenedPolicy, openPolicy } from "../../policies/verify.js";
 import { toFailure } from "../failure.js";
 import type { ServoClient } from "../servo/api.js";
+import { servoGroup } from "../servo/group.js";
 import { PolicyActor } from "./actor.js";
 import { FrameReader } from "./frameSlots.js";
 import { type FromWorker, ToWorker, WorkerSetup } from "./messages.js";
@@ -29,13 +30,13 @@ export async function runPolicyWorker(workerData: unknown, parts: WorkerParts): 
   try {
     const startNs = clock.nowNs();
     const setup = WorkerSetup.parse(workerData);
-    servo = await parts.connect(setup.socketPath, setup.name);
+    servo = await connectAll(setup, parts);
     const { widthPx, heightPx } = setup.format;
-    const { fovYDeg, positionM, quatXyzw } = setup.camera;
+    const { fovYDeg, ...mount } = setup.camera;
     const opened = await openPolicy(setup.bundleDirectory, {
       intraOpThreads: setup.intraOpThreads,
       jointNames: servo.info.limits.jointNames,
-      camera: { widthPx, heightPx, fovYDeg, mount: { positionM, quatXyzw } },
+      camera: { widthPx, heightPx, fovYDeg, mount },
     });
     const { manifest, variant } = opened.pipeline;
     session = new WorkerSession(setup, servo, opened, parts);
@@ -58,6 +59,19 @@ export async function runPolicyWorker(workerData: unknown, parts: WorkerParts): 
     await (session?.servo ?? servo)?.close();
     port.close();
   }
+}
+
+/** @throws what the first connection that fails says; then none is left open */
+async function connectAll(
+  { socketPaths, name }: WorkerSetup,
+  { connect }: WorkerParts,
+): Promise<ServoClient> {
+  const asked = await Promise.allSettled(socketPaths.map((socketPath) => connect(socketPath, name)));
+  const connected = asked.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
+  const failed = asked.find((answer) => answer.status === "rejected");
+  if (failed === undefined) return servoGroup(connected);
+  await Promise.all(connected.map((client) => client.close()));
+  throw failed.reason;
 }
 
 class WorkerSession {
@@ -110,7 +124,7 @@ class WorkerSession {
     this.#stop = stop;
     try {
       if (this.servo.closed.aborted) {
-        this.servo = await this.#parts.connect(this.#setup.socketPath, this.#setup.name);
+        this.servo = await connectAll(this.#setup, this.#parts);
       }
     } catch (thrown) {
       this.#stop = undefined;

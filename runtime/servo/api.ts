@@ -41,6 +41,8 @@ export interface ServoInfo {
   readonly processId: number;
   /** A lease ends when no supervisor was heard for longer [ms]. */
   readonly supervisorSilenceMsMax: number;
+  /** Of a group (`group.ts`): the robots that it is made of, in the order of its joints. */
+  readonly members?: readonly ServoInfo[];
 }
 
 /** One servo tick as everybody else sees it. Arrays have one number per joint, base to tool. */

@@ -44,6 +44,7 @@ const IMAGE: PolicyManifest["image"] = {
   mean: [0.485, 0.456, 0.406],
   std: [0.229, 0.224, 0.225],
   mount: {
+    parentFrame: "flange",
     positionM: [0.075, 0, 0.025],
     quatXyzw: [-0.0739128, -0.0739128, 0.7032332, 0.7032332],
     fovYDeg: 42,
