@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 export const LabConfig = z.strictObject({
-  world: z.enum(["reach-block"]).default("reach-block"),
+  world: z.enum(["reach-block", "palm"]).default("reach-block"),
   seed: z
     .int()
     .min(0)

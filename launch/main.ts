@@ -1,7 +1,7 @@
 /** The command line. Each command lives in its own file; this one only declares them and turns errors into exit codes. */
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { CerebellumError, errorText } from "../core/errors.js";
-import { DEFAULT_CELL } from "./cell/default.js";
+import { cellFileOf, DEFAULT_CELL } from "./cell/default.js";
 import { declareCalibrate } from "./commands/calibrateCommands.js";
 import { declareEpisodes } from "./commands/episodes/commands.js";
 import { declareRecord } from "./commands/recordCommands.js";
@@ -23,7 +23,14 @@ const seed = (text: string): number => {
 };
 
 const json = () => new Option("--json <file>", "also write the result as JSON; - for standard output");
-const cellOption = () => new Option("--cell <file>", "cell file").default(DEFAULT_CELL);
+const cellOption = () =>
+  new Option("--cell <file>", "cell file, or the name of a shipped one")
+    .argParser(cellFileOf)
+    .default(DEFAULT_CELL);
+const cellArgument = () =>
+  new Argument("[cell]", "cell file, or the name of a shipped one: allegro-lab, for instance")
+    .argParser(cellFileOf)
+    .default(DEFAULT_CELL);
 
 /** Commands are loaded when they run, so that `--help` and `status` need neither ROS nor ONNX Runtime. */
 function buildProgram(): Command {
@@ -37,7 +44,7 @@ function buildProgram(): Command {
   program
     .command("up")
     .description("run a cell; without an argument, the xArm7 cell in the lab")
-    .argument("[cell]", "cell file", DEFAULT_CELL)
+    .addArgument(cellArgument())
     .option("--no-policy", "do not start the policy by itself")
     .option("--snapshots <folder>", "in the lab: write pictures of the wrist and scene views there")
     .action(async (cell: string, options: { policy: boolean; snapshots?: string }) =>
@@ -47,7 +54,7 @@ function buildProgram(): Command {
   const lab = program.command("lab").description("the simulated devices of a cell, without the daemon");
   lab
     .command("run", { isDefault: true })
-    .argument("[cell]", "cell file", DEFAULT_CELL)
+    .addArgument(cellArgument())
     .addOption(new Option("--clock <clock>", "paced or lockstep").choices(["paced", "lockstep"]))
     .option("--seed <n>", "seed of the first scene", seed)
     .action(async (cell: string, options: { clock?: "paced" | "lockstep"; seed?: number }) =>
@@ -103,7 +110,12 @@ function buildProgram(): Command {
   program
     .command("stop")
     .description("stop motion now and stay stopped until `reset`; with --shutdown also end the daemon")
-    .option("--cell <file>", "cell file; without it every running cell stops")
+    .addOption(
+      new Option(
+        "--cell <file>",
+        "cell file, or the name of a shipped one; without it every running cell stops",
+      ).argParser(cellFileOf),
+    )
     .addOption(
       new Option("--category <n>", "IEC 60204-1 stop category").choices(["0", "1", "2"]).default("2"),
     )
@@ -163,7 +175,7 @@ function buildProgram(): Command {
     .description("run a cell as a systemd service")
     .command("print")
     .description("print the unit of a cell: `... > /etc/systemd/system/cerebellum.service` installs it")
-    .argument("<cell>", "cell file")
+    .argument("<cell>", "cell file, or the name of a shipped one", cellFileOf)
     .option("--user <name>", "who the daemon runs as; you, when left out")
     .action(async (cell: string, options: { user?: string }) =>
       (await import("./commands/service.js")).printService(cell, options),
@@ -201,7 +213,7 @@ function buildProgram(): Command {
   const config = program.command("config").description("cell files");
   config
     .command("check")
-    .argument("<file>", "cell file")
+    .argument("<file>", "cell file, or the name of a shipped one", cellFileOf)
     .addOption(json())
     .action(async (file: string, options: { json?: string }) =>
       (await import("./commands/config.js")).checkConfig(file, options),

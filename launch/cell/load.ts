@@ -7,10 +7,12 @@ import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { repositoryRootUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
+import { shippedCells } from "./default.js";
+import type { RobotConfig } from "./robotConfig.js";
 import { CellConfig } from "./schema.js";
 
 /**
- * The cell as checked, the folders of its bundle and of its recordings made absolute.
+ * The cell as checked; its bundle's and its recordings' folders and its serial adapters have absolute paths.
  * @throws CerebellumError FILE_UNREADABLE or CONFIG_INVALID, naming line, path, what was found and what was expected
  */
 export function loadCell(file: string): CellConfig {
@@ -21,7 +23,7 @@ export function loadCell(file: string): CellConfig {
     throw new CerebellumError(
       "FILE_UNREADABLE",
       `Cell file ${file} cannot be read: ${(cause as NodeJS.ErrnoException).code ?? "unknown reason"}`,
-      "Give the path of a cell file, for example launch/cells/xarm7-lab.yaml",
+      `Give the path of a cell file, or the name of a shipped one: ${shippedCells().join(", ")}`,
       cause,
     );
   }
@@ -30,6 +32,7 @@ export function loadCell(file: string): CellConfig {
   const { policy, recorder } = cell;
   return {
     ...cell,
+    robots: withAdapters(cell.robots, absolute),
     ...(policy === undefined ? {} : { policy: { ...policy, bundle: absolute(policy.bundle) } }),
     recorder: recorder === "off" ? recorder : { ...recorder, folder: absolute(recorder.folder) },
   };
@@ -46,10 +49,22 @@ export function recordedCell(cell: CellConfig): Record<string, unknown> {
   return JSON.parse(
     JSON.stringify({
       ...cell,
+      robots: withAdapters(cell.robots, portable),
       policy: policy && { ...policy, bundle: portable(policy.bundle) },
       recorder: recorder === "off" ? recorder : { ...recorder, folder: portable(recorder.folder) },
     }),
   ) as Record<string, unknown>;
+}
+
+/** The robots with the paths of their serial adapters changed. */
+function withAdapters(robots: CellConfig["robots"], change: (path: string) => string): CellConfig["robots"] {
+  const changed = (robot: RobotConfig): RobotConfig => {
+    if (robot.device !== "allegro" || robot.allegro.can.slcan === undefined) return robot;
+    const { slcan } = robot.allegro.can;
+    const can = { slcan: { ...slcan, path: change(slcan.path) } };
+    return { ...robot, allegro: { ...robot.allegro, can } };
+  };
+  return Object.fromEntries(Object.entries(robots).map(([name, robot]) => [name, changed(robot)]));
 }
 
 export function parseCell(text: string, file: string): CellConfig {

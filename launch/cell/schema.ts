@@ -2,12 +2,13 @@
 import { z } from "zod";
 import { LabConfig } from "../../lab/config.js";
 import { GatewayConfig } from "../../runtime/gateway/config.js";
-import { CameraConfig, PolicyConfig, policyRobots } from "../../runtime/policy/config.js";
+import { CameraConfig, PolicyConfig } from "../../runtime/policy/config.js";
 import { RecorderConfig } from "../../runtime/recorder/config.js";
 import { TeleopConfig } from "../../runtime/teleop/config.js";
 import { EstopConfig } from "../estop/config.js";
 import { recordedTopics } from "./recordedTopics.js";
-import { armsOf, handsOf, Name, RobotConfig } from "./robotConfig.js";
+import { Name, RobotConfig } from "./robotConfig.js";
+import { robotProblems } from "./robotRules.js";
 
 export const CellConfig = z
   .strictObject({
@@ -55,25 +56,8 @@ export const CellConfig = z
     lab: LabConfig.optional().describe("Present when `up` shall simulate the devices of this cell"),
   })
   .superRefine((cell, context) => {
-    const known = (path: (string | number)[], kind: string, name: string, names: string[]) => {
-      if (!names.includes(name)) {
-        context.addIssue({
-          code: "custom",
-          path,
-          message: `names ${kind} "${name}"; this cell has: ${names.join(", ") || "none"}`,
-        });
-      }
-    };
-    const robots = Object.keys(cell.robots);
-    if (robots.length === 0)
-      context.addIssue({ code: "custom", path: ["robots"], message: "needs at least one robot" });
-    for (const [name, camera] of Object.entries(cell.cameras)) {
-      known(["cameras", name, "mount", "robot"], "robot", camera.mount.robot, robots);
-    }
-    if (cell.policy) {
-      for (const robot of policyRobots(cell.policy)) known(["policy", "robot"], "robot", robot, robots);
-      known(["policy", "camera"], "camera", cell.policy.camera, Object.keys(cell.cameras));
-    }
+    for (const { path, message } of robotProblems(cell))
+      context.addIssue({ code: "custom", path: [...path], message });
     if (cell.recorder !== "off") {
       const taken = new Set(recordedTopics(cell));
       for (const [index, { topic }] of cell.recorder.topics.entries()) {
@@ -84,38 +68,6 @@ export const CellConfig = z
             message: "is recorded already",
           });
         taken.add(topic);
-      }
-    }
-    for (const [name, { mount }] of handsOf(cell.robots)) {
-      if (mount.robot === undefined) continue;
-      const arms = armsOf(cell.robots).map(([arm]) => arm);
-      known(["robots", name, "mount", "robot"], "arm", mount.robot, arms);
-    }
-    const ports = new Map<string, string>();
-    for (const [name, robot] of armsOf(cell.robots)) {
-      const { commandPort, reportPorts, host } = robot.xarm7;
-      for (const [what, port] of [["commandPort", commandPort], ...Object.entries(reportPorts)] as [
-        string,
-        number,
-      ][]) {
-        const key = `${host}:${port}`;
-        const other = ports.get(key);
-        if (other !== undefined) {
-          context.addIssue({
-            code: "custom",
-            path: ["robots", name, "xarm7"],
-            message: `${what} ${key} is already used by ${other}`,
-          });
-        }
-        ports.set(key, `${name}.${what}`);
-      }
-      const { minM, maxM } = robot.servo.workspace;
-      if (minM.some((low, axis) => low >= maxM[axis]!)) {
-        context.addIssue({
-          code: "custom",
-          path: ["robots", name, "servo", "workspace"],
-          message: `minM ${JSON.stringify(minM)} must lie below maxM ${JSON.stringify(maxM)} on every axis`,
-        });
       }
     }
   });

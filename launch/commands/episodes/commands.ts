@@ -1,7 +1,7 @@
 /** Declares `episodes ...`: sets and episodes, their labels, checks, pictures and exports. */
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { OUTCOMES, type Outcome } from "../../../episodes/format.js";
-import { DEFAULT_CELL } from "../../cell/default.js";
+import { cellFileOf, DEFAULT_CELL } from "../../cell/default.js";
 import { recordingsFolder } from "../../recordings.js";
 import { declareExports } from "./exportCommands.js";
 
@@ -110,7 +110,7 @@ export function declareEpisodes(program: Command): void {
     .command("replay")
     .description("send a robot again what it was sent; THE ROBOT MOVES. Everything is planned before it does")
     .argument("<episodes...>", "paths, TASK/12 or TASK/last, replayed in this order")
-    .option("--cell <file>", "cell file", DEFAULT_CELL)
+    .option("--cell <file>", "cell file, or the name of a shipped one", cellFileOf, DEFAULT_CELL)
     .option("--speed <share>", "of the recorded speed, at most 1", Number, 1)
     .option("--robot <name>", "which robot, where there are several")
     .option("--prune", "after each one ask: keep, drop, again or quit", false)
