@@ -3,6 +3,7 @@
  * loop of its own: the servo loop calls `command` once a tick and reads `state` whenever it likes.
  */
 import type { ArmLimits, DeviceIdentity, GripperState } from "../core/arm.js";
+import type { LatenessHistogram } from "../core/histogram.js";
 
 /** IEC 60204-1 stop categories: 0 remove power, 1 decelerate then remove power, 2 decelerate and hold. */
 export type StopCategory = 0 | 1 | 2;
@@ -80,6 +81,11 @@ export interface ArmDriver {
   /** Enters or leaves the arm's own free-drive mode; only while not streaming. */
   setTeachMode(on: boolean, signal: AbortSignal): Promise<void>;
   counters(): ArmDriverCounters;
+  /**
+   * Only of a driver that answers the device's reports by itself: from when the process had read the bytes that completed
+   * a report until the answer had been handed to the port [µs].
+   */
+  readonly reportToCommand?: LatenessHistogram;
   /** Faults and link loss, at most once per occurrence; returns its own undo. */
   onFault(listener: (fault: Fault) => void): () => void;
   close(): Promise<void>;

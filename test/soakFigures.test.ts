@@ -1,6 +1,6 @@
 /** The soak's arithmetic and its gates. */
 import { describe, expect, it } from "vitest";
-import { LatenessHistogram } from "../runtime/servo/histogram.js";
+import { LatenessHistogram } from "../core/histogram.js";
 import { latenessBetween } from "../runtime/servo/lateness.js";
 import { NO_STATISTICS } from "../runtime/servo/link/schema.js";
 import { brokenGates, type SoakResult } from "./campaigns/soak/figures.js";

@@ -7,12 +7,13 @@
 import type { ArmLimits, DeviceIdentity } from "../../core/arm.js";
 import { type Clock, sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
+import { LatenessHistogram } from "../../core/histogram.js";
 import { HAND_JOINT_COUNT } from "../../kinematics/allegro/hand.js";
 import type { CanBusState, OpenCanBus } from "../can/bus.js";
 import type { ArmDriver, ArmDriverCounters, ArmState, Fault, StopCategory } from "../contract.js";
 import { type Bench, idText, introduce, startStream, throwIfAborted } from "./bringUp.js";
 import type { AllegroConfig } from "./config.js";
-import { fingerFault, handFault, jumpText, linkFault, motorFaults } from "./faults.js";
+import { handFault, jumpText, linkFault, motorFaults } from "./faults.js";
 import { FingerWatch } from "./fingerWatch.js";
 import type { Guardian } from "./guardian.js";
 import { HandHealth } from "./handHealth.js";
@@ -61,6 +62,8 @@ export interface AllegroParts {
 export class AllegroDriver implements ArmDriver {
   readonly stopMeanings = STOP_MEANINGS;
   readonly limits: ArmLimits;
+  /** From the bytes that completed a position set to its torque frames, handed to the port. */
+  readonly reportToCommand = new LatenessHistogram();
   readonly #config: AllegroConfig;
   readonly #clock: Clock;
   readonly #guardian: Guardian;
@@ -69,8 +72,6 @@ export class AllegroDriver implements ArmDriver {
   readonly #loop: HandLoop;
   readonly #health: HandHealth;
   readonly #watch: FingerWatch;
-  /** Over complete sets: fingers that are lost in turn are none of them silent for long, and yet no torque is renewed. */
-  readonly #setWatch: FingerWatch;
   readonly #listeners = new Set<(fault: Fault) => void>();
   /** Codes of faults told since the last activation or configuration. */
   readonly #told = new Set<string>();
@@ -106,10 +107,9 @@ export class AllegroDriver implements ArmDriver {
     this.#maxRad = Float64Array.from(this.limits.positionMaxRad);
     this.#loop = new HandLoop(config);
     this.#watch = new FingerWatch(config.periodMs, config.silentPeriodsMax);
-    this.#setWatch = new FingerWatch(config.periodMs, 2 * config.silentPeriodsMax);
     this.#link = new HandLink(config, openBus, () => clock.nowMs(), {
       onFinger: (finger, nowMs) => this.#onFinger(finger, nowMs),
-      onSet: (nowMs) => this.#onSet(nowMs),
+      onSets: (readMs, nowMs) => this.#onSets(readMs, nowMs),
       onJump: (joint, jumpRad) =>
         this.#whileActive(() => handFault("POSITION_JUMP", jumpText(joint, jumpRad))),
       onInfo: (info) => this.#onInfo(info),
@@ -291,32 +291,31 @@ export class AllegroDriver implements ArmDriver {
     this.#calledMs = nowMs;
     this.#acceptedMs = nowMs;
     this.#watch.start(nowMs);
-    this.#setWatch.start(nowMs);
     this.#health.start(nowMs);
     this.#phase = "active";
     this.state().ready = true;
     this.#beat(nowMs);
   }
 
+  /** Nothing is judged here: the frames of the other fingers may have been read with this one. */
   #onFinger(finger: number, nowMs: number): void {
-    if (this.#phase !== "active") return;
-    this.#watch.heard(finger, nowMs);
-    this.#look(nowMs);
+    if (this.#phase === "active") this.#watch.heard(finger, nowMs);
   }
 
-  #onSet(nowMs: number): void {
-    if (this.#phase === "active") this.#step(nowMs);
+  #onSets(readMs: number, nowMs: number): void {
+    if (this.#phase === "active") this.#step(readMs, nowMs);
     else if (this.#phase === "activating") this.#link.write(zeroTorqueFrames());
     else if (!this.#wantsStream) this.#insist(nowMs);
   }
 
-  #step(nowMs: number): void {
-    this.#setWatch.start(nowMs);
+  #step(readMs: number, nowMs: number): void {
+    this.#watch.setCame(nowMs);
     if (!this.#loop.step(this.#link.poses)) {
       this.#fail(handFault("NOT_FINITE"));
       return;
     }
     if (this.#link.write(this.#loop.frames)) {
+      this.reportToCommand.add(1000 * (this.#clock.nowMs() - readMs));
       this.#sent++;
       this.#unwrittenInRow = 0;
       if (nowMs - this.#beatMs >= BEAT_MS) this.#beat(nowMs);
@@ -333,27 +332,36 @@ export class AllegroDriver implements ArmDriver {
     this.#guardian.beat();
   }
 
-  /** Everything that time alone can bring. Called by the tick, by every finger frame, and by a timer. */
+  /** Everything that time alone can bring. Called by the tick and by a timer. */
   #look(nowMs: number): void {
     if (this.#limpOwed && this.#link.isUp) this.#sendLimp();
     if (this.#phase !== "active") return;
     const passedMs = nowMs - this.#lookedMs;
     this.#lookedMs = nowMs;
-    const silent = this.#watch.look(nowMs);
-    const { failure } = this.#guardian;
     if (passedMs > this.#config.stallMsMax) this.#fail(handFault("LATE", `${Math.round(passedMs)} ms`));
-    else if (silent >= 0) this.#fail(fingerFault(silent, this.#watch.silentMs(silent)));
-    else if (this.#setWatch.look(nowMs) >= 0)
-      this.#fail(handFault("SETS_INCOMPLETE", `${this.#setWatch.silentMs(0).toFixed(1)} ms`));
-    else if (nowMs - this.#calledMs > COMMAND_SILENCE_MS_MAX)
+    else if (this.#watch.look(nowMs) !== undefined) this.#judgeSilence();
+    else this.#lookAround(nowMs);
+  }
+
+  /** Silence is the hand's only once everything that has come is read: a process that was held up reads late. */
+  #judgeSilence(): void {
+    this.#link.readNow();
+    if (this.#phase !== "active") return;
+    const silence = this.#watch.look(this.#clock.nowMs());
+    if (silence !== undefined) this.#fail(silence);
+  }
+
+  #lookAround(nowMs: number): void {
+    const { failure } = this.#guardian;
+    if (nowMs - this.#calledMs > COMMAND_SILENCE_MS_MAX)
       this.#fail(handFault("COMMANDS_SILENT", `${Math.round(nowMs - this.#calledMs)} ms`));
     else if (failure !== undefined) this.#fail(handFault("GUARDIAN_GONE", failure));
     else this.#health.tick(nowMs);
   }
-
   async #keepLooking(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const isUsed = this.#phase === "active" || this.#limpOwed;
+      // Activation takes longer than an idle look, so that the first moment of use is looked at, too.
+      const isUsed = this.#phase === "active" || this.#phase === "activating" || this.#limpOwed;
       await sleepMs(this.#clock, isUsed ? this.#config.periodMs / 2 : IDLE_LOOK_MS, signal);
       if (!signal.aborted) this.#look(this.#clock.nowMs());
     }

@@ -18,8 +18,8 @@ import {
 
 export interface HandLinkEvents {
   onFinger(finger: number, nowMs: number): void;
-  /** All four fingers have come since the last time. */
-  onSet(nowMs: number): void;
+  /** Of what was read together, all has been passed on, and a set of all four fingers has become complete with it. */
+  onSets(readMs: number, nowMs: number): void;
   onJump(joint: number, jumpRad: number): void;
   onInfo(info: HandInfo): void;
   onTemperature(sensor: FingerIndex, celsius: number): void;
@@ -49,6 +49,7 @@ export class HandLink {
   /** Newest counts of all fingers, wire order. */
   readonly #counts = new Int16Array(HAND_JOINT_COUNT);
   #bus: CanBus | undefined;
+  #hasSet = false;
 
   constructor(config: AllegroConfig, open: OpenCanBus, nowMs: () => number, events: HandLinkEvents) {
     this.#config = config;
@@ -71,6 +72,7 @@ export class HandLink {
     this.#bus ??= await this.#open(
       {
         onFrame: (frame) => this.#onFrame(frame),
+        onPause: (readMs) => this.#onPause(readMs),
         onState: (state, why) => this.#events.onBus(state, why),
       },
       signal,
@@ -93,6 +95,11 @@ export class HandLink {
 
   write(frames: readonly CanFrame[]): boolean {
     return this.#bus?.write(frames) ?? false;
+  }
+
+  /** See `CanBus.readNow`. */
+  readNow(): void {
+    this.#bus?.readNow();
   }
 
   /** Answers from now on count. */
@@ -157,7 +164,14 @@ export class HandLink {
       poses.jumpedJoint = -1;
     }
     this.#events.onFinger(finger, nowMs);
-    if (isSet) this.#events.onSet(nowMs);
+    this.#hasSet ||= isSet;
+  }
+
+  /** Sets that were held up and come together are answered once, with the newest: older torques would only queue. */
+  #onPause(readMs: number): void {
+    if (!this.#hasSet) return;
+    this.#hasSet = false;
+    this.#events.onSets(readMs, this.#nowMs());
   }
 
   #onOther(frame: CanFrame): void {

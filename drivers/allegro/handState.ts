@@ -43,6 +43,7 @@ export class HandState {
   readonly #newestRad = new Float64Array(HAND_JOINT_COUNT);
   readonly #cameMs = new Float64Array(4);
   #mask = 0;
+  #newestFinger = -1;
 
   constructor(model: HandModel, periodMs: number) {
     this.#model = model;
@@ -69,8 +70,11 @@ export class HandState {
   take(finger: number, counts: Int16Array, nowMs: number): boolean {
     const bit = 1 << finger;
     const sinceMs = nowMs - this.#cameMs[finger]!;
-    // A copy of a frame begins no new set: where every frame came twice, none would ever be complete.
-    if (this.#mask & bit && sinceMs > this.#periodMs / 2) {
+    // A copy of a frame begins no new set: where every frame came twice, none would ever be complete. It follows its
+    // original; sets that were held up on the way follow each other as closely, finger by finger.
+    const isCopy = finger === this.#newestFinger && sinceMs <= this.#periodMs / 2;
+    this.#newestFinger = finger;
+    if (this.#mask & bit && !isCopy) {
       this.incomplete++;
       this.#mask = 0;
     }

@@ -96,6 +96,7 @@ export class FakeHand {
   /** A frame from the bus. */
   send(frame: CanFrame): void {
     this.#listener?.onFrame(frame);
+    this.#listener?.onPause?.(this.#clock.nowMs());
   }
 
   setBus(state: CanBusState, why = ""): void {
@@ -125,6 +126,7 @@ export class FakeHand {
         return hand.#state;
       },
       write: (frames) => hand.#write(frames),
+      readNow: () => {},
       statistics: () => ({
         framesSent: hand.written.length,
         framesReceived: 0,

@@ -23,6 +23,11 @@ export type CanBusState = "up" | "busOff" | "lost";
 
 export interface CanBusListener {
   onFrame(frame: CanFrame): void;
+  /**
+   * All frames that were read together have been passed on: what answers them need not answer each.
+   * @param readMs when the process had read them, monotonic
+   */
+  onPause?(readMs: number): void;
   /** @param why for people, empty for `up` */
   onState(state: CanBusState, why: string): void;
 }
@@ -36,6 +41,11 @@ export interface CanBus {
    * @returns false when nothing was written
    */
   write(frames: readonly CanFrame[]): boolean;
+  /**
+   * Reads now what the kernel has and passes it on, ahead of the event loop's own turn. A serial port of Linux first
+   * waits for its worker to hand over what has come, which takes as long as other programs keep that worker waiting.
+   */
+  readNow(): void;
   statistics(): CanStatistics;
   /** Waits until what was written has left, for at most a few milliseconds, then closes. */
   close(): Promise<void>;

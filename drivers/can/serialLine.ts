@@ -20,6 +20,8 @@ export interface SerialLineListener {
 export interface SerialLine {
   /** Never waits. @returns how many bytes the kernel took: 0 when it has no room, -1 when the port is gone */
   write(bytes: Uint8Array, length: number): number;
+  /** Passes on what can be read now, before its event comes. */
+  readNow(): void;
   /** Gives the port back. What the kernel took before still leaves, if the adapter takes it. */
   close(): Promise<void>;
 }
@@ -79,6 +81,11 @@ class PolledLine implements SerialLine {
       this.#lose(errorText(thrown));
       return -1;
     }
+  }
+
+  readNow(): void {
+    const count = this.#isOpen ? this.#read() : 0;
+    if (count > 0) this.#listener.onBytes(this.#buffer.subarray(0, count));
   }
 
   async close(): Promise<void> {

@@ -76,6 +76,23 @@ describe("a bus on a terminal", () => {
     expect(heard.frames).toEqual([text, text]);
   });
 
+  it("asked for what has come, reads it without a turn of the event loop, and goes on by events", async () => {
+    const pty = await plug();
+    const heard = new Heard();
+    const bus = await openBus(pty.path, heard);
+    await pty.until(OPENING);
+    bus.readNow();
+    expect(heard.frames).toEqual([]);
+    const text = slcanText(pose(0x080));
+    pty.write(text);
+    // Nothing else runs in this process meanwhile.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    bus.readNow();
+    expect(heard.frames).toEqual([text]);
+    pty.write(text);
+    await until("the second frame", () => heard.frames.length === 2);
+  });
+
   it("a frame resumes who waits for it at once, with nothing else going on", async () => {
     const pty = await plug();
     let resume = () => {};

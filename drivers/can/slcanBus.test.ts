@@ -36,6 +36,8 @@ class FakeLine {
   isPlugged = true;
   opened = 0;
   closed = 0;
+  /** Text that came and was not read yet. */
+  unread = "";
   #listener: SerialLineListener | undefined;
 
   readonly open = async (path: string, _baudRate: number, listener: SerialLineListener) => {
@@ -49,6 +51,10 @@ class FakeLine {
         this.room -= taken;
         this.text += Buffer.from(bytes.subarray(0, taken)).toString("latin1");
         return taken;
+      },
+      readNow: () => {
+        this.say(this.unread);
+        this.unread = "";
       },
       close: async () => {
         this.closed++;
@@ -71,6 +77,8 @@ async function openBus(baudRate = 1_000_000) {
   const line = new FakeLine();
   const states: string[] = [];
   const frames: number[] = [];
+  /** How many frames had come at each pause, and when. */
+  const pauses: [frames: number, readMs: number][] = [];
   const open = openSlcanBus({
     path: "/dev/ttyACM0",
     baudRate,
@@ -80,10 +88,11 @@ async function openBus(baudRate = 1_000_000) {
   });
   const listener = {
     onFrame: (frame: CanFrame) => void frames.push(frame.id),
+    onPause: (readMs: number) => void pauses.push([frames.length, readMs]),
     onState: (state: string, why: string) => void states.push(why === "" ? state : `${state}: ${why}`),
   };
   const bus = await open(listener, new AbortController().signal);
-  return { bus, clock, line, states, frames };
+  return { bus, clock, line, states, frames, pauses };
 }
 
 async function closed(bus: CanBus, clock: SimClock): Promise<void> {
@@ -147,6 +156,31 @@ describe("opening", () => {
     const { bus, line } = await openBus();
     line.say(`${slcanText(torque(0x080))}\x07`);
     expect(bus.statistics().errors).toBe(1);
+  });
+});
+
+describe("reading", () => {
+  it("tells of a pause after all that was read together, with the time of reading", async () => {
+    const { line, clock, frames, pauses } = await openBus();
+    const startMs = clock.nowMs();
+    await clock.advance(3);
+    line.say(TORQUE_TEXT + TORQUE_TEXT.slice(0, 30));
+    await clock.advance(3);
+    line.say(TORQUE_TEXT.slice(30));
+    expect(frames).toHaveLength(8);
+    expect(pauses).toEqual([
+      [5, startMs + 3],
+      [8, startMs + 6],
+    ]);
+  });
+
+  it("takes what has come when it is asked, ahead of the event", async () => {
+    const { bus, line, frames } = await openBus();
+    line.unread = TORQUE_TEXT;
+    bus.readNow();
+    expect(frames).toEqual([0x180, 0x184, 0x188, 0x18c]);
+    bus.readNow();
+    expect(frames).toHaveLength(4);
   });
 });
 

@@ -126,6 +126,10 @@ class SlcanBus implements CanBus {
     return true;
   }
 
+  readNow(): void {
+    this.#line?.readNow();
+  }
+
   statistics(): CanStatistics {
     return {
       framesSent: this.#framesSent,
@@ -173,7 +177,9 @@ class SlcanBus implements CanBus {
       onBytes: (bytes) => {
         if (line !== this.#line || this.#ended.signal.aborted) return;
         this.#seekPause.reset();
+        const readMs = this.#clock.nowMs();
         this.#reader.push(bytes);
+        this.#listener.onPause?.(readMs);
       },
       onLost: (why) => {
         if (line === this.#line) this.#lose(why);

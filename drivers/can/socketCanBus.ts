@@ -121,6 +121,9 @@ class SocketCanBus implements CanBus {
     return sent > 0;
   }
 
+  /** The package reads on a thread of its own; what it has read comes with the next turn of the event loop. */
+  readNow(): void {}
+
   statistics(): CanStatistics {
     return {
       framesSent: this.#framesSent,
@@ -165,7 +168,9 @@ class SocketCanBus implements CanBus {
     }
     this.#framesReceived++;
     this.#comeBack();
+    const readMs = this.#clock.nowMs();
     this.#listener.onFrame(frame);
+    this.#listener.onPause?.(readMs);
   }
 
   #goOff(): void {

@@ -14,7 +14,7 @@ import { entryUrl } from "../../core/entry.js";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
 import type { ServoClient, ServoSnapshot, ServoStatistics } from "../../runtime/servo/api.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
-import { percentileOfCounts } from "../../runtime/servo/histogram.js";
+import { percentileOfCounts } from "../../core/histogram.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
 import { Child } from "../child.js";
 import { createLog } from "../log.js";

@@ -3,10 +3,10 @@ import type { Logger } from "pino";
 import type { Clock } from "../../core/clock.js";
 import { nsToMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
+import { countBelow } from "../../core/histogram.js";
 import type { StopCategory } from "../../drivers/contract.js";
 import type { PolicyHost } from "../../runtime/policy/host.js";
 import type { ServoStateName, ServoStatistics } from "../../runtime/servo/api.js";
-import { countBelow } from "../../runtime/servo/histogram.js";
 import type { DiagnosticItem, DiagnosticLevel, Outcome, Supervisor } from "../../runtime/supervisor.js";
 import { RESTART_RULES } from "./restartPolicy.js";
 import type { ServoKeeper } from "./servoKeeper.js";
@@ -166,6 +166,7 @@ export class CellSupervisor implements Supervisor {
         latenessP999Us: round(latenessUs.p999),
         latenessMaxUs: round(latenessUs.max),
         ...latenessCounts(statistics),
+        ...reportToCommand(statistics),
         memoryMiB: round(memory.rssBytes / 2 ** 20),
         collections: memory.collections,
         realtimePriority: servo.info.realtimePriority,
@@ -231,6 +232,17 @@ const latenessCounts = ({ bucketsUs, counts }: ServoStatistics): Record<string, 
   Object.fromEntries(
     LATENESS_EDGES_US.map((edgeUs) => [`ticksLateUpTo${edgeUs}Us`, countBelow(bucketsUs, counts, edgeUs)]),
   );
+
+/** Of a hand: from a complete set of positions to the torques that answer it. */
+const reportToCommand = ({ reportToCommandUs: us }: ServoStatistics): Record<string, number> =>
+  us === undefined
+    ? {}
+    : {
+        reportToCommandP50Us: round(us.p50),
+        reportToCommandP99Us: round(us.p99),
+        reportToCommandP999Us: round(us.p999),
+        reportToCommandMaxUs: round(us.max),
+      };
 
 const round = (value: number): number => Math.round(value * 100) / 100;
 

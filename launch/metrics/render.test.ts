@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { LATENESS_EDGES_US, LatenessHistogram } from "../../core/histogram.js";
 import { StepCounters } from "../../runtime/policy/steps.js";
 import type { RecorderStatus } from "../../runtime/recorder/host.js";
-import { LATENESS_EDGES_US, LatenessHistogram } from "../../runtime/servo/histogram.js";
 import { NO_STATISTICS } from "../../runtime/servo/link/schema.js";
 import { createSnapshot } from "../../runtime/servo/snapshot.js";
 import { type CellFigures, renderMetrics } from "./render.js";
@@ -49,6 +49,7 @@ function figures(): CellFigures {
           refusedCommands: { expired: 3 },
           triggers: { commandExpired: 2 },
           driver: { sent: 100, unanswered: 1 },
+          reportToCommandUs: { count: 6, p50: 40, p99: 120, p999: 200, max: 300 },
           memory: { rssBytes: 80e6, heapUsedBytes: 1, collections: 7, collectionMs: 3.5 },
         },
       },
@@ -121,6 +122,7 @@ describe("metrics", () => {
       'cerebellum_servo_refused_commands_total{robot="arm",reason="expired"} 3',
       'cerebellum_servo_triggers_total{robot="arm",trigger="commandExpired"} 2',
       'cerebellum_servo_driver_events_total{robot="arm",event="sent"} 100',
+      'cerebellum_servo_report_to_command_seconds{robot="arm",quantile="0.99"} 0.00012',
       'cerebellum_servo_collection_seconds_total{robot="arm"} 0.0035',
       'cerebellum_servo_resident_memory_bytes{robot="arm"} 80000000',
       'cerebellum_servo_state{robot="arm",state="holding"} 1',

@@ -4,11 +4,11 @@
  * gone is not shown any more.
  */
 import { Counter, Gauge, type Metric, Registry } from "prom-client";
+import { countBelow } from "../../core/histogram.js";
 import type { PolicyStatus } from "../../runtime/policy/host.js";
 import type { RecorderStatus } from "../../runtime/recorder/host.js";
 import { LIFE_STATES } from "../../runtime/recorder/life.js";
 import { SERVO_STATES, type ServoSnapshot, type ServoStatistics } from "../../runtime/servo/api.js";
-import { countBelow } from "../../runtime/servo/histogram.js";
 
 export interface RobotFigures {
   readonly restarts: number;
@@ -158,6 +158,8 @@ function robotFamilies({ robots }: CellFigures): Family[] {
   ];
 }
 
+const QUANTILES = { "0.5": "p50", "0.99": "p99", "0.999": "p999", "1": "max" } as const;
+
 function servoFamilies(robots: RobotStatistics): Family[] {
   const each = (value: (of: ServoStatistics) => number): Value[] =>
     robots.map(([robot, statistics]) => [value(statistics), { robot }]);
@@ -180,6 +182,21 @@ function servoFamilies(robots: RobotStatistics): Family[] {
       "Deadlines that were skipped because the loop was late by a period or more",
       ["robot", "cause"],
       eachOf("cause", ({ missed }) => missed),
+    ),
+    gauge(
+      "cerebellum_servo_report_to_command_seconds",
+      "Of a driver that answers the device's reports itself: from bytes read to the answer written, since the start",
+      ["robot", "quantile"],
+      robots
+        .flatMap(([robot, { reportToCommandUs }]) =>
+          Object.entries(QUANTILES).map(
+            ([quantile, pick]): Value => [
+              (reportToCommandUs?.[pick] ?? Number.NaN) / 1e6,
+              { robot, quantile },
+            ],
+          ),
+        )
+        .filter(([seconds]) => !Number.isNaN(seconds)),
     ),
     counter(
       "cerebellum_servo_refused_commands_total",

@@ -6,7 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
 import { sleepMs } from "../../core/clock.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
-import { percentileOfCounts } from "../../runtime/servo/histogram.js";
+import { percentileOfCounts } from "../../core/histogram.js";
 import { ServoLoop } from "../../runtime/servo/loop.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
 import { makeThisThreadFifo, pinThisThread } from "../realtime.js";

@@ -7,7 +7,7 @@ import type { ServerMessage } from "../../core/gateway/server.js";
 import { SimClock } from "../../core/simClock.js";
 import type { ServoClient, ServoEvent, ServoSnapshot, ServoStatistics } from "../servo/api.js";
 import { ServoConfig } from "../servo/config.js";
-import { LatenessHistogram } from "../servo/histogram.js";
+import { LatenessHistogram } from "../../core/histogram.js";
 import { TeleopConfig } from "../teleop/config.js";
 import { GatewayConfig } from "./config.js";
 import { DeviceStore } from "./devices.js";

@@ -106,6 +106,14 @@ export interface ServoStatistics {
   /** How often each trigger has acted; see `triggers.ts`. */
   readonly triggers: Readonly<Record<string, number>>;
   readonly driver: Readonly<Record<string, number>>;
+  /** Where the driver answers the device's reports by itself: from bytes read to command written [µs]. */
+  readonly reportToCommandUs?: {
+    readonly count: number;
+    readonly p50: number;
+    readonly p99: number;
+    readonly p999: number;
+    readonly max: number;
+  };
 }
 
 export interface ServoEvent {

@@ -1,6 +1,7 @@
 /** Lateness of a servo's ticks between two moments, from the counts since its start. */
+
+import { percentileOfCounts } from "../../core/histogram.js";
 import type { ServoStatistics } from "./api.js";
-import { percentileOfCounts } from "./histogram.js";
 
 /** Lateness of servo ticks [µs]. */
 export interface Lateness {

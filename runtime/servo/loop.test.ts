@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countBelow, LATENESS_EDGES_US, LatenessHistogram } from "./histogram.js";
+import { countBelow, LATENESS_EDGES_US, LatenessHistogram } from "../../core/histogram.js";
 import { MISS_CAUSES, ServoLoop, type Tick, type TickClock } from "./loop.js";
 
 /** Stands still but for what the loop and the test do with it; each look at it costs a microsecond. */

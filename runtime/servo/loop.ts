@@ -6,7 +6,7 @@
  * A device that wants an answer to its own frames, whenever they come, has the first sleep cut into naps with a turn of
  * the event loop after each.
  */
-import { LatenessHistogram } from "./histogram.js";
+import { LatenessHistogram } from "../../core/histogram.js";
 
 /** Number of garbage collections, and the time that they held the thread [ms]. */
 export interface Collections {

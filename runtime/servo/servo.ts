@@ -143,16 +143,12 @@ export class Servo implements LinkHandler {
   statistics(): ServoStatistics {
     const loop = this.#loop;
     const histogram = loop?.lateness;
+    const { reportToCommand } = this.#driver;
     const { rss, heapUsed } = process.memoryUsage();
     return {
       ticks: loop?.ticks ?? 0,
       missed: { ...loop?.missed },
-      latenessUs: {
-        p50: histogram?.percentileUs(0.5) ?? 0,
-        p99: histogram?.percentileUs(0.99) ?? 0,
-        p999: histogram?.percentileUs(0.999) ?? 0,
-        max: histogram?.maxUs ?? 0,
-      },
+      latenessUs: histogram?.summaryUs() ?? { p50: 0, p99: 0, p999: 0, max: 0 },
       latenessSumUs: histogram?.sumUs ?? 0,
       bucketsUs: histogram?.bucketsUs ?? [],
       counts: histogram?.counts() ?? [],
@@ -165,6 +161,9 @@ export class Servo implements LinkHandler {
       refusedCommands: { ...this.#events.refused },
       triggers: { ...this.#events.triggers },
       driver: { ...this.#driver.counters(), snapshotsDropped: this.#events.output?.snapshotsDropped() ?? 0 },
+      ...(reportToCommand === undefined
+        ? {}
+        : { reportToCommandUs: { count: reportToCommand.added, ...reportToCommand.summaryUs() } }),
     };
   }
 

@@ -23,7 +23,7 @@ import {
   vectors,
 } from "./fields.js";
 
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 /** Largest value of a frame's length word. */
 export const FRAME_BYTES_MAX = 65_536;
 /** Length word, version and type. */
@@ -76,6 +76,15 @@ const Statistics: z.ZodType<ServoStatistics> = z.strictObject({
   refusedCommands: Counts,
   triggers: Counts,
   driver: Counts,
+  reportToCommandUs: z
+    .strictObject({
+      count: z.int().min(0),
+      p50: z.number(),
+      p99: z.number(),
+      p999: z.number(),
+      max: z.number(),
+    })
+    .exactOptional(),
 });
 
 const Fault = z

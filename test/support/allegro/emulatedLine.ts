@@ -25,6 +25,7 @@ export class EmulatedLine {
         this.#toHand(bytes.slice(0, length));
         return length;
       },
+      readNow: () => {},
       close: async () => {
         this.#listener = undefined;
       },

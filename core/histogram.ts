@@ -1,4 +1,4 @@
-/** Counts of lateness in 20 buckets per power of ten, from 1 µs to 1 s; adding allocates nothing. */
+/** Counts of lateness, or of any time, in 20 buckets per power of ten, from 1 µs to 1 s; adding allocates nothing. */
 
 /** Renard's preferred numbers R20 (ISO 3), so that edges are round: 1, 2, 2.5, 4, 5 and 8 of each decade are among them. */
 const DECADE = [1, 1.12, 1.25, 1.4, 1.6, 1.8, 2, 2.24, 2.5, 2.8, 3.15, 3.55, 4, 4.5, 5, 5.6, 6.3, 7.1, 8, 9];
@@ -14,9 +14,18 @@ export const LATENESS_EDGES_US: readonly number[] = [
   Number.MAX_VALUE,
 ];
 
+/** [µs] */
+export interface LatenessSummary {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
 export class LatenessHistogram {
   readonly bucketsUs = LATENESS_EDGES_US;
   readonly #counts = new Float64Array(BUCKET_COUNT);
+  #added = 0;
   #maxUs = 0;
   #sumUs = 0;
 
@@ -27,8 +36,13 @@ export class LatenessHistogram {
     while (bucket > 0 && latenessUs < LATENESS_EDGES_US[bucket - 1]!) bucket--;
     while (bucket < BUCKET_COUNT - 1 && latenessUs >= LATENESS_EDGES_US[bucket]!) bucket++;
     this.#counts[bucket]!++;
+    this.#added++;
     this.#sumUs += latenessUs;
     if (latenessUs > this.#maxUs) this.#maxUs = latenessUs;
+  }
+
+  get added(): number {
+    return this.#added;
   }
 
   get sumUs(): number {
@@ -42,6 +56,15 @@ export class LatenessHistogram {
   /** For a maximum of what comes from now on; counts stay, since they can be subtracted. */
   forgetMaximum(): void {
     this.#maxUs = 0;
+  }
+
+  summaryUs(): LatenessSummary {
+    return {
+      p50: this.percentileUs(0.5),
+      p99: this.percentileUs(0.99),
+      p999: this.percentileUs(0.999),
+      max: this.maxUs,
+    };
   }
 
   counts(): number[] {
