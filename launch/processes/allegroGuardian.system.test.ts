@@ -1,6 +1,15 @@
 /** A real process that drives a hand over a pseudo-terminal, its guardian, and every way in which it can end. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  writeSync,
+} from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -124,9 +133,10 @@ describe("the guardian of a hand", () => {
 
   afterEach(async () => {
     driving.kill("SIGKILL");
+    // While the terminal is there: a guardian of a powered hand waits for one that has gone.
+    await until("the guardian's end", () => !isAlive(guardianPid));
     hand.end();
     await pty.close();
-    await until("the guardian's end", () => !isAlive(guardianPid));
   });
 
   it.each(["SIGKILL", "SIGTERM", "SIGINT"] as const)(
@@ -176,6 +186,56 @@ describe("the guardian of a hand", () => {
     pty.forget();
     driving.kill("SIGKILL");
     await expectLimp();
+  });
+
+  it("does not hang unnoticed either: nobody would be there if the driver died next", async () => {
+    process.kill(guardianPid, "SIGSTOP");
+    await expectLimp();
+    await until("the fault", () => faults().includes("ALLEGRO_GUARDIAN_GONE"));
+    await drives();
+    expect(isAlive(guardianPid), "the one that hangs is replaced").toBe(false);
+    pty.forget();
+    driving.kill("SIGKILL");
+    await expectLimp();
+  });
+
+  it("takes beats that wait in its pipe for life, when it was held up itself", async () => {
+    pty.forget();
+    process.kill(guardianPid, "SIGSTOP");
+    await sleep(300);
+    process.kill(guardianPid, "SIGCONT");
+    await sleep(300);
+    // A machine on which this process, and with it the hand, was held up for as long has shown nothing.
+    if (!faults().includes("ALLEGRO_LATE")) expect(pty.text).not.toContain("t1040");
+  });
+
+  it("waits for an adapter that was unplugged when the process died", async () => {
+    await pty.unplug();
+    await until("the fault", () => faults().includes("ALLEGRO_BUS_LOST"));
+    expect(hand.isOn, "nobody could reach it").toBe(true);
+    driving.kill("SIGKILL");
+    await sleep(500);
+    pty.forget();
+    await pty.replug();
+    await expectLimp();
+    await until("the guardian's end", () => !isAlive(guardianPid));
+  });
+
+  it("waits for an adapter that took nothing when the process died", async () => {
+    await pty.pause();
+    driving.kill("SIGSTOP");
+    // What the terminal keeps by itself is full, as the buffer of an adapter that hangs.
+    const full = openSync(pty.path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    expect(() => {
+      for (;;) writeSync(full, "\r");
+    }).toThrow(/EAGAIN/);
+    closeSync(full);
+    driving.kill("SIGKILL");
+    await sleep(1500);
+    expect(hand.isOn, "nobody could reach it").toBe(true);
+    await pty.resume();
+    await expectLimp();
+    await until("the guardian's end", () => !isAlive(guardianPid));
   });
 
   it("lets go of an adapter that is unplugged, and guards it again when it is back", async () => {

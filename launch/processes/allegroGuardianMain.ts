@@ -5,11 +5,13 @@
  *
  * Standard input: one JSON line (`GuardianConfig`), then words, one a line:
  *   `hold`    open the adapter and keep it open; answered by one JSON line
- *   `beat`    the hand is powered and its driver works; silence after that means LIMP as well
+ *   `beat`    the hand is powered and its driver works; silence after that means LIMP as well. Answered now and then,
+ *             so that the driver knows of a guardian that hangs
  *   `rest`    the hand is limp; silence means nothing
  *   `letGo`   the adapter was unplugged: close it, or it could not come back under its name
  *   `orderly` all is in order: end without a word on the wire
- * Signals that end a group of processes do not end this one: it must outlive the other, and ends with it.
+ * Signals that end a group of processes do not end this one: it must outlive the other, and ends with it. An adapter
+ * that cannot be reached while the hand may be powered is waited for.
  */
 import { sleepMs } from "../../core/clock.js";
 import { errorText } from "../../core/errors.js";
@@ -21,7 +23,12 @@ import { systemClock } from "../systemClock.js";
 
 /** LIMP twice: an adapter with a small buffer may have dropped of the first what came on top of torque frames. */
 const AGAIN_MS = 20;
+const TIMES = 2;
+/** Somebody who has knocked an adapter out plugs it in again within this time. */
+const WAIT_MS_MAX = 60_000;
+const WAIT_STEP_MS = 100;
 const LOOKS_PER_SILENCE = 4;
+const ALIVE_MS = 100;
 const LINE_BYTES_MAX = 64 * 1024;
 
 const log = createLog("info", 2);
@@ -29,6 +36,12 @@ let config: GuardianConfig | undefined;
 let limp: LimpWriter | undefined;
 let isEnding = false;
 let beatMs = Number.NaN;
+let aliveMs = Number.NaN;
+/** The hand has been powered, and neither its driver nor this process has made it limp since. */
+let owesLimp = false;
+/** How LIMP has left, and why it did not, of the last try. */
+let way = "";
+let failure = "";
 
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
 process.on("uncaughtException", (thrown) => void end(`a defect of the guardian: ${errorText(thrown)}`));
@@ -53,9 +66,12 @@ function obey(line: string): void {
       return;
     case "beat":
       beatMs = systemClock.nowMs();
+      owesLimp = true;
+      tellAlive(beatMs);
       return;
     case "rest":
       beatMs = Number.NaN;
+      owesLimp = false;
       return;
     case "letGo":
       limp?.letGo();
@@ -93,32 +109,65 @@ async function hold(): Promise<void> {
 async function watchBeats(silenceMsMax: number): Promise<void> {
   while (!isEnding) {
     await sleepMs(systemClock, silenceMsMax / LOOKS_PER_SILENCE);
+    // Whoever was held up itself reads the beats that wait in the pipe before it calls another one dead.
+    await nextTurn();
     const silentMs = systemClock.nowMs() - beatMs;
-    if (!(silentMs > silenceMsMax)) continue;
+    if (isEnding || !(silentMs > silenceMsMax)) continue;
+    const why = `the servo process has given no sign of life for ${Math.round(silentMs)} ms`;
+    // What did not leave is tried again at the next look.
+    if (!send(why)) continue;
     beatMs = Number.NaN;
-    send(`the servo process has given no sign of life for ${Math.round(silentMs)} ms`);
+    tell(why);
   }
 }
 
 async function end(why: string): Promise<void> {
   if (isEnding) return;
   isEnding = true;
-  send(why);
-  await sleepMs(systemClock, AGAIN_MS);
-  send("again, to be sure");
-  await sleepMs(systemClock, AGAIN_MS);
+  const isPowered = owesLimp;
+  const startMs = systemClock.nowMs();
+  let sent = 0;
+  while (sent < TIMES) {
+    if (send(why)) sent++;
+    else if (sent > 0 || !isPowered || systemClock.nowMs() - startMs > WAIT_MS_MAX) break;
+    await sleepMs(systemClock, failure === "" ? AGAIN_MS : WAIT_STEP_MS);
+  }
+  // Only now: a log that nobody reads must not keep back the second one.
+  if (sent > 0) tell(why);
   process.exit(0);
 }
 
-function send(why: string): void {
-  const robot = config?.robot;
+/** One try. Each reason why it fails is told once. @returns whether LIMP has left */
+function send(why: string): boolean {
   try {
-    const how = limp?.send() ?? "nothing was to be sent: no adapter was named yet";
-    log.warn({ event: "guardian.limp", robot }, `${why}: zero torque, servo off, streams off, ${how}`);
+    way = limp?.send() ?? "nothing was to be sent: no adapter was named yet";
+    failure = "";
+    owesLimp = false;
+    return true;
   } catch (thrown) {
-    log.error({ event: "guardian.failed", robot }, `${why}, but LIMP did not leave: ${errorText(thrown)}`);
+    const found = errorText(thrown);
+    if (found !== failure)
+      log.error(
+        { event: "guardian.failed", robot: config?.robot },
+        `${why}, but LIMP did not leave: ${found}`,
+      );
+    failure = found;
+    return false;
   }
 }
+
+function tell(why: string): void {
+  const did = `zero torque, servo off, streams off, ${way}`;
+  log.warn({ event: "guardian.limp", robot: config?.robot }, `${why}: ${did}`);
+}
+
+function tellAlive(nowMs: number): void {
+  if (isEnding || nowMs - aliveMs < ALIVE_MS) return;
+  aliveMs = nowMs;
+  answer({ alive: true });
+}
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 function answer(message: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
