@@ -12,11 +12,12 @@ import { LabConfig } from "./config.js";
 import type { LabRequest, LabTruth } from "./control/protocol.js";
 import { LabControlServer, type LabHandler } from "./control/server.js";
 import { LabThread, type WithoutId } from "./workers.js";
-import { ARM_JOINTS, boxCentreM, boxYawRad } from "./world/layout.js";
-import { emptySnapshot, WorldMemory } from "./world/memory.js";
-import { FLOOR_Z_M } from "./world/mjcf.js";
+import { boxCentreM, boxYawRad, layoutOf } from "./world/layout.js";
+import { emptySnapshot, WorldMemory, type WorldSnapshot } from "./world/memory.js";
 import { LabCameraSchema } from "./world/mount.js";
+import { armWorld, type WorldParts } from "./world/parts.js";
 import type { PhysicsWorkerConfig } from "./world/physicsLoop.js";
+import { FLOOR_Z_M } from "./world/propsMjcf.js";
 import { DISTRACTORS_MAX, type SceneOptions, type SceneRequest } from "./world/scene.js";
 import { SharedPlant } from "./world/sharedPlant.js";
 import { LockstepWorld, startPacedWorld, type WorldHost } from "./worldHost.js";
@@ -81,14 +82,15 @@ export async function startLab(parts: LabParts): Promise<Lab> {
 }
 
 export class Lab {
-  readonly memory = new WorldMemory();
-  readonly plant = new SharedPlant(this.memory);
+  readonly world: WorldParts;
+  readonly memory: WorldMemory;
+  readonly plant: SharedPlant;
   readonly emulator: XArm7Emulator;
   readonly #parts: LabParts;
   readonly #stop = new AbortController();
-  readonly #snapshot = emptySnapshot();
+  readonly #snapshot: WorldSnapshot;
   readonly #server: LabControlServer;
-  #world: WorldHost | undefined;
+  #host: WorldHost | undefined;
   readonly #cameras: CameraThread[] = [];
   #ports: EmulatorPorts | undefined;
   #framesPublished = 0;
@@ -99,6 +101,10 @@ export class Lab {
   constructor(parts: LabParts) {
     this.#parts = parts;
     const { lab, robot } = parts.setup;
+    this.world = armWorld(parts.setup.cameras[0]!);
+    this.memory = new WorldMemory(layoutOf(this.world));
+    this.plant = new SharedPlant(this.memory);
+    this.#snapshot = emptySnapshot(this.memory.layout);
     this.emulator = new XArm7Emulator({
       plant: this.plant,
       clock: parts.clock,
@@ -128,7 +134,7 @@ export class Lab {
     const { setup, clock, workerUrls, onFailure, rosNode } = this.#parts;
     const config: PhysicsWorkerConfig = {
       memory: this.memory.buffer,
-      camera: setup.cameras[0]!,
+      world: this.world,
       physicsStepMs: setup.lab.physicsStepMs,
       ...this.#firstScene(),
     };
@@ -140,7 +146,7 @@ export class Lab {
         : startPacedWorld(workerUrls.physics, config, onFailure);
     // Whatever fails, the threads that did start are known to `close`.
     await Promise.allSettled([cameras, world]);
-    this.#world = await world;
+    this.#host = await world;
     await cameras;
     this.#ports = await this.emulator.start();
     if (setup.controlSocket !== undefined) await this.#server.listen(setup.controlSocket);
@@ -152,7 +158,7 @@ export class Lab {
     const graceEnd = new AbortController();
     const grace = sleepMs(this.#parts.clock, STOP_GRACE_MS, graceEnd.signal);
     await Promise.all([
-      this.#world?.stop(grace),
+      this.#host?.stop(grace),
       ...this.#cameras.map((camera) => camera.stop({ do: "stop" }, grace)),
     ]);
     graceEnd.abort();
@@ -160,7 +166,7 @@ export class Lab {
 
   async setScene(scene: SceneRequest): Promise<void> {
     const { randomise: options } = this.#parts.setup.lab;
-    await this.#world!.applyScene(scene, options);
+    await this.#host!.applyScene(scene, options);
     await this.#askCameras({ do: "scene", scene, options });
     // The answer to "truth" that follows must show the new scene.
     const { clock } = this.#parts;
@@ -176,7 +182,7 @@ export class Lab {
    * due, each before time goes on.
    */
   async step(ms: number): Promise<void> {
-    const world = this.#world;
+    const world = this.#host;
     if (!(world instanceof LockstepWorld)) {
       throw new CerebellumError(
         "LAB_REFUSED",
@@ -222,20 +228,21 @@ export class Lab {
       }
       await sleepMs(this.#parts.clock, 1);
     }
+    const { layout } = this.memory;
     const { qpos, toolM, timeS, atNs } = this.#snapshot;
-    const blockM = boxCentreM(qpos, 0);
+    const blockM = boxCentreM(layout, qpos, 0);
     const tool: [number, number, number] = [toolM[0]!, toolM[1]!, toolM[2]!];
     return {
       simulatedS: timeS,
       atNs: atNs.toString(),
       blockM,
-      blockYawRad: boxYawRad(qpos, 0),
-      othersM: Array.from({ length: DISTRACTORS_MAX }, (_, index) => boxCentreM(qpos, 1 + index)).filter(
-        ([, , zM]) => zM > FLOOR_Z_M - 1,
-      ),
+      blockYawRad: boxYawRad(layout, qpos, 0),
+      othersM: Array.from({ length: DISTRACTORS_MAX }, (_, index) =>
+        boxCentreM(layout, qpos, 1 + index),
+      ).filter(([, , zM]) => zM > FLOOR_Z_M - 1),
       toolM: tool,
       distanceM: Math.hypot(tool[0] - blockM[0], tool[1] - blockM[1], tool[2] - blockM[2]),
-      positionRad: [...qpos.subarray(0, ARM_JOINTS)],
+      positionRad: [...qpos.subarray(0, layout.armJoints)],
     };
   }
 
@@ -247,12 +254,12 @@ export class Lab {
         "Disable it first",
       );
     }
-    await this.#world!.teleport(positionRad);
+    await this.#host!.teleport(positionRad);
   }
 
-  async savePicture(of: "wrist" | "scene", file: string): Promise<void> {
+  async savePicture(of: "camera" | "scene", file: string): Promise<void> {
     const { picture } = await this.#cameras[0]!.ask({ do: "picture", of });
-    await this.#parts.savePng(picture!, of === "wrist" ? picture!.widthPx : picture!.widthPx / 2, file);
+    await this.#parts.savePng(picture!, of === "camera" ? picture!.widthPx : picture!.widthPx / 2, file);
   }
 
   #firstScene(): { scene: SceneRequest; options: SceneOptions } {
@@ -271,6 +278,7 @@ export class Lab {
     const config: CameraWorkerConfig = {
       memory: this.memory.buffer,
       slots: slots.buffer,
+      world: this.world,
       camera,
       frames: publisher === undefined ? "none" : setup.lab.clock === "paced" ? "paced" : "onRequest",
       ...this.#firstScene(),
@@ -328,7 +336,7 @@ export class Lab {
         await this.#askCameras({ do: "action", action: request.action });
         return {};
       case "snapshot":
-        await this.savePicture(request.camera, request.file);
+        await this.savePicture(request.camera === "scene" ? "scene" : "camera", request.file);
         return {};
       case "step":
         await this.step(request.ms);

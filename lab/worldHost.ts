@@ -10,10 +10,11 @@ import { LabThread, type WithoutId } from "./workers.js";
 import type { WorldMemory } from "./world/memory.js";
 import { Physics } from "./world/physics.js";
 import type { PhysicsMessage, PhysicsReply, PhysicsWorkerConfig } from "./world/physicsLoop.js";
-import type { SceneOptions, SceneRequest } from "./world/scene.js";
+import type { SceneOptions } from "./world/scene.js";
+import type { WorldSceneRequest } from "./world/worldScene.js";
 
 export interface WorldHost {
-  applyScene(scene: SceneRequest, options: SceneOptions): Promise<void>;
+  applyScene(scene: WorldSceneRequest, options: SceneOptions): Promise<void>;
   teleport(positionRad: readonly number[]): Promise<void>;
   stop(grace: Promise<void>): Promise<void>;
 }
@@ -47,7 +48,7 @@ export class LockstepWorld implements WorldHost {
   readonly #startEpochNs: EpochNs;
 
   static async load(config: PhysicsWorkerConfig, memory: WorldMemory, clock: Clock): Promise<LockstepWorld> {
-    const physics = await Physics.load(config.camera, config.physicsStepMs, memory);
+    const physics = await Physics.load(config.world, config.physicsStepMs, memory);
     return new LockstepWorld(physics, config, clock);
   }
 
@@ -72,7 +73,7 @@ export class LockstepWorld implements WorldHost {
     this.#publish();
   }
 
-  async applyScene(scene: SceneRequest, options: SceneOptions): Promise<void> {
+  async applyScene(scene: WorldSceneRequest, options: SceneOptions): Promise<void> {
     this.#physics.applyScene(scene, options);
     this.#publish();
   }

@@ -41,6 +41,8 @@ export interface HandXmlOptions {
   readonly palm?: Pose;
   /** Before every name, for a second hand in one scene. */
   readonly prefix?: string;
+  /** Whoever carries the hand makes up for its weight, as an arm's controller that was told of its load. */
+  readonly weightIsCarried?: boolean;
 }
 
 /** The pieces of a scene: a body to put into its parent, and what belongs into the sections of these names. */
@@ -56,6 +58,8 @@ export function handXml(options: HandXmlOptions): HandXml {
   const geometry = geometryOf(model, side);
   const limits = limitsOf(model, side);
   const parts = handParts(model, side);
+  // MuJoCo compensates a body's own weight so many times, at its own centre of mass.
+  const carried = options.weightIsCarried === true ? ` gravcomp="${weightShare(parts)}"` : "";
   const fingers = FINGERS.map((finger, index) => {
     const first = index * JOINTS_PER_FINGER;
     return fingerXml(finger, first, geometry[finger], parts.links, limits, prefix);
@@ -66,7 +70,7 @@ export function handXml(options: HandXmlOptions): HandXml {
   };
   return {
     body: [
-      `<body name="${prefix}palm" pos="${text(palm.positionM)}" quat="${wxyz(palm.quatXyzw)}">`,
+      `<body name="${prefix}palm" pos="${text(palm.positionM)}" quat="${wxyz(palm.quatXyzw)}"${carried}>`,
       partXml(`${prefix}palm`, parts.palm, SHELL),
       ...fingers,
       "</body>",
@@ -96,6 +100,12 @@ ${actuator}
 </actuator>
 </mujoco>
 `;
+}
+
+/** Of the whole hand, in weights of its palm. */
+function weightShare({ palm, links }: ReturnType<typeof handParts>): number {
+  const fingersKg = links.reduce((sum, { massKg }) => sum + massKg, FINGERS.length * FINGERTIP_MASS_KG);
+  return 1 + fingersKg / palm.massKg;
 }
 
 export const fingertipSite = (finger: Finger, prefix = ""): string => `${prefix}${finger}_tip`;

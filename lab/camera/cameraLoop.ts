@@ -1,15 +1,18 @@
 /**
- * The camera thread: renders the wrist picture on an absolute grid from the newest physics state, and pictures on
+ * The camera thread: renders the camera's picture on an absolute grid from the newest physics state, and pictures on
  * request. Late frames are skipped, never sent in a burst. Faults as real cameras have them can be switched on.
  */
 import type { MessagePort } from "node:worker_threads";
 import { addNs, type Clock, type EpochNs } from "../../core/clock.js";
 import { errorText } from "../../core/errors.js";
-import { emptySnapshot, WorldMemory } from "../world/memory.js";
-import { SCENE_CAMERA } from "../world/mjcf.js";
+import { layoutOf } from "../world/layout.js";
+import { emptySnapshot, WorldMemory, type WorldSnapshot } from "../world/memory.js";
+import { sceneCameraOf } from "../world/mjcf.js";
 import { WorldModel } from "../world/model.js";
 import { intrinsicsOf, type LabCamera } from "../world/mount.js";
-import { drawScene, type Scene, type SceneOptions, type SceneRequest } from "../world/scene.js";
+import type { WorldParts } from "../world/parts.js";
+import type { SceneOptions } from "../world/scene.js";
+import { drawWorldScene, type WorldScene, type WorldSceneRequest } from "../world/worldScene.js";
 import { FrameSlots } from "./frames.js";
 import { WorldView } from "./worldView.js";
 
@@ -17,10 +20,11 @@ import { WorldView } from "./worldView.js";
 export interface CameraWorkerConfig {
   readonly memory: SharedArrayBuffer;
   readonly slots: SharedArrayBuffer;
+  readonly world: WorldParts;
   readonly camera: LabCamera;
   /** `none`: nobody takes them, only single pictures are made. */
   readonly frames: "paced" | "onRequest" | "none";
-  readonly scene: SceneRequest;
+  readonly scene: WorldSceneRequest;
   readonly options: SceneOptions;
 }
 
@@ -30,9 +34,9 @@ export interface CameraWorkerConfig {
 export type CameraAction = "run" | "freeze" | "drop" | "stop";
 
 export type CameraMessage = { readonly id: number } & (
-  | { readonly do: "scene"; readonly scene: SceneRequest; readonly options: SceneOptions }
+  | { readonly do: "scene"; readonly scene: WorldSceneRequest; readonly options: SceneOptions }
   | { readonly do: "action"; readonly action: CameraAction }
-  | { readonly do: "picture"; readonly of: "wrist" | "scene" }
+  | { readonly do: "picture"; readonly of: "camera" | "scene" }
   /** One frame now; answered after it was sent. */
   | { readonly do: "frame" }
   | { readonly do: "stop" }
@@ -61,7 +65,7 @@ const SCENE_PICTURE_PX = [960, 720] as const;
 
 /** Runs until a stop message. Answers id 0 when the first picture can be made. */
 export async function runCamera(config: CameraWorkerConfig, port: MessagePort, clock: Clock): Promise<void> {
-  const camera = new CameraThread(config, await WorldModel.load(config.camera));
+  const camera = new CameraThread(config, await WorldModel.load(config.world));
   const stop = new AbortController();
   let skipped = 0;
   const sendFrame = () => {
@@ -108,11 +112,11 @@ class CameraThread {
   readonly #view: WorldView;
   readonly #memory: WorldMemory;
   readonly #slots: FrameSlots;
-  readonly #snapshot = emptySnapshot();
+  readonly #snapshot: WorldSnapshot;
   readonly #camera: LabCamera;
   readonly #rgbBytes: Uint8Array;
   readonly #depthMm: Uint16Array;
-  #scene: Scene;
+  #scene: WorldScene;
   #sceneView: WorldView | undefined;
   #action: CameraAction = "run";
   #frames = 0;
@@ -123,23 +127,24 @@ class CameraThread {
     const { widthPx, heightPx } = config.camera;
     this.#world = world;
     this.#camera = config.camera;
-    this.#memory = new WorldMemory(config.memory);
+    this.#memory = new WorldMemory(layoutOf(config.world), config.memory);
+    this.#snapshot = emptySnapshot(this.#memory.layout);
     this.#slots = new FrameSlots(config.slots, widthPx, heightPx);
     this.#view = new WorldView(world, config.camera, { widthPx, heightPx });
     this.#rgbBytes = new Uint8Array(this.#view.rgb.buffer);
     this.#depthMm = new Uint16Array(widthPx * heightPx);
-    this.#scene = drawScene(config.scene, config.options);
+    this.#scene = drawWorldScene(config.scene, config.options);
     this.#setScene();
   }
 
   handle(message: CameraMessage): Picture | undefined {
     if (message.do === "action") this.#action = message.action;
     if (message.do === "scene") {
-      this.#scene = drawScene(message.scene, message.options);
+      this.#scene = drawWorldScene(message.scene, message.options);
       this.#setScene();
     }
     if (message.do !== "picture") return undefined;
-    return message.of === "wrist" ? this.#wristPicture() : this.#scenePicture();
+    return message.of === "camera" ? this.#cameraPicture() : this.#scenePicture();
   }
 
   frame(): { slot: number; hasDepth: boolean; stampNs: EpochNs } | "skipped" | undefined {
@@ -154,7 +159,7 @@ class CameraThread {
     // A camera never sends two pictures of one moment: without a newer state this frame is left out.
     if (!this.#observe() || this.#snapshot.epochNs <= lastNs) return "skipped";
     if (!repeat) {
-      this.#view.renderWrist(this.#view.wristIntrinsics());
+      this.#view.renderCamera(this.#view.cameraIntrinsics());
       if (wantsDepth) this.#view.depthMm(this.#depthMm);
       this.#rendered = true;
       this.#depthRendered = wantsDepth;
@@ -178,11 +183,11 @@ class CameraThread {
     this.#sceneView?.setScene(exposed(this.#scene));
   }
 
-  #wristPicture(): Picture {
+  #cameraPicture(): Picture {
     this.#observe();
     const { widthPx, heightPx } = this.#camera;
     const rgb = new Uint8ClampedArray(3 * widthPx * heightPx);
-    this.#view.renderWrist(this.#view.wristIntrinsics(), rgb);
+    this.#view.renderCamera(this.#view.cameraIntrinsics(), rgb);
     return { widthPx, heightPx, rgb };
   }
 
@@ -193,7 +198,7 @@ class CameraThread {
       this.#sceneView.setScene(exposed(this.#scene));
     }
     this.#observe();
-    this.#sceneView.renderScene(intrinsicsOf(widthPx, heightPx, SCENE_CAMERA.fovYDeg));
+    this.#sceneView.renderScene(intrinsicsOf(widthPx, heightPx, sceneCameraOf(this.#world.parts).fovYDeg));
     return { widthPx, heightPx, rgb: this.#sceneView.rgb };
   }
 
@@ -203,7 +208,7 @@ class CameraThread {
 }
 
 /** The picture for people has no noise and an exposure that suits the light, as any camera would choose. */
-function exposed(scene: Scene): Scene {
+function exposed(scene: WorldScene): WorldScene {
   const { ambient, diffuse } = scene.light;
   const exposure = SCENE_BRIGHTNESS / (ambient + diffuse);
   return {

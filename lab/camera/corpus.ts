@@ -6,6 +6,7 @@ import { InverseKinematics, toolDownRotation } from "../../kinematics/inverse.js
 import { DRIVE_MAX_RAD } from "../../kinematics/xarmGripper.js";
 import { WorldModel } from "../world/model.js";
 import type { LabCamera } from "../world/mount.js";
+import { armWorld } from "../world/parts.js";
 import { Random } from "../world/random.js";
 import { drawScene } from "../world/scene.js";
 import { OBSERVATION_PX, OBSERVATION_WINDOW, renderObservation, WorldView } from "./worldView.js";
@@ -24,7 +25,7 @@ export class Corpus {
   readonly #kinematics = new InverseKinematics();
 
   static async open(camera: LabCamera): Promise<Corpus> {
-    return new Corpus(await WorldModel.load(camera), camera);
+    return new Corpus(await WorldModel.load(armWorld(camera)), camera);
   }
 
   private constructor(world: WorldModel, camera: LabCamera) {

@@ -1,11 +1,11 @@
 /** Pictures against closed-form answers: where a corner lands, how far the table is, what a shadow does. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compose, invert, type Pose, transformPoint } from "../../kinematics/pose.js";
-import { SCENE_CAMERA } from "../world/mjcf.js";
+import { sceneCameraOf } from "../world/mjcf.js";
 import { WorldModel } from "../world/model.js";
 import { type Intrinsics, intrinsicsOf, windowOf } from "../world/mount.js";
 import { drawScene, type Scene, type SceneOptions, type Vec3 } from "../world/scene.js";
-import { TEST_CAMERA } from "../world/testing.js";
+import { TEST_ARM_WORLD, TEST_CAMERA } from "../world/testing.js";
 import { DepthBuffer } from "./depthBuffer.js";
 import { Rasteriser } from "./rasteriser.js";
 import type { ShapePoses, ShapeSource } from "./shapes.js";
@@ -25,12 +25,13 @@ const PLAIN: SceneOptions = {
   noise: false,
   distractorsMax: 0,
 };
+const SCENE = sceneCameraOf(TEST_ARM_WORLD);
 const HOME_RAD = [0, -0.1702, 0, 1.7195, 0, 1.8882, 0];
 
 let world: WorldModel;
 let view: WorldView;
 beforeAll(async () => {
-  world = await WorldModel.load(TEST_CAMERA);
+  world = await WorldModel.load(TEST_ARM_WORLD);
   view = new WorldView(world, TEST_CAMERA, { widthPx: 640, heightPx: 480 });
 });
 afterAll(() => world.dispose());
@@ -40,8 +41,8 @@ function show(scene: Scene, positionRad: readonly number[] = HOME_RAD): Intrinsi
   world.placeScene(scene);
   world.kinematics();
   view.setScene(scene);
-  const intrinsics = view.wristIntrinsics();
-  view.renderWrist(intrinsics);
+  const intrinsics = view.cameraIntrinsics();
+  view.renderCamera(intrinsics);
   return intrinsics;
 }
 
@@ -142,7 +143,7 @@ describe("the wrist picture", () => {
     const first = Uint8Array.from(view.rgb);
     show(scene);
     expect(Buffer.compare(first, Buffer.from(view.rgb))).toBe(0);
-    view.renderWrist(view.wristIntrinsics());
+    view.renderCamera(view.cameraIntrinsics());
     expect(Buffer.compare(first, Buffer.from(view.rgb))).not.toBe(0);
   });
 
@@ -294,20 +295,20 @@ describe("the scene camera", () => {
   it("sees arm, table and block", () => {
     const scene = drawScene({ seed: 1, light: "training", blockM: [0.45, 0] }, PLAIN);
     show(scene);
-    const intrinsics = intrinsicsOf(640, 480, SCENE_CAMERA.fovYDeg);
+    const intrinsics = intrinsicsOf(640, 480, SCENE.fovYDeg);
     view.renderScene(intrinsics);
     for (const point of [
       [0, 0, 0],
       [0, 0, 0.56],
       [0.45, 0, 0.02],
     ] as const) {
-      const { u, v } = project(point, SCENE_CAMERA, intrinsics);
+      const { u, v } = project(point, SCENE, intrinsics);
       expect(u).toBeGreaterThan(0);
       expect(u).toBeLessThan(640);
       expect(v).toBeGreaterThan(0);
       expect(v).toBeLessThan(480);
     }
-    const { u, v } = project([0.45, 0, 0.04], SCENE_CAMERA, intrinsics);
+    const { u, v } = project([0.45, 0, 0.04], SCENE, intrinsics);
     expect(isRed(Math.round(v) * 640 + Math.round(u))).toBe(true);
   });
 });

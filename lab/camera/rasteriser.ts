@@ -6,7 +6,8 @@ import type { QuatXyzw } from "../../kinematics/pose.js";
 import { rotationFromQuat } from "../../kinematics/pose.js";
 import type { Intrinsics } from "../world/mount.js";
 import type { Random } from "../world/random.js";
-import type { Scene, SceneBox } from "../world/scene.js";
+import type { SceneLook } from "../world/scene.js";
+import { type ShownThing, shownThings, type WorldScene } from "../world/worldScene.js";
 import { DepthBuffer } from "./depthBuffer.js";
 import { Shader } from "./shader.js";
 import { ShadowMap } from "./shadowMap.js";
@@ -44,7 +45,7 @@ export class Rasteriser {
   readonly #projected = new Float64Array(3 * CORNERS_MAX);
   readonly #clipped = new Float64Array(3 * 4);
   readonly #seenM = new Float64Array(3 * 9);
-  #scene: Scene | undefined;
+  #scene: SceneLook | undefined;
 
   /** @param sources in the order of the pose arrays */
   constructor(
@@ -67,22 +68,19 @@ export class Rasteriser {
     this.#shader = new Shader(this.#shapes, surface);
   }
 
-  setScene(scene: Scene): void {
+  setScene(scene: WorldScene): void {
     this.#scene = scene;
-    this.#setBox("block", scene.block);
-    for (let index = 0; this.#byName.has(`distractor${index}`); index++) {
-      this.#setBox(`distractor${index}`, scene.distractors[index]);
-    }
+    for (const [name, thing] of shownThings(scene)) this.#show(name, thing);
     this.#shader.setScene(scene);
   }
 
-  #setBox(name: string, box: SceneBox | undefined): void {
+  #show(name: string, thing: ShownThing | undefined): void {
     const shape = this.#byName.get(name);
     if (shape === undefined) return;
-    shape.hidden = box === undefined;
-    if (box === undefined) return;
-    shape.resize(box.halfSizeM);
-    this.#shader.setColour(shape, box.colour);
+    shape.hidden = thing === undefined;
+    if (thing === undefined) return;
+    shape.resize(thing.sizeM);
+    this.#shader.setColour(shape, thing.colour);
   }
 
   /**

@@ -6,7 +6,7 @@
 import { invariant } from "../../core/errors.js";
 import type { Intrinsics } from "../world/mount.js";
 import type { Random } from "../world/random.js";
-import type { Finish, Scene } from "../world/scene.js";
+import type { Finish, SceneLook } from "../world/scene.js";
 import { DISTRACTORS_MAX } from "../world/scene.js";
 import type { DepthBuffer } from "./depthBuffer.js";
 import { NoiseTile, type PatternTile, patternTile, TILE_PX } from "./patterns.js";
@@ -44,7 +44,7 @@ export class Shader {
   readonly #upView = new Float64Array(3);
   readonly #wall = new Float64Array(3);
   readonly #run: Run = emptyRun();
-  #scene: Scene | undefined;
+  #scene: SceneLook | undefined;
 
   constructor(shapes: readonly Shape[], surfaceCount: number) {
     invariant(surfaceCount < 65536 && DISTRACTORS_MAX < 100, "surface numbers fit 16 bits");
@@ -64,7 +64,7 @@ export class Shader {
     }
   }
 
-  setScene(scene: Scene): void {
+  setScene(scene: SceneLook): void {
     this.#scene = scene;
     for (const shape of this.#shapes) {
       if (shape.source.name === "floor") this.#setFinish(shape, scene.floor);
@@ -97,7 +97,7 @@ export class Shader {
     this.#shadePixels(buffer, view, intrinsics, shadowMap, rgb, scene.noise ? noise : undefined);
   }
 
-  #prepare(shape: Shape, view: View, poses: ShapePoses, { light }: Scene): void {
+  #prepare(shape: Shape, view: View, poses: ShapePoses, { light }: SceneLook): void {
     const frame = this.#frame;
     placeInView(view, poses, shape.index, frame);
     for (let face = 0; face < shape.surfaceCount; face++) {
@@ -110,7 +110,7 @@ export class Shader {
       }
       if (shape.source.kind === "capsule") {
         this.#kinds[surface] = CURVED;
-        const [, halfM] = shape.source.sizeM;
+        const [, halfM] = shape.sizeM;
         for (let axis = 0; axis < 3; axis++) {
           const along = frame[3 * axis + 2]! * halfM;
           table[o + START + axis] = frame[9 + axis]! - along;

@@ -19,6 +19,7 @@ export class Shape {
   /** Coarser, for the shadow map. */
   shadowMesh: Mesh;
   boundRadiusM: number;
+  sizeM: ShapeSource["sizeM"];
   hidden = false;
   readonly surfaceCount: number;
 
@@ -29,16 +30,23 @@ export class Shape {
     /** Number of its first surface. */
     readonly firstSurface: number,
   ) {
+    this.sizeM = source.sizeM;
     this.mesh = meshOf(source.kind, source.sizeM, 24, 6);
-    this.shadowMesh = source.kind === "capsule" ? meshOf(source.kind, source.sizeM, 12, 3) : this.mesh;
+    this.shadowMesh = this.#shadowMesh();
     this.surfaceCount = source.kind === "box" ? 6 : 1;
     this.boundRadiusM = boundOf(source.kind, source.sizeM);
   }
 
-  /** A box of another size. */
-  resize(sizeM: readonly [number, number, number]): void {
-    this.mesh = this.shadowMesh = meshOf("box", sizeM, 0, 0);
-    this.boundRadiusM = boundOf("box", sizeM);
+  /** The same kind of shape in another size. */
+  resize(sizeM: ShapeSource["sizeM"]): void {
+    this.sizeM = sizeM;
+    this.mesh = meshOf(this.source.kind, sizeM, 24, 6);
+    this.shadowMesh = this.#shadowMesh();
+    this.boundRadiusM = boundOf(this.source.kind, sizeM);
+  }
+
+  #shadowMesh(): Mesh {
+    return this.source.kind === "capsule" ? meshOf("capsule", this.sizeM, 12, 3) : this.mesh;
   }
 }
 

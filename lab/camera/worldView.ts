@@ -1,13 +1,14 @@
 /**
- * Pictures of the cell from its wrist camera or from beside it: joins the MuJoCo model's poses, the scene and the
+ * Pictures of the cell from one of its cameras or from beside it: joins the MuJoCo model's poses, the scene and the
  * rasteriser. `renderObservation` is the policy's view of one arm pose, as the runtime's preprocessing crops it.
  */
 import { compose, type Pose } from "../../kinematics/pose.js";
-import { SCENE_CAMERA } from "../world/mjcf.js";
+import { sceneCameraOf } from "../world/mjcf.js";
 import type { WorldModel } from "../world/model.js";
 import { type Intrinsics, intrinsicsOf, jittered, type LabCamera, windowOf } from "../world/mount.js";
 import { Random } from "../world/random.js";
 import type { Scene } from "../world/scene.js";
+import type { WorldScene } from "../world/worldScene.js";
 import { Rasteriser } from "./rasteriser.js";
 import type { ShapeKind, ShapeSource } from "./shapes.js";
 
@@ -22,8 +23,8 @@ export class WorldView {
   readonly rgb: Uint8ClampedArray;
   readonly #world: WorldModel;
   readonly #rasteriser: Rasteriser;
-  readonly #flangeBody: number;
-  #scene: Scene | undefined;
+  readonly #parentBody: number;
+  #scene: WorldScene | undefined;
   #pictures = 0;
 
   constructor(
@@ -33,30 +34,30 @@ export class WorldView {
   ) {
     this.#world = world;
     this.#rasteriser = new Rasteriser(shapesOf(world), widthPx, heightPx, shadowMapPx);
-    this.#flangeBody = world.bodyId("link7");
+    this.#parentBody = camera.parentFrame === "palm" ? world.hand!.palmBody : world.bodyId("link7");
     this.rgb = new Uint8ClampedArray(widthPx * heightPx * 3);
   }
 
-  setScene(scene: Scene): void {
+  setScene(scene: WorldScene): void {
     this.#scene = scene;
     this.#rasteriser.setScene(scene);
     this.#pictures = 0;
   }
 
-  /** The wrist picture at the model's present poses (after `kinematics`). */
-  renderWrist(intrinsics: Intrinsics, rgb: Uint8ClampedArray = this.rgb): void {
+  /** The camera's picture at the model's present poses (after `kinematics`). */
+  renderCamera(intrinsics: Intrinsics, rgb: Uint8ClampedArray = this.rgb): void {
     const { translationM, rotationRad } = this.#scene!.camera;
     const mount = jittered(this.camera, translationM, rotationRad);
-    this.#render(compose(bodyPose(this.#world, this.#flangeBody), mount), intrinsics, rgb);
+    this.#render(compose(this.#world.bodyPose(this.#parentBody), mount), intrinsics, rgb);
   }
 
-  /** The picture from beside the table. */
+  /** The picture for people, of the whole cell. */
   renderScene(intrinsics: Intrinsics, rgb: Uint8ClampedArray = this.rgb): void {
-    this.#render(SCENE_CAMERA, intrinsics, rgb);
+    this.#render(sceneCameraOf(this.#world.parts), intrinsics, rgb);
   }
 
-  /** Intrinsics of the wrist camera in the present scene. */
-  wristIntrinsics(): Intrinsics {
+  /** Intrinsics of the camera in the present scene. */
+  cameraIntrinsics(): Intrinsics {
     const { widthPx, heightPx, fovYDeg } = this.camera;
     return intrinsicsOf(widthPx, heightPx, fovYDeg + this.#scene!.camera.fovYDeg);
   }
@@ -72,24 +73,14 @@ export class WorldView {
   }
 }
 
-/** Pose of a body in the base frame, as MuJoCo has it after kinematics. */
-function bodyPose(world: WorldModel, body: number): Pose {
-  const [w, x, y, z] = world.bodyQuatWxyz.subarray(4 * body, 4 * body + 4) as unknown as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  const [px, py, pz] = world.bodyM.subarray(3 * body, 3 * body + 3) as unknown as [number, number, number];
-  return { positionM: [px, py, pz], quatXyzw: [x, y, z, w] };
-}
-
 /** The model's shapes in its own order. */
 function shapesOf(world: WorldModel): ShapeSource[] {
   const { mujoco, model } = world;
   const kinds = new Map<number, ShapeKind>([
     [mujoco.mjtGeom.mjGEOM_BOX.value, "box"],
     [mujoco.mjtGeom.mjGEOM_CAPSULE.value, "capsule"],
+    // One of no length: MuJoCo leaves the second size of a sphere at 0.
+    [mujoco.mjtGeom.mjGEOM_SPHERE.value, "capsule"],
     [mujoco.mjtGeom.mjGEOM_PLANE.value, "plane"],
   ]);
   const types: Int32Array = model.geom_type;
@@ -123,7 +114,7 @@ export function renderObservation(
   world.placeScene(scene);
   world.kinematics();
   view.setScene(scene);
-  view.renderWrist(windowOf(view.wristIntrinsics(), OBSERVATION_WINDOW));
+  view.renderCamera(windowOf(view.cameraIntrinsics(), OBSERVATION_WINDOW));
   averageBlocks(view.rgb, OBSERVATION_WINDOW.widthPx, BLOCK_PX, out);
 }
 

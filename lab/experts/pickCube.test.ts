@@ -9,15 +9,15 @@ import { Physics } from "../world/physics.js";
 import { Random } from "../world/random.js";
 import { FULL_LOOK } from "../world/scene.js";
 import { SharedPlant } from "../world/sharedPlant.js";
-import { TEST_CAMERA } from "../world/testing.js";
+import { TEST_ARM_LAYOUT, TEST_ARM_WORLD } from "../world/testing.js";
 import { graspYawRad, planPick } from "./pickCube.js";
 
 const STEPS_PER_S = 500;
 
 /** Leads the tool from goal to goal along straight joint lines; hands are off by `offM` and `offRad`. */
 async function pick(seed: number, offM: number, offRad: number, distractorsMax = 2): Promise<number> {
-  const memory = new WorldMemory();
-  const physics = await Physics.load(TEST_CAMERA, 2, memory);
+  const memory = new WorldMemory(TEST_ARM_LAYOUT);
+  const physics = await Physics.load(TEST_ARM_WORLD, 2, memory);
   physics.applyScene({ seed, light: "training" }, { ...FULL_LOOK, distractorsMax });
   const clock = new SimClock();
   const publish = () => physics.publish(clock.nowNs(), clock.epochNs());
@@ -30,10 +30,12 @@ async function pick(seed: number, offM: number, offRad: number, distractorsMax =
   const random = new Random(seed);
   const off = () => random.uniform(-offM, offM);
   const [dx, dy, dz, turn] = [off(), off(), off() / 2, random.uniform(-offRad, offRad)];
-  const cubeM = boxCentreM(memory.qpos, 0);
-  const othersM = Array.from({ length: distractorsMax }, (_, i) => boxCentreM(memory.qpos, 1 + i));
+  const cubeM = boxCentreM(memory.layout, memory.qpos, 0);
+  const othersM = Array.from({ length: distractorsMax }, (_, i) =>
+    boxCentreM(memory.layout, memory.qpos, 1 + i),
+  );
   let fromRad: Float64Array = Float64Array.from(plant.positionRad);
-  for (const goal of planPick({ cubeM, cubeYawRad: boxYawRad(memory.qpos, 0), othersM })) {
+  for (const goal of planPick({ cubeM, cubeYawRad: boxYawRad(memory.layout, memory.qpos, 0), othersM })) {
     const [x, y, z] = goal.toolM;
     const { positionRad } = new InverseKinematics().solveTool(
       [x + dx, y + dy, z + dz],
@@ -50,7 +52,7 @@ async function pick(seed: number, offM: number, offRad: number, distractorsMax =
     fromRad = positionRad;
   }
   publish();
-  const liftedM = boxCentreM(memory.qpos, 0)[2] - cubeM[2];
+  const liftedM = boxCentreM(memory.layout, memory.qpos, 0)[2] - cubeM[2];
   physics.dispose();
   return liftedM;
 }

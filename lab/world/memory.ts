@@ -4,26 +4,28 @@
  * `snapshot`, which a sequence counter guards.
  */
 import { asEpochNs, asMonotonicNs, type EpochNs, type MonotonicNs } from "../../core/clock.js";
-import { ARM_JOINTS, POSITION_COUNT } from "./layout.js";
+import type { WorldLayout } from "./layout.js";
 
 const INTEGERS = 8;
 const [SEQUENCE, ENABLED, FREE_DRIVE, SKIPPED, SCENE_SEED] = [0, 1, 2, 3, 4];
 const BIG_INTEGERS = 2;
 
-const FLOATS = {
+/** How many numbers each quantity has; they lie in this order. */
+const floatsOf = ({ positionCount, armJoints, handJoints }: WorldLayout) => ({
   timeS: 1,
-  qpos: POSITION_COUNT,
-  velocity: ARM_JOINTS,
-  effort: ARM_JOINTS,
+  qpos: positionCount,
+  velocity: armJoints,
+  effort: armJoints,
   openingM: 1,
   toolM: 3,
-  target: ARM_JOINTS,
+  target: armJoints,
   gripper: 2,
   push: 4,
-};
-type FloatName = keyof typeof FLOATS;
+  palm: handJoints === 0 ? 0 : 7,
+  tipsM: handJoints === 0 ? 0 : 12,
+});
+type FloatName = keyof ReturnType<typeof floatsOf>;
 const FLOAT_START = 4 * INTEGERS + 8 * BIG_INTEGERS;
-const FLOAT_COUNT = Object.values(FLOATS).reduce((sum, count) => sum + count, 0);
 
 export interface WorldSnapshot {
   /** Whole steps since the start, as simulated time [s]. */
@@ -33,16 +35,24 @@ export interface WorldSnapshot {
   sceneSeed: number;
   readonly qpos: Float64Array;
   readonly toolM: Float64Array;
+  /** Of a hand: its palm's position [m] and rotation x y z w in the base frame, and its fingertips [m] in the palm's. */
+  readonly palm: Float64Array;
+  readonly tipsM: Float64Array;
 }
 
-export const emptySnapshot = (): WorldSnapshot => ({
-  timeS: 0,
-  atNs: asMonotonicNs(0n),
-  epochNs: asEpochNs(0n),
-  sceneSeed: 0,
-  qpos: new Float64Array(POSITION_COUNT),
-  toolM: new Float64Array(3),
-});
+export function emptySnapshot(layout: WorldLayout): WorldSnapshot {
+  const { qpos, palm, tipsM } = floatsOf(layout);
+  return {
+    timeS: 0,
+    atNs: asMonotonicNs(0n),
+    epochNs: asEpochNs(0n),
+    sceneSeed: 0,
+    qpos: new Float64Array(qpos),
+    toolM: new Float64Array(3),
+    palm: new Float64Array(palm),
+    tipsM: new Float64Array(tipsM),
+  };
+}
 
 /** About a millisecond of looking at an unfinished step: a write takes some ten microseconds. */
 const SNAPSHOT_ATTEMPTS = 200_000;
@@ -61,17 +71,27 @@ export class WorldMemory {
   readonly toolM: Float64Array;
   /** Setpoint of the arm's joints [rad]. */
   readonly targetRad: Float64Array;
+  readonly palm: Float64Array;
+  readonly tipsM: Float64Array;
+  readonly buffer: SharedArrayBuffer;
 
-  constructor(readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(FLOAT_START + 8 * FLOAT_COUNT)) {
-    this.#integers = new Int32Array(buffer, 0, INTEGERS);
-    this.#times = new BigInt64Array(buffer, 4 * INTEGERS, BIG_INTEGERS);
+  /** @param buffer of another thread's memory of the same layout; a new one when absent */
+  constructor(
+    readonly layout: WorldLayout,
+    buffer?: SharedArrayBuffer,
+  ) {
+    const counts = floatsOf(layout);
+    const count = Object.values(counts).reduce((sum, one) => sum + one, 0);
+    this.buffer = buffer ?? new SharedArrayBuffer(FLOAT_START + 8 * count);
+    this.#integers = new Int32Array(this.buffer, 0, INTEGERS);
+    this.#times = new BigInt64Array(this.buffer, 4 * INTEGERS, BIG_INTEGERS);
     const floats = (name: FloatName): Float64Array => {
       let start = FLOAT_START;
-      for (const [other, count] of Object.entries(FLOATS)) {
+      for (const [other, count] of Object.entries(counts)) {
         if (other === name) break;
         start += 8 * count;
       }
-      return new Float64Array(buffer, start, FLOATS[name]);
+      return new Float64Array(this.buffer, start, counts[name]);
     };
     this.#timeS = floats("timeS");
     this.qpos = floats("qpos");
@@ -80,6 +100,8 @@ export class WorldMemory {
     this.openingM = floats("openingM");
     this.toolM = floats("toolM");
     this.targetRad = floats("target");
+    this.palm = floats("palm");
+    this.tipsM = floats("tipsM");
     this.#gripper = floats("gripper");
     this.#push = floats("push");
   }
@@ -147,6 +169,8 @@ export class WorldMemory {
       out.sceneSeed = Atomics.load(this.#integers, SCENE_SEED);
       out.qpos.set(this.qpos);
       out.toolM.set(this.toolM);
+      out.palm.set(this.palm);
+      out.tipsM.set(this.tipsM);
       if (Atomics.load(this.#integers, SEQUENCE) === before) return true;
     }
     return false;

@@ -2,15 +2,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ArmChain } from "../../kinematics/chain.js";
 import { XARM7_JOINTS } from "../../kinematics/xarm7.js";
-import { BLOCK_INDEX } from "./layout.js";
 import { worldMjcf } from "./mjcf.js";
 import { WorldModel } from "./model.js";
+import { armWorld } from "./parts.js";
 import { drawScene } from "./scene.js";
-import { TEST_CAMERA } from "./testing.js";
+import { TEST_ARM_LAYOUT, TEST_ARM_WORLD, TEST_CAMERA } from "./testing.js";
 
 let world: WorldModel;
 beforeAll(async () => {
-  world = await WorldModel.load(TEST_CAMERA);
+  world = await WorldModel.load(TEST_ARM_WORLD);
 });
 afterAll(() => world.dispose());
 
@@ -64,13 +64,13 @@ describe("the generated cell", () => {
       [0, 0, 0.05],
       [-0.08, 0.03, 0],
     ] as const) {
-      const other = await WorldModel.load({ ...TEST_CAMERA, positionM: [...positionM] });
+      const other = await WorldModel.load(armWorld({ ...TEST_CAMERA, positionM: [...positionM] }));
       other.dispose();
     }
   });
 
   it("uses only shapes that GPU engines know, and no files", () => {
-    const xml = worldMjcf(TEST_CAMERA);
+    const xml = worldMjcf(TEST_ARM_WORLD);
     expect(new Set([...xml.matchAll(/<geom [^>]*[ ]type="(\w+)"/g)].map((match) => match[1]))).toEqual(
       new Set(["capsule", "box", "plane"]),
     );
@@ -80,9 +80,11 @@ describe("the generated cell", () => {
   it("puts the scene's boxes in place and parks the rest", () => {
     const scene = drawScene({ seed: 5, light: "training", blockM: [0.4, -0.1] });
     world.placeScene(scene);
-    expect([...world.qpos.subarray(BLOCK_INDEX, BLOCK_INDEX + 3)]).toEqual([0.4, -0.1, 0.02]);
+    expect([...world.qpos.subarray(TEST_ARM_LAYOUT.freeIndex, TEST_ARM_LAYOUT.freeIndex + 3)]).toEqual([
+      0.4, -0.1, 0.02,
+    ]);
     for (let index = 0; index < 5; index++) {
-      const [x, y, z] = world.qpos.subarray(BLOCK_INDEX + 7 * (index + 1));
+      const [x, y, z] = world.qpos.subarray(TEST_ARM_LAYOUT.freeIndex + 7 * (index + 1));
       const box = scene.distractors[index];
       if (box === undefined) expect(z).toBeLessThan(-1);
       else expect([x, y, z]).toEqual([...box.positionM]);

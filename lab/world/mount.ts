@@ -16,10 +16,11 @@ export const LabCameraSchema = z.strictObject({
   heightPx: z.int().min(16).max(4096),
   rateHz: z.number().positive().max(120),
   fovYDeg: z.number().min(5).max(120).describe("Vertical field of view"),
-  positionM: Triple.describe("Colour optical centre in the flange frame"),
+  parentFrame: z.enum(["flange", "palm"]).describe("What carries it: the arm's flange or the hand's palm"),
+  positionM: Triple.describe("Colour optical centre in the parent's frame"),
   quatXyzw: z
     .tuple([z.number(), z.number(), z.number(), z.number()])
-    .describe("Rotation of the optical frame in the flange frame"),
+    .describe("Rotation of the optical frame in the parent's frame"),
 });
 export type LabCamera = z.infer<typeof LabCameraSchema>;
 

@@ -4,17 +4,16 @@ import { addNs, type Clock, msToNs } from "../../core/clock.js";
 import { SimClock } from "../../core/simClock.js";
 import { InverseKinematics } from "../../kinematics/inverse.js";
 import { OPENING_MAX_M } from "../../kinematics/xarmGripper.js";
-import { BLOCK_INDEX } from "./layout.js";
 import { emptySnapshot, WorldMemory } from "./memory.js";
 import { Physics } from "./physics.js";
 import { pace } from "./physicsLoop.js";
 import { FULL_LOOK } from "./scene.js";
 import { SharedPlant } from "./sharedPlant.js";
-import { TEST_CAMERA } from "./testing.js";
+import { TEST_ARM_LAYOUT, TEST_ARM_WORLD } from "./testing.js";
 
 async function open(blockM: [number, number] = [0.45, 0], distractorsMax = 0) {
-  const memory = new WorldMemory();
-  const physics = await Physics.load(TEST_CAMERA, 2, memory);
+  const memory = new WorldMemory(TEST_ARM_LAYOUT);
+  const physics = await Physics.load(TEST_ARM_WORLD, 2, memory);
   physics.applyScene({ seed: 3, light: "training", blockM }, { ...FULL_LOOK, distractorsMax });
   const clock = new SimClock();
   const publish = () => physics.publish(clock.nowNs(), clock.epochNs());
@@ -124,7 +123,7 @@ describe("Physics", () => {
   it("lifts the block between its fingers", async () => {
     const cell = await open();
     // Fingers close along y; the block must lie along it.
-    cell.physics.world.qpos.set([1, 0, 0, 0], BLOCK_INDEX + 3);
+    cell.physics.world.qpos.set([1, 0, 0, 0], TEST_ARM_LAYOUT.freeIndex + 3);
     cell.plant.setEnabled(true);
     moveTo(cell, [0.45, 0, 0.15], 500);
     moveTo(cell, [0.45, 0, 0.015], 500);
@@ -133,7 +132,7 @@ describe("Physics", () => {
     cell.run(700);
     moveTo(cell, [0.45, 0, 0.2], 700);
     cell.run(300);
-    expect(cell.memory.qpos[BLOCK_INDEX + 2]).toBeGreaterThan(0.12);
+    expect(cell.memory.qpos[TEST_ARM_LAYOUT.freeIndex + 2]).toBeGreaterThan(0.12);
     cell.physics.dispose();
   });
 
@@ -149,7 +148,10 @@ describe("Physics", () => {
       cell.physics.dispose();
     }
     expect(runs[1]).toEqual(runs[0]);
-    expect(Math.abs(runs[0]![BLOCK_INDEX + 1]! - 0.02), "the arm pushed the block").toBeGreaterThan(1e-3);
+    expect(
+      Math.abs(runs[0]![TEST_ARM_LAYOUT.freeIndex + 1]! - 0.02),
+      "the arm pushed the block",
+    ).toBeGreaterThan(1e-3);
   });
 
   it("takes a teleport as both position and setpoint", async () => {
@@ -165,7 +167,7 @@ describe("Physics", () => {
 describe("pace", () => {
   it("keeps the grid, makes up for a short pause and counts what it leaves out", async () => {
     const clock = new SimClock();
-    const memory = new WorldMemory();
+    const memory = new WorldMemory(TEST_ARM_LAYOUT);
     const stepped: bigint[] = [];
     const published: bigint[] = [];
     const stop = new AbortController();
@@ -200,9 +202,9 @@ function lateOnce(clock: SimClock, nth: number, ms: number): Clock {
 
 describe("WorldMemory", () => {
   it("hands out one whole step or says that it could not", () => {
-    const memory = new WorldMemory();
+    const memory = new WorldMemory(TEST_ARM_LAYOUT);
     const clock = new SimClock();
-    const out = emptySnapshot();
+    const out = emptySnapshot(TEST_ARM_LAYOUT);
     memory.publish(0.5, clock.nowNs(), clock.epochNs(), 7, () => memory.qpos.fill(3));
     expect(memory.snapshot(out)).toBe(true);
     expect(out).toMatchObject({ timeS: 0.5, sceneSeed: 7, atNs: clock.nowNs(), epochNs: clock.epochNs() });

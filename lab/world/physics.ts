@@ -4,11 +4,12 @@
  */
 import type { EpochNs, MonotonicNs } from "../../core/clock.js";
 import { driveFromOpeningRad, openingFromDriveM } from "../../kinematics/xarmGripper.js";
-import { ARM_JOINTS, DRIVE_INDEX, GRIPPER_ACTUATOR } from "./layout.js";
+import type { HandInWorld } from "./handInWorld.js";
 import type { WorldMemory } from "./memory.js";
 import { WorldModel } from "./model.js";
-import type { LabCamera } from "./mount.js";
-import { drawScene, type SceneOptions, type SceneRequest } from "./scene.js";
+import type { WorldParts } from "./parts.js";
+import type { SceneOptions } from "./scene.js";
+import { drawWorldScene, type WorldSceneRequest } from "./worldScene.js";
 
 /** Friction of a closed brake [N m]: far above what the motors can do. */
 const BRAKE_NM = 400;
@@ -24,6 +25,8 @@ export class Physics {
   readonly world: WorldModel;
   readonly #memory: WorldMemory;
   readonly #stepS: number;
+  readonly #armJoints: number;
+  readonly #hasGripper: boolean;
   readonly #servoGains: Float64Array;
   readonly #servoBiases: Float64Array;
   readonly #servoFriction: Float64Array;
@@ -32,19 +35,21 @@ export class Physics {
   #openingM: number;
   #sceneSeed = 0;
 
-  static async load(camera: LabCamera, physicsStepMs: number, memory: WorldMemory): Promise<Physics> {
-    return new Physics(await WorldModel.load(camera, physicsStepMs), physicsStepMs / 1000, memory);
+  static async load(parts: WorldParts, physicsStepMs: number, memory: WorldMemory): Promise<Physics> {
+    return new Physics(await WorldModel.load(parts, physicsStepMs), physicsStepMs / 1000, memory);
   }
 
   private constructor(world: WorldModel, stepS: number, memory: WorldMemory) {
     this.world = world;
     this.#memory = memory;
     this.#stepS = stepS;
-    this.#servoGains = world.gainParameters.slice(0, PARAMETERS * ARM_JOINTS);
-    this.#servoBiases = world.biasParameters.slice(0, PARAMETERS * ARM_JOINTS);
-    this.#servoFriction = world.frictionLoss.slice(0, ARM_JOINTS);
+    this.#armJoints = world.layout.armJoints;
+    this.#hasGripper = world.layout.gripperJoints > 0;
+    this.#servoGains = world.gainParameters.slice(0, PARAMETERS * this.#armJoints);
+    this.#servoBiases = world.biasParameters.slice(0, PARAMETERS * this.#armJoints);
+    this.#servoFriction = world.frictionLoss.slice(0, this.#armJoints);
     this.#openingM = openingFromDriveM(0);
-    memory.targetRad.set(world.qpos.subarray(0, ARM_JOINTS));
+    memory.targetRad.set(world.qpos.subarray(0, this.#armJoints));
     memory.setGripper(this.#openingM, 0.1);
     this.#enterMode(this.#wantedMode());
   }
@@ -60,16 +65,22 @@ export class Physics {
     this.#openingM = openingFromDriveM(0);
   }
 
-  applyScene(request: SceneRequest, options: SceneOptions): void {
-    this.world.placeScene(drawScene(request, options));
+  applyScene(request: WorldSceneRequest, options: SceneOptions): void {
+    this.world.placeScene(drawWorldScene(request, options));
     this.#sceneSeed = request.seed;
   }
 
   /** Puts the arm at joint angles [rad], at rest; the setpoint goes along. */
   teleport(positionRad: ArrayLike<number>): void {
     this.world.qpos.set(positionRad as number[]);
-    this.world.qvel.fill(0, 0, ARM_JOINTS);
+    this.world.qvel.fill(0, 0, this.#armJoints);
     this.#memory.targetRad.set(positionRad as number[]);
+  }
+
+  /** Puts the hand's joints at angles [16, rad], at rest. */
+  teleportHand(positionRad: ArrayLike<number>): void {
+    this.world.hand!.positionRad.set(positionRad as number[]);
+    this.world.hand!.velocityRadPerS.fill(0);
   }
 
   step(): void {
@@ -78,7 +89,7 @@ export class Physics {
     const mode = this.#wantedMode();
     if (mode !== this.#mode) this.#enterMode(mode);
     if (mode === "servo") world.ctrl.set(memory.targetRad);
-    this.#moveGripper();
+    if (this.#hasGripper) this.#moveGripper();
     this.#push();
     world.step();
     this.#steps++;
@@ -91,14 +102,21 @@ export class Physics {
     world.kinematics();
     memory.publish(this.timeS, atNs, epochNs, this.#sceneSeed, () => {
       memory.qpos.set(world.qpos);
-      for (let joint = 0; joint < ARM_JOINTS; joint++) {
+      for (let joint = 0; joint < this.#armJoints; joint++) {
         memory.velocityRadPerS[joint] = world.qvel[joint]!;
         // What the joint's motor bears: the servo's torque and the weight that is compensated.
         memory.effortNm[joint] = world.actuatorForce[joint]! + world.gravityEffort[joint]!;
       }
-      memory.openingM[0] = openingFromDriveM(world.qpos[DRIVE_INDEX]!);
-      memory.toolM.set(world.toolM.subarray(0, 3));
+      if (this.#hasGripper) memory.openingM[0] = openingFromDriveM(world.qpos[world.layout.driveIndex]!);
+      memory.toolM.set(world.toolM);
+      if (world.hand !== undefined) this.#publishHand(world.hand);
     });
+  }
+
+  #publishHand(hand: HandInWorld): void {
+    const { positionM, quatXyzw } = hand.palmPose();
+    this.#memory.palm.set([...positionM, ...quatXyzw]);
+    hand.tipsM(this.#memory.tipsM);
   }
 
   #wantedMode(): ArmMode {
@@ -115,7 +133,7 @@ export class Physics {
       world.frictionLoss.set(this.#servoFriction);
       return;
     }
-    for (let joint = 0; joint < ARM_JOINTS; joint++) {
+    for (let joint = 0; joint < this.#armJoints; joint++) {
       world.gainParameters[PARAMETERS * joint] = 0;
       world.biasParameters[PARAMETERS * joint + 1] = 0;
       world.biasParameters[PARAMETERS * joint + 2] = mode === "free" ? -FREE_DAMPING_NM_S_PER_RAD : 0;
@@ -128,7 +146,7 @@ export class Physics {
     const leftM = this.#memory.gripperTargetM - this.#openingM;
     const reachM = this.#memory.gripperSpeedMPerS * this.#stepS;
     this.#openingM += Math.min(reachM, Math.max(-reachM, leftM));
-    this.world.ctrl[GRIPPER_ACTUATOR] = driveFromOpeningRad(this.#openingM);
+    this.world.ctrl[this.world.layout.gripperMotor] = driveFromOpeningRad(this.#openingM);
   }
 
   /** A hand that pushes or pulls at the tool point. */

@@ -5,22 +5,24 @@
 import type { MessagePort } from "node:worker_threads";
 import { addNs, type Clock, msToNs } from "../../core/clock.js";
 import { errorText } from "../../core/errors.js";
+import { layoutOf } from "./layout.js";
 import { WorldMemory } from "./memory.js";
-import type { LabCamera } from "./mount.js";
+import type { WorldParts } from "./parts.js";
 import { Physics } from "./physics.js";
-import type { SceneOptions, SceneRequest } from "./scene.js";
+import type { SceneOptions } from "./scene.js";
+import type { WorldSceneRequest } from "./worldScene.js";
 
 /** Started with, as worker data. */
 export interface PhysicsWorkerConfig {
   readonly memory: SharedArrayBuffer;
-  readonly camera: LabCamera;
+  readonly world: WorldParts;
   readonly physicsStepMs: number;
-  readonly scene: SceneRequest;
+  readonly scene: WorldSceneRequest;
   readonly options: SceneOptions;
 }
 
 export type PhysicsMessage = { readonly id: number } & (
-  | { readonly do: "scene"; readonly scene: SceneRequest; readonly options: SceneOptions }
+  | { readonly do: "scene"; readonly scene: WorldSceneRequest; readonly options: SceneOptions }
   | { readonly do: "teleport"; readonly positionRad: readonly number[] }
   | { readonly do: "stop" }
 );
@@ -38,8 +40,8 @@ export async function runPhysics(
   port: MessagePort,
   clock: Clock,
 ): Promise<void> {
-  const memory = new WorldMemory(config.memory);
-  const physics = await Physics.load(config.camera, config.physicsStepMs, memory);
+  const memory = new WorldMemory(layoutOf(config.world), config.memory);
+  const physics = await Physics.load(config.world, config.physicsStepMs, memory);
   physics.applyScene(config.scene, config.options);
   const stop = new AbortController();
   const reply = (message: PhysicsReply) => port.postMessage(message);

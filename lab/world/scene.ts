@@ -8,6 +8,7 @@ import { Random } from "./random.js";
 export type Vec3 = readonly [number, number, number];
 
 export interface SceneRequest {
+  readonly props?: "reach-block" | undefined;
   readonly seed: number;
   /** x, y of the red block's centre [m], base frame; drawn from the patch when absent. */
   readonly blockM?: readonly [number, number] | undefined;
@@ -71,17 +72,22 @@ export interface CameraJitter {
   readonly fovYDeg: number;
 }
 
-export interface Scene {
+/** What every scene has, whatever lies in it. */
+export interface SceneLook {
   readonly seed: number;
   readonly light: Light;
   readonly table: Finish;
   readonly floor: Finish;
   readonly wall: Vec3;
-  readonly block: SceneBox;
-  readonly distractors: readonly SceneBox[];
   readonly camera: CameraJitter;
   /** Whether pictures have pixel noise. */
   readonly noise: boolean;
+}
+
+export interface Scene extends SceneLook {
+  readonly props: "reach-block";
+  readonly block: SceneBox;
+  readonly distractors: readonly SceneBox[];
 }
 
 /** Where blocks lie. */
@@ -106,11 +112,22 @@ export function drawScene(request: SceneRequest, options: SceneOptions = FULL_LO
   const random = new Random(request.seed);
   const block = drawBlock(random.fork("block"), request.blockM);
   return {
-    seed: request.seed,
-    light: drawLight(random.fork("light"), request.light, options),
-    ...drawSurfaces(random.fork("surfaces"), options.textures),
+    props: "reach-block",
+    ...drawLook(random, request, options),
     block,
     distractors: drawDistractors(random.fork("distractors"), block, options.distractorsMax),
+  };
+}
+
+export function drawLook(
+  random: Random,
+  { seed, light }: Pick<SceneRequest, "seed" | "light">,
+  options: SceneOptions,
+): SceneLook {
+  return {
+    seed,
+    light: drawLight(random.fork("light"), light, options),
+    ...drawSurfaces(random.fork("surfaces"), options.textures),
     camera: drawJitter(random.fork("camera"), options.cameraJitter),
     noise: options.noise,
   };

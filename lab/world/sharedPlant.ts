@@ -1,6 +1,5 @@
 /** The MuJoCo arm as the emulated controller sees it: plain memory, no waiting. Values are at most one step apart. */
 import type { ArmPlant } from "../plant.js";
-import { ARM_JOINTS } from "./layout.js";
 import type { WorldMemory } from "./memory.js";
 
 export class SharedPlant implements ArmPlant {
@@ -11,7 +10,7 @@ export class SharedPlant implements ArmPlant {
 
   constructor(memory: WorldMemory) {
     this.#memory = memory;
-    this.positionRad = memory.qpos.subarray(0, ARM_JOINTS);
+    this.positionRad = memory.qpos.subarray(0, memory.layout.armJoints);
     this.velocityRadPerS = memory.velocityRadPerS;
     this.effortNm = memory.effortNm;
   }

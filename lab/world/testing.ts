@@ -1,5 +1,7 @@
 /** The wrist camera that the lab's tests use: ahead of the gripper, leaning 12 degrees towards the tool. */
+import { layoutOf } from "./layout.js";
 import type { LabCamera } from "./mount.js";
+import { armWorld, type WorldParts } from "./parts.js";
 
 export const TEST_CAMERA: LabCamera = {
   name: "wrist",
@@ -8,6 +10,33 @@ export const TEST_CAMERA: LabCamera = {
   heightPx: 480,
   rateHz: 30,
   fovYDeg: 42,
+  parentFrame: "flange",
   positionM: [0.075, 0, 0.025],
   quatXyzw: [-0.07391279, -0.07391279, 0.70323318, 0.70323318],
 };
+
+export const TEST_ARM_WORLD = armWorld(TEST_CAMERA);
+export const TEST_ARM_LAYOUT = layoutOf(TEST_ARM_WORLD);
+
+/** Above the palm, the fingers upwards in the picture. */
+export const TEST_OVERHEAD_CAMERA: LabCamera = {
+  ...TEST_CAMERA,
+  name: "overhead",
+  topic: "/camera/overhead",
+  parentFrame: "palm",
+  positionM: [0.4, 0, 0.03],
+  quatXyzw: [-0.5, -0.5, 0.5, 0.5],
+};
+
+/** A hand alone, palm up. */
+export const standWorld = (side: "right" | "left" = "right"): WorldParts => ({
+  hand: {
+    model: "v4",
+    side,
+    on: "stand",
+    positionM: [0, 0, 0.15],
+    quatXyzw: [Math.SQRT1_2, 0, Math.SQRT1_2, 0],
+  },
+  props: "palm",
+  camera: TEST_OVERHEAD_CAMERA,
+});

@@ -74,6 +74,7 @@ export async function renderCorpusCommand(
       heightPx,
       rateHz,
       fovYDeg,
+      parentFrame: mount.parentFrame,
       positionM: mount.positionM,
       quatXyzw: mount.quatXyzw,
     },

@@ -44,6 +44,7 @@ export function labConfigOf(cell: CellConfig, controlSocket: string, logLevel: s
       heightPx,
       rateHz,
       fovYDeg,
+      parentFrame: mount.parentFrame,
       positionM: mount.positionM,
       quatXyzw: mount.quatXyzw,
     })),

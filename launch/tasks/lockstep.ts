@@ -7,9 +7,10 @@ import { CerebellumError } from "../../core/errors.js";
 import { limitsOfGeneration } from "../../drivers/xarm7/limits.js";
 import { openingFromDriveM } from "../../kinematics/xarmGripper.js";
 import { WorldView } from "../../lab/camera/worldView.js";
-import { boxCentreM, DRIVE_INDEX } from "../../lab/world/layout.js";
+import { boxCentreM, layoutOf } from "../../lab/world/layout.js";
 import { WorldMemory } from "../../lab/world/memory.js";
 import type { LabCamera } from "../../lab/world/mount.js";
+import { armWorld } from "../../lab/world/parts.js";
 import { Physics } from "../../lab/world/physics.js";
 import { drawScene, type SceneOptions } from "../../lab/world/scene.js";
 import type { PolicyPipeline } from "../../policies/pipeline.js";
@@ -70,9 +71,20 @@ export class LockstepCell {
     const { pipeline } = await openPolicy(bundle, { jointNames: limits.jointNames, camera });
     const { positionM, quatXyzw } = mount;
     const name = policy.camera;
-    const labCamera: LabCamera = { name, topic, widthPx, heightPx, rateHz, fovYDeg, positionM, quatXyzw };
-    const memory = new WorldMemory();
-    const physics = await Physics.load(labCamera, lab.physicsStepMs, memory);
+    const labCamera: LabCamera = {
+      name,
+      topic,
+      widthPx,
+      heightPx,
+      rateHz,
+      fovYDeg,
+      parentFrame: "flange",
+      positionM,
+      quatXyzw,
+    };
+    const world = armWorld(labCamera);
+    const memory = new WorldMemory(layoutOf(world));
+    const physics = await Physics.load(world, lab.physicsStepMs, memory);
     return new LockstepCell({
       look: lab.randomise,
       physics,
@@ -164,12 +176,12 @@ export class LockstepCell {
     const { physics, view, pipeline } = this.#parts;
     const { robot, action } = pipeline.manifest;
     physics.world.kinematics();
-    view.renderWrist(view.wristIntrinsics());
+    view.renderCamera(view.cameraIntrinsics());
     pipeline.preprocess(new Uint8Array(view.rgb.buffer), "rgb8");
     await pipeline.encode();
     const positionRad = this.#measured();
     const state = new Float64Array(pipeline.manifest.proprioception.length);
-    const openingM = openingFromDriveM(physics.world.qpos[DRIVE_INDEX]!);
+    const openingM = openingFromDriveM(physics.world.qpos[physics.world.layout.driveIndex]!);
     const output = await pipeline.control(pipeline.assembleState(positionRad, openingM, state));
     return Float64Array.from(boundAction(output, positionRad, action.clipRad, robot.joints).targetRad);
   }
@@ -178,7 +190,7 @@ export class LockstepCell {
     const { world } = this.#parts.physics;
     world.kinematics();
     const [x, y, z] = world.toolM as unknown as [number, number, number];
-    const blockM = boxCentreM(world.qpos, 0);
+    const blockM = boxCentreM(world.layout, world.qpos, 0);
     return { atS, blockM, distanceM: Math.hypot(x - blockM[0], y - blockM[1], z - blockM[2]) };
   }
 }

@@ -1,0 +1,32 @@
+/** What a simulated world is made of, as plain values: what it holds is generated from these and nothing else. */
+import { z } from "zod";
+import { HAND_MODELS, HAND_SIDES } from "../../kinematics/allegro/hand.js";
+import { type LabCamera, LabCameraSchema } from "./mount.js";
+
+const Triple = z.tuple([z.number(), z.number(), z.number()]);
+
+export const HandPartSchema = z.strictObject({
+  model: z.enum(HAND_MODELS),
+  side: z.enum(HAND_SIDES),
+  on: z.enum(["stand", "flange"]),
+  positionM: Triple.describe("Palm frame in the flange's frame, or in the world's for a hand on a stand"),
+  quatXyzw: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+});
+export type HandPart = z.infer<typeof HandPartSchema>;
+
+export const WorldPartsSchema = z.strictObject({
+  arm: z.strictObject({ gripper: z.boolean() }).optional().describe("Its base frame is the world's"),
+  hand: HandPartSchema.optional(),
+  props: z
+    .enum(["reach-block", "palm"])
+    .describe("A red block among others on a table, or one object on a hand's palm"),
+  camera: LabCameraSchema.describe("Its housing is part of the world"),
+});
+export type WorldParts = z.infer<typeof WorldPartsSchema>;
+
+/** An arm with its gripper at a table with blocks. */
+export const armWorld = (camera: LabCamera): WorldParts => ({
+  arm: { gripper: true },
+  props: "reach-block",
+  camera,
+});
