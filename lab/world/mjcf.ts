@@ -76,8 +76,8 @@ const modelName = ({ arm, hand }: WorldParts): string =>
  * Fingers hold things by friction, which elliptic cones with stiff sides do without creeping. The bounding boxes of the
  * middle phase are of shapes that never change: the object's do.
  */
-const solverXml = ({ props }: WorldParts): string =>
-  props === "palm"
+const solverXml = ({ hand }: WorldParts): string =>
+  hand !== undefined
     ? `cone="elliptic" impratio="10"><flag midphase="disable"/></option>`
     : `jacobian="sparse"/>`;
 
