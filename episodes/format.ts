@@ -66,8 +66,13 @@ export const RecordedCamera = z.strictObject({
   heightPx: z.int(),
   rateHz: z.number(),
   fovYDeg: z.number(),
-  /** Optical frame in the flange frame of `robot`: position [m], quaternion xyzw. */
-  mount: z.strictObject({ robot: z.string(), positionM: Numbers, quatXyzw: Numbers }),
+  /** Optical frame in a frame of `robot`, the flange when none is named: position [m], quaternion xyzw. */
+  mount: z.strictObject({
+    robot: z.string(),
+    parentFrame: z.enum(["flange", "palm"]).optional(),
+    positionM: Numbers,
+    quatXyzw: Numbers,
+  }),
 });
 
 export const RecordedTopic = z.strictObject({

@@ -72,6 +72,7 @@ export async function startRecorder(options: RecorderSideOptions): Promise<Recor
             fovYDeg,
             mount: {
               robot: mount.robot,
+              parentFrame: mount.parentFrame,
               positionM: [...mount.positionM],
               quatXyzw: [...mount.quatXyzw],
             },

@@ -17,10 +17,9 @@ from PIL import Image
 from cerebellum_trainer import VERSION
 from cerebellum_trainer.controller import Controller, select_feature
 from cerebellum_trainer.dataset import Dataset
-from cerebellum_trainer.episodes import JOINTS
+from cerebellum_trainer.devices import Body
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.export import export_policy
-from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.runs import file_sha256
 from cerebellum_trainer.vit import VisionTransformer
 
@@ -29,22 +28,29 @@ TOLERANCE_IMAGE = 1e-4
 TOLERANCE_ACTION_RAD = 1e-4
 SAMPLES = 64
 PARITY_FRAMES = 8
+DESCRIPTIONS = {
+    "reach-block": "Moves the tool to the red block that the wrist camera sees, and stays there.",
+    "finger-reach": "Moves the index finger's tip to the top of the object on the palm, and stays there.",
+    "cube-flip": "Turns the cube on the palm onto another face.",
+}
 
 
 @dataclass(frozen=True)
 class PolicyDescription:
-    """What the manifest says beyond the networks. `action_clip_rad` bounds each joint's delta a step."""
+    """What the manifest says beyond the networks. What is left open follows from task and episodes."""
 
-    name: str = "reach-block"
-    task: str = "reach-block"
-    description: str = "Moves the tool to the red block that the wrist camera sees, and stays there."
-    camera_role: str = "wrist"
+    name: str | None = None
+    """The task's name."""
+    description: str | None = None
     rate_hz: float = 5.0
     # Two and a half periods: one late or lost frame does not end the motion, two do.
-    expiry_ms: float = 500.0
-    action_clip_rad: float = 0.15
+    expiry_ms: float | None = None
+    """Two and a half periods."""
+    action_clip_rad: float | None = None
+    """Bounds each joint's delta a step; 0.15 for an arm, 0.8 for fingers."""
     # The opening during demonstrations: the fingers are in the picture.
     gripper_opening_m: float = 0.08
+    """Of the start pose, where there is a gripper."""
 
 
 def write_bundle(
@@ -53,7 +59,8 @@ def write_bundle(
     pretraining: str,
     controller: Controller,
     dataset: Dataset,
-    preprocessing: Preprocessing,
+    task: str,
+    camera_role: str,
     description: PolicyDescription,
     notes: str,
     made: str,
@@ -64,6 +71,7 @@ def write_bundle(
 
     Raises: TrainerError of `export_policy`; DATASET_SMALL if there are fewer than two golden frames.
     """
+    body = dataset.body
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("*.onnx"), *folder.glob("golden*")]:
         old.unlink()
@@ -76,14 +84,16 @@ def write_bundle(
     manifest = {
         "schema": SCHEMA,
         "kind": "bc-mlp",
-        "name": description.name,
-        "task": description.task,
-        "description": description.description,
-        "robot": {"device": "xarm7", "joints": list(JOINTS)},
+        "name": description.name or task,
+        "task": task,
+        "description": description.description or DESCRIPTIONS.get(task, f"Does {task}."),
+        "robot": {"device": body.name, "joints": list(body.joints)},
         "rateHz": description.rate_hz,
-        "expiryMs": description.expiry_ms,
-        "image": image_section(dataset, preprocessing, description),
-        "proprioception": [{"name": joint, "unit": "rad", "source": "joint-position"} for joint in JOINTS],
+        "expiryMs": description.expiry_ms or 2500 / description.rate_hz,
+        "image": image_section(dataset, camera_role),
+        "proprioception": [
+            {"name": joint, "unit": "rad", "source": "joint-position"} for joint in body.joints
+        ],
         "encoder": {
             "architecture": {
                 "patchPx": encoder.config.patch_px,
@@ -102,10 +112,14 @@ def write_bundle(
             "output": "action",
             "hidden": list(controller.config.hidden),
         },
-        "action": {"kind": "delta-joint-position", "unit": "rad", "clipRad": description.action_clip_rad},
+        "action": {
+            "kind": "delta-joint-position",
+            "unit": "rad",
+            "clipRad": clip_rad(body, description.action_clip_rad),
+        },
         "start": {
             "positionRad": [round(float(value), 6) for value in dataset.start_rad],
-            "gripperOpeningM": description.gripper_opening_m,
+            **({"gripperOpeningM": description.gripper_opening_m} if dataset.has_gripper else {}),
         },
         "variants": [
             {
@@ -138,10 +152,17 @@ def write_bundle(
     return manifest
 
 
-def image_section(dataset: Dataset, preprocessing: Preprocessing, description: PolicyDescription) -> dict:
+def clip_rad(body: Body, chosen: float | None) -> float | list[float]:
+    """One number where it is the same for every joint of an arm, else one for each joint."""
+    clips = [chosen or device.clip_rad for device in body.devices for _ in device.joints]
+    return clips if any(body.is_compliant) else clips[0]
+
+
+def image_section(dataset: Dataset, camera_role: str) -> dict:
+    preprocessing = dataset.preprocessing
     crop = preprocessing.crop
     return {
-        "role": description.camera_role,
+        "role": camera_role,
         "widthPx": preprocessing.width_px,
         "heightPx": preprocessing.height_px,
         "encoding": "rgb8",
@@ -154,6 +175,7 @@ def image_section(dataset: Dataset, preprocessing: Preprocessing, description: P
         "mean": list(preprocessing.mean),
         "std": list(preprocessing.std),
         "mount": {
+            "parentFrame": dataset.camera.parent_frame,
             "positionM": list(dataset.camera.position_m),
             "quatXyzw": list(dataset.camera.quat_xyzw),
             "fovYDeg": dataset.camera.fov_y_deg,

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from cerebellum_trainer.controller import Controller, ControllerConfig, Scales, grid_of, select_feature
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.mae import cosine_rate, parameter_groups
+from cerebellum_trainer.samples import Stillness
 
 # Batches of feature noise drawn for an epoch.
 NOISE_BANK = 3
@@ -31,21 +32,28 @@ class CloneConfig:
     warm_up_share: float = 0.1
     # In deviations of each feature dimension.
     feature_noise: float = 0.1
-    # Frames of the reach whose largest joint delta is smaller teach standing still in the wrong place [rad].
+    # Frames of the reach that lead no joint further teach standing still in the wrong place [rad].
     still_rad: float = 0.004
+    """Of an arm's joints; larger for people."""
+    finger_still_rad: float = 0.03
+    """Of fingers: a hand that keeps still trembles in all of its sixteen joints."""
     # Largest share of hold frames among those trained on.
     hold_share_max: float = 0.3
 
+    @property
+    def stillness(self) -> Stillness:
+        return Stillness(self.still_rad, self.finger_still_rad)
+
 
 def select_frames(
-    action: torch.Tensor, hold: torch.Tensor, config: CloneConfig, generator: torch.Generator
+    still: torch.Tensor, hold: torch.Tensor, config: CloneConfig, generator: torch.Generator
 ) -> torch.Tensor:
     """Indices to train on: moving frames of the reach, and a random choice of hold frames within their share.
 
     Args:
-        action: (n, joints) [rad]; hold: (n,) bool.
+        still, hold: (n,) bool, as in a data set.
     """
-    moving = torch.nonzero(~hold & (action.abs().amax(dim=1) >= config.still_rad)).flatten()
+    moving = torch.nonzero(~hold & ~still).flatten()
     still = torch.nonzero(hold).flatten()
     share = config.hold_share_max
     allowed = int(len(moving) * share / (1 - share))
@@ -58,6 +66,7 @@ def clone(
     state: torch.Tensor,
     action: torch.Tensor,
     hold: torch.Tensor,
+    still: torch.Tensor,
     controller_config: ControllerConfig,
     config: CloneConfig,
     seed: int,
@@ -66,14 +75,14 @@ def clone(
 
     Args:
         tokens: (lights, n, 1 + patches, width) of the frozen encoder.
-        state, action: (n, joints) [rad]; hold: (n,) bool.
+        state, action: (n, joints) [rad]; hold, still: (n,) bool.
     Returns: the controller in evaluation mode, and every epoch's mean loss, in squared deviations of the
         action.
     Raises: TrainerError DATASET_SMALL if there is not one batch of frames.
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    frames = select_frames(action, hold, config, generator)
+    frames = select_frames(still, hold, config, generator)
     if len(frames) < config.batch:
         raise TrainerError(
             "DATASET_SMALL",

@@ -16,13 +16,13 @@ import torch
 import tyro
 
 from cerebellum_trainer import VERSION
-from cerebellum_trainer.bundle import PolicyDescription, write_bundle
+from cerebellum_trainer.bundle import DESCRIPTIONS, PolicyDescription, write_bundle
 from cerebellum_trainer.clone import CloneConfig, clone, held_out_error
 from cerebellum_trainer.controller import ControllerConfig
 from cerebellum_trainer.dataset import Dataset, read_dataset
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encoder_sha256, training_tokens
-from cerebellum_trainer.frozen import encoder_of_bundle
+from cerebellum_trainer.frozen import encoder_of_bundle, preprocessing_of_bundle
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.mae import MaeConfig, open_corpus, pretrain, reconstruction_sheet
 from cerebellum_trainer.relight import Relighting
@@ -59,7 +59,8 @@ class Clone:
     """Folder of a set: it holds episode-000001, episode-000002 and so on."""
     encoder: Path = WORK / "encoder" / "encoder.safetensors"
     """Frozen encoder: a file of the pretrain command, or the folder of a policy bundle."""
-    out: Path = Path("policies/bundles/reach-block")
+    out: Path | None = None
+    """Folder of the bundle; policies/bundles/TASK when none is named."""
     task: str = "reach-block"
     reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)
     controller: ControllerConfig = field(default_factory=ControllerConfig)
@@ -137,29 +138,42 @@ def run_pretrain(config: Pretrain) -> Path:
 def run_clone(config: Clone) -> Path:
     """Returns the bundle's folder."""
     torch.set_num_threads(config.threads)
-    encoder, pretraining = open_encoder(config.encoder)
-    preprocessing = Preprocessing(size_px=encoder.config.image_px)
+    out = config.out or Path("policies/bundles") / config.task
+    encoder, pretraining, preprocessing = open_encoder(config.encoder)
     dataset = read_dataset(
         config.episodes,
         config.task,
         config.reading,
         preprocessing,
         config.policy.rate_hz,
-        config.recipe.still_rad,
+        config.recipe.stillness,
     )
-    print(f"{dataset.episodes} episodes, {len(dataset.images)} frames", flush=True)
+    dataset.body.check_is_known()
+    print(
+        f"{dataset.episodes} episodes, {len(dataset.images)} frames of {dataset.body.name} "
+        f"({len(dataset.body.joints)} joints)",
+        flush=True,
+    )
     tokens = training_tokens(
         encoder,
         dataset.images,
         dataset.sha256,
-        preprocessing,
+        dataset.preprocessing,
+        config.reading.camera,
         config.relighting,
         config.seed,
         config.features,
     )
     started = time.monotonic()
     controller, losses = clone(
-        tokens, dataset.state, dataset.action, dataset.hold, config.controller, config.recipe, config.seed
+        tokens,
+        dataset.state,
+        dataset.action,
+        dataset.hold,
+        dataset.still,
+        config.controller.fit(dataset.body),
+        config.recipe,
+        config.seed,
     )
     results = {
         "wallS": round(time.monotonic() - started, 1),
@@ -177,27 +191,35 @@ def run_clone(config: Clone) -> Path:
     )
     made = _describe(config, results, dataset, pretraining)
     manifest = write_bundle(
-        config.out, encoder, pretraining, controller, dataset, preprocessing, config.policy, notes, made
+        out,
+        encoder,
+        pretraining,
+        controller,
+        dataset,
+        config.task,
+        config.reading.camera,
+        config.policy,
+        notes,
+        made,
     )
     results["parityMaxAbs"] = manifest["provenance"]["trainingParityMaxAbs"]
     inputs = {"dataset": dataset.sha256, "encoder": encoder_sha256(encoder)}
     write_run(config.features.parent / "clone.json", "clone", config, inputs, results)
     print(
         f"{results['episodes']} episodes, {results['frames']} frames, loss {losses[-1]:.4f}, "
-        f"parity {results['parityMaxAbs']:.1e}, {config.out}"
+        f"parity {results['parityMaxAbs']:.1e}, {out}"
     )
-    return config.out
+    return out
 
 
 def run_report(config: Report) -> dict:
     """Returns the table that it prints."""
     torch.set_num_threads(config.threads)
-    trained, pretraining = open_encoder(config.encoder)
+    trained, pretraining, preprocessing = open_encoder(config.encoder)
     torch.manual_seed(config.seed)
     untrained = VisionTransformer(trained.config).eval().requires_grad_(False)
-    preprocessing = Preprocessing(size_px=trained.config.image_px)
     data = read_dataset(
-        config.episodes, config.task, config.reading, preprocessing, config.rate_hz, config.recipe.still_rad
+        config.episodes, config.task, config.reading, preprocessing, config.rate_hz, config.recipe.stillness
     )
     if not 0 < config.held_out < data.episodes:
         raise TrainerError(
@@ -216,7 +238,8 @@ def run_report(config: Report) -> dict:
             encoder,
             data.images,
             data.sha256,
-            preprocessing,
+            data.preprocessing,
+            config.reading.camera,
             config.relighting,
             config.seed,
             config.features,
@@ -226,7 +249,8 @@ def run_report(config: Report) -> dict:
             data.state[kept],
             data.action[kept],
             data.hold[kept],
-            ControllerConfig(feature=feature),
+            data.still[kept],
+            ControllerConfig(feature=feature).fit(data.body),
             config.recipe,
             config.seed,
         )
@@ -240,8 +264,12 @@ def run_report(config: Report) -> dict:
     return rows
 
 
-def open_encoder(path: Path) -> tuple[VisionTransformer, str]:
-    return encoder_of_bundle(path) if path.is_dir() else load_encoder(path)
+def open_encoder(path: Path) -> tuple[VisionTransformer, str, Preprocessing]:
+    """The encoder, how it was pre-trained, and how pictures must come to it."""
+    if path.is_dir():
+        return *encoder_of_bundle(path), preprocessing_of_bundle(path)
+    encoder, pretraining = load_encoder(path)
+    return encoder, pretraining, Preprocessing(size_px=encoder.config.image_px)
 
 
 def run_reach_block(config: ReachBlock) -> Path:
@@ -280,7 +308,8 @@ def _actions(reading: Reading) -> str:
     if reading.actions == "sent" and reading.lead_ms > 0:
         said += f", {reading.lead_ms:g} ms further ahead"
     if reading.actions == "path":
-        said += f", steps of {reading.step_rad:g} rad within {reading.path_s:g} s"
+        steps = f"{reading.step_rad:g} rad (fingers {reading.finger_step_rad:g})"
+        said += f", steps of {steps} within {reading.path_s:g} s"
     if reading.actions != "label" and reading.phases > 1:
         said += f", on {reading.phases} grids within a period"
     return said
@@ -291,10 +320,17 @@ def _flags(reading: Reading) -> str:
     if reading.lead_ms > 0:
         flags.append(f"--lead-ms {reading.lead_ms:g}")
     if reading.actions == "path":
-        flags.append(f"--step-rad {reading.step_rad:g} --path-s {reading.path_s:g}")
+        flags.append(
+            f"--step-rad {reading.step_rad:g} --finger-step-rad {reading.finger_step_rad:g} "
+            f"--path-s {reading.path_s:g}"
+        )
     if reading.phases > 1:
         flags.append(f"--phases {reading.phases}")
-    return " ".join(flags)
+    if reading.robots:
+        flags.append(f"--robots {' '.join(reading.robots)}")
+    if reading.crop is not None:
+        flags.append(f"--crop {' '.join(map(str, reading.crop))}")
+    return " ".join([*flags, f"--camera {reading.camera}"])
 
 
 def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -> str:
@@ -307,12 +343,12 @@ def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) 
     else:
         how = "no record beside the encoder"
     lines = [
-        f"# {config.policy.name}",
+        f"# {config.policy.name or config.task}",
         "",
-        config.policy.description,
+        config.policy.description or DESCRIPTIONS.get(config.task, f"Does {config.task}."),
         "",
         f"- Demonstrations: {dataset.episodes} successful episodes, {len(dataset.images)} frames "
-        f"({results['holdFrames']} of them standing still at the block); data set `{dataset.sha256}`.",
+        f"({results['holdFrames']} of them standing still at the end); data set `{dataset.sha256}`.",
         f"- Actions: {_actions(config.reading)}.",
         f"- Encoder: frozen, pre-training {pretraining}, feature {config.controller.feature}.",
         f"- Pre-training: {how}.",
@@ -322,8 +358,8 @@ def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) 
         f"{results['lossLast']:.4f} (squared deviations of the action).",
         f"- Made by cerebellum-trainer {VERSION}, torch {torch.__version__}.",
         "",
-        "To make it again: `./cerebellum train reach-block --episodes FOLDER --corpus FILE "
-        f"{_flags(config.reading)}`.",
+        f"To make it again: `./cerebellum train clone --task {config.task} --episodes FOLDER --encoder "
+        f"{'BUNDLE' if config.encoder.is_dir() else 'FILE'} {_flags(config.reading)}`.",
         "",
     ]
     return "\n".join(lines)

@@ -9,11 +9,13 @@ action scale are buffers, so the exported graph takes raw tokens and radians and
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import nn
+
+from cerebellum_trainer.devices import Body
 
 Feature = Literal["class-token", "patch-tokens"]
 
@@ -26,11 +28,21 @@ class ControllerConfig:
     hidden: tuple[int, ...] = (256, 128, 64)
     # Keeps a joint that hardly moves in the demonstrations from being amplified [rad].
     state_std_floor_rad: float = 0.02
+    # One scale for all of the action keeps its direction: an arm's joints work together. Fingers do not, and
+    # beside an arm their steps are so much longer that its own would not count.
+    action_scale: Literal["shared", "per-joint"] | None = None
+    """shared for an arm alone, per-joint with fingers, unless one is named."""
+    action_std_floor_rad: float = 0.02
+
+    def fit(self, body: Body) -> ControllerConfig:
+        """With what was left open chosen for what moves."""
+        scale = self.action_scale or ("per-joint" if any(body.is_compliant) else "shared")
+        return replace(self, action_scale=scale)
 
 
 @dataclass(frozen=True)
 class Scales:
-    """Statistics of the training set: feature (width,), state (joints,), action () [rad]."""
+    """Statistics of the training set: feature (width,), state (joints,), action () or (joints,) [rad]."""
 
     feature_mean: torch.Tensor
     feature_std: torch.Tensor
@@ -42,14 +54,15 @@ class Scales:
     def of(
         feature: torch.Tensor, state: torch.Tensor, action: torch.Tensor, config: ControllerConfig
     ) -> Scales:
-        """Per dimension, over frames and tokens; one deviation for all of the action keeps its direction."""
+        """Per dimension, over frames and tokens; of the action one deviation, or one for each joint."""
+        is_shared = config.action_scale != "per-joint"
         over = tuple(range(feature.ndim - 1))
         return Scales(
             feature_mean=feature.mean(over),
             feature_std=feature.std(over) + 1e-4,
             state_mean=state.mean(0),
             state_std=state.std(0) + config.state_std_floor_rad,
-            action=action.std(),
+            action=action.std() if is_shared else action.std(0).clamp(min=config.action_std_floor_rad),
         )
 
 

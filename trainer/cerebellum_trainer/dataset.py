@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cerebellum_trainer.devices import Body
 from cerebellum_trainer.episodes import Episode, select_episodes
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Preprocessing, preprocess
 from cerebellum_trainer.records import Camera
-from cerebellum_trainer.samples import Reading, Sample, read_samples, samples_sha256
+from cerebellum_trainer.samples import Reading, Sample, Stillness, read_samples, samples_sha256
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,10 @@ class Dataset:
     """n frames of e episodes.
 
     images: (n, 3, size, size) float32, normalised.
-    state: (n, 7) float32 [rad]; action: (n, 7) float32 [rad a step].
+    state: (n, joints) float32 [rad]; action: (n, joints) float32 [rad a step].
     episode: (n,) index of the frame's episode.
     hold: (n,) bool, the frame belongs to the still end of its episode.
+    still: (n,) bool, its action leads no joint on.
     gripper: (n,) float32 opening that was asked for [m]; NaN where none was. Not learnt by this policy kind.
     """
 
@@ -33,10 +35,15 @@ class Dataset:
     action: torch.Tensor
     episode: torch.Tensor
     hold: torch.Tensor
+    still: torch.Tensor
     gripper: torch.Tensor
     golden_frames: list[tuple[int, np.ndarray]]
+    body: Body
+    has_gripper: bool
+    # Where the robot was told to be when an episode began: the same setpoint leads it there again.
     start_rad: np.ndarray
     camera: Camera
+    preprocessing: Preprocessing
     sha256: str
 
     @property
@@ -46,30 +53,43 @@ class Dataset:
 
 def load_dataset(
     episodes: Iterable[tuple[Episode, list[Sample]]],
-    camera_name: str,
+    reading: Reading,
     preprocessing: Preprocessing,
     goldens: int = 3,
 ) -> Dataset:
-    """Decodes and preprocesses every frame once.
+    """Decodes and preprocesses every frame once, as the encoder wants them and the camera gives them.
 
     Goldens are the middle frames of the first `goldens` episodes, as (frame index, (height, width, 3) uint8).
-    Raises: TrainerError EPISODES_MISSING if there are none, CAMERA_CHANGED if they disagree about the camera.
+    Raises: TrainerError EPISODES_MISSING if there are none, CAMERA_CHANGED or ROBOTS_CHANGED if they
+        disagree about the camera or about what moves.
     """
-    images, state, action, index, hold, gripper, starts = [], [], [], [], [], [], []
+    images, state, action, index, hold, still, gripper, starts = [], [], [], [], [], [], [], []
     golden_frames: list[tuple[int, np.ndarray]] = []
     files: list[tuple[str, str]] = []
     camera: Camera | None = None
+    body: Body | None = None
+    has_gripper = False
     for number, (episode, samples) in enumerate(episodes):
-        pose = episode.camera(camera_name).pose
+        pose, devices = episode.camera(reading.camera).pose, episode.body(reading.robots_of(episode))
+        if body is not None and devices != body:
+            raise TrainerError(
+                "ROBOTS_CHANGED",
+                f"{episode.name} moves {devices.name}, {files[0][0]} {body.name}",
+                "Train on recordings of one kind of robot",
+            )
+        body = devices
         if camera is not None and pose != camera:
             raise TrainerError(
                 "CAMERA_CHANGED",
                 f"{episode.name} was recorded with another camera mount than {files[0][0]}",
                 "Train on recordings of one camera mount",
             )
+        if camera is None:
+            preprocessing = preprocessing.seen_by(pose.width_px, pose.height_px, reading.crop)
         camera = pose
         files.append((episode.name, samples_sha256(episode.sha256(), samples)))
-        starts.append(samples[0].position_rad)
+        starts.append(samples[0].told_rad)
+        has_gripper |= samples[0].has_gripper
         for place, sample in enumerate(samples):
             image = sample.image.pixels(preprocessing)
             if number < goldens and place == len(samples) // 2:
@@ -79,8 +99,9 @@ def load_dataset(
             action.append(sample.action_rad)
             index.append(number)
             hold.append(sample.hold)
+            still.append(sample.still)
             gripper.append(sample.gripper_m)
-    if camera is None:
+    if camera is None or body is None:
         raise TrainerError(
             "EPISODES_MISSING",
             "No episode is left to train on",
@@ -92,23 +113,32 @@ def load_dataset(
         action=torch.tensor(np.array(action), dtype=torch.float32),
         episode=torch.tensor(index),
         hold=torch.tensor(hold),
+        still=torch.tensor(still),
         gripper=torch.tensor(gripper, dtype=torch.float32),
         golden_frames=golden_frames,
+        body=body,
+        has_gripper=has_gripper,
         start_rad=np.median(np.array(starts), axis=0),
         camera=camera,
+        preprocessing=preprocessing,
         sha256=dataset_sha256(files),
     )
 
 
 def read_dataset(
-    folder: Path, task: str, reading: Reading, preprocessing: Preprocessing, rate_hz: float, still_rad: float
+    folder: Path,
+    task: str,
+    reading: Reading,
+    preprocessing: Preprocessing,
+    rate_hz: float,
+    stillness: Stillness,
 ) -> Dataset:
     """The whole way from a set's folder, telling on the way what is left out."""
     selection = select_episodes(folder, task, reading.include_flagged)
     for remark in selection.remarks:
         print(f"left out: {remark}", flush=True)
-    read = ((episode, read_samples(episode, reading, rate_hz, still_rad)) for episode in selection.episodes)
-    return load_dataset(read, reading.camera, preprocessing)
+    read = ((episode, read_samples(episode, reading, rate_hz, stillness)) for episode in selection.episodes)
+    return load_dataset(read, reading, preprocessing)
 
 
 def dataset_sha256(episodes: list[tuple[str, str]]) -> str:

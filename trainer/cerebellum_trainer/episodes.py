@@ -24,6 +24,7 @@ from mcap.records import Message as McapMessage
 from mcap.records import Schema as McapSchema
 from zstandard import ZstdError
 
+from cerebellum_trainer.devices import DEVICES, Body, Robot, identify
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.records import (
     END_RECORD,
@@ -38,7 +39,6 @@ from cerebellum_trainer.records import (
 )
 from cerebellum_trainer.rosmsg import MessageType
 
-JOINTS = tuple(f"joint{number}" for number in range(1, 8))
 NAME = re.compile(r"episode-\d{6,9}")
 # What the MCAP library and its decompressors raise on bytes that are no such file. A damaged length asks for
 # any memory.
@@ -98,12 +98,33 @@ class Episode:
             "Name another one with --camera",
         )
 
-    def joint_order(self, robot: str) -> list[int]:
-        """Places of the policy's joints in the robot's vectors. Raises: TrainerError EPISODE_INCOMPLETE."""
-        names = self.records.joint_names.get(robot, ())
-        if not set(JOINTS) <= set(names):
-            raise incomplete(self.name, f"has joints {names} for robot {robot}, not {JOINTS}")
-        return [names.index(joint) for joint in JOINTS]
+    def robot(self, name: str) -> Robot:
+        """Raises: TrainerError ROBOTS_UNKNOWN, with the robots that there are; EPISODE_INCOMPLETE."""
+        names = self.records.joint_names.get(name)
+        if names is None:
+            there = ", ".join(self.records.joint_names) or "none"
+            raise TrainerError(
+                "ROBOTS_UNKNOWN",
+                f"{self.name} has no robot {name} (it has {there})",
+                "Name others with --robots",
+            )
+        found = identify(name, names)
+        if found is None:
+            known = ", ".join(device.name for device in DEVICES)
+            raise incomplete(self.name, f"has joints {names} for robot {name}, not those of {known}")
+        return found
+
+    def body(self, robots: list[str]) -> Body:
+        """What these robots are together. Raises: as `robot`."""
+        return Body(tuple(self.robot(robot).device for robot in robots))
+
+    def joint_order(self, robots: list[str]) -> list[int]:
+        """Places of a policy's joints in the vectors of its steps, which have the robots' joints in turn."""
+        order, first = [], 0
+        for robot in robots:
+            order += [first + place for place in self.robot(robot).order]
+            first += len(self.records.joint_names[robot])
+        return order
 
     def sha256(self) -> str:
         digest = hashlib.sha256()

@@ -63,12 +63,16 @@ def training_tokens(
     images: torch.Tensor,
     dataset_sha256: str,
     preprocessing: Preprocessing,
+    camera: str,
     relighting: Relighting,
     seed: int,
     folder: Path,
 ) -> torch.Tensor:
-    """(1 + copies, n, 1 + patches, width): the frames as recorded, then in other lights."""
-    data = {"dataset": dataset_sha256, "preprocessing": preprocessing.as_dict()}
+    """(1 + copies, n, 1 + patches, width): the frames as recorded, then in other lights.
+
+    Of one encoder, data set and camera: two cameras' images may have the same stamps.
+    """
+    data = {"dataset": dataset_sha256, "camera": camera, "preprocessing": preprocessing.as_dict()}
     tokens = [cached_tokens(encoder, images, data, folder)]
     for copy in range(relighting.copies):
         generator = torch.Generator().manual_seed(1000 * seed + copy)

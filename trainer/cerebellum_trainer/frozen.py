@@ -16,12 +16,33 @@ from google.protobuf.message import DecodeError
 
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.export import PARITY_MAX_ABS, open_session
+from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.runs import file_sha256
 from cerebellum_trainer.vit import VisionTransformer, VitConfig
 
 # Linear layers of a block in the order in which it uses them.
 LINEAR = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 PARITY_IMAGES = 2
+
+
+def preprocessing_of_bundle(folder: Path) -> Preprocessing:
+    """How pictures must come to a bundle's encoder. Its crop is left out: that is its camera's.
+
+    Raises: TrainerError ENCODER_UNREADABLE.
+    """
+    try:
+        image = json.loads((folder / "policy.json").read_text(encoding="utf-8"))["image"]
+        resize = image["resize"]
+        if resize["widthPx"] != resize["heightPx"]:
+            raise ValueError(f"pictures of {resize['widthPx']} x {resize['heightPx']} are no squares")
+        return Preprocessing(
+            size_px=resize["widthPx"],
+            kernel=resize["kernel"],
+            mean=tuple(image["mean"]),
+            std=tuple(image["std"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise unreadable(folder, repr(error)) from error
 
 
 def encoder_of_bundle(folder: Path) -> tuple[VisionTransformer, str]:

@@ -6,7 +6,7 @@ rounded to bytes.
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +32,12 @@ class Crop:
     height_px: int
 
 
+def lower_centre(width_px: int, height_px: int) -> Crop:
+    """Square of 14/15 of the height, 448 of 480, at the lower edge (MVP's on its real robot)."""
+    side = min(width_px, round(height_px * 14 / 15))
+    return Crop((width_px - side) // 2, height_px - side, side, side)
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How a camera image becomes the encoder's input. Default crop: lower centre, as on MVP's real robot."""
@@ -54,6 +60,19 @@ class Preprocessing:
 
     def as_dict(self) -> dict:
         return asdict(self)
+
+    def seen_by(
+        self, width_px: int, height_px: int, crop: tuple[int, int, int, int] | None = None
+    ) -> Preprocessing:
+        """The same for a camera of this size: the encoder's own size, kernel, mean and std stay.
+
+        `crop`: x, y, width, height [px]; the lower centre when None. Raises: TrainerError CROP_INVALID.
+        """
+        kept = lower_centre(width_px, height_px) if crop is None else Crop(*crop)
+        try:
+            return replace(self, width_px=width_px, height_px=height_px, crop=kept)
+        except ValueError as error:
+            raise TrainerError("CROP_INVALID", str(error), "Name a rectangle inside with --crop") from error
 
 
 def normalise(images: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:

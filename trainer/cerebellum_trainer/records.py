@@ -23,8 +23,13 @@ OUTCOMES = ("success", "failure", "unlabelled")
 
 @dataclass(frozen=True)
 class Camera:
-    """Pose of a camera's optical frame in its robot's flange frame, position [m], quaternion xyzw."""
+    """What a camera sees: size, field of view, and the pose of its optical frame in the frame of the robot
+    that it is fixed to (an arm's flange, a hand's palm): position [m], quaternion xyzw.
+    """
 
+    width_px: int
+    height_px: int
+    parent_frame: str
     position_m: tuple[float, float, float]
     quat_xyzw: tuple[float, float, float, float]
     fov_y_deg: float
@@ -91,9 +96,11 @@ def parse_camera(camera: dict) -> RecordedCamera:
     quat = tuple(float(value) for value in mount["quatXyzw"])
     if len(position) != 3 or len(quat) != 4 or abs(np.linalg.norm(quat) - 1) > 1e-3:
         raise ValueError(f"camera mount {mount} is no pose")
-    return RecordedCamera(
-        camera["imageTopic"], mount["robot"], Camera(position, quat, float(camera["fovYDeg"]))
+    frame = mount.get("parentFrame", "flange")
+    pose = Camera(
+        int(camera["widthPx"]), int(camera["heightPx"]), frame, position, quat, float(camera["fovYDeg"])
     )
+    return RecordedCamera(camera["imageTopic"], mount["robot"], pose)
 
 
 def read_edits(folder: Path) -> tuple[list[dict], list[str]]:

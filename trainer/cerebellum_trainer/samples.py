@@ -8,11 +8,13 @@ sent    What the robot was really told, for whoever moved it (people above all):
         Of a teleoperated episode nothing counts before the arm first followed the hand, nor while the
         clutch was open for longer than a moment; after the last release the arm stands at its goal.
 path    Where the robot was led next, however fast: the first of what was sent after the image that is a whole
-        step away from the position measured at its time, or as far as it came. For hands, whose speed rises
+        step away from where it was at its time, or as far as it came. For people's hands, whose speed rises
         and falls with every stroke and says nothing that a picture shows.
 
 Why "sent" is right for a policy whose action is relative to the position measured at the image's time:
-docs/decisions/0018.
+docs/decisions/0018. Fingers are springs: one that presses is told to be inside of the object, and stays where
+it is. Its action is what it was told, press included; how far it was led on, and whether it stands still, is
+judged among what it was told, because there the press does not count as a way still to go (0038).
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ from typing import Literal
 
 import numpy as np
 
+from cerebellum_trainer.devices import Body
 from cerebellum_trainer.episodes import Episode
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import StoredImage
 from cerebellum_trainer.records import RecordedCamera, incomplete
+from cerebellum_trainer.ticks import TICK_GAP_MAX_NS, Ticks, read_ticks
 
 Actions = Literal["label", "sent", "path"]
 STEP_TOPIC = "/cerebellum/policy_step"
@@ -40,26 +44,27 @@ PAUSE_NS_MIN = 300_000_000
 # A step's joints against the tick log: more is a wrong clock or a wrong joint order. Room for about 1 rad/s
 # over the time that may lie between two reports of the arm.
 POSITION_AGREEMENT_RAD = 0.1
-# Ticks that the log may lack in a row, and the oldest measurement that an image is given.
-TICK_GAP_MAX_NS = 100_000_000
-# States of the servo in which what was sent is what somebody wanted.
-WILLING = ("following", "holding")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Joint vectors (7,) float64, base to tool: position [rad], action [rad a step].
+    """Joint vectors (joints,) float64, the policy's order: position [rad], action [rad a step].
 
-    `hold`: belongs to the still end of its episode.
+    `told_rad`: where the robot was told to be at the image's time; of a stiff joint, where it was.
+    `still`: the action leads no joint on. `hold`: belongs to the still end of its episode.
     `gripper_m`: opening that was asked for when the action had been done; NaN when none ever was.
+    `has_gripper`: one of the robots has one.
     """
 
     image_stamp_ns: int
     hold: bool
+    still: bool
     position_rad: np.ndarray
+    told_rad: np.ndarray
     action_rad: np.ndarray
     image: StoredImage
     gripper_m: float = math.nan
+    has_gripper: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,81 +77,73 @@ class Reading:
     lead_ms: float = 0.0
     """Added to the period of "sent": what passes from an image to the command that answers it."""
     step_rad: float = 0.12
-    """Largest motion of a joint in an action of "path"."""
+    """Largest motion of an arm's joint in an action of "path"."""
+    finger_step_rad: float = 0.3
+    """The same of a finger's joint."""
     path_s: float = 2.5
     """How far "path" looks along the path: a robot that stands for longer is meant to stand."""
     phases: int = 1
     """Grids of "sent" and "path" in a period, evenly shifted: 3 gives three times the samples."""
     camera: str = "wrist"
+    crop: tuple[int, int, int, int] | None = None
+    """Rectangle of its image that the policy sees: x, y, width, height [px]. The lower centre when none is
+    given."""
+    robots: tuple[str, ...] = ()
+    """Robots that the policy moves, in the order of its joints; the one that carries the camera when none is
+    named."""
     include_flagged: bool = False
     """Also train on episodes that the recorder has flagged."""
 
+    def robots_of(self, episode: Episode) -> list[str]:
+        return list(self.robots) or [episode.camera(self.camera).robot]
+
 
 @dataclass(frozen=True)
-class TickLog:
-    """n ticks of a robot. sent, position: (n, 7) [rad]; times [epoch ns], `state_ns` of the positions.
+class Stillness:
+    """A sample whose action leads no joint further than this stands still [rad]."""
 
-    gripper: (n,) newest opening that was asked for [m].
-    """
+    arm_rad: float
+    finger_rad: float
 
-    stamp_ns: np.ndarray
-    state_ns: np.ndarray
-    sent_rad: np.ndarray
-    position_rad: np.ndarray
-    is_willing: np.ndarray
-    gripper_m: np.ndarray
-
-    def position_at(self, at_ns: int) -> np.ndarray | None:
-        """Measured, interpolated; None without a report within `TICK_GAP_MAX_NS` on both sides."""
-        return interpolated(self.state_ns, self.position_rad, at_ns)
-
-    def position_near(self, at_ns: int) -> np.ndarray | None:
-        """The same, or the nearest report within the limit: to compare with, not to learn from."""
-        place = int(np.abs(self.state_ns - at_ns).argmin())
-        is_near = abs(int(self.state_ns[place]) - at_ns) <= TICK_GAP_MAX_NS
-        between = self.position_at(at_ns)
-        return self.position_rad[place] if between is None and is_near else between
-
-    def sent_at(self, at_ns: int) -> np.ndarray | None:
-        """Newest setpoint that had left for the robot then."""
-        place = int(np.searchsorted(self.stamp_ns, at_ns, side="right")) - 1
-        if place < 0 or at_ns - int(self.stamp_ns[place]) > TICK_GAP_MAX_NS:
-            return None
-        sent = self.sent_rad[place]
-        return sent if np.isfinite(sent).all() else None
-
-    def gripper_at(self, at_ns: int) -> float:
-        place = int(np.searchsorted(self.stamp_ns, at_ns, side="right")) - 1
-        return float(self.gripper_m[place]) if place >= 0 else math.nan
-
-    def was_willing(self, from_ns: int, to_ns: int) -> bool:
-        first, last = np.searchsorted(self.stamp_ns, [from_ns, to_ns])
-        return bool(self.is_willing[max(0, first - 1) : last + 1].all())
+    def of(self, body: Body) -> np.ndarray:
+        """One for each joint."""
+        return np.where(body.is_compliant, self.finger_rad, self.arm_rad)
 
 
-def read_samples(episode: Episode, reading: Reading, rate_hz: float, still_rad: float) -> list[Sample]:
-    """`still_rad`: a "sent" sample whose largest action is smaller stands still; the last of them in a row
-    are a hold.
+def read_samples(episode: Episode, reading: Reading, rate_hz: float, stillness: Stillness) -> list[Sample]:
+    """The still samples in a row at the end are a hold, unless a teacher has said so itself.
 
     Raises: TrainerError EPISODE_INCOMPLETE or EPISODE_INCONSISTENT, naming the file, or what reading raises.
     """
     camera = episode.camera(reading.camera)
+    robots = reading.robots_of(episode)
+    body = episode.body(robots)
+    still_rad = stillness.of(body)
     if reading.actions == "label":
         # The first image of a kept part is older than the part.
-        ticks = read_ticks(episode, camera.robot, is_trimmed=False)
-        return label_samples(episode, reading.camera, camera, ticks)
-    ticks = read_ticks(episode, camera.robot, is_trimmed=True)
+        ticks = read_ticks(episode, robots, is_trimmed=False)
+        return label_samples(episode, reading.camera, camera, robots, ticks, still_rad)
+    ticks = read_ticks(episode, robots, is_trimmed=True)
     pauses = read_pauses(episode)
     period_ns = round(1e9 / rate_hz)
+    action: ActionOf
     if reading.actions == "path":
-        path = Path(ticks, pauses, reading.step_rad, round(1e9 * reading.path_s))
-        return derived_samples(episode, camera, ticks, period_ns, reading.phases, still_rad, path.action)
-    ahead_ns = period_ns + round(1e6 * reading.lead_ms)
-    action = partial(sent_action, ticks, pauses, ahead_ns)
-    return derived_samples(episode, camera, ticks, period_ns, reading.phases, still_rad, action)
+        step_rad = np.where(body.is_compliant, reading.finger_step_rad, reading.step_rad)
+        action = Path(ticks, pauses, step_rad, round(1e9 * reading.path_s)).action
+    else:
+        action = partial(sent_action, ticks, pauses, period_ns + round(1e6 * reading.lead_ms))
+    is_compliant = np.array(body.is_compliant)
+    return derived_samples(episode, camera, ticks, period_ns, reading.phases, is_compliant, still_rad, action)
 
 
-def label_samples(episode: Episode, camera_name: str, camera: RecordedCamera, ticks: TickLog) -> list[Sample]:
+def label_samples(
+    episode: Episode,
+    camera_name: str,
+    camera: RecordedCamera,
+    robots: list[str],
+    ticks: Ticks,
+    still_rad: np.ndarray,
+) -> list[Sample]:
     """One for each step that was commanded and has a label, in order."""
     steps = []
     for message in episode.messages(STEP_TOPIC):
@@ -162,7 +159,7 @@ def label_samples(episode: Episode, camera_name: str, camera: RecordedCamera, ti
             "Train on what was sent: --actions sent",
         )
     images = read_images(episode, camera_name, camera, {step["image_stamp"] for step in steps})
-    order = episode.joint_order(camera.robot)
+    order = episode.joint_order(robots)
     samples = []
     for step in steps:
         stamp_ns = step["image_stamp"]
@@ -171,60 +168,85 @@ def label_samples(episode: Episode, camera_name: str, camera: RecordedCamera, ti
         check_position(episode, position, ticks.position_near(stamp_ns))
         if stamp_ns not in images:
             raise incomplete(episode.name, f"lacks the image of {stamp_ns} ns that a step used")
-        samples.append(Sample(stamp_ns, step["phase"] == "hold", position, action, images[stamp_ns]))
+        is_still = bool((np.abs(action) < still_rad).all())
+        is_hold = step["phase"] == "hold"
+        samples.append(
+            Sample(
+                stamp_ns,
+                is_hold,
+                is_still,
+                position,
+                position,
+                action,
+                images[stamp_ns],
+                has_gripper=ticks.has_gripper,
+            )
+        )
     return samples
 
 
 @dataclass(frozen=True)
 class Action:
-    """What was derived for an image: joint step [rad], and the last moment that it looks at [epoch ns]."""
+    """What was derived for an image: where the robot was led [rad], and the last moment that was looked at
+    [epoch ns].
+    """
 
-    action_rad: np.ndarray
+    led_to_rad: np.ndarray
     until_ns: int
+
+
+# The action for an image's time and for where the robot was then (told, or measured), or why there is none.
+ActionOf = Callable[[int, np.ndarray], Action | str]
 
 
 def derived_samples(
     episode: Episode,
     camera: RecordedCamera,
-    ticks: TickLog,
+    ticks: Ticks,
     period_ns: int,
     phases: int,
-    still_rad: float,
-    action_of: Callable[[int, np.ndarray], Action | str],
+    is_compliant: np.ndarray,
+    still_rad: np.ndarray,
+    action_of: ActionOf,
 ) -> list[Sample]:
-    """One for each period whose action the tick log tells; the others are left out.
-
-    `action_of`: the action for an image's time and the position measured then, or why there is none.
-    """
-    found: list[tuple[int, np.ndarray, Action]] = []
+    """One for each period whose action the tick log tells; the others are left out."""
+    found: list[tuple[int, np.ndarray, np.ndarray, Action]] = []
     left_out: Counter[str] = Counter()
     for stamp_ns in on_grids(sorted(episode.stamps(camera.image_topic)), period_ns, phases):
-        position = ticks.position_at(stamp_ns)
-        action = "without ticks" if position is None else action_of(stamp_ns, position)
+        position, sent = ticks.position_at(stamp_ns), ticks.sent_at(stamp_ns)
+        if position is None or (sent is None and is_compliant.any()):
+            left_out["without ticks"] += 1
+            continue
+        told = position if sent is None else np.where(is_compliant, sent, position)
+        action = action_of(stamp_ns, told)
         if isinstance(action, str):
             left_out[action] += 1
-        elif position is not None:
-            found.append((stamp_ns, position, action))
+        else:
+            found.append((stamp_ns, position, told, action))
     if not found:
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "no image"
         raise incomplete(episode.name, f"has no period in which image and ticks belong together ({why})")
-    images = read_images(episode, None, camera, {stamp_ns for stamp_ns, _, _ in found})
-    holds_from = still_end([action.action_rad for _, _, action in found], still_rad)
+    images = read_images(episode, None, camera, {stamp_ns for stamp_ns, *_ in found})
+    still = [bool((np.abs(action.led_to_rad - told) < still_rad).all()) for _, _, told, action in found]
+    holds_from = still_end(still)
     return [
         Sample(
             stamp_ns,
             place >= holds_from,
+            still[place],
             position,
-            action.action_rad,
+            told,
+            action.led_to_rad - position,
             images[stamp_ns],
             ticks.gripper_at(action.until_ns),
+            ticks.has_gripper,
         )
-        for place, (stamp_ns, position, action) in enumerate(found)
+        for place, (stamp_ns, position, told, action) in enumerate(found)
     ]
 
 
 def sent_action(
-    ticks: TickLog, pauses: list[tuple[int, int]], ahead_ns: int, stamp_ns: int, position: np.ndarray
+    ticks: Ticks, pauses: list[tuple[int, int]], ahead_ns: int, stamp_ns: int, _told: np.ndarray
 ) -> Action | str:
     sent = ticks.sent_at(stamp_ns + ahead_ns)
     if sent is None:
@@ -233,13 +255,16 @@ def sent_action(
         return "while the servo neither followed nor held"
     if any(start < stamp_ns + ahead_ns and stamp_ns < end for start, end in pauses):
         return "while the operator's clutch was open"
-    return Action(sent - position, stamp_ns + ahead_ns)
+    return Action(sent, stamp_ns + ahead_ns)
 
 
 class Path:
     """Where the robot was led, without the time that it stood because the clutch was open."""
 
-    def __init__(self, ticks: TickLog, pauses: list[tuple[int, int]], step_rad: float, ahead_ns: int) -> None:
+    def __init__(
+        self, ticks: Ticks, pauses: list[tuple[int, int]], step_rad: np.ndarray, ahead_ns: int
+    ) -> None:
+        """`step_rad`: a whole step, for each joint."""
         counts = np.ones(len(ticks.stamp_ns), bool)
         for start, end in pauses:
             counts &= (ticks.stamp_ns < start) | (ticks.stamp_ns >= end)
@@ -250,7 +275,7 @@ class Path:
         steps = np.diff(ticks.stamp_ns[self._places], prepend=ticks.stamp_ns[self._places][:1])
         self._along_ns = np.cumsum(np.where(steps <= TICK_GAP_MAX_NS, steps, 0))
 
-    def action(self, stamp_ns: int, position: np.ndarray) -> Action | str:
+    def action(self, stamp_ns: int, told: np.ndarray) -> Action | str:
         if any(start <= stamp_ns < end for start, end in self._pauses):
             return "while the operator's clutch was open"
         ticks = self._ticks
@@ -264,9 +289,9 @@ class Path:
             places = places[: unwilling[0]]
         if len(places) == 0:
             return "while the servo neither followed nor held"
-        gone = np.abs(ticks.sent_rad[places] - position).max(axis=1) >= self._step_rad
+        gone = (np.abs(ticks.sent_rad[places] - told) >= self._step_rad).any(axis=1)
         place = places[int(gone.argmax()) if gone.any() else -1]
-        return Action(ticks.sent_rad[place] - position, int(ticks.stamp_ns[place]))
+        return Action(ticks.sent_rad[place], int(ticks.stamp_ns[place]))
 
 
 def read_pauses(episode: Episode) -> list[tuple[int, int]]:
@@ -318,48 +343,12 @@ def on_grid(stamps_ns: list[int], period_ns: int, shift_ns: int = 0) -> list[int
     return chosen
 
 
-def still_end(actions: list[np.ndarray], still_rad: float) -> int:
+def still_end(still: list[bool]) -> int:
     """Where the samples at the end begin that all stand still."""
-    place = len(actions)
-    while place > 0 and np.abs(actions[place - 1]).max() < still_rad:
+    place = len(still)
+    while place > 0 and still[place - 1]:
         place -= 1
     return place
-
-
-def read_ticks(episode: Episode, robot: str, is_trimmed: bool) -> TickLog:
-    """The tick log, or the kept part of it. Raises: TrainerError EPISODE_INCOMPLETE if it is empty."""
-    order = episode.joint_order(robot)
-    stamps, states, sent, positions, willing, gripper = [], [], [], [], [], []
-    for message in episode.messages(f"/{robot}/servo_tick"):
-        tick = message.values
-        measured, setpoint = tick["position_rad"], tick["sent_rad"]
-        if (is_trimmed and not episode.keeps(message.log_ns)) or len(measured) <= max(order):
-            continue
-        stamps.append(tick["stamp"])
-        states.append(tick["state_stamp"])
-        positions.append(measured[order])
-        sent.append(setpoint[order] if len(setpoint) > max(order) else np.full(len(order), np.nan))
-        willing.append(tick["state"] in WILLING)
-        gripper.append(tick["gripper_command_m"])
-    if not stamps:
-        raise incomplete(episode.name, f"has no message on /{robot}/servo_tick")
-    by_time = np.argsort(np.array(stamps, dtype=np.int64), kind="stable")
-    times = (np.array(stamps, dtype=np.int64), np.array(states, dtype=np.int64))
-    columns = (*times, sent, positions, willing, gripper)
-    return TickLog(*(np.asarray(column)[by_time] for column in columns))
-
-
-def interpolated(times_ns: np.ndarray, values: np.ndarray, at_ns: int) -> np.ndarray | None:
-    after = int(np.searchsorted(times_ns, at_ns))
-    if after == len(times_ns) or (after == 0 and times_ns[0] != at_ns):
-        return None
-    before = after if times_ns[after] == at_ns else after - 1
-    span_ns = int(times_ns[after] - times_ns[before])
-    if span_ns > TICK_GAP_MAX_NS:
-        return None
-    share = 0.0 if span_ns == 0 else int(at_ns - times_ns[before]) / span_ns
-    found = (1 - share) * values[before] + share * values[after]
-    return found if np.isfinite(found).all() else None
 
 
 def read_images(

@@ -13,8 +13,10 @@ import numpy as np
 from mcap.writer import Writer
 from PIL import Image
 
-from cerebellum_trainer.episodes import JOINTS
+from cerebellum_trainer.devices import ALLEGRO, XARM7
 
+JOINTS = XARM7.joints
+HAND_JOINTS = ALLEGRO.joints
 START_NS = 1_700_000_000_123_456_789
 STEP_NS = 200_000_000
 TICK_NS = 20_000_000
@@ -36,6 +38,16 @@ CAMERA = {
         "robot": "arm",
         "positionM": [0.075, 0, 0.025],
         "quatXyzw": [-0.0739128, -0.0739128, 0.7032332, 0.7032332],
+    },
+}
+OVERHEAD = {
+    **CAMERA,
+    "imageTopic": "/camera/overhead/color/image_raw/compressed",
+    "mount": {
+        "robot": "hand",
+        "parentFrame": "palm",
+        "positionM": [0.4, 0, 0.05],
+        "quatXyzw": [0.5, 0.5, 0.5, -0.5],
     },
 }
 TIME = "int32 sec\nuint32 nanosec\n"
@@ -127,8 +139,9 @@ def servo_tick(
     position: np.ndarray,
     state: str = "following",
     gripper_m: float = np.nan,
+    opening_m: float = 0.08,
 ) -> bytes:
-    nothing = np.zeros(7)
+    nothing = np.zeros(len(position))
     return (
         Cdr()
         .time(stamp_ns)
@@ -140,7 +153,7 @@ def servo_tick(
         .time(state_ns)
         .u64(18, 19)
         .vectors(sent, sent, sent, position, nothing, nothing)
-        .float64s(gripper_m, 0.08)
+        .float64s(gripper_m, opening_m)
         .u32(0)
         .message()
     )
@@ -211,15 +224,16 @@ def picture(block_x: float, block_y: float, brightness: int, size: tuple[int, in
 class Plan:
     """What happens in an episode: at step k joints are at `position[k]`, on a straight line in between."""
 
-    def __init__(self, seed: int, steps: int, holds: int) -> None:
+    def __init__(self, seed: int, steps: int, holds: int, joints: int = 7) -> None:
         generator = np.random.default_rng(seed)
         self.hold = np.arange(steps) >= steps - holds
-        self.position = np.cumsum(generator.normal(0, 0.03, (steps + 2, 7)), axis=0)
+        self.position = np.cumsum(generator.normal(0, 0.03, (steps + 2, joints)), axis=0)
         self.position[max(0, steps - holds) :] = self.position[max(0, steps - holds)]
         self.block = np.where(self.hold[:, None], 0.5, generator.uniform(0.1, 0.9, (steps, 2)))
         # A linear function of where the square is, so that it can be learnt.
         x, y = self.block.T - 0.5
-        self.label = 0.1 * np.stack([x, y, 0 * x, y - x, 0 * x, x, 0 * x], axis=1)
+        columns = [x, y, 0 * x, y - x, 0 * x, x, 0 * x]
+        self.label = 0.1 * np.stack([columns[joint % 7] for joint in range(joints)], axis=1)
 
     def position_at(self, at_ns: int) -> np.ndarray:
         at = max(0.0, (at_ns - START_NS) / STEP_NS)
@@ -242,23 +256,36 @@ def write_episode(
     rename: dict[str, str] | None = None,
     change: Callable[[str, int, bytes], bytes | None] = lambda _topic, _stamp_ns, data: data,
     hand: Callable[[float], str] | None = None,
+    robots: dict[str, tuple[str, ...]] | None = None,
+    camera: dict = CAMERA,
+    has_gripper: bool = True,
 ) -> Path:
     """`change` sees each message by topic and stamp, and may injure it or take it away; `rename` moves all
     messages of a topic to another one. `hand` says teleoperation's state at a time [steps]; without it there
-    is no operator. Returns the file.
+    is no operator. `robots`: joint names of each; an arm whose vectors are in the order of `joint_names` when
+    there are none. Returns the file.
     """
     name = f"episode-{number:06d}"
     path = folder / name / f"{name}.mcap"
     path.parent.mkdir(parents=True)
-    plan = Plan(seed, steps, holds)
     order = [JOINTS.index(joint) for joint in joint_names if joint in JOINTS]
+    places = {"arm": order}
+    if robots is not None:
+        counts = np.cumsum([0, *map(len, robots.values())])
+        places = {robot: list(range(counts[k], counts[k + 1])) for k, robot in enumerate(robots)}
+        order = list(range(counts[-1]))
+    plan = Plan(seed, steps, holds, 7 if robots is None else len(order))
+    role = "wrist" if camera is CAMERA else "overhead"
+    image_topic = camera["imageTopic"]
     with path.open("wb") as stream:
         writer = Writer(stream, enable_data_crcs=True)
         writer.start(profile="ros2", library="test")
         if "episode" in records:
-            writer.add_metadata("episode", {**start_record(name, seed, joint_names), **(start or {})})
+            first = start_record(name, seed, joint_names, robots, camera)
+            writer.add_metadata("episode", {**first, **(start or {})})
         channels = {}
-        for topic, (kind, definition) in TYPES.items():
+        ticks = {f"/{robot}/servo_tick": TYPES[TICK_TOPIC] for robot in places}
+        for topic, (kind, definition) in {**TYPES, **ticks, image_topic: TYPES[IMAGE_TOPIC]}.items():
             schema = writer.register_schema(name=kind, encoding="ros2msg", data=definition.encode())
             channels[topic] = writer.register_channel(topic=topic, message_encoding="cdr", schema_id=schema)
 
@@ -270,20 +297,21 @@ def write_episode(
 
         for stamp_ns in range(START_NS - STEP_NS, START_NS + (steps + 1) * STEP_NS + 1, TICK_NS):
             state_ns = stamp_ns - TICK_NS
-            sent = plan.position_at(stamp_ns) + SENT_OFF_RAD
-            tick = servo_tick(stamp_ns, state_ns, sent[order], plan.position_at(state_ns)[order])
-            add(TICK_TOPIC, stamp_ns, 0, tick)
+            sent, measured = plan.position_at(stamp_ns) + SENT_OFF_RAD, plan.position_at(state_ns)
+            for robot, joints in places.items():
+                opening_m = 0.08 if has_gripper and robot == "arm" else np.nan
+                tick = servo_tick(stamp_ns, state_ns, sent[joints], measured[joints], opening_m=opening_m)
+                add(f"/{robot}/servo_tick", stamp_ns, 0, tick)
             if hand is not None:
                 add(TELEOP_TOPIC, stamp_ns, 0, teleop_input(stamp_ns, hand((stamp_ns - START_NS) / STEP_NS)))
         for index in range(steps):
             stamp_ns = START_NS + index * STEP_NS
             data = picture(*plan.block[index], 90 + seed % 40)
-            add(IMAGE_TOPIC, stamp_ns, 12_000_000, compressed_image(stamp_ns, data))
+            add(image_topic, stamp_ns, 12_000_000, compressed_image(stamp_ns, data))
             position = plan.position[index] + position_offset_rad
             phase = "hold" if plan.hold[index] else "reach"
-            step = policy_step(
-                stamp_ns + 66_000_000, stamp_ns, position[order], plan.label[index][order], phase
-            )
+            label = plan.label[index][order]
+            step = policy_step(stamp_ns + 66_000_000, stamp_ns, position[order], label, phase, camera=role)
             add(STEP_TOPIC, stamp_ns + 66_000_000, 30_000_000, step)
         if "episode_end" in records:
             writer.add_metadata("episode_end", {**end_record(), **(end or {})})
@@ -291,8 +319,15 @@ def write_episode(
     return path
 
 
-def start_record(name: str, seed: int, joint_names: tuple[str, ...]) -> dict[str, str]:
+def start_record(
+    name: str,
+    seed: int,
+    joint_names: tuple[str, ...],
+    robots: dict[str, tuple[str, ...]] | None = None,
+    camera: dict = CAMERA,
+) -> dict[str, str]:
     clock = json.dumps({"monotonicNs": "5000000000", "epochNs": str(START_NS)})
+    joints = {"arm": joint_names} if robots is None else robots
     return {
         "schema": "cerebellum/episode@1",
         "uuid": str(uuid.UUID(int=(0x4 << 76) | (0x8 << 60) | seed)),
@@ -302,8 +337,8 @@ def start_record(name: str, seed: int, joint_names: tuple[str, ...]) -> dict[str
         "note": "",
         "startedNs": str(START_NS),
         "clock": clock,
-        "robots": json.dumps({"arm": {"jointNames": joint_names}}),
-        "cameras": json.dumps({"wrist": CAMERA}),
+        "robots": json.dumps({robot: {"jointNames": names} for robot, names in joints.items()}),
+        "cameras": json.dumps({"wrist" if camera is CAMERA else "overhead": camera}),
         "context": json.dumps({"seed": seed}),
     }
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 from recording import write_episode
 
-from cerebellum_trainer.bundle import PolicyDescription
 from cerebellum_trainer.clone import CloneConfig
 from cerebellum_trainer.commands import Clone, Report, run_clone, run_report
 from cerebellum_trainer.errors import TrainerError
@@ -106,7 +105,8 @@ def test_manifest_states_the_facts_of_the_run(made: Path, small_encoder: VisionT
     assert manifest["image"]["mount"]["fovYDeg"] == 42
     assert manifest["image"]["crop"] == {"xPx": 96, "yPx": 32, "widthPx": 448, "heightPx": 448}
     assert len(manifest["start"]["positionRad"]) == len(manifest["robot"]["joints"]) == 7
-    assert manifest["action"]["clipRad"] == PolicyDescription().action_clip_rad
+    assert manifest["action"]["clipRad"] == 0.15
+    assert (manifest["expiryMs"], manifest["start"]["gripperOpeningM"]) == (500, 0.08)
     run = json.loads((made / "work" / "clone.json").read_text())
     assert run["inputs"]["encoder"] == encoder_sha256(small_encoder)
     assert run["config"]["seed"] == 0
@@ -131,7 +131,7 @@ def test_tokens_are_cached_by_all_that_they_depend_on(
 
 def test_each_frame_is_seen_in_its_own_light_first(tmp_path: Path, small_encoder: VisionTransformer) -> None:
     images = torch.randn(3, 3, 112, 112)
-    arguments = (small_encoder, images, "a", Preprocessing(), Relighting(copies=2))
+    arguments = (small_encoder, images, "a", Preprocessing(), "wrist", Relighting(copies=2))
     tokens = training_tokens(*arguments, seed=0, folder=tmp_path)
     assert tokens.shape == (3, 3, 50, 32)
     torch.testing.assert_close(tokens[0], encode_images(small_encoder, images))

@@ -45,9 +45,9 @@ def test_cloning_generalises_from_patches_but_not_from_an_empty_class_token() ->
     hold, fresh_hold = torch.zeros(768, dtype=torch.bool), torch.zeros(256, dtype=torch.bool)
     errors = {}
     for feature in ("patch-tokens", "class-token"):
-        config = CloneConfig(epochs=40, learning_rate=3e-3, still_rad=0.0)
+        config = CloneConfig(epochs=40, learning_rate=3e-3)
         model, losses = clone(
-            tokens[None], state, action, hold, ControllerConfig(feature=feature), config, seed=0
+            tokens[None], state, action, hold, hold, ControllerConfig(feature=feature), config, seed=0
         )
         assert losses[-1] < losses[0]
         errors[feature] = held_out_error(model, fresh_tokens, fresh_state, fresh_action, fresh_hold)
@@ -60,18 +60,17 @@ def test_the_same_seed_gives_the_same_controller() -> None:
     tokens, state, action = spotted(256, seed=1)
     hold = torch.zeros(256, dtype=torch.bool)
     runs = [
-        clone(tokens[None], state, action, hold, PATCHES, CloneConfig(epochs=3), seed=s)[1] for s in (5, 5, 6)
+        clone(tokens[None], state, action, hold, hold, PATCHES, CloneConfig(epochs=3), seed=s)[1]
+        for s in (5, 5, 6)
     ]
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
 
 
 def test_still_frames_stay_only_at_the_end_and_within_their_share() -> None:
-    action = torch.zeros(100, 7)
-    action[:40, 3] = 0.05
-    action[40:50, 3] = 0.001
+    still = torch.arange(100) >= 40
     hold = torch.arange(100) >= 50
-    chosen = select_frames(action, hold, CloneConfig(hold_share_max=0.2), torch.Generator().manual_seed(0))
+    chosen = select_frames(still, hold, CloneConfig(hold_share_max=0.2), torch.Generator().manual_seed(0))
     assert torch.equal(chosen[:40], torch.arange(40))
     assert len(chosen) == 50
     assert (chosen[40:] >= 50).all()
@@ -79,8 +78,9 @@ def test_still_frames_stay_only_at_the_end_and_within_their_share() -> None:
 
 def test_too_few_frames_are_refused() -> None:
     tokens, state, action = spotted(64, seed=1)
+    none = torch.zeros(64, dtype=torch.bool)
     with pytest.raises(TrainerError) as caught:
-        clone(tokens[None], state, action, torch.zeros(64, dtype=torch.bool), PATCHES, CloneConfig(), seed=0)
+        clone(tokens[None], state, action, none, none, PATCHES, CloneConfig(), seed=0)
     assert caught.value.code == "DATASET_SMALL"
 
 

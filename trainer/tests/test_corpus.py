@@ -9,13 +9,13 @@ import pytest
 from cerebellum_trainer.dataset import read_dataset
 from cerebellum_trainer.episodes import Episode, select_episodes
 from cerebellum_trainer.images import Preprocessing
-from cerebellum_trainer.samples import Reading, read_samples
+from cerebellum_trainer.samples import Reading, Stillness, read_samples
 
 CORPUS = Path(__file__).parents[2] / "test" / "corpus" / "episodes"
 SET = CORPUS / "reach-block"
 FACTS = json.loads((CORPUS / "facts.json").read_text(encoding="utf-8"))
 RATE_HZ = 5.0
-STILL_RAD = 0.004
+STILL = Stillness(0.004, 0.03)
 
 
 def second() -> Episode:
@@ -29,7 +29,7 @@ def test_both_are_taken_and_nothing_is_left_out() -> None:
 
 
 def test_labels_are_what_the_daemons_own_reader_reads() -> None:
-    samples = read_samples(second(), Reading(), RATE_HZ, STILL_RAD)
+    samples = read_samples(second(), Reading(), RATE_HZ, STILL)
     facts = FACTS["reach-block/episode-000002"]
     # The last step was cancelled when the expert had arrived: it has a label, but nothing was commanded.
     assert len(samples) == facts["labelledSteps"] - 1 == 46
@@ -42,8 +42,8 @@ def test_labels_are_what_the_daemons_own_reader_reads() -> None:
 def test_what_was_sent_tells_the_same_motion_as_the_labels() -> None:
     """Two sources of one motion: where the arm goes from one image to the next is the same way in both."""
     episode = second()
-    label = read_samples(episode, Reading(), RATE_HZ, STILL_RAD)
-    sent = read_samples(episode, Reading("sent"), RATE_HZ, STILL_RAD)
+    label = read_samples(episode, Reading(), RATE_HZ, STILL)
+    sent = read_samples(episode, Reading("sent"), RATE_HZ, STILL)
     assert abs(len(sent) - len(label)) <= 5
     stamps = np.array([sample.image_stamp_ns for sample in sent])
     pairs = [
@@ -60,7 +60,7 @@ def test_what_was_sent_tells_the_same_motion_as_the_labels() -> None:
 def test_the_trim_and_both_sources_make_a_data_set(capsys: pytest.CaptureFixture[str]) -> None:
     for actions in ("label", "sent"):
         reading = Reading(actions, include_flagged=True)
-        data = read_dataset(SET, "reach-block", reading, Preprocessing(), RATE_HZ, STILL_RAD)
+        data = read_dataset(SET, "reach-block", reading, Preprocessing(), RATE_HZ, STILL)
         assert data.episodes == 2
         assert data.camera.fov_y_deg == 42
         assert len(data.golden_frames) == 2

@@ -9,6 +9,7 @@ from recording import (
     CAMERA,
     IMAGE_TOPIC,
     INPUT_TOPIC,
+    JOINTS,
     SENT_OFF_RAD,
     START_NS,
     STEP_NS,
@@ -26,13 +27,13 @@ from recording import (
 )
 
 from cerebellum_trainer.dataset import load_dataset, read_dataset
-from cerebellum_trainer.episodes import JOINTS, Episode, select_episodes
+from cerebellum_trainer.episodes import Episode, select_episodes
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Preprocessing, StoredImage, preprocess
-from cerebellum_trainer.samples import Actions, Reading, Sample, on_grid, on_grids, read_samples
+from cerebellum_trainer.samples import Actions, Reading, Sample, Stillness, on_grid, on_grids, read_samples
 
 RATE_HZ = 5.0
-STILL_RAD = 0.004
+STILL = Stillness(0.004, 0.03)
 PREPROCESSING = Preprocessing()
 
 
@@ -41,7 +42,7 @@ def episode_of(folder: Path) -> Episode:
 
 
 def samples_of(folder: Path, actions: Actions = "label") -> list[Sample]:
-    return read_samples(episode_of(folder), Reading(actions), RATE_HZ, STILL_RAD)
+    return read_samples(episode_of(folder), Reading(actions), RATE_HZ, STILL)
 
 
 def refused(folder: Path, actions: Actions = "label") -> TrainerError:
@@ -163,7 +164,7 @@ class TestSent:
     def test_it_needs_no_policy_step_and_follows_the_rate(self, tmp_path: Path) -> None:
         write_episode(tmp_path, change=without(STEP_TOPIC, *range(15)))
         episode, reading = episode_of(tmp_path), Reading("sent")
-        slow = read_samples(episode, reading, 2.5, STILL_RAD)
+        slow = read_samples(episode, reading, 2.5, STILL)
         assert [(sample.image_stamp_ns - START_NS) // STEP_NS for sample in slow] == [0, 2, 4, 6, 8, 10, 12]
         plan = Plan(1, 14, 4)
         expected = plan.position[2:15:2] + SENT_OFF_RAD - plan.position[0:13:2]
@@ -171,7 +172,7 @@ class TestSent:
 
     def test_a_lead_looks_further_ahead(self, tmp_path: Path) -> None:
         write_episode(tmp_path)
-        far = read_samples(episode_of(tmp_path), Reading("sent", lead_ms=200), RATE_HZ, STILL_RAD)
+        far = read_samples(episode_of(tmp_path), Reading("sent", lead_ms=200), RATE_HZ, STILL)
         plan = Plan(1, 14, 4)
         expected = plan.position[2:15] + SENT_OFF_RAD - plan.position[:13]
         np.testing.assert_allclose([sample.action_rad for sample in far[:13]], expected, atol=1e-9)
@@ -188,7 +189,7 @@ class TestSent:
 
         write_episode(tmp_path, change=change)
         samples = samples_of(tmp_path, "sent")
-        assert np.abs(samples[4].action_rad).max() < STILL_RAD
+        assert np.abs(samples[4].action_rad).max() < STILL.arm_rad
         assert [sample.hold for sample in samples] == [False] * 10 + [True] * 4
 
     def test_periods_with_missing_ticks_or_a_stop_are_left_out(self, tmp_path: Path) -> None:
@@ -216,7 +217,7 @@ class TestSent:
         write_episode(tmp_path)
         episode = episode_of(tmp_path)
         # Images come every 200 ms: two grids of 400 ms are all of them.
-        both = read_samples(episode, Reading("sent", phases=2), 2.5, STILL_RAD)
+        both = read_samples(episode, Reading("sent", phases=2), 2.5, STILL)
         assert [(s.image_stamp_ns - START_NS) // STEP_NS for s in both] == list(range(14))
         plan = Plan(1, 14, 4)
         expected = plan.position[2:16] + SENT_OFF_RAD - plan.position[0:14]
@@ -247,7 +248,7 @@ class TestTeleoperation:
 
     def steps(self, folder: Path, hand: Callable[[float], str], lead_ms: float = 0) -> list[int]:
         write_episode(folder, hand=hand, change=without(STEP_TOPIC, *range(15)))
-        samples = read_samples(episode_of(folder), Reading("sent", lead_ms=lead_ms), RATE_HZ, STILL_RAD)
+        samples = read_samples(episode_of(folder), Reading("sent", lead_ms=lead_ms), RATE_HZ, STILL)
         return [(sample.image_stamp_ns - START_NS) // STEP_NS for sample in samples]
 
     def test_what_was_before_the_first_engage_is_left_out(self, tmp_path: Path) -> None:
@@ -309,7 +310,7 @@ class TestPath:
 
         write_episode(folder, change=change, hand=hand)
         reading = Reading("path", step_rad=self.STEP_RAD, path_s=1)
-        samples = read_samples(episode_of(folder), reading, RATE_HZ, STILL_RAD)
+        samples = read_samples(episode_of(folder), reading, RATE_HZ, STILL)
         return {(s.image_stamp_ns - START_NS) // STEP_NS: float(s.action_rad[0]) for s in samples}
 
     def test_a_slow_hand_and_a_fast_one_teach_the_same_step(self, tmp_path: Path) -> None:
@@ -346,9 +347,7 @@ class TestPath:
             return data.replace(b"following\0", b"stopping\0\0") if stopped else data
 
         write_episode(tmp_path, change=change)
-        samples = read_samples(
-            episode_of(tmp_path), Reading("path", step_rad=10, path_s=1), RATE_HZ, STILL_RAD
-        )
+        samples = read_samples(episode_of(tmp_path), Reading("path", step_rad=10, path_s=1), RATE_HZ, STILL)
         plan = Plan(1, 14, 4)
         by_step = {(s.image_stamp_ns - START_NS) // STEP_NS: s for s in samples}
         last = plan.position_at(START_NS + 8 * STEP_NS + 2 * TICK_NS) + SENT_OFF_RAD
@@ -371,7 +370,7 @@ class TestDataset:
     def test_images_stand_beside_their_actions(self, tmp_path: Path) -> None:
         for number in (1, 2):
             write_episode(tmp_path, number, seed=number)
-        data = read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL_RAD)
+        data = read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL)
         assert data.images.shape == (28, 3, 112, 112)
         assert data.episodes == 2
         assert int(data.hold.sum()) == 8
@@ -384,7 +383,7 @@ class TestDataset:
         write_episode(tmp_path)
 
         def sha(reading: Reading) -> str:
-            return read_dataset(tmp_path, "reach-block", reading, PREPROCESSING, RATE_HZ, STILL_RAD).sha256
+            return read_dataset(tmp_path, "reach-block", reading, PREPROCESSING, RATE_HZ, STILL).sha256
 
         first = sha(Reading())
         assert sha(Reading()) == first
@@ -395,7 +394,7 @@ class TestDataset:
     def test_what_is_left_out_is_said(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         write_episode(tmp_path, 1, end={"outcome": "failure"})
         with pytest.raises(TrainerError, match="No episode is left"):
-            read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL_RAD)
+            read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL)
         assert "left out: episode-000001 is a failure" in capsys.readouterr().out
 
     def test_mixed_camera_mounts_are_refused(self, tmp_path: Path) -> None:
@@ -403,10 +402,10 @@ class TestDataset:
         other = json.dumps({"wrist": {**CAMERA, "fovYDeg": 69}})
         write_episode(tmp_path, 2, seed=2, start={"cameras": other})
         with pytest.raises(TrainerError) as caught:
-            read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL_RAD)
+            read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL)
         assert caught.value.code == "CAMERA_CHANGED"
 
     def test_no_episode_at_all_is_refused(self) -> None:
         with pytest.raises(TrainerError) as caught:
-            load_dataset([], "wrist", PREPROCESSING)
+            load_dataset([], Reading(), PREPROCESSING)
         assert caught.value.code == "EPISODES_MISSING"
