@@ -68,6 +68,8 @@ const BONES = [
   ["phalanx-distal", 0.8],
   ["phalanx-intermediate", 0.4],
 ] as const;
+/** Of the position in a column-major matrix. */
+const POSITION = [12, 13, 14] as const;
 const REST: Record<Side, TrackedPose> = {
   left: { positionM: [-0.25, 1.1, -0.35], quatXyzw: [0, 0, 0, 1] },
   right: { positionM: [0.25, 1.1, -0.35], quatXyzw: [0, 0, 0, 1] },
@@ -220,7 +222,7 @@ export class EmulatedDevice {
   }
 
   #shaken({ positionM, quatXyzw }: TrackedPose): TrackedPose {
-    const moved = positionM.map((value) => value + this.#tremorM * (2 * this.#chance() - 1));
+    const moved = positionM.map((value) => value + this.#tremor());
     return { positionM: moved as PositionM, quatXyzw };
   }
 
@@ -242,6 +244,7 @@ export class EmulatedDevice {
           for (let i = 0; i < matrix.length; i++) offset[i] = matrix[i]!;
           spaceOf(name)[P_JOINT_SPACE].radius = radiusM;
         }
+        this.#shakeFingers(offsetOf);
         return;
       }
       const thumb = offsetOf("thumb-tip");
@@ -254,10 +257,23 @@ export class EmulatedDevice {
       for (const [finger, share] of bent) {
         for (const [bone, along] of BONES) {
           const joint = offsetOf(`${finger}-${bone}`);
-          for (const index of [12, 13, 14]) joint[index]! += share * along * (thumb[index]! - joint[index]!);
+          for (const index of POSITION) joint[index]! += share * along * (thumb[index]! - joint[index]!);
         }
       }
+      this.#shakeFingers(offsetOf);
     };
+  }
+
+  /** Each joint by itself: fingers that stand to their own hand are those of a dead tracker. */
+  #shakeFingers(offsetOf: (joint: string) => { [index: number]: number }): void {
+    for (const name of HAND_JOINTS.slice(1)) {
+      const offset = offsetOf(name);
+      for (const index of POSITION) offset[index]! += this.#tremor();
+    }
+  }
+
+  #tremor(): number {
+    return this.#tremorM * (2 * this.#chance() - 1);
   }
 
   /** Numerical Recipes' 32-bit generator: tremor wants no better. */

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { DeviceName } from "../../core/teleop/pose.js";
 import { TaskName } from "../../episodes/format.js";
+import { RetargetingConfig } from "../../kinematics/allegro/retargetingConfig.js";
 
 export const DeadmanConfig = z.strictObject({
   poseAgeMsMax: z
@@ -97,6 +98,20 @@ export const MappingConfig = z.strictObject({
 });
 export type MappingConfig = z.infer<typeof MappingConfig>;
 
+export const FingersConfig = z.strictObject({
+  retargeting: RetargetingConfig.prefault({}),
+  catchUpRadPerS: z
+    .number()
+    .min(0.1)
+    .max(3)
+    .default(1)
+    .describe(
+      "A joint's speed from where it stands at each engagement to where the person's fingers want it",
+    ),
+  jointSpeedShare: z.number().positive().max(1).default(0.9).describe("Of the servo's own velocity limits"),
+});
+export type FingersConfig = z.infer<typeof FingersConfig>;
+
 export const TeleopConfig = z.strictObject({
   hand: z.enum(["left", "right"]).default("right"),
   defaultTask: TaskName.default("demonstrations").describe(
@@ -104,6 +119,7 @@ export const TeleopConfig = z.strictObject({
   ),
   deadman: DeadmanConfig.prefault({}),
   mapping: MappingConfig.prefault({}),
+  fingers: FingersConfig.prefault({}).describe("How tracked fingers lead those of a robot's hand"),
   rosSources: z
     .array(
       z.strictObject({

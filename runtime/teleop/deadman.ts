@@ -13,7 +13,7 @@ import {
   followsHand,
   wantsRobot,
 } from "./deadmanStates.js";
-import { type JudgedPose, type PoseCounters, PoseWatch } from "./poseWatch.js";
+import { type JudgedPose, type LeadRules, type PoseCounters, PoseWatch } from "./poseWatch.js";
 
 export interface ReceivedPose {
   readonly isDropped: boolean;
@@ -24,6 +24,7 @@ export interface ReceivedPose {
 
 export class Deadman {
   readonly #config: DeadmanConfig;
+  readonly #rules: LeadRules | undefined;
   #watch: PoseWatch;
   #state: TeleopState = "off";
   #why: Refusal | undefined;
@@ -31,9 +32,11 @@ export class Deadman {
   /** Newest pose without any trouble. */
   #hand: HandPose | undefined;
 
-  constructor(config: DeadmanConfig, hand: HandPose["hand"]) {
+  /** @param rules by the leading hand's pose and clutch when absent */
+  constructor(config: DeadmanConfig, hand: HandPose["hand"], rules?: LeadRules) {
     this.#config = config;
-    this.#watch = new PoseWatch(config, hand);
+    this.#rules = rules;
+    this.#watch = new PoseWatch(config, hand, rules);
   }
 
   get state(): TeleopState {
@@ -65,7 +68,7 @@ export class Deadman {
 
   /** A new operator: nothing of the former one counts any more, and the clutch must be seen open. */
   take(): DeadmanAction {
-    this.#watch = new PoseWatch(this.#config, this.#watch.hand);
+    this.#watch = new PoseWatch(this.#config, this.#watch.hand, this.#rules);
     this.#hand = undefined;
     this.#trouble = undefined;
     return this.#step("taken");

@@ -56,6 +56,38 @@ export const DEADMAN_FAILURES = {
     happened: "A message is no pose",
     remedy: `Bring page or bridge to the version of this daemon; ${AGAIN}`,
   },
+  CLUTCH_HAND_GONE: {
+    happened: "The hand that holds the clutch is not seen",
+    remedy: `Keep both hands in view: one leads the fingers, the other pinches; ${AGAIN}`,
+  },
+  FINGERS_MISSING: {
+    happened: "The leading hand's fingers are not tracked",
+    remedy: `Put the controller down and show the whole hand to the headset's cameras; ${AGAIN}`,
+  },
+  FINGERS_NOT_FINITE: {
+    happened: "A joint of the leading hand is nowhere",
+    remedy: `Bring hand tracking or bridge to the version of this daemon; ${AGAIN}`,
+  },
+  FINGERS_COLLAPSED: {
+    happened: "The tracked joints make no hand",
+    remedy: `Show the whole hand in good light, out of gloves and sleeves; ${AGAIN}`,
+  },
+  FINGERS_IMPOSSIBLE: {
+    happened: "The tracked fingers are as no hand can have them",
+    remedy: `Part the fingers and turn the palm to the cameras; ${AGAIN}`,
+  },
+  FINGERS_FROZEN: {
+    happened: "The tracked fingers stay the same while the hand goes on",
+    remedy: `Bring the fingers into view of the cameras, away from the other hand; ${AGAIN}`,
+  },
+  FINGERS_JUMP: {
+    happened: "The tracked fingers have jumped",
+    remedy: `Keep the hand where it is tracked well, fingers towards the cameras; ${AGAIN}`,
+  },
+  FINGERS_OTHER_HAND: {
+    happened: "The leading hand is not the one that the robot has",
+    remedy: `Lead a right hand by a right one, a left hand by a left one; ${AGAIN}`,
+  },
   LEASE_REFUSED: {
     happened: "The servo gives no lease",
     remedy: `Wait until whoever commands the robot has ended; ${AGAIN}`,

@@ -22,8 +22,9 @@ import { ToolDepth } from "../../kinematics/toolDepth.js";
 import { TOOL_POINT_FLANGE_M, type Vector3, XARM7_JOINTS } from "../../kinematics/xarm7.js";
 import type { MappingConfig } from "./config.js";
 import { GripperControl } from "./gripperControl.js";
-import type { AlignedHand, HandMapping, MappingStep } from "./mapping.js";
+import type { AlignedHand, ToolMapping, ToolStep } from "./mapping.js";
 import { filterLagMs, PoseFilter, RADIAN_M } from "./poseFilter.js";
+import { PERIOD_MS_MAX, PoseTimes } from "./poseTimes.js";
 
 /** The servo's box for tool point and elbow, and its table; base frame [m]. */
 export interface MappingWorkspace {
@@ -46,12 +47,6 @@ export interface HandMappingOptions {
   readonly selfCollisionMarginM?: number;
 }
 
-/** Longest time that a step may make up for [ms]: whoever is silent for longer has let go. */
-const PERIOD_MS_MAX = 100;
-/** Poses closer together than this are one [ms]. */
-const PERIOD_MS_MIN = 1;
-/** Clocks of source and receiver may differ by so much within an engagement before the receiver's counts [ms]. */
-const CLOCK_MS_MAX = 50;
 /** Below this speed of the hand there is no lead: a still hand's noise must not be amplified [m/s]. */
 const LEAD_FROM_M_PER_S = 0.03;
 const LEAD_FULL_M_PER_S = 0.1;
@@ -91,11 +86,11 @@ const ELBOW = 3;
 const ELBOW_TURNED =
   "The elbow is turned over: drawing the hand back ends at joint 4's limit. Bend it by teach mode first";
 
-export function createHandMapping(options: HandMappingOptions): HandMapping {
+export function createHandMapping(options: HandMappingOptions): ToolMapping {
   return new ArmFollowsHand(options);
 }
 
-class ArmFollowsHand implements HandMapping {
+class ArmFollowsHand implements ToolMapping {
   translationScale: number;
   rotationScale: number;
   readonly #config: MappingConfig;
@@ -106,6 +101,7 @@ class ArmFollowsHand implements HandMapping {
   readonly #filter: PoseFilter;
   readonly #rate: ResolvedRate;
   readonly #gripper: GripperControl;
+  readonly #times = new PoseTimes();
   readonly #jointWords: readonly string[];
   /** The hand with its lead, before and now. */
   readonly #ledM = new Float64Array(3);
@@ -129,16 +125,12 @@ class ArmFollowsHand implements HandMapping {
   /** Farther than this a joint's target is never ahead of the servo's setpoint [rad]. */
   readonly #aheadRadMax: Float64Array;
   readonly #limitedBy: string[] = [];
-  readonly #out: { -readonly [K in keyof MappingStep]: MappingStep[K] };
+  readonly #out: { -readonly [K in keyof ToolStep]: ToolStep[K] };
   readonly #depth: ToolDepth | undefined;
   #floorM = Number.NEGATIVE_INFINITY;
   #leadS = 0;
   #isFirst = true;
   #isEngaged = false;
-  #lastMs = 0;
-  #lastMeasuredMs = Number.NaN;
-  /** How far the source's clock is ahead of ours since engage. */
-  #clockMs = 0;
 
   constructor({
     config,
@@ -214,15 +206,13 @@ class ArmFollowsHand implements HandMapping {
     this.#wantedM.set(this.#askedM);
     this.#wantedQuat.set(this.#askedQuat);
     this.#gripper.engage(hand.gripper);
-    this.#lastMs = nowMs;
-    this.#lastMeasuredMs = hand.measuredMs ?? Number.NaN;
-    this.#clockMs = 0;
+    this.#times.start(hand.measuredMs, nowMs);
     this.#leadS = 0;
     this.#isFirst = true;
     this.#isEngaged = true;
   }
 
-  step(hand: AlignedHand, nowMs: number, sentRad?: ArrayLike<number>): MappingStep {
+  step(hand: AlignedHand, nowMs: number, sentRad?: ArrayLike<number>): ToolStep {
     invariant(this.#isEngaged, "a hand is mapped after it was engaged");
     const out = this.#out;
     out.gripperM = this.#gripper.next(hand.gripper);
@@ -231,13 +221,12 @@ class ArmFollowsHand implements HandMapping {
       this.#isFirst = false;
       this.#takeHand(hand);
       this.#startHand();
-      this.#lastMs = Math.max(this.#lastMs, nowMs);
-      this.#lastMeasuredMs = hand.measuredMs ?? Number.NaN;
+      this.#times.first(hand.measuredMs, nowMs);
       this.#limitedBy.length = 0;
       this.#tell();
       return out;
     }
-    const periodS = this.#takePeriod(hand, nowMs) / 1000;
+    const periodS = this.#times.next(hand.measuredMs, nowMs) / 1000;
     if (periodS === 0) return out;
     this.#limitedBy.length = 0;
     if (sentRad !== undefined) this.#stayNear(sentRad);
@@ -288,23 +277,6 @@ class ArmFollowsHand implements HandMapping {
     if (!isHand) return;
     this.#handM.set(positionM);
     this.#handQuat.set(quatXyzw);
-  }
-
-  /**
-   * Time since the last step [ms], 0 when this pose comes too early to count. The source's clock says better how far apart
-   * two poses are than their arrival does, but may not run away from ours.
-   */
-  #takePeriod({ measuredMs = Number.NaN }: AlignedHand, nowMs: number): number {
-    const arrivedMs = nowMs - this.#lastMs;
-    const measured = measuredMs - this.#lastMeasuredMs;
-    const aheadMs = this.#clockMs + measured - arrivedMs;
-    const isSane = measured > 0 && measured <= PERIOD_MS_MAX && Math.abs(aheadMs) <= CLOCK_MS_MAX;
-    const periodMs = isSane ? measured : arrivedMs;
-    if (!(periodMs >= PERIOD_MS_MIN)) return 0;
-    this.#clockMs = isSane ? aheadMs : 0;
-    this.#lastMs = Math.max(nowMs, this.#lastMs);
-    this.#lastMeasuredMs = measuredMs;
-    return Math.min(PERIOD_MS_MAX, periodMs);
   }
 
   /** Moves what is asked for as the hand, with its lead, has moved. */

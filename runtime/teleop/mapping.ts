@@ -19,13 +19,13 @@ export interface AlignedHand {
 }
 
 export interface MappingStep {
-  /** Joint target [rad], base to tool; always within the limits. */
+  /** Joint target [rad], in the servo's order; always within the limits. */
   readonly targetRad: Float64Array;
   /** Opening [m] to ask the gripper for; NaN = nothing new. */
   readonly gripperM: number;
-  /** Wanted tool point and flange rotation, base frame, after filter, scale and leash. */
-  readonly wanted: TrackedPose;
-  /** From the wanted to the commanded tool point [m], after this step. */
+  /** Wanted tool point and flange rotation, base frame, after filter, scale and leash; null where no tool is led. */
+  readonly wanted: TrackedPose | null;
+  /** From the wanted to the commanded tool point [m], after this step; of the worst fingertip where no tool is led. */
   readonly gapM: number;
   /** What held the step back: words for people, stable ("joint 4 limit", "reach", "singularity", "servo limits", ...). */
   readonly limitedBy: readonly string[];
@@ -39,7 +39,7 @@ export interface HandMapping {
   /** What filter and lead add to the way from hand to target at the present speed [ms]; negative = a lead. */
   readonly filterMs: number;
   /**
-   * The hand is where the tool is from now on: the next `step` with the same hand gives `sentRad` to the last bit.
+   * The hand leads from now on: the next `step` with the same hand gives `sentRad` to the last bit.
    * @param sentRad setpoint that the servo stands at [rad]
    */
   engage(hand: AlignedHand, sentRad: ArrayLike<number>, nowMs: number): void;
@@ -50,4 +50,13 @@ export interface HandMapping {
    *   while the servo holds the arm back. Absent where it is not known
    */
   step(hand: AlignedHand, nowMs: number, sentRad?: ArrayLike<number>): MappingStep;
+}
+
+/** Of a mapping that leads a tool. */
+export interface ToolStep extends MappingStep {
+  readonly wanted: TrackedPose;
+}
+
+export interface ToolMapping extends HandMapping {
+  step(hand: AlignedHand, nowMs: number, sentRad?: ArrayLike<number>): ToolStep;
 }

@@ -26,6 +26,24 @@ export interface JudgedPose {
   readonly hand: HandPose | undefined;
 }
 
+/** What a robot needs of the leading hand beyond its pose: a robot's hand needs its fingers. */
+export interface HandJudge {
+  /** What came before belongs to something else. */
+  reset(): void;
+  judge(hand: HandPose, message: PoseMessage, receivedMs: number): Trouble | undefined;
+}
+
+export interface LeadRules {
+  /**
+   * Whose clutch counts: the leading hand's own, or the other's, where the fingers of the leading one are what leads. The
+   * other hand must then be tracked like the leading one.
+   */
+  readonly clutchOf: "leading" | "other";
+  readonly judge?: HandJudge;
+}
+
+export const LEAD_BY_POSE: LeadRules = { clutchOf: "leading" };
+
 const DROPPED: JudgedPose = { isDropped: true, trouble: undefined, clutch: "unknown", hand: undefined };
 
 export interface PoseCounters {
@@ -49,9 +67,15 @@ export class PoseWatch {
   #pose: TrackedPose | undefined;
   #mode: HandPose["mode"] | undefined;
   #sameSinceMs = Number.NaN;
+  readonly #rules: LeadRules;
+  /** Of the hand that holds the clutch, where that is not the leading one. */
+  #clutchPose: TrackedPose | undefined;
+  #clutchMode: HandPose["mode"] | undefined;
+  #clutchSameSinceMs = Number.NaN;
 
-  constructor(config: DeadmanConfig, hand: HandPose["hand"]) {
+  constructor(config: DeadmanConfig, hand: HandPose["hand"], rules: LeadRules = LEAD_BY_POSE) {
     this.#config = config;
+    this.#rules = rules;
     this.#clock = new SourceClock(config.poseAgeMsMax);
     this.#leading = hand;
   }
@@ -63,7 +87,7 @@ export class PoseWatch {
   /** Another hand from now on: it may be anywhere, and its clutch must be seen open. */
   lead(hand: HandPose["hand"]): void {
     this.#leading = hand;
-    this.#pose = undefined;
+    this.#forgetPoses();
     this.distrustClutch();
   }
 
@@ -91,18 +115,28 @@ export class PoseWatch {
       this.#troubleOf(message, before, receivedMs, silentMs, wantsRobot);
     if (trouble !== undefined) {
       this.#isClutchOpen = false;
-      this.#pose = undefined;
+      this.#forgetPoses();
       return { isDropped: false, trouble, clutch: "unknown", hand: undefined };
     }
     const hand = message.hands.find((one) => one.hand === this.#leading)!;
-    return { isDropped: false, trouble: undefined, clutch: this.#clutchOf(hand), hand };
+    const clutching = this.#rules.clutchOf === "leading" ? hand : this.#otherHand(message)!;
+    return { isDropped: false, trouble: undefined, clutch: this.#clutchOf(clutching), hand };
   }
 
   #startAnew(): void {
     this.#clock = new SourceClock(this.#config.poseAgeMsMax);
     this.#isClutchOpen = false;
-    this.#pose = undefined;
-    this.#mode = undefined;
+    this.#forgetPoses();
+    this.#mode = this.#clutchMode = undefined;
+  }
+
+  #forgetPoses(): void {
+    this.#pose = this.#clutchPose = undefined;
+    this.#rules.judge?.reset();
+  }
+
+  #otherHand({ hands }: PoseMessage): HandPose | undefined {
+    return hands.find((one) => one.hand !== this.#leading);
   }
 
   /** The first condition that does not hold. */
@@ -126,8 +160,35 @@ export class PoseWatch {
     if (hand === undefined) return { code: "HAND_GONE", detail: `${this.#leading} hand` };
     if (!hand.tracked || hand.pose === null) return { code: "NOT_TRACKED", detail: `${this.#leading} hand` };
     // A source may rest while nobody wants anything; what it says after is no jump.
-    if (!wantsRobot && silentMs > poseAgeMsMax) this.#pose = undefined;
-    return this.#troubleOfPose(message.source, hand, hand.pose, receivedMs);
+    if (!wantsRobot && silentMs > poseAgeMsMax) this.#forgetPoses();
+    return (
+      this.#troubleOfPose(message.source, hand, hand.pose, receivedMs) ??
+      this.#troubleOfClutch(message, receivedMs) ??
+      this.#rules.judge?.judge(hand, message, receivedMs)
+    );
+  }
+
+  /** A pinch whose end nobody would see must not count. */
+  #troubleOfClutch(message: PoseMessage, receivedMs: number): Trouble | undefined {
+    if (this.#rules.clutchOf === "leading") return undefined;
+    const hand = this.#otherHand(message);
+    if (hand === undefined || !hand.tracked || hand.pose === null)
+      return { code: "CLUTCH_HAND_GONE", detail: `${this.#leading === "right" ? "left" : "right"} hand` };
+    if (!Number.isFinite(hand.clutch)) return { code: "MALFORMED", detail: "a number is not finite" };
+    const [before, mode] = [this.#clutchPose, this.#clutchMode];
+    this.#clutchPose = hand.pose;
+    this.#clutchMode = hand.mode;
+    if (mode !== undefined && mode !== hand.mode)
+      return { code: "SOURCE_CHANGED", detail: `${hand.hand} ${mode} before, ${hand.mode} now` };
+    if (before === undefined || !isSame(before, hand.pose)) this.#clutchSameSinceMs = receivedMs;
+    const sameMs = receivedMs - this.#clutchSameSinceMs;
+    const { frozenMsMax } = this.#config;
+    if (!STANDS_STILL.includes(message.source) && sameMs > frozenMsMax)
+      return {
+        code: "POSE_FROZEN",
+        detail: `${hand.hand} hand, ${sameMs.toFixed(0)} ms (limit ${frozenMsMax} ms)`,
+      };
+    return undefined;
   }
 
   #troubleOfPose(
