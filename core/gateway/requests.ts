@@ -45,6 +45,8 @@ const teleop = [
   }),
   /** The operator now faces along the robot's x axis. */
   z.strictObject({ do: z.literal("recentre") }),
+  /** The size of the hand that leads a robot's fingers: five seconds of a flat hand, watched in the pose messages. */
+  z.strictObject({ do: z.literal("measureHand"), phase: z.enum(["begin", "cancel"]) }),
 ] as const;
 
 const library = [

@@ -60,13 +60,38 @@ export const TeleopLatency = z.strictObject({
   roundTripMs: z.number().nullable(),
 });
 
+/** How large the leading hand is, where fingers lead fingers. */
+export const HandSizeStatus = z.strictObject({
+  scale: z
+    .number()
+    .describe("Metres of the robot's hand per metre of the person's, from the next engagement on"),
+  measuredEpochMs: z.number().nullable().describe("null: this person's hand was not measured"),
+  /** null when no measurement runs. */
+  measuring: z
+    .strictObject({
+      share: z.number().min(0).max(1).describe("Of its time; 0 until a hand is shown"),
+      flatCount: z.int().min(0),
+      bentCount: z.int().min(0),
+      unseenCount: z.int().min(0),
+      advice: z.string(),
+    })
+    .nullable(),
+  problem: z.string().describe("Why the last measurement gave no size, with what to do; or empty"),
+});
+export type HandSizeStatus = z.infer<typeof HandSizeStatus>;
+
+export const TELEOP_LEADS = ["tool", "fingers", "toolAndFingers"] as const;
+
 export const TeleopStatus = z.strictObject({
   state: TeleopState,
   robot: z.string(),
   operator: z.string().describe("Name of the client that has taken it, or empty"),
   source: PoseSource.nullable(),
   device: z.string(),
-  hand: z.enum(["left", "right"]),
+  hand: z.enum(["left", "right"]).describe("Which hand leads"),
+  leads: z
+    .enum(TELEOP_LEADS)
+    .describe("What of the robot; where fingers are led, the clutch is the other hand's pinch or grip"),
   /** Why it is latched or refused, with the remedy; null when nothing is wrong. */
   why: Refusal.nullable(),
   /** Words for what holds the motion back right now, e.g. "joint 4 limit", "reach", "singularity", "tool speed". */
@@ -76,10 +101,18 @@ export const TeleopStatus = z.strictObject({
   lost: z.int().min(0).describe("Numbers missing in the sequence since it was taken"),
   poseAgeMs: z.number().nullable(),
   target: TrackedPose.nullable().describe("Where the operator wants the tool point, base frame"),
-  leashM: z.number().nullable().describe("From the wanted tool point to the commanded one"),
+  leashM: z
+    .number()
+    .nullable()
+    .describe(
+      "From the wanted tool point to the commanded one; of the worst fingertip where only fingers are led",
+    ),
   translationScale: z.number(),
   rotationScale: z.number(),
-  alignment: z.enum(["none", "recentred", "calibrated", "base"]).describe("How the source's frame is known"),
+  alignment: z
+    .enum(["none", "recentred", "calibrated", "base", "unneeded"])
+    .describe("How the source's frame is known"),
+  handSize: HandSizeStatus.nullable().describe("null where no fingers are led"),
   latency: TeleopLatency,
   recording: z.string().describe("Episode that is being recorded, or empty"),
 });
@@ -93,6 +126,7 @@ export const NO_TELEOP: TeleopStatus = {
   source: null,
   device: "",
   hand: "right",
+  leads: "tool",
   why: null,
   limitedBy: [],
   warning: "",
@@ -104,6 +138,7 @@ export const NO_TELEOP: TeleopStatus = {
   translationScale: 1,
   rotationScale: 1,
   alignment: "none",
+  handSize: null,
   latency: {
     transportMs: null,
     mappingMs: null,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openHandSizes } from "../../calibration/handSizes.js";
 import type { TeleopStatus } from "../../core/gateway/server.js";
 import { rosDefinition } from "../../episodes/definitions.js";
 import { readTeleopInput, TELEOP_INPUT, TELEOP_INPUT_TOPIC } from "../../episodes/messages.js";
@@ -29,8 +30,13 @@ beforeEach(async () => {
     connectServo: () => servo.connect(),
   };
   desk = new TeleopDesk(services, {
-    createMapping: () => new FakeMapping(),
-    alignmentOf: () => new FakeAlignment(),
+    led: () => ({
+      leads: "tool",
+      alignment: new FakeAlignment(),
+      connect: () => servo.connect(),
+      createMapping: () => new FakeMapping(),
+    }),
+    sizes: openHandSizes("/nowhere"),
   });
   headset = new FakeClient(1, "operator", "headset quest3");
   other = new FakeClient(2, "operator", "console desk");

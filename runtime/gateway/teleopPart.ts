@@ -3,17 +3,16 @@
  * operator at a time; a WebSocket client asks to be it, a tracker that comes over MQTT or ROS becomes it by its clutch.
  */
 
-import type { ArmLimits } from "../../core/arm.js";
-import { nsToMs, sleepMs } from "../../core/clock.js";
-import { NO_TELEOP, type TeleopStatus } from "../../core/gateway/server.js";
+import { type HandOwner, type HandSizes, openHandSizes } from "../../calibration/handSizes.js";
+import { nsToMs, sleepMs, toEpochNs } from "../../core/clock.js";
+import { NO_TELEOP, type Refusal, type TeleopStatus } from "../../core/gateway/server.js";
 import { TELEOP_INPUT_TOPIC } from "../../episodes/messages.js";
-import { xarm7Body } from "../../kinematics/xarm7Collision.js";
-import { createHandMapping } from "../teleop/handMapping.js";
+import { wantsRobot } from "../teleop/deadmanStates.js";
+import { FingerJudge } from "../teleop/fingerJudge.js";
 import { PULSES, type PulseName } from "../teleop/haptics.js";
 import { createInputRecord, type InputRecord } from "../teleop/inputRecord.js";
-import type { HandMapping } from "../teleop/mapping.js";
-import { type HandAlignment, type SessionInput, TeleopSession } from "../teleop/session.js";
-import { SourceAlignment } from "../teleop/sourceAlignment.js";
+import { type SessionInput, TeleopSession } from "../teleop/session.js";
+import { HandSizeDesk } from "./handSizeDesk.js";
 import {
   type Answer,
   done,
@@ -24,6 +23,7 @@ import {
   type PoseArrival,
   refuse,
 } from "./part.js";
+import { type LedRobot, teleopRobots } from "./teleopRobots.js";
 
 /** Status of a session goes out so often, and at each change. */
 const STATUS_MS = 50;
@@ -31,14 +31,13 @@ const STATUS_MS = 50;
 const REPORT_MS = 250;
 /** A tracker that became the operator by its clutch gives it back by its silence. */
 const SILENT_MS_MAX = 10_000;
-const SNAPSHOT_EVERY_TICKS = 1;
 /** These have no page to take it on. */
 const WITHOUT_PAGE: readonly GatewayClient["kind"][] = ["mqtt", "ros"];
 
 export interface TeleopParts {
-  readonly createMapping: (robot: string, limits: ArmLimits) => HandMapping;
-  /** Of one robot; the same at every call, so that what was recentred is not forgotten. */
-  readonly alignmentOf: (robot: string) => HandAlignment;
+  /** How a robot of this cell is led, or why it cannot be. */
+  readonly led: (robot: string) => LedRobot | Refusal;
+  readonly sizes: HandSizes;
 }
 
 /** Who has taken it, of which robot, and the session. */
@@ -46,6 +45,7 @@ interface Operation {
   readonly client: GatewayClient;
   readonly robot: string;
   readonly session: TeleopSession;
+  readonly led: LedRobot;
   /** Became it by its clutch, not by a request. */
   readonly byClutch: boolean;
   heardMs: number;
@@ -57,6 +57,7 @@ export class TeleopDesk implements GatewayPart {
   readonly #services: PartServices;
   readonly #parts: TeleopParts;
   readonly #record: InputRecord | undefined;
+  readonly #handSizes: HandSizeDesk;
   readonly #subscribers = new Set<GatewayClient>();
   readonly #closing = new AbortController();
   #operation: Operation | undefined;
@@ -73,6 +74,18 @@ export class TeleopDesk implements GatewayPart {
     this.#hand = setup.teleop.hand;
     this.#scales = { translationScale, rotationScale };
     this.#record = setup.hasRecorder ? createInputRecord(setup.prefixes, mapping) : undefined;
+    this.#handSizes = new HandSizeDesk({
+      sizes: parts.sizes,
+      scale: setup.teleop.fingers.retargeting.scale,
+      nowEpochMs: () => Number(toEpochNs(mapping, services.clock.nowNs())) / 1e6,
+      onChange: () => this.#tell(true),
+      onMeasured: ({ operator, side }, scale) =>
+        services.event(
+          "info",
+          "teleop",
+          `the ${side} hand of ${operator} is measured: it leads with scale ${scale.toFixed(2)} from the next engagement on`,
+        ),
+    });
     services.onMain((message) => {
       if (message.kind !== "state") return;
       this.#recording = message.recorder?.state === "recording" ? message.recorder.episode : "";
@@ -99,13 +112,20 @@ export class TeleopDesk implements GatewayPart {
       if (this.#operation !== undefined && this.#operation.client !== client)
         return this.#notOperator(client);
       const { translationScale, rotationScale, hand } = request;
+      const led = this.#operation?.led.hand;
+      if (led !== undefined && hand !== undefined && hand !== led.side)
+        return refuse(
+          "TELEOP_REFUSED",
+          `The robot's hand is a ${led.side} one: the ${hand} hand cannot lead its fingers`,
+          `Lead it by your ${led.side} hand, and pinch with the other`,
+        );
       this.#scales = {
         translationScale: translationScale ?? this.#scales.translationScale,
         rotationScale: rotationScale ?? this.#scales.rotationScale,
       };
       this.#hand = hand ?? this.#hand;
       this.#operation?.session.scale(this.#scales);
-      this.#operation?.session.lead(this.#hand);
+      if (led === undefined) this.#operation?.session.lead(this.#hand);
       this.#tell(true);
       return done("set; scales count from the next engagement on");
     },
@@ -116,6 +136,16 @@ export class TeleopDesk implements GatewayPart {
       if (against !== undefined) return { ok: false, ...against };
       this.#tell(true);
       return done("recentred: where you face is the robot's x axis");
+    },
+    measureHand: async (
+      { phase }: { readonly phase: "begin" | "cancel" },
+      client: GatewayClient,
+    ): Promise<Answer> => {
+      const operation = this.#operation;
+      if (operation?.client !== client) return this.#notOperator(client);
+      if (phase === "begin") return this.#measureHand(operation);
+      this.#handSizes.cancel("");
+      return done("the hand's size stays as it was");
     },
   };
 
@@ -142,6 +172,10 @@ export class TeleopDesk implements GatewayPart {
     if (operation.link !== undefined)
       operation.transportMs = receivedMs - (pose.deviceTimeMs + operation.link.clockOffsetMs);
     operation.session.receive(pose, receivedNs);
+    if (operation.led.hand === undefined) return;
+    if (wantsRobot(operation.session.state)) this.#handSizes.cancel("The hand was not measured: it leads");
+    const leading = pose.hands.find(({ hand }) => hand === operation.session.hand);
+    this.#handSizes.take(leading, pose, receivedMs);
   }
 
   onMalformed(client: GatewayClient, why: string): void {
@@ -179,7 +213,13 @@ export class TeleopDesk implements GatewayPart {
       };
     }
     const { latency, ...status } = operation.session.status();
-    return { ...status, latency: { ...latency, ...ownLatency }, recording: this.#recording };
+    return {
+      ...status,
+      leads: operation.led.leads,
+      handSize: operation.led.hand === undefined ? null : this.#handSizes.status(ownerOf(operation)),
+      latency: { ...latency, ...ownLatency },
+      recording: this.#recording,
+    };
   }
 
   #take(client: GatewayClient, robot: string, byClutch: boolean): Answer {
@@ -199,16 +239,28 @@ export class TeleopDesk implements GatewayPart {
       );
     if (holder !== undefined && holder.robot === robot) return done("teleoperation is yours already");
     if (holder !== undefined) this.#give("another robot is taken");
+    const led = this.#parts.led(robot);
+    if ("code" in led) return { ok: false, ...led };
     const session = new TeleopSession({
       clock,
       config: setup.teleop,
       robot,
       operator: client.name,
-      hand: this.#hand,
+      // Fingers are led by a hand of the same side, whichever leads tools.
+      hand: led.hand?.side ?? this.#hand,
       scales: this.#scales,
-      connect: () => this.#services.connectServo(robot, "commander", "teleop", SNAPSHOT_EVERY_TICKS),
-      createMapping: (limits) => this.#parts.createMapping(robot, limits),
-      alignment: this.#parts.alignmentOf(robot),
+      connect: led.connect,
+      createMapping: (limits) =>
+        led.createMapping(limits, () => {
+          const owner = this.#operation && ownerOf(this.#operation);
+          return owner && this.#handSizes.scaleOf(owner);
+        }),
+      ...(led.hand === undefined
+        ? {}
+        : {
+            rules: { clutchOf: "other", judge: new FingerJudge(led.hand.side, setup.teleop.deadman) },
+          }),
+      alignment: led.alignment,
       onChange: () => this.#changed(),
       onPulse: (name, why) => this.#pulse(client, name, why),
       onInput: (input) => this.#recordInput(input, client.name),
@@ -217,6 +269,7 @@ export class TeleopDesk implements GatewayPart {
       client,
       robot,
       session,
+      led,
       byClutch,
       heardMs: clock.nowMs(),
       link: undefined,
@@ -224,7 +277,11 @@ export class TeleopDesk implements GatewayPart {
     };
     session.open();
     this.#services.event("info", "teleop", `${client.name} has taken teleoperation of ${robot}`);
-    return done(`teleoperation of ${robot} is yours; hold the clutch to move it`);
+    return done(
+      led.hand === undefined
+        ? `teleoperation of ${robot} is yours; hold the clutch to move it`
+        : `teleoperation of ${robot} is yours; show your ${led.hand.side} hand, and pinch with the other to lead`,
+    );
   }
 
   /** That press only takes it: whoever pressed may not have expected motion, and the robot may be busy. */
@@ -240,9 +297,27 @@ export class TeleopDesk implements GatewayPart {
     const operation = this.#operation;
     if (operation === undefined) return;
     this.#operation = undefined;
+    this.#handSizes.cancel("");
     // Its change of state tells everybody.
     void operation.session.close();
     this.#services.event("info", "teleop", `${operation.client.name} has no teleoperation any more: ${why}`);
+  }
+
+  #measureHand(operation: Operation): Answer {
+    const { session, led } = operation;
+    const owner = ownerOf(operation);
+    if (led.hand === undefined)
+      return refuse(
+        "TELEOP_REFUSED",
+        `${operation.robot} has no fingers that are led`,
+        "Take teleoperation of a hand, then measure yours",
+      );
+    if (wantsRobot(session.state))
+      return refuse("TELEOP_REFUSED", "The fingers are being led", "Open the clutch, then measure");
+    if (owner === undefined)
+      return refuse("TELEOP_REFUSED", "No pose has come yet", "Put the headset on and show your hands");
+    this.#handSizes.begin(owner, this.#services.clock.nowMs());
+    return done(`hold your ${led.hand.side} hand flat before you, fingers spread, for five seconds`);
   }
 
   #notOperator({ name }: GatewayClient): Answer {
@@ -265,11 +340,14 @@ export class TeleopDesk implements GatewayPart {
 
   #pulse(client: GatewayClient, name: PulseName, why: string): void {
     const { strength, durationMs } = PULSES[name];
-    client.offer({ kind: "haptic", hand: this.#hand, strength, durationMs, why: why.slice(0, 200) });
+    const hand = this.#operation === undefined ? this.#hand : clutchHandOf(this.#operation);
+    client.offer({ kind: "haptic", hand, strength, durationMs, why: why.slice(0, 200) });
   }
 
   #recordInput(input: SessionInput, operator: string): void {
-    const cdr = this.#record?.encode(input, operator, this.#hand);
+    const operation = this.#operation;
+    if (operation === undefined) return;
+    const cdr = this.#record?.encode(input, operator, operation.session.hand, clutchHandOf(operation));
     if (cdr !== undefined)
       this.#services.post({ kind: "record", topic: TELEOP_INPUT_TOPIC, receivedNs: input.receivedNs, cdr });
   }
@@ -281,6 +359,7 @@ export class TeleopDesk implements GatewayPart {
       await sleepMs(clock, STATUS_MS, signal);
       const operation = this.#operation;
       if (signal.aborted || operation === undefined) continue;
+      this.#handSizes.look(clock.nowMs());
       if (operation.byClutch && clock.nowMs() - operation.heardMs > SILENT_MS_MAX)
         this.#give(`silent for ${SILENT_MS_MAX / 1000} s`);
       else this.#tell(false);
@@ -304,25 +383,23 @@ export class TeleopDesk implements GatewayPart {
   }
 }
 
-/** Teleoperation with the arm's own mapping. */
-export const teleopPart: PartFactory = (services) => {
-  const { setup, trackerFrames } = services;
-  const alignments = new Map(
-    Object.keys(setup.sockets).map((robot) => [robot, new SourceAlignment(trackerFrames, robot)]),
-  );
-  return new TeleopDesk(services, {
-    alignmentOf: (robot) => alignments.get(robot)!,
-    createMapping: (robot, limits) => {
-      const { gripper, workspace, selfCollision } = setup.arms[robot]!;
-      const toolPointM = setup.toolPointsM[robot]!;
-      return createHandMapping({
-        config: setup.teleop.mapping,
-        limits,
-        workspace,
-        toolPointM,
-        body: xarm7Body({ gripper, toolPointM, attached: selfCollision.attached }),
-        selfCollisionMarginM: selfCollision.marginM,
-      });
-    },
+/** A hand that leads fingers has no clutch and no motor of its own: the other one may have. */
+function clutchHandOf({ session: { hand }, led }: Operation): TeleopStatus["hand"] {
+  if (led.hand === undefined) return hand;
+  return hand === "right" ? "left" : "right";
+}
+
+/** Undefined before the first pose, and where no fingers are led. */
+function ownerOf({ session, led, client }: Operation): HandOwner | undefined {
+  const { device } = session.status();
+  if (led.hand === undefined || device === "") return undefined;
+  const { model, side } = led.hand;
+  return { device, operator: client.name, model, side };
+}
+
+/** Teleoperation with the robots' own mappings. */
+export const teleopPart: PartFactory = (services) =>
+  new TeleopDesk(services, {
+    led: teleopRobots(services),
+    sizes: openHandSizes(services.setup.calibrationFolder),
   });
-};

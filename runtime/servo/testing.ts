@@ -33,16 +33,15 @@ const quietBody: MovingBody = {
   measureToolStep: () => {},
 };
 
-/** Does at once what it is told, and reports it with the next `report`. */
-export class FakeDriver implements ArmDriver {
-  readonly stopMeanings = { 0: "power off", 1: "brake, then power off", 2: "brake and hold" };
-  readonly calls: string[] = [];
-  /** With where the arm was when it was enabled, and how often it had been. */
-  readonly sent: { atMs: number; positionRad: number[]; measuredRad: number[]; activation: number }[] = [];
-  #measuredRad: number[] = [];
-  #armRad: number[] = [...HOME];
-  #activations = 0;
-  limits: ArmLimits = {
+/** What the fake driver drives. */
+export interface FakeRobot {
+  readonly homeRad: readonly number[];
+  readonly limits: ArmLimits;
+}
+
+const FAKE_ARM: FakeRobot = {
+  homeRad: HOME,
+  limits: {
     jointNames: Array.from({ length: JOINTS }, (_, joint) => `joint${joint + 1}`),
     positionMinRad: Array(JOINTS).fill(-3),
     positionMaxRad: Array(JOINTS).fill(3),
@@ -50,7 +49,19 @@ export class FakeDriver implements ArmDriver {
     accelerationMaxRadPerS2: Array(JOINTS).fill(20),
     jerkMaxRadPerS3: Array(JOINTS).fill(500),
     toolSpeedMaxMPerS: 1,
-  };
+  },
+};
+
+/** Does at once what it is told, and reports it with the next `report`. */
+export class FakeDriver implements ArmDriver {
+  readonly stopMeanings = { 0: "power off", 1: "brake, then power off", 2: "brake and hold" };
+  readonly calls: string[] = [];
+  /** With where the arm was when it was enabled, and how often it had been. */
+  readonly sent: { atMs: number; positionRad: number[]; measuredRad: number[]; activation: number }[] = [];
+  #measuredRad: number[] = [];
+  #armRad: number[];
+  #activations = 0;
+  limits: ArmLimits;
   answer: ReturnType<ArmDriver["command"]> = "sent";
   reports = true;
   failWith: Error | undefined;
@@ -61,15 +72,17 @@ export class FakeDriver implements ArmDriver {
   readonly #state: ArmState;
   readonly #listeners = new Set<(fault: Fault) => void>();
 
-  constructor(clock: SimClock) {
+  constructor(clock: SimClock, { homeRad, limits }: FakeRobot = FAKE_ARM) {
     this.#clock = clock;
+    this.#armRad = [...homeRad];
+    this.limits = limits;
     this.#state = {
       sequence: 0,
       receivedMs: 0,
       deviceTimeUs: 0,
-      positionRad: Float64Array.from(HOME),
-      velocityRadPerS: new Float64Array(JOINTS),
-      effortNm: new Float64Array(JOINTS),
+      positionRad: Float64Array.from(homeRad),
+      velocityRadPerS: new Float64Array(homeRad.length),
+      effortNm: new Float64Array(homeRad.length),
       toolPoseBase: new Float64Array(6),
       ready: false,
       errorCode: 0,
@@ -177,7 +190,7 @@ export const SUPERVISOR: Peer = { id: 1000, name: "daemon", role: "supervisor" }
 /** One servo, its fake arm, and everything it told. */
 export class ServoBench {
   readonly clock = new SimClock();
-  readonly driver = new FakeDriver(this.clock);
+  readonly driver: FakeDriver;
   readonly events: ServoEvent[] = [];
   readonly snapshots: ServoSnapshot[] = [];
   readonly lost: { peerId: number; epoch: number; reason: string }[] = [];
@@ -188,7 +201,8 @@ export class ServoBench {
   readonly #ticks = { index: 0 };
   #seq = 0;
 
-  constructor(changes: Partial<ServoConfig> = {}, options: Partial<ServoOptions> = {}) {
+  constructor(changes: Partial<ServoConfig> = {}, options: Partial<ServoOptions> = {}, robot = FAKE_ARM) {
+    this.driver = new FakeDriver(this.clock, robot);
     this.config = ServoConfig.parse({ ...ServoConfig.parse({}), ...changes });
     this.servo = new Servo({
       robot: "arm",

@@ -18,15 +18,20 @@ const EMPTY = new Float64Array(0);
 const JOINT_NUMBERS = HAND_JOINTS.length * NUMBERS_PER_HAND_JOINT;
 
 export interface InputRecord {
-  /** CDR of a TeleopInput message. */
-  encode(input: SessionInput, operator: string, lead: HandPose["hand"]): Uint8Array<ArrayBuffer>;
+  /** CDR of a TeleopInput message. @param clutchBy the hand whose clutch counts; the leading one when absent */
+  encode(
+    input: SessionInput,
+    operator: string,
+    lead: HandPose["hand"],
+    clutchBy?: HandPose["hand"],
+  ): Uint8Array<ArrayBuffer>;
 }
 
 /** @throws CerebellumError ROS_UNAVAILABLE when the message's definition is not on this machine */
 export function createInputRecord(prefixes: readonly string[], mapping: ClockMapping): InputRecord {
   const codec = rosCodec(TELEOP_INPUT, rosDefinition(TELEOP_INPUT, prefixes));
   return {
-    encode({ message, receivedNs, state, why, step, commandSeq }, operator, lead) {
+    encode({ message, receivedNs, state, why, step, commandSeq }, operator, lead, clutchBy = lead) {
       const hand = message.hands.find((one) => one.hand === lead);
       const joints = hand?.joints ?? null;
       // Of its own, because the writer's memory is larger and used again.
@@ -43,7 +48,7 @@ export function createInputRecord(prefixes: readonly string[], mapping: ClockMap
             hand: lead,
             tracked: hand?.tracked ?? false,
             pose: numbersOf(hand?.pose ?? null),
-            clutch: hand?.clutch ?? 0,
+            clutch: message.hands.find((one) => one.hand === clutchBy)?.clutch ?? 0,
             gripper: hand?.gripper ?? 0,
             joints: joints?.length === JOINT_NUMBERS ? Float64Array.from(joints) : EMPTY,
             state,

@@ -24,6 +24,7 @@ import { type DeadmanAction, followsHand, wantsRobot } from "./deadmanStates.js"
 import { ContactWatch, PulseGate, type PulseName } from "./haptics.js";
 import { LatencyMeter } from "./latency.js";
 import type { AlignedHand, HandMapping, MappingStep } from "./mapping.js";
+import type { LeadRules } from "./poseWatch.js";
 import { RobotLink } from "./robotLink.js";
 
 /** Fine enough that an age is found out within a tenth of its limit. */
@@ -71,6 +72,8 @@ export interface SessionOptions {
   readonly scales: TeleopScales;
   readonly connect: () => Promise<ServoClient>;
   readonly createMapping: (limits: ArmLimits) => HandMapping;
+  /** Whose clutch counts and what else is asked of the leading hand; its own clutch and nothing when absent. */
+  readonly rules?: LeadRules;
   readonly alignment: HandAlignment;
   /** State or reason has changed. */
   readonly onChange: () => void;
@@ -104,7 +107,7 @@ export class TeleopSession {
     const { config, clock, robot, hand, connect } = options;
     this.#hand = hand;
     this.#scales = options.scales;
-    this.#deadman = new Deadman(config.deadman, hand);
+    this.#deadman = new Deadman(config.deadman, hand, options.rules);
     this.#link = new RobotLink({
       clock,
       robot,
@@ -189,7 +192,12 @@ export class TeleopSession {
     this.#fail("MALFORMED", why);
   }
 
-  status(): Omit<TeleopStatus, "recording" | "latency"> & { readonly latency: LatencyFigures } {
+  /** Which hand leads. */
+  get hand(): HandPose["hand"] {
+    return this.#hand;
+  }
+
+  status(): Omit<TeleopStatus, OthersFields> & { readonly latency: LatencyFigures } {
     const { robot, operator, alignment } = this.#options;
     const { newest, counters } = this.#deadman;
     const nowMs = this.#nowMs();
@@ -208,7 +216,7 @@ export class TeleopSession {
       rateHz: newest === undefined ? null : this.#arrivalsMs.length,
       lost: counters.lost,
       poseAgeMs: newest === undefined ? null : this.#deadman.ageMs(nowMs),
-      target: step === undefined ? null : copyOf(step.wanted),
+      target: step?.wanted == null ? null : copyOf(step.wanted),
       leashM: step?.gapM ?? null,
       translationScale: this.#scales.translationScale,
       rotationScale: this.#scales.rotationScale,
@@ -383,6 +391,8 @@ export class TeleopSession {
   }
 }
 
+/** What the session does not know. */
+type OthersFields = "recording" | "latency" | "leads" | "handSize";
 type LatencyFigures = ReturnType<LatencyMeter["figures"]> & { readonly filterMs: number | null };
 
 function alignedBy(

@@ -43,6 +43,7 @@ export const TELEOP: TeleopStatus = {
   source: "webxr",
   device: "quest3",
   hand: "right",
+  leads: "tool",
   why: null,
   limitedBy: [],
   warning: "",
@@ -54,6 +55,7 @@ export const TELEOP: TeleopStatus = {
   translationScale: 1,
   rotationScale: 1,
   alignment: "recentred",
+  handSize: null,
   latency: {
     transportMs: 3,
     mappingMs: 0.6,

@@ -1,0 +1,23 @@
+/** A real servo of an Allegro Hand on a simulated clock, without a device; for tests only. */
+import { HAND_JOINT_COUNT } from "../../../kinematics/allegro/hand.js";
+import { HandBody } from "../../../launch/allegro/handBody.js";
+import { HandServoConfig } from "../../../runtime/servo/config.js";
+import { PERIOD_MS, ServoBench } from "../../../runtime/servo/testing.js";
+import { handServoLimits } from "../../../runtime/teleop/fingerTesting.js";
+import { ServoInProcess } from "./servoInProcess.js";
+
+/** A hand half closed. */
+export function handServoInProcess(homeRad: readonly number[] = halfClosedRad()): ServoInProcess {
+  const config = HandServoConfig.parse({ rateHz: 1000 / PERIOD_MS });
+  const limits = handServoLimits("v4", "right");
+  const body = new HandBody(config.workspace);
+  return new ServoInProcess(new ServoBench({}, { robot: "hand", config, body }, { homeRad, limits }));
+}
+
+export function halfClosedRad(): number[] {
+  const { positionMinRad, positionMaxRad } = handServoLimits("v4", "right");
+  return Array.from(
+    { length: HAND_JOINT_COUNT },
+    (_, joint) => (positionMinRad[joint]! + positionMaxRad[joint]!) / 2,
+  );
+}
