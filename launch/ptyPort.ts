@@ -15,9 +15,9 @@ import {
   writeSync,
 } from "node:fs";
 import { text } from "node:stream/consumers";
-import { ReadStream } from "node:tty";
 import { fileURLToPath } from "node:url";
-import { repositoryRootUrl } from "../core/entry.js";
+import { Worker } from "node:worker_threads";
+import { entryUrl, repositoryRootUrl } from "../core/entry.js";
 import { CerebellumError, errorText } from "../core/errors.js";
 
 const { O_RDWR, O_NOCTTY, O_NONBLOCK } = constants;
@@ -32,23 +32,24 @@ export class PtyPort {
   readonly #master: number;
   /** Kept open, so that the port outlives each program that opens it. */
   readonly #otherEnd: number;
-  readonly #reader: ReadStream;
+  readonly #reader: Worker;
   readonly #link: string | undefined;
   #rest: Uint8Array = new Uint8Array(0);
   #isClosed = false;
 
   /**
+   * @param options.priority of the thread that reads, SCHED_FIFO where permitted; 0 for none
    * @param link a symbolic link to make, so that a port that comes back has the same path
    * @throws CerebellumError PREPARATION_MISSING without a pseudo-terminal or Python, PORT_IN_USE when `link` is a file
    */
-  static async open(link?: string): Promise<PtyPort> {
+  static async open(link?: string, { priority = 0 } = {}): Promise<PtyPort> {
     if (link !== undefined) refuseFile(link);
     let master: number | undefined;
     try {
       master = openSync("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK);
       const path = await unlock(master);
       const otherEnd = openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
-      return new PtyPort(master, otherEnd, path, link);
+      return new PtyPort(master, otherEnd, path, link, priority);
     } catch (cause) {
       if (master !== undefined) closeSync(master);
       throw new CerebellumError(
@@ -65,6 +66,7 @@ export class PtyPort {
     otherEnd: number,
     private readonly device: string,
     link: string | undefined,
+    priority: number,
   ) {
     this.#master = master;
     this.#otherEnd = otherEnd;
@@ -73,9 +75,14 @@ export class PtyPort {
       rmSync(link, { force: true });
       symlinkSync(device, link);
     }
-    this.#reader = new ReadStream(master);
-    this.#reader.on("data", (bytes: Buffer) => this.onBytes(bytes));
-    this.#reader.on("error", () => this.close());
+    this.#reader = new Worker(entryUrl("./processes/ptyReaderWorker.js", import.meta.url), {
+      workerData: { terminal: master, priority },
+      name: "ptyReader",
+    });
+    this.#reader.on("message", (bytes: Uint8Array) => {
+      if (!this.#isClosed) this.onBytes(bytes);
+    });
+    this.#reader.on("exit", () => this.close());
   }
 
   /** What others open. */
@@ -99,7 +106,7 @@ export class PtyPort {
     if (this.#isClosed) return;
     this.#isClosed = true;
     if (this.#link !== undefined) rmSync(this.#link, { force: true });
-    this.#reader.destroy();
+    this.#reader.postMessage("close");
     closeSync(this.#otherEnd);
   }
 

@@ -3,6 +3,7 @@
  * the injected clock's: a loop of its own, or lock-step, where it passes only through `step`.
  */
 import { type Clock, msToMonotonicNs } from "../../core/clock.js";
+import { LatenessHistogram } from "../../core/histogram.js";
 import type { CanFrame } from "../../drivers/can/frame.js";
 import type { HandModel, HandSide } from "../../kinematics/allegro/hand.js";
 import { CanableAdapter } from "./adapter.js";
@@ -49,6 +50,8 @@ export class AllegroEmulator {
   readonly faults = new ActiveFaults();
   readonly bus: FaultyBus;
   readonly line: FaultySerialLine;
+  /** How late what the hand streams has left, in its own time: a hand is as even as the thread that plays it. */
+  readonly lateness = new LatenessHistogram();
   readonly #options: AllegroEmulatorOptions;
   readonly #stop = new AbortController();
   #nowMs: number;
@@ -128,7 +131,11 @@ export class AllegroEmulator {
   }
 
   #catchUp(): void {
-    if (this.#options.lockstep !== true) this.#advanceTo(this.#options.clock.nowMs());
+    if (this.#options.lockstep === true) return;
+    const nowMs = this.#options.clock.nowMs();
+    const dueMs = this.hand.nextDueMs;
+    if (dueMs <= nowMs) this.lateness.add(1000 * (nowMs - dueMs));
+    this.#advanceTo(nowMs);
   }
 
   #advanceTo(nowMs: number): void {

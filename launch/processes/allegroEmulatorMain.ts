@@ -131,7 +131,7 @@ function execute(emulator: AllegroEmulator, command: Command): Record<string, un
   }
 }
 
-function status({ hand, adapter, bus, line, plant }: AllegroEmulator): Record<string, unknown> {
+function status({ hand, adapter, bus, line, plant, lateness }: AllegroEmulator): Record<string, unknown> {
   return {
     isOn: hand.isOn,
     isLimp: hand.isLimp,
@@ -144,6 +144,7 @@ function status({ hand, adapter, bus, line, plant }: AllegroEmulator): Record<st
     celsius: [...hand.heat.celsius],
     isAdapterOpen: adapter.isOpen,
     counters: hand.counters,
+    sentLateUs: { count: lateness.added, ...lateness.summaryUs() },
     framesRefused: adapter.framesRefused,
     framesLost: bus.lost,
     framesForeign: bus.foreign,

@@ -5,8 +5,8 @@
 import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
 import { sleepMs } from "../../core/clock.js";
-import { ServoConfig } from "../../runtime/servo/config.js";
 import { percentileOfCounts } from "../../core/histogram.js";
+import { ServoConfig } from "../../runtime/servo/config.js";
 import { ServoLoop } from "../../runtime/servo/loop.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
 import { makeThisThreadFifo, pinThisThread } from "../realtime.js";

@@ -1,8 +1,13 @@
 /**
  * The control loop of a hand at 333 Hz: `node dist/test/bench/handLoop.js [--seconds N] [--silentPeriods N] [--json FILE]`.
- * A real servo process with its guardian against the emulated hand, which lives in this process and sees both sides of
- * the terminal: from a complete set of positions that it has written until the four torque frames are here. That holds
- * the terminal both ways, so it is more than the driver takes. A fault is counted, and the hand powered again.
+ * A real servo process with its guardian against the emulated hand, which lives in this process. Three times are told:
+ *
+ * - `reportToCommandUs`: inside the driver, from the bytes that completed a position set to its torques, handed to the port;
+ * - `answerMs`: at the hand, from a complete set that it has written until the four torque frames are here: the same, the
+ *   terminal both ways, and the servo's nap;
+ * - `handLateUs`: how late the hand itself was with its sets. Where it left a gap, a fault is its own.
+ *
+ * A fault is counted, and the hand powered again.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +20,7 @@ import { AllegroEmulator } from "../../lab/allegro/emulator.js";
 import { IdealHandPlant } from "../../lab/allegro/idealPlant.js";
 import { PtyPort } from "../../launch/ptyPort.js";
 import { LAB_PRIORITY, makeThisThreadFifo } from "../../launch/realtime.js";
-import { systemClock } from "../../launch/systemClock.js";
+import { createPacedClock, systemClock } from "../../launch/systemClock.js";
 import { HandServoConfig } from "../../runtime/servo/config.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
 import { JsonProcess, until } from "../support/servoRig.js";
@@ -35,14 +40,14 @@ const LAST_TORQUE = "t18C8";
 setFlagsFromString("--no-parallel-scavenge");
 const folder = mkdtempSync(join(tmpdir(), "bench-hand-"));
 const path = join(folder, "adapter");
-const port = await PtyPort.open(path);
+const port = await PtyPort.open(path, { priority: LAB_PRIORITY });
 const answersMs: number[] = [];
 let setMs = Number.NaN;
 const emulator = new AllegroEmulator({
   model: "v4",
   side: "right",
   plant: new IdealHandPlant(),
-  clock: systemClock,
+  clock: createPacedClock(),
   send: (bytes) => {
     port.write(bytes);
     if (bytes.length >= SET_BYTES) setMs = systemClock.nowMs();
@@ -89,7 +94,7 @@ while (systemClock.nowMs() < endMs) {
   if (state === "connected") await supervisor.enable().catch(() => {});
   await sleepMs(systemClock, 50);
 }
-const { ticks, missed, latenessUs, driver } = await supervisor.statistics();
+const { ticks, missed, latenessUs, driver, reportToCommandUs } = await supervisor.statistics();
 await supervisor.stop(2, "the bench ends");
 servo.process.kill("SIGTERM");
 await servo.exited;
@@ -104,6 +109,8 @@ const result = {
   silentPeriodsMax: Number(values.silentPeriods),
   realtimePriority: { servo: supervisor.info.realtimePriority, hand: labPriority },
   answers: answersMs.length,
+  reportToCommandUs,
+  handLateUs: { count: emulator.lateness.added, ...emulator.lateness.summaryUs() },
   answerMs: { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) },
   ticks,
   missed,
