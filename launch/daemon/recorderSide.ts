@@ -14,6 +14,7 @@ import { imageTopicOf, infoTopicOf } from "../../runtime/ros/cameraSubscription.
 import type { RawTopic } from "../../runtime/ros/rawTopics.js";
 import { recordedCell } from "../cell/load.js";
 import { publishedTopics, STATIC_TRANSFORM_TOPIC, TRANSFORM_TOPIC } from "../cell/recordedTopics.js";
+import type { RobotConfig } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { calibrationFolder } from "../runFolder.js";
 import { softwareIdentity } from "../software.js";
@@ -126,10 +127,13 @@ function checkTypes({ topics }: RecorderConfig, prefixes: readonly string[]): vo
 const JOINT_STATE = "sensor_msgs/msg/JointState";
 const TRANSFORMS = "tf2_msgs/msg/TFMessage";
 
-function publishedInputs(robot: string, rateHz: number) {
+function publishedInputs(robot: string, config: RobotConfig, rateHzMax: number) {
   const { jointStates, jointCommand, description } = publishedTopics(robot);
+  const rateHz = Math.min(rateHzMax, config.servo.rateHz);
+  // A state is published when the device has said something new.
+  const deviceHz = config.device === "allegro" ? 1000 / config.allegro.periodMs : rateHz;
   return [
-    { topic: jointStates, type: JOINT_STATE, rateHz, latched: false },
+    { topic: jointStates, type: JOINT_STATE, rateHz: Math.min(rateHz, deviceHz), latched: false },
     { topic: jointCommand, type: JOINT_STATE, rateHz, latched: false },
     { topic: description, type: "std_msgs/msg/String", latched: true },
   ];
@@ -163,8 +167,8 @@ export function recorderInputs(cell: CellConfig, config: RecorderConfig): Record
       { ...ros, topic: imageTopicOf(topic), type: "sensor_msgs/msg/Image", rateHz, countsGaps: true },
       { ...ros, topic: infoTopicOf(topic), type: "sensor_msgs/msg/CameraInfo", rateHz },
     ]),
-    ...Object.entries(cell.robots).flatMap(([robot, { servo }]) =>
-      publishedInputs(robot, Math.min(cell.ros.jointStateRateHz, servo.rateHz)).map((one) => ({
+    ...Object.entries(cell.robots).flatMap(([robot, config]) =>
+      publishedInputs(robot, config, cell.ros.jointStateRateHz).map((one) => ({
         ...ros,
         ...one,
       })),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An independent ROS 2 client of a running cell: looks at everything a cell publishes, moves the arm a little by a
+"""An independent ROS 2 client of a running cell: looks at everything a cell publishes, moves a robot a little by a
 joint trajectory, checks that wrong ones are refused, and prints what it found as JSON.
 
 Exits 0 when every check holds. Needs nothing but rclpy and the standard messages; run it with the environment of
@@ -17,6 +17,7 @@ import xml.etree.ElementTree as xml
 import rclpy
 from cerebellum_msgs.srv import Enable, StopPolicy
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseArray
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import ListParameters, SetParameters
 from rcl_interfaces.msg import Parameter, ParameterValue
@@ -26,9 +27,17 @@ from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-ARM_JOINTS = [f"joint{number}" for number in range(1, 8)]
+JOINTS = {
+    "xarm7": [f"joint{number}" for number in range(1, 8)],
+    "allegro": [f"joint{number}" for number in range(16)],
+}
+LINKS = {
+    "xarm7": {f"link{number}" for number in range(1, 8)},
+    "allegro": {f"link_{number}" for number in range(16)},
+}
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-GOAL_TOLERANCE_RAD = 0.02
+# A hand's PD leaves a sag.
+GOAL_TOLERANCE_RAD = {"xarm7": 0.02, "allegro": 0.05}
 STILL_RAD = 0.005
 
 
@@ -68,12 +77,18 @@ class Peer:
         self.node = rclpy.create_node("cerebellum_peer")
         header = lambda message: message.header.stamp
         robot, camera = options.robot, options.camera_topic
+        self.joints = JOINTS[options.device]
+        self.links = {options.frame_prefix + link for link in LINKS[options.device]}
+        self.goal_tolerance_rad = GOAL_TOLERANCE_RAD[options.device]
         self.joint_states = Topic(self.node, JointState, f"/{robot}/joint_states", stamp=header)
         self.joint_command = Topic(self.node, JointState, f"/{robot}/joint_command", stamp=header)
         self.description = Topic(self.node, String, f"/{robot}/robot_description", LATCHED)
         self.tf = Topic(self.node, TFMessage, "/tf", 100)
         self.tf_static = Topic(self.node, TFMessage, "/tf_static", LATCHED)
         self.diagnostics = Topic(self.node, DiagnosticArray, "/diagnostics", stamp=header)
+        self.fingertips = None
+        if options.device == "allegro":
+            self.fingertips = Topic(self.node, PoseArray, f"/{robot}/fingertips", stamp=header)
         self.images = self.camera_info = None
         if camera:
             self.images = Topic(
@@ -120,7 +135,8 @@ class Peer:
         self.spin(self.options.seconds)
         state = self.joint_states.newest
         self.check("joint_states arrive", self.joint_states.count > 10, self.joint_states.summary())
-        self.check("joint_states name the arm's joints", state and list(state.name[:7]) == ARM_JOINTS)
+        count = len(self.joints)
+        self.check("joint_states name the robot's joints", state and list(state.name[:count]) == self.joints)
         self.check(
             "joint_states hold finite position, velocity and effort",
             state
@@ -147,8 +163,18 @@ class Peer:
     def check_frames(self):
         moving = {one.child_frame_id for one in self.tf.newest.transforms} if self.tf.newest else set()
         fixed = {one.child_frame_id for one in self.tf_static.newest.transforms} if self.tf_static.newest else set()
-        self.check("tf has the arm's links", {f"link{n}" for n in range(1, 8)} <= moving, self.tf.summary())
+        self.check("tf has the robot's links", self.links <= moving, self.tf.summary())
         self.check("tf_static is kept for late subscribers", fixed, sorted(fixed))
+        if self.fingertips:
+            tips = self.fingertips.newest
+            self.check(
+                "fingertips are told in the palm's frame, within reach of it",
+                tips
+                and tips.header.frame_id == f"{self.options.frame_prefix}palm_link"
+                and len(tips.poses) == 4
+                and all(math.hypot(p.position.x, p.position.y, p.position.z) < 0.25 for p in tips.poses),
+                self.fingertips.summary(),
+            )
 
     def check_camera(self):
         info, image = self.camera_info.newest, self.images.newest
@@ -201,11 +227,11 @@ class Peer:
         self.trajectory.publish(message)
 
     def settled(self):
-        """Waits until the arm stands still for half a second and returns its joints."""
+        """Waits until the robot stands still for half a second and returns its joints."""
         before = None
         for _ in range(20):
             self.spin(0.5)
-            now = [self.measured().get(name, math.nan) for name in ARM_JOINTS]
+            now = [self.measured().get(name, math.nan) for name in self.joints]
             if before and max(abs(a - b) for a, b in zip(before, now)) < 0.001:
                 break
             before = now
@@ -215,40 +241,40 @@ class Peer:
         found = self.spin(5, lambda: self.trajectory.get_subscription_count() > 0)
         self.check("joint_trajectory has a subscriber", found)
         start = self.settled()
-        index = ARM_JOINTS.index(self.options.joint)
+        index = self.joints.index(self.options.joint)
         goal = [value + (self.options.offset_rad if i == index else 0) for i, value in enumerate(start)]
         passed = []
-        self.send(ARM_JOINTS, [(2.0, goal)])
+        self.send(self.joints, [(2.0, goal)])
         self.spin(3.0, lambda: passed.append(self.measured().get(self.options.joint)))
         end = self.settled()
         error = max(abs(a - b) for a, b in zip(goal, end))
         half = [value for value in passed if value is not None]
         span = [min(half), max(half)] if half else None
         self.check(
-            "the arm follows a trajectory", error < GOAL_TOLERANCE_RAD, {"goal": goal, "end": end, "worstRad": error}
+            "the robot follows a trajectory", error < self.goal_tolerance_rad, {"goal": goal, "end": end, "worstRad": error}
         )
         self.check(
             "it passes through the middle instead of jumping",
             any(0.2 < (value - start[index]) / self.options.offset_rad < 0.8 for value in half),
             span,
         )
-        self.refuse("wrong joint names", [f"wrong{n}" for n in range(7)], [(2.0, start)])
-        self.refuse("too few joints", ARM_JOINTS[:6], [(2.0, start[:6])])
-        self.refuse("NaN", ARM_JOINTS, [(2.0, [math.nan] * 7)])
-        self.refuse("times that do not rise", ARM_JOINTS, [(2.0, start), (1.0, start)])
-        self.refuse("a first point far away at time 0", ARM_JOINTS, [(0.0, start), (2.0, start)])
-        self.send(ARM_JOINTS, [(2.0, start)])
+        self.refuse("wrong joint names", [f"wrong{n}" for n in range(len(start))], [(2.0, start)])
+        self.refuse("too few joints", self.joints[:6], [(2.0, start[:6])])
+        self.refuse("NaN", self.joints, [(2.0, [math.nan] * len(start))])
+        self.refuse("times that do not rise", self.joints, [(2.0, start), (1.0, start)])
+        self.refuse("a first point far away at time 0", self.joints, [(0.0, start), (2.0, start)])
+        self.send(self.joints, [(2.0, start)])
         self.spin(3.0)
         end = self.settled()
         error = max(abs(a - b) for a, b in zip(start, end))
-        self.check("the arm goes back after refusals", error < GOAL_TOLERANCE_RAD, {"worstRad": error})
+        self.check("the robot goes back after refusals", error < self.goal_tolerance_rad, {"worstRad": error})
 
     def refuse(self, what, names, points):
         before = self.settled()
         count = self.diagnostics.count
         self.send(names, points)
         self.spin(2.0, lambda: self.diagnostics.count > count + 1)
-        after = [self.measured().get(name, math.nan) for name in ARM_JOINTS]
+        after = [self.measured().get(name, math.nan) for name in self.joints]
         still = max(abs(a - b) for a, b in zip(before, after)) < STILL_RAD
         name = f"joint_trajectory: {self.options.robot}"
         said = next((one.message for one in self.diagnostics.newest.status if one.name == name), "")
@@ -258,10 +284,12 @@ class Peer:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--robot", default="arm")
+    parser.add_argument("--device", default="xarm7", choices=sorted(JOINTS))
+    parser.add_argument("--frame-prefix", default="", help="before the robot's links, where there are several robots")
     parser.add_argument("--camera-topic", default="/camera/wrist", help='"" for a cell without a camera')
     parser.add_argument("--seconds", type=float, default=4, help="how long to look at the topics")
     parser.add_argument("--wait", type=float, default=15, help="how long the cell may take to come up [s]")
-    parser.add_argument("--joint", default="joint7", choices=ARM_JOINTS)
+    parser.add_argument("--joint", default="joint7", help="which moves")
     parser.add_argument("--offset-rad", type=float, default=0.2)
     parser.add_argument("--stop-policy", action="store_true", help="first take the arm from the running policy")
     parser.add_argument("--enable", action="store_true", help="first call the enable service")
