@@ -158,8 +158,11 @@ async function loadPackage(): Promise<typeof import("serialport")> {
   }
 }
 
-/** What can be told before opening, in words that a path in a cell file deserves. */
-async function checkDevice(path: string): Promise<void> {
+/**
+ * What can be told of a port without opening it, in words that a path in a cell file deserves.
+ * @throws CerebellumError DEVICE_UNREACHABLE or CONFIG_INVALID
+ */
+export async function checkDevice(path: string): Promise<void> {
   try {
     const found = await stat(path);
     if (!found.isCharacterDevice())

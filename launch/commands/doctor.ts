@@ -1,7 +1,7 @@
 /** `doctor`: everything that is missing or weak on this machine, with its remedy. */
 import { CerebellumError } from "../../core/errors.js";
 import { loadCell } from "../cell/load.js";
-import { armsOf } from "../cell/robotConfig.js";
+import { armsOf, handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { formatReport, runDoctor } from "../doctor/doctor.js";
 import { gatherFacts } from "../doctor/gather.js";
@@ -64,6 +64,11 @@ async function checks(options: DoctorCommandOptions, cell: CellConfig): Promise<
   const report = await runDoctor({
     clock: systemClock,
     ports,
+    hands: handsOf(cell.robots).map(([robot, { allegro }]) => ({
+      robot,
+      can: allegro.can,
+      isSimulated: cell.lab !== undefined,
+    })),
     ...(cell.gateway === "off" ? {} : { consoleState: stateFolder(cell.name) }),
     ...(cell.ros.domainId === undefined ? {} : { domainId: cell.ros.domainId }),
   });

@@ -36,6 +36,8 @@ const GOOD: MachineFacts = {
   diskFreeBytes: 20_000 * MIB,
   clock: { stepMs: 0.4, year: 2026, ntpSynchronized: "yes" },
   console: { pagesBuilt: true, certificateDaysLeft: 300 },
+  hands: [],
+  guardianBuilt: true,
   ports: [],
   portsInUse: [],
   staleLocks: [],
@@ -51,6 +53,8 @@ const thread = (policy: string, priority = 0) => ({
 const servo = (loop: ReturnType<typeof thread>, other = thread("SCHED_OTHER"), swapBytes = 0) => ({
   servoProcesses: [{ processId: 7, threads: [loop, other], swapBytes }],
 });
+
+const HAND = { robot: "hand", address: "/dev/hand", isSimulated: false };
 
 /** [check, change to the good machine, level expected] */
 const CASES: readonly (readonly [string, Partial<MachineFacts>, CheckLevel])[] = [
@@ -110,6 +114,14 @@ const CASES: readonly (readonly [string, Partial<MachineFacts>, CheckLevel])[] =
   ["Console", { console: { pagesBuilt: true, certificateDaysLeft: undefined } }, "ok"],
   ["Console", { console: { pagesBuilt: true, certificateDaysLeft: -3 } }, "ok"],
   ["Console", { console: { pagesBuilt: false, certificateDaysLeft: 300 } }, "missing"],
+  [
+    "Adapters of hands",
+    { hands: [{ ...HAND, trouble: { happened: "there is no /dev/hand", remedy: "Plug it in" } }] },
+    "missing",
+  ],
+  ["Adapters of hands", { hands: [HAND] }, "ok"],
+  ["Guardian of hands", { hands: [HAND], guardianBuilt: false }, "missing"],
+  ["Guardian of hands", { guardianBuilt: false }, "ok"],
   ["Ports of the cell", { portsInUse: [{ name: "arm.commandPort", port: 18502 }] }, "weak"],
 ];
 

@@ -1,6 +1,7 @@
 /** The doctor's checks as a table: what is expected, how a finding is judged, what to do about it. Pure. */
 import type { ThreadClass } from "../realtime.js";
 import type { MachineFacts, ServoProcessFacts } from "./facts.js";
+import { HAND_CHECKS } from "./hands.js";
 
 /** weak: works, with a loss that the remedy names; missing: a cell cannot run. */
 export type CheckLevel = "ok" | "weak" | "missing";
@@ -8,6 +9,8 @@ export type CheckLevel = "ok" | "weak" | "missing";
 export interface Finding {
   readonly level: CheckLevel;
   readonly found: string;
+  /** In place of the check's own, where troubles of several kinds have a remedy each. */
+  readonly remedy?: string;
 }
 
 export interface Check {
@@ -246,6 +249,7 @@ export const CHECKS: readonly Check[] = [
       );
     },
   },
+  ...HAND_CHECKS,
   {
     name: "Ports of the cell",
     expected: "free, unless this cell is running",

@@ -3,11 +3,13 @@ import type { Clock } from "../../core/clock.js";
 import { CHECKS, type CheckLevel } from "./checks.js";
 import type { MachineFacts, PortQuestion } from "./facts.js";
 import { gatherFacts } from "./gather.js";
+import type { HandQuestion } from "./hands.js";
 
 export interface DoctorOptions {
   readonly clock: Clock;
   /** TCP ports that the cell will listen on, on this host. */
   readonly ports?: readonly PortQuestion[];
+  readonly hands?: readonly HandQuestion[];
   /** State folder of a cell with a gateway; absent without one. */
   readonly consoleState?: string;
   /** The cell's ROS domain, when its file names one. */
@@ -38,9 +40,9 @@ export const runDoctor = async (options: DoctorOptions): Promise<DoctorReport> =
 export function judgeFacts(facts: MachineFacts): DoctorReport {
   const checks = CHECKS.map(({ name, expected, remedy, judge }) => ({
     name,
-    ...judge(facts),
     expected,
     remedy,
+    ...judge(facts),
   }));
   const count = (level: CheckLevel) => checks.filter((check) => check.level === level).length;
   const missingCount = count("missing");

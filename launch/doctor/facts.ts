@@ -47,6 +47,17 @@ export interface ConsoleFacts {
   readonly certificateDaysLeft: number | undefined;
 }
 
+/** The CAN bus of one hand, as far as it can be known without opening it. */
+export interface HandFacts {
+  readonly robot: string;
+  /** Path of the serial adapter, or name of the network interface. */
+  readonly address: string;
+  /** Why it cannot be used as it is, with its remedy; absent when nothing is against it. */
+  readonly trouble?: { readonly happened: string; readonly remedy: string };
+  /** The lab makes it at the start, so that it need not be there now. */
+  readonly isSimulated: boolean;
+}
+
 export interface MachineFacts {
   readonly nodeVersion: string;
   readonly python: Answer;
@@ -75,6 +86,8 @@ export interface MachineFacts {
   readonly clock: ClockFacts;
   /** Of a cell with a gateway; undefined without one. */
   readonly console: ConsoleFacts | undefined;
+  readonly hands: readonly HandFacts[];
+  readonly guardianBuilt: boolean;
   readonly ports: readonly PortQuestion[];
   readonly portsInUse: readonly PortQuestion[];
   /** Lock folders of set-up whose holder is gone. */

@@ -20,6 +20,7 @@ import type {
   ServoProcessFacts,
   SharedMemoryFacts,
 } from "./facts.js";
+import { gatherHand } from "./hands.js";
 import {
   isServoProcess,
   kibOf,
@@ -84,6 +85,8 @@ export async function gatherFacts(options: DoctorOptions): Promise<MachineFacts>
     diskFreeBytes: freeBytes(root),
     clock,
     console: options.consoleState === undefined ? undefined : gatherConsole(root, options),
+    hands: await Promise.all((options.hands ?? []).map(gatherHand)),
+    guardianBuilt: existsSync(join(root, "dist/launch/processes/allegroGuardianMain.js")),
     ports,
     portsInUse: portsInUse(ports),
     staleLocks: [join(root, ".cerebellum/prepare.lock")].filter(isStaleLock),
