@@ -13,7 +13,7 @@ declare global {
 }
 
 const STEP_M = 0.01;
-/** Keys that move the right controller: axis and direction, in WebXR's axes. */
+/** Keys that move the right controller or hand: axis and direction, in WebXR's axes. */
 const MOVES: Readonly<Record<string, readonly [axis: 0 | 1 | 2, sign: 1 | -1]>> = {
   ArrowRight: [0, 1],
   ArrowLeft: [0, -1],
@@ -41,7 +41,22 @@ export function installEmulatedHeadset(): EmulatedDevice {
 
 function listenToKeys(device: EmulatedDevice): void {
   let pose: TrackedPose = restingPose("right");
+  let showsHands = false;
+  let isClosed = false;
+  const showRight = (): void => {
+    if (showsHands) device.setHand("right", pose, { index: Number(isClosed) });
+    else device.setController("right", pose);
+  };
+  const pressHands = (key: string, isDown: boolean): boolean => {
+    if (key === " ") device.setPinch("left", isDown);
+    else if (key === "f") {
+      isClosed = isDown;
+      showRight();
+    } else return false;
+    return true;
+  };
   const press = (key: string, isDown: boolean): boolean => {
+    if (showsHands) return pressHands(key, isDown);
     const button = BUTTONS[key];
     if (button === undefined) return false;
     const isAnalog = button === "squeeze" || button === "trigger";
@@ -57,13 +72,18 @@ function listenToKeys(device: EmulatedDevice): void {
         index === axis ? value + sign * STEP_M : value,
       );
       pose = { ...pose, positionM: positionM as TrackedPose["positionM"] };
-      device.setController("right", pose);
+      showRight();
+    }
+    if (event.key === "h" && !event.repeat) {
+      for (const key of Object.keys(BUTTONS)) press(key, false);
+      showsHands = !showsHands;
+      showRight();
     }
     if (event.key === "Escape") void device.xrDevice.activeSession?.end();
     if (press(event.key, true) || move !== undefined) event.preventDefault();
   });
   window.addEventListener("keyup", (event) => press(event.key, false));
   window.addEventListener("blur", () => {
-    for (const key of Object.keys(BUTTONS)) press(key, false);
+    for (const key of [...Object.keys(BUTTONS), "f"]) press(key, false);
   });
 }

@@ -4,6 +4,8 @@ import type { LinkState, Welcome } from "../link/gatewayLink.js";
 import type { Obstacle } from "./environment.js";
 
 export interface EntryState {
+  /** The robot of the address; the gateway's first when null. */
+  readonly robot: string | null;
   readonly pairing: "checking" | "unpaired" | "paired";
   readonly device: string;
   readonly link: LinkState;
@@ -33,8 +35,20 @@ const CONTROLS: readonly (readonly [what: string, controller: string, hand: stri
   ["Next camera", "stick to the side", "–"],
 ];
 
+/** The same for a robot's hand: one hand leads and does nothing else, all of this is the other's. */
+const FINGER_CONTROLS: typeof CONTROLS = [
+  ["Lead the robot's fingers", "squeeze the grip, and hold it", "thumb and index finger together"],
+  ["Measure your hand, once", "hold the trigger", "thumb and middle finger together"],
+  ["Record, and stop", "hold A (or X)", "thumb and ring finger together"],
+  ["Then: success or failure", "hold A or B", "ring or little finger"],
+  ["Discard while recording", "hold the stick down", "–"],
+  ["Next camera", "stick to the side", "–"],
+];
+const FINGERS_LEAD =
+  "Your bare hand of the same side as the robot's leads its fingers: put its controller down. Your other hand does all of this:";
+
 const EMULATED_KEYS =
-  "Emulated headset: arrow keys, Page Up and Page Down move the right controller; space squeezes, T pulls the trigger, A, B and S are its buttons and the stick; Esc leaves.";
+  "Emulated headset: arrow keys, Page Up and Page Down move the right controller; space squeezes, T pulls the trigger, A, B and S are its buttons and the stick; H changes to bare hands and back, with which space pinches with the left hand and F with the right one; Esc leaves.";
 
 /** Draws the page anew at each call; a code that is being typed stays. */
 export function createEntryPage(root: HTMLElement, actions: EntryActions): (state: EntryState) => void {
@@ -49,7 +63,7 @@ export function createEntryPage(root: HTMLElement, actions: EntryActions): (stat
       ...(state.obstacle !== undefined ? [obstacleBox(state.obstacle)] : []),
       ...(form !== undefined ? [form] : [entrance(state, actions)]),
       ...(state.isEmulated ? [element("p", { className: "quiet" }, EMULATED_KEYS)] : []),
-      controlsTable(),
+      controlsTable(leadsFingers(state)),
       footer(state, actions),
     );
     if (keepsFocus) document.getElementById("code")?.focus();
@@ -156,17 +170,24 @@ const obstacleBox = ({ title, text, remedies }: Obstacle): HTMLElement =>
     element("ul", {}, ...remedies.map((remedy) => element("li", {}, remedy))),
   );
 
-function controlsTable(): HTMLElement {
+/** Whether the robot that will be taken is a hand. */
+function leadsFingers({ welcome, robot }: EntryState): boolean {
+  const robots = welcome?.robots ?? [];
+  return (robots.find((one) => one.robot === robot) ?? robots[0])?.device === "allegro";
+}
+
+function controlsTable(isFingers: boolean): HTMLElement {
   const row = (tag: "th" | "td", cells: readonly string[]) =>
     element("tr", {}, ...cells.map((cell, index) => element(index === 0 ? "th" : tag, {}, cell)));
   return element(
     "section",
-    {},
+    { id: "controls" },
+    ...(isFingers ? [element("p", {}, FINGERS_LEAD)] : []),
     element(
       "table",
       {},
       element("thead", {}, row("th", ["", "Controller", "Bare hand"])),
-      element("tbody", {}, ...CONTROLS.map((cells) => row("td", cells))),
+      element("tbody", {}, ...(isFingers ? FINGER_CONTROLS : CONTROLS).map((cells) => row("td", cells))),
     ),
   );
 }

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SimClock } from "../../core/simClock.js";
 import { EmulatedHeadset } from "../../launch/headset/emulatedHeadset.js";
-import { HeadsetWire, WELCOME } from "../../test/support/headsetWire.js";
+import { FINGERS, HeadsetWire, WELCOME } from "../../test/support/headsetWire.js";
 
 let clock: SimClock;
 let wire: HeadsetWire;
@@ -181,4 +181,66 @@ it("a moved floor is another session, and says what to do", async () => {
   await clock.advance(50);
   expect(wire.poses.at(-1)!.session).not.toBe(before);
   expect(headset.session.notice?.text).toContain("recentre");
+});
+
+describe("a hand that leads fingers", () => {
+  const wrist = (x: number) => ({ positionM: [x, 1.1, -0.3] as never, quatXyzw: [0, 0, 0, 1] as never });
+  const pinch = async (
+    side: "left" | "right",
+    fingers: { index?: number; middle?: number; ring?: number; little?: number },
+    ms: number,
+  ) => {
+    headset.setHandPose(side, wrist(side === "right" ? 0.2 : -0.2), fingers);
+    await clock.advance(ms);
+    headset.setHandPose(side, wrist(side === "right" ? 0.2 : -0.2));
+    await clock.advance(50);
+  };
+  beforeEach(async () => {
+    wire.tellTeleop(FINGERS);
+    for (const side of ["left", "right"] as const) await pinch(side, {}, 20);
+  });
+
+  it("says nothing by what its fingers do; the other one records and measures", async () => {
+    for (const finger of ["index", "middle", "ring", "little"]) await pinch("right", { [finger]: 1 }, 1500);
+    expect(asked()).toEqual([]);
+    await pinch("left", { middle: 1 }, 600);
+    expect(asked()).toEqual([{ do: "measureHand", phase: "begin" }]);
+    await pinch("left", { ring: 1 }, 600);
+    expect(asked().at(-1)).toMatchObject({ do: "startRecording" });
+  });
+
+  it("needs no recentring: the little finger is good for labels only", async () => {
+    await pinch("left", { little: 1 }, 1000);
+    expect(asked()).toEqual([]);
+    await tellRecorder({ state: "recording", task: "t", episode: "0001" });
+    await pinch("left", { ring: 1 }, 600);
+    await tellRecorder({ state: "idle" });
+    await pinch("left", { little: 1 }, 600);
+    expect(headset.session.counts.failure).toBe(1);
+  });
+
+  it("is not measured while it leads, and a measurement is called off by the same key", async () => {
+    headset.setHandPose("left", wrist(-0.2), { index: 1, middle: 1 });
+    await clock.advance(1000);
+    expect(asked()).toEqual([]);
+    await pinch("left", {}, 50);
+    const measuring = { share: 0.1, flatCount: 9, bentCount: 0, unseenCount: 0, advice: "" };
+    wire.tellTeleop({ ...FINGERS, handSize: { ...FINGERS.handSize, measuring } });
+    await pinch("left", { middle: 1 }, 600);
+    expect(asked()).toEqual([{ do: "measureHand", phase: "cancel" }]);
+  });
+
+  it("is told how its measurement went, by words and by a pulse", async () => {
+    const size = FINGERS.handSize;
+    wire.tellTeleop({ ...FINGERS, handSize: { ...size, problem: "The hand was not measured: bent" } });
+    expect(headset.session.notice).toMatchObject({ tone: "bad", text: expect.stringContaining("bent") });
+    wire.tellTeleop({ ...FINGERS, handSize: { ...size, scale: 1.14, measuredEpochMs: 1.7e12 } });
+    expect(headset.session.notice).toMatchObject({ tone: "good", text: expect.stringContaining("1.14") });
+  });
+
+  it("of a tool has no size to measure", async () => {
+    wire.tellTeleop({});
+    await pinch("left", { middle: 1 }, 1000);
+    expect(asked()).toEqual([]);
+  });
 });

@@ -39,6 +39,8 @@ export interface EpisodeCount {
 type Side = HandPose["hand"];
 const CLUTCH_PRESSED = 0.8;
 const CLUTCH_OPEN = 0.6;
+/** Trigger, or middle finger at the thumb: held down for sure. */
+const SIZE_KEY_DOWN = 0.9;
 const POSE_RATE_WINDOW_MS = 1000;
 /** A confirmation is felt; a refusal is felt otherwise. */
 const PULSES = {
@@ -174,6 +176,15 @@ export class HeadsetSession {
     return isDone;
   }
 
+  /** Begins the five seconds in which the leading hand is held flat; calls them off while they run. */
+  async measureHand(): Promise<boolean> {
+    const isRunning = this.#status?.handSize?.measuring != null;
+    return this.#ask(
+      { do: "measureHand", phase: isRunning ? "cancel" : "begin" },
+      isRunning ? "Not measured" : "Hold your leading hand flat, fingers spread",
+    );
+  }
+
   async #askForTeleop(): Promise<void> {
     const { link, robot } = this.#options;
     const name = robot ?? link.welcome?.robots[0]?.robot;
@@ -194,11 +205,14 @@ export class HeadsetSession {
   }
 
   #readKeys(pose: PoseMessage, nowMs: number): void {
-    const { hands } = pose;
+    const hands = this.#handsWithButtons(pose);
+    const { alignment, handSize } = this.#status ?? {};
     const down = {
       a: hands.some(({ buttons }) => buttons.a),
-      b: hands.some(({ buttons }) => buttons.b),
+      // Where there is nothing to recentre it is good for labels only.
+      b: hands.some(({ buttons }) => buttons.b) && (alignment !== "unneeded" || this.phase === "asking"),
       stick: hands.some(({ buttons }) => buttons.stick),
+      size: handSize != null && hands.some(({ gripper }) => gripper > SIZE_KEY_DOWN),
     };
     const isOpen = hands.every(({ clutch }) => clutch < CLUTCH_OPEN);
     const isPressed = hands.some(({ clutch, tracked }) => tracked && clutch > CLUTCH_PRESSED);
@@ -212,11 +226,20 @@ export class HeadsetSession {
     if (action !== undefined) void this.#act(action);
   }
 
+  /** A hand that leads fingers says nothing by what its fingers do: clutch and buttons are the other's. */
+  #handsWithButtons({ hands }: PoseMessage): readonly HandPose[] {
+    if (this.#status === undefined || this.#status.leads === "tool") return hands;
+    return hands.filter(({ hand }) => hand !== this.#status?.hand);
+  }
+
   async #act(action: KeyAction): Promise<void> {
     const task = this.#options.link.welcome?.defaultTask ?? "demonstrations";
     switch (action) {
       case "recentre":
         await this.recentre();
+        return;
+      case "measure":
+        await this.measureHand();
         return;
       case "start":
         this.#asked = undefined;
@@ -268,6 +291,7 @@ export class HeadsetSession {
 
   #onMessage(message: ServerMessage): void {
     if (message.kind === "teleop") {
+      this.#tellSize(this.#status?.handSize, message.status.handSize);
       this.#status = message.status;
       const { operator, state } = message.status;
       if (state === "off" || operator !== this.#options.link.welcome?.client) this.#isMine = false;
@@ -277,6 +301,16 @@ export class HeadsetSession {
       this.#pulse(message.hand, message.strength, message.durationMs);
     }
     this.#forgetOutcome();
+  }
+
+  #tellSize(before: TeleopStatus["handSize"] | undefined, now: TeleopStatus["handSize"]): void {
+    if (before == null || now === null) return;
+    if (now.problem !== before.problem && now.problem !== "") this.#say("bad", now.problem);
+    else if (now.measuredEpochMs !== before.measuredEpochMs)
+      this.#say(
+        "good",
+        `Your hand is measured: it leads with scale ${now.scale.toFixed(2)} from the next pinch on`,
+      );
   }
 
   /** Somebody else has started another episode: the question about the one before is over. */

@@ -1,4 +1,5 @@
 /** From the press of "Enter VR" to the end of the immersive session: frames in, poses out, the panel kept up to date. */
+import type { PoseMessage } from "../../core/teleop/pose.js";
 import type { GatewayLink, Subscription } from "../link/gatewayLink.js";
 import type { PageClock } from "../link/pageClock.js";
 import { HeadsetSession } from "./headsetSession.js";
@@ -145,13 +146,20 @@ class ImmersiveRun {
     const ageMs = this.#view.picture.ageMs(transitMs);
     if (nowMs >= this.#panelDueMs) {
       this.#panelDueMs = nowMs + (this.#worn.holding === undefined ? PANEL_MS : RING_MS);
-      this.#showPanel(
-        ageMs,
-        pose.hands.some(({ mode }) => mode === "hand"),
-      );
+      this.#showPanel(ageMs, this.#usesHands(pose));
     }
     this.#view.draw(pose.head, pose.hands, ageMs);
     this.#options.beforeFrame?.();
+  }
+
+  /** The words are for whoever holds the clutch: beside a hand that leads fingers, the other one. */
+  #usesHands({ hands }: PoseMessage): boolean {
+    const { status } = this.#worn;
+    const counted =
+      status === undefined || status.leads === "tool"
+        ? hands
+        : hands.filter(({ hand }) => hand !== status.hand);
+    return counted.some(({ mode }) => mode === "hand");
   }
 
   #showPanel(ageMs: number | undefined, usesHands: boolean): void {

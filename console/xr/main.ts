@@ -24,6 +24,7 @@ const robot = query.get("robot");
 let beforeFrame: (() => void) | undefined;
 let link: GatewayLink | undefined;
 let state: EntryState = {
+  robot,
   pairing: "checking",
   device: pairing.deviceName,
   link: "connecting",

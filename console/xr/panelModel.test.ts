@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { RECORDER, TELEMETRY, TELEOP } from "../../test/support/headsetWire.js";
+import type { TeleopStatus } from "../../core/gateway/server.js";
+import { FINGERS, RECORDER, TELEMETRY, TELEOP } from "../../test/support/headsetWire.js";
 import { type PanelInput, panelModel } from "./panelModel.js";
 
 const INPUT: PanelInput = {
@@ -161,5 +162,94 @@ describe("the rows", () => {
 
   it("show a dash for what is not known", () => {
     expect(row("wire", { status: undefined })?.value).toBe("–  (99 %: –)");
+  });
+});
+
+describe("where fingers lead fingers", () => {
+  const fingers = (change: Partial<TeleopStatus> = {}): Partial<PanelInput> => ({
+    usesHands: true,
+    status: { ...TELEOP, ...FINGERS, ...change },
+  });
+  const measured = { ...FINGERS.handSize, scale: 1.14, measuredEpochMs: 1.7e12 };
+  const strip = (change: Partial<PanelInput>) => panelModel({ ...INPUT, ...change }).strip;
+
+  it.each<[string, Partial<PanelInput>, string, RegExp]>([
+    [
+      "ready",
+      fingers({ handSize: measured }),
+      "Ready",
+      /^Show your right hand\. To lead with it, pinch with your left hand and hold$/,
+    ],
+    [
+      "ready, not measured",
+      fingers(),
+      "Ready",
+      /pinch with your left hand.*measured: thumb and middle finger/,
+    ],
+    [
+      "ready, a controller in the other hand",
+      { ...fingers(), usesHands: false },
+      "Ready",
+      /squeeze the grip in your left hand.*measured: trigger/,
+    ],
+    [
+      "a left hand leads",
+      fingers({ hand: "left" }),
+      "Ready",
+      /Show your left hand.*pinch with your right hand/,
+    ],
+    ["in doubt", fingers({ why }), "Ready", /No pose came/],
+    [
+      "measuring",
+      fingers({
+        handSize: {
+          ...measured,
+          measuring: { share: 0.4, flatCount: 120, bentCount: 1, unseenCount: 0, advice: "Hold it flat" },
+        },
+      }),
+      "Measuring",
+      /^Hold it flat$/,
+    ],
+    [
+      "catching up",
+      fingers({ state: "engaged", limitedBy: ["catching up"] }),
+      "Catching up",
+      /come to where yours are\. Open your left hand to hold/,
+    ],
+    [
+      "engaged",
+      fingers({ state: "engaged", limitedBy: ["thumb reach"] }),
+      "Moving with you",
+      /^Open your left hand to hold/,
+    ],
+    [
+      "latched",
+      fingers({ state: "latched", why }),
+      "Held",
+      /Open your left hand, then pinch with your left hand again/,
+    ],
+    ["not theirs", { ...fingers(), isMine: false }, "Not yours", /To ask again, pinch with your left hand/],
+  ])("%s", (_name, change, title, advice) => {
+    expect(band(change)).toMatchObject({ title, advice: expect.stringMatching(advice) });
+  });
+
+  it("says what the other hand's fingers do, and offers no recentring", () => {
+    expect(strip(fingers())).toMatchObject({
+      text: "Thumb and ring finger: record   middle finger: measure hand",
+    });
+  });
+
+  it("shows how far a measurement is, and what the hand is in numbers", () => {
+    const measuring = { share: 0.4, flatCount: 120, bentCount: 1, unseenCount: 0, advice: "Hold it flat" };
+    expect(strip(fingers({ handSize: { ...measured, measuring } }))).toEqual({
+      kind: "hold",
+      share: 0.4,
+      words: "120 good",
+    });
+    expect(row("Your hand", fingers())).toMatchObject({ tone: "warn", value: "not measured, ×1.30" });
+    expect(row("Your hand", fingers({ handSize: measured }))).toMatchObject({ tone: "plain" });
+    expect(row("Your hand")).toBeUndefined();
+    // As many rows as the panel has room for.
+    expect(panelModel({ ...INPUT, ...fingers() }).rows).toHaveLength(panelModel(INPUT).rows.length);
   });
 });

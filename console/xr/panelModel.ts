@@ -23,7 +23,7 @@ export interface PanelInput {
   readonly roundTripMs: number | undefined;
   readonly sentHz: number;
   readonly dropped: number;
-  /** Whether the person's bare hands are seen instead of controllers. */
+  /** Whether the person's bare hands are seen instead of controllers; of the hand with the clutch, where fingers lead. */
   readonly usesHands: boolean;
   readonly camera: { readonly name: string; readonly ageMs: number } | undefined;
   readonly nowMs: number;
@@ -64,12 +64,28 @@ function heldBecause(why: Refusal | null): string {
   return remedy === "" ? why.happened : `${why.happened}. ${remedy}`;
 }
 
-const squeeze = (usesHands: boolean): string =>
-  usesHands ? "pinch thumb and index finger" : "squeeze the grip";
-const letGo = (usesHands: boolean): string => (usesHands ? "Open your fingers" : "Let go of the grip");
+/** What the person does to lead and to let go, by what leads and by what is in the hand that holds the clutch. */
+interface LeadWords {
+  readonly press: string;
+  readonly letGo: string;
+}
+
+const otherOf = (hand: TeleopStatus["hand"]): TeleopStatus["hand"] => (hand === "right" ? "left" : "right");
+
+function leadWords({ status, usesHands }: PanelInput): LeadWords {
+  if (status === undefined || status.leads === "tool")
+    return usesHands
+      ? { press: "pinch thumb and index finger", letGo: "Open your fingers" }
+      : { press: "squeeze the grip", letGo: "Let go of the grip" };
+  const clutching = otherOf(status.hand);
+  return usesHands
+    ? { press: `pinch with your ${clutching} hand`, letGo: `Open your ${clutching} hand` }
+    : { press: `squeeze the grip in your ${clutching} hand`, letGo: `Let go of your ${clutching} grip` };
+}
 
 function bandOf(input: PanelInput): PanelModel["band"] {
-  const { link, linkRefusal, isMine, refusal, status, usesHands } = input;
+  const { link, linkRefusal, isMine, refusal, status } = input;
+  const { press, letGo } = leadWords(input);
   if (link === "refused" && linkRefusal !== undefined)
     return { tone: "bad", title: "Refused", advice: sentence(linkRefusal) };
   if (link !== "open")
@@ -82,16 +98,19 @@ function bandOf(input: PanelInput): PanelModel["band"] {
     return { tone: "plain", title: "Asking", advice: "Waiting for the robot's state" };
   if (!isMine || status.state === "off") {
     const who = refusal !== undefined ? sentence(refusal) : othersHold(status);
-    return { tone: "warn", title: "Not yours", advice: `${who}. To ask again, ${squeeze(usesHands)}` };
+    return { tone: "warn", title: "Not yours", advice: `${who}. To ask again, ${press}` };
   }
   switch (status.state) {
     case "engaged":
       return {
         tone: "moving",
-        title: "Moving with you",
+        title: status.limitedBy.includes("catching up") ? "Catching up" : "Moving with you",
         advice: [
           ...(status.warning === "" ? [] : [status.warning]),
-          `${letGo(usesHands)} to hold the robot`,
+          ...(status.limitedBy.includes("catching up")
+            ? ["The robot's fingers come to where yours are"]
+            : []),
+          `${letGo} to hold the robot`,
         ].join(". "),
       };
     case "engaging":
@@ -100,14 +119,19 @@ function bandOf(input: PanelInput): PanelModel["band"] {
       return {
         tone: "warn",
         title: "Held",
-        advice: `${heldBecause(status.why)}. ${letGo(usesHands)}, then ${squeeze(usesHands)} again`,
+        advice: `${heldBecause(status.why)}. ${letGo}, then ${press} again`,
       };
     default:
-      return readyBand(status, usesHands);
+      return readyBand(input, status);
   }
 }
 
-function readyBand(status: TeleopStatus, usesHands: boolean): PanelModel["band"] {
+function readyBand(input: PanelInput, status: TeleopStatus): PanelModel["band"] {
+  const { usesHands } = input;
+  const { press } = leadWords(input);
+  const { handSize } = status;
+  if (handSize?.measuring != null)
+    return { tone: "plain", title: "Measuring", advice: handSize.measuring.advice };
   if (status.why !== null) return { tone: "warn", title: "Ready", advice: heldBecause(status.why) };
   if (status.alignment === "none")
     return {
@@ -115,30 +139,48 @@ function readyBand(status: TeleopStatus, usesHands: boolean): PanelModel["band"]
       title: "Ready",
       advice: `First face along the robot's arm and ${usesHands ? "hold thumb and little finger together" : "hold B"} to recentre`,
     };
-  return { tone: "calm", title: "Ready", advice: `To move the robot, ${squeeze(usesHands)} and hold` };
+  if (status.leads === "tool")
+    return { tone: "calm", title: "Ready", advice: `To move the robot, ${press} and hold` };
+  const unmeasured =
+    handSize?.measuredEpochMs == null
+      ? [`It fits better once your hand is measured: ${usesHands ? "thumb and middle finger" : "trigger"}`]
+      : [];
+  return {
+    tone: "calm",
+    title: "Ready",
+    advice: [`Show your ${status.hand} hand. To lead with it, ${press} and hold`, ...unmeasured].join(". "),
+  };
 }
 
 const othersHold = ({ operator, state }: TeleopStatus): string =>
   operator !== "" && state !== "off" ? `${operator} operates the robot` : "Nobody operates the robot";
 
-function stripOf({ holding, notice, phase, usesHands, nowMs }: PanelInput): PanelModel["strip"] {
+function stripOf(input: PanelInput): PanelModel["strip"] {
+  const { holding, notice, phase, status, nowMs } = input;
+  const measuring = status?.handSize?.measuring;
   if (holding !== undefined) return { kind: "hold", share: holding.share, words: holding.words };
-  if (phase === "asking") return { kind: "text", tone: "warn", text: hint(phase, usesHands) };
+  if (measuring != null)
+    return { kind: "hold", share: measuring.share, words: `${measuring.flatCount} good` };
+  if (phase === "asking") return { kind: "text", tone: "warn", text: hint(input) };
   if (notice !== undefined && nowMs - notice.atMs < NOTICE_MS)
     return {
       kind: "text",
       tone: notice.tone === "bad" ? "bad" : notice.tone === "good" ? "calm" : "plain",
       text: notice.text,
     };
-  return { kind: "text", tone: "plain", text: hint(phase, usesHands) };
+  return { kind: "text", tone: "plain", text: hint(input) };
 }
 
 /** What the buttons do now; a bare hand has two of them. */
-function hint(phase: RecordingPhase, usesHands: boolean): string {
+function hint({ phase, usesHands, status }: PanelInput): string {
   const [a, b] = usesHands ? ["Thumb and ring finger", "little finger"] : ["Hold A", "B"];
   const stick = (does: string): string => (usesHands ? "" : `   stick: ${does}`);
   if (phase === "asking") return `How was it?  ${a}: success   ${b}: failure${stick("no label")}`;
-  return phase === "recording" ? `${a}: stop${stick("discard")}` : `${a}: record   ${b}: recentre`;
+  if (phase === "recording") return `${a}: stop${stick("discard")}`;
+  const recentre = status?.alignment === "unneeded" ? "" : `   ${b}: recentre`;
+  const measure =
+    status?.handSize == null ? "" : `   ${usesHands ? "middle finger" : "trigger"}: measure hand`;
+  return `${a}: record${recentre}${measure}`;
 }
 
 function rowsOf(input: PanelInput): PanelRow[] {
@@ -171,7 +213,9 @@ function rowsOf(input: PanelInput): PanelRow[] {
       value: `${ms(latency?.toWireMs)}  (99 %: ${ms(latency?.toWireP99Ms)})`,
       tone: "plain",
     },
-    { label: "Smoothing adds", value: ms(latency?.filterMs), tone: "plain" },
+    status?.handSize == null
+      ? { label: "Smoothing adds", value: ms(latency?.filterMs), tone: "plain" }
+      : sizeRow(status.handSize),
     {
       label: "Round trip",
       value: ms(trip),
@@ -188,6 +232,12 @@ function rowsOf(input: PanelInput): PanelRow[] {
       tone: sentHz < RATE_LOW_HZ ? "warn" : "plain",
     },
   ];
+}
+
+function sizeRow({ scale, measuredEpochMs }: NonNullable<TeleopStatus["handSize"]>): PanelRow {
+  const isMeasured = measuredEpochMs !== null;
+  const value = isMeasured ? `measured, ×${scale.toFixed(2)}` : `not measured, ×${scale.toFixed(2)}`;
+  return { label: "Your hand", value, tone: isMeasured ? "plain" : "warn" };
 }
 
 /** With how far the tool is behind the hand, once that is more than filters make it. */

@@ -9,7 +9,7 @@ import {
 } from "./recordingKeys.js";
 
 const FRAME_MS = 14;
-const NONE = { a: false, b: false, stick: false };
+const NONE = { a: false, b: false, stick: false, size: false };
 
 class Hands {
   readonly keys = new RecordingKeys();

@@ -1,17 +1,19 @@
 /**
- * Recording from the headset: three buttons, of which each counts only when it is held until its ring is full, and
- * again only after it was released. Pure: it asks for nothing itself, it says what is to be asked for.
+ * Recording from the headset: buttons, of which each counts only when it is held until its ring is full, and again only
+ * after it was released. Pure: it asks for nothing itself, it says what is to be asked for.
  *
- * | | A held | B held | stick held |
- * |---|---|---|---|
- * | nothing is recorded | start | recentre (clutch open) | |
- * | recording | stop, then the outcome is asked | recentre (clutch open) | discard |
- * | the outcome is asked | success | failure | leave it unlabelled |
+ * | | A held | B held | stick held | size held |
+ * |---|---|---|---|---|
+ * | nothing is recorded | start | recentre (clutch open) | | measure the hand (clutch open) |
+ * | recording | stop, then the outcome is asked | recentre (clutch open) | discard | |
+ * | the outcome is asked | success | failure | leave it unlabelled | |
+ *
+ * `size` is trigger or middle finger of the hand that holds the clutch of a robot's fingers, and nothing else's.
  *
  * An episode is on the disk when its outcome is asked for: leaving, or a lost connection, costs the label only.
  */
 
-export const KEYS = ["a", "b", "stick"] as const;
+export const KEYS = ["a", "b", "stick", "size"] as const;
 export type Key = (typeof KEYS)[number];
 export type KeysDown = Readonly<Record<Key, boolean>>;
 
@@ -21,6 +23,7 @@ export type KeyAction =
   | "stop"
   | "discard"
   | "recentre"
+  | "measure"
   | "labelSuccess"
   | "labelFailure"
   | "leaveUnlabelled";
@@ -44,7 +47,11 @@ const RECENTRE: Meaning = {
 };
 
 export const MEANINGS: Readonly<Record<RecordingPhase, Readonly<Partial<Record<Key, Meaning>>>>> = {
-  idle: { a: { action: "start", holdMs: HOLD_MS, words: "record" }, b: RECENTRE },
+  idle: {
+    a: { action: "start", holdMs: HOLD_MS, words: "record" },
+    b: RECENTRE,
+    size: { action: "measure", holdMs: HOLD_MS, words: "measure your hand", needsOpenClutch: true },
+  },
   recording: {
     a: { action: "stop", holdMs: HOLD_MS, words: "stop recording" },
     b: RECENTRE,

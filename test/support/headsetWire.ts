@@ -68,6 +68,13 @@ export const TELEOP: TeleopStatus = {
   recording: "",
 };
 
+/** Of a robot's hand that the person's right hand leads. */
+export const FINGERS: Partial<TeleopStatus> & { readonly handSize: NonNullable<TeleopStatus["handSize"]> } = {
+  leads: "fingers",
+  alignment: "unneeded",
+  handSize: { scale: 1.3, measuredEpochMs: null, measuring: null, problem: "" },
+};
+
 export const RECORDER: NonNullable<Telemetry["recorder"]> = {
   state: "idle",
   task: "",
