@@ -1,6 +1,7 @@
 /**
  * The sequences that lead to a hand that can be powered: who it is, and that all four fingers tell their position. The
- * order is the vendor's (off, information, serial number, period); nothing here switches the servo on.
+ * order is the vendor's (off, information, serial number, period), with all of LIMP for off: whoever drove the hand
+ * before may have left it with a torque. Nothing here switches the servo on.
  */
 import type { DeviceIdentity } from "../../core/arm.js";
 import { type Clock, sleepMs } from "../../core/clock.js";
@@ -8,6 +9,7 @@ import { CerebellumError } from "../../core/errors.js";
 import { FINGERS } from "../../kinematics/allegro/hand.js";
 import type { AllegroConfig } from "./config.js";
 import type { HandLink } from "./handLink.js";
+import { LIMP } from "./limp.js";
 import {
   FINGER_INDICES,
   GENERATION,
@@ -18,7 +20,6 @@ import {
   requestPose,
   requestSerial,
   setPeriod,
-  systemOff,
 } from "./protocol/index.js";
 
 export interface Bench {
@@ -40,10 +41,16 @@ const POLL_MS = 2;
 /** Complete sets that show a stream. */
 const SETS = 3;
 
-/** Switches the servo off, asks who this is, and refuses another hand. */
+/** Makes the hand limp, asks who this is, and refuses another hand. */
 export async function introduce(bench: Bench, signal: AbortSignal): Promise<Introduction> {
   const { link, clock, config } = bench;
-  link.write([systemOff()]);
+  // Some adapters take nothing for a moment: until then the hand may still be powered.
+  if (!(await waitFor(bench, () => link.write(LIMP), config.answerTimeoutMs, signal)))
+    throw new CerebellumError(
+      "DEVICE_UNREACHABLE",
+      `${link.bus?.name ?? "the adapter"} has taken no frame for ${config.answerTimeoutMs} ms`,
+      "Switch the hand's power off, unplug the adapter and plug it in again",
+    );
   await sleepMs(clock, DRAIN_MS, signal);
   link.forget();
   for (let attempt = 0; attempt < TRIES; attempt++) {
@@ -57,6 +64,11 @@ export async function introduce(bench: Bench, signal: AbortSignal): Promise<Intr
   if (serial === undefined) throw silent(bench, "tells its information but no serial number");
   if (info === undefined && !isV5(config))
     throw silent(bench, "tells its serial number but no information, as only V5 hands do");
+  if (link.otherHandId !== undefined)
+    throw mismatch(
+      `two hands answer on this bus, one of them with identifier ${idText(link.otherHandId)}`,
+      "Give each hand a bus of its own: both would obey one host",
+    );
   if (info !== undefined) checkInfo(config, info);
   checkSerial(config, serial);
   const firmware = info === undefined ? "not told" : versionText(info.firmware);
@@ -135,6 +147,13 @@ function checkInfo(config: AllegroConfig, info: HandInfo): void {
     throw mismatch(
       `the hand has firmware ${versionText(info.firmware)}, but the cell file expects ${versionText(config.expectFirmware)}`,
       "Read what the vendor changed, then correct `expectFirmware`",
+    );
+  // A V5 says so of itself always [?].
+  if (info.servoOn && !isV5(config))
+    throw new CerebellumError(
+      "DEVICE_FAULT",
+      "the hand says that its servo is on, although it was switched off",
+      "Switch the hand's power off and on; if it returns, the hand needs service: a stop would not switch it off",
     );
 }
 

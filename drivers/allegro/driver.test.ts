@@ -1,6 +1,6 @@
 /** The driver on a simulated bus and clock: bring-up, control by the stream, every way to go limp, every fault. */
 import { afterEach, describe, expect, it } from "vitest";
-import { asMonotonicNs, type Clock } from "../../core/clock.js";
+import { asMonotonicNs, type Clock, sleepMs } from "../../core/clock.js";
 import { SimClock } from "../../core/simClock.js";
 import type { CanFrame } from "../can/frame.js";
 import type { Fault } from "../contract.js";
@@ -129,7 +129,7 @@ describe("Allegro driver, bring-up", () => {
     expect(driver.limits.jointNames).toHaveLength(16);
     const identity = await settle(clock, driver.configure(never));
     expect(identity).toEqual({ model: "Allegro Hand V4 right", serial: "RH040001", firmware: "1.2" });
-    expect(hand.written.map(idOf)).toEqual([0x104, 0x200, 0x220, 0x204]);
+    expect(hand.written.map(idOf)).toEqual([...LIMP_IDS, 0x200, 0x220, 0x204]);
     expect(hand).toMatchObject({ isOn: false, periodMs: 3 });
     expect(guardian.words).toEqual(["watch"]);
     expect(driver.state().positionRad[2]).toBeCloseTo(0.79, 3);
@@ -447,6 +447,40 @@ describe("Allegro driver, trouble", () => {
     ["ALLEGRO_OVER_TEMPERATURE", "stop", 1100, ({ hand }) => void (hand.overTemperature = true)],
     ["ALLEGRO_COMMUNICATION", "power", 1100, ({ hand }) => void (hand.communicationFault = true)],
     ["ALLEGRO_HOT", "stop", 1100, ({ hand }) => void (hand.sensorC[3] = 72)],
+    [
+      "ALLEGRO_TEMPERATURE_SILENT",
+      "stop",
+      6000,
+      ({ hand }) => {
+        // The first answers of three sensors come, then the thumb's stays away.
+        const send = hand.send.bind(hand);
+        let told = 0;
+        hand.send = (frame) => {
+          if (frame.id !== 0xec || told++ < 1) send(frame);
+        };
+      },
+    ],
+    [
+      "ALLEGRO_PERIOD_SHORT",
+      "stop",
+      2100,
+      ({ clock, hand }) => {
+        // Two more sets in each of the hand's periods.
+        const pace = async () => {
+          while (hand.periodMs > 0) {
+            await sleepMs(clock, 1);
+            if (hand.periodMs > 0) for (const finger of [0, 1, 2, 3] as const) hand.sendPose(finger);
+          }
+        };
+        void pace();
+      },
+    ],
+    [
+      "ALLEGRO_OTHER_HAND",
+      "stop",
+      PERIOD_MS,
+      ({ hand }) => hand.send({ ...LIMP[0]!, id: 0x081, data: new Uint8Array(8) }),
+    ],
     ["ALLEGRO_INFO_SILENT", "stop", 3700, ({ hand }) => void (hand.answersInfo = false)],
     ["ALLEGRO_GUARDIAN_GONE", "stop", PERIOD_MS, ({ guardian }) => void (guardian.failure = "it ended")],
     [
@@ -538,16 +572,19 @@ describe("Allegro driver, trouble", () => {
     expectLimp(it);
   });
 
-  it("warns once of warmth and of a stranger on the bus, and goes on", async () => {
+  it("warns once of warmth, of a finger that never tells its own, and of a stranger on the bus, and goes on", async () => {
     const it = await active();
+    const send = it.hand.send.bind(it.hand);
+    it.hand.send = (frame) => (frame.id === 0xe4 ? undefined : send(frame));
     it.hand.temperatureC = 65;
     const stranger = { id: 0x333, isExtended: false, isRemote: false, length: 0, data: new Uint8Array(0) };
-    for (let turn = 0; turn < 3; turn++) {
+    for (let turn = 0; turn < 6; turn++) {
       it.hand.send(stranger);
       await tick(it, 1000);
     }
     expect(it.faults.map(({ code, severity }) => `${code} ${severity}`).sort()).toEqual([
       "ALLEGRO_STRANGER warning",
+      "ALLEGRO_TEMPERATURE_UNANSWERED warning",
       "ALLEGRO_WARM warning",
     ]);
     expect(it.driver.state().ready).toBe(true);

@@ -114,9 +114,10 @@ export class AllegroDriver implements ArmDriver {
         this.#whileActive(() => handFault("POSITION_JUMP", jumpText(joint, jumpRad))),
       onInfo: (info) => this.#onInfo(info),
       onTemperature: (sensor, celsius) => {
-        if (this.#phase === "active") this.#health.onTemperature(sensor, celsius);
+        if (this.#phase === "active") this.#health.onTemperature(sensor, celsius, clock.nowMs());
       },
       onMotorError: (motor, bits) => this.#onMotorError(motor, bits),
+      onOtherHand: (id) => this.#whileActive(() => handFault("OTHER_HAND", idText(id))),
       onHostFrame: (id) => this.#whileActive(() => handFault("SECOND_COMMANDER", idText(id))),
       onStranger: (id) => {
         if (this.#phase !== "closed") this.#tell(handFault("STRANGER", idText(id)));
@@ -151,6 +152,7 @@ export class AllegroDriver implements ArmDriver {
       throw thrown;
     }
     this.#phase = "configured";
+    this.state().errorCode = 0;
     this.#told.clear();
     if (!this.#health.answersInfo) this.#tell(handFault("INFO_UNANSWERED"));
     if (this.#end === undefined) {
@@ -303,9 +305,16 @@ export class AllegroDriver implements ArmDriver {
   }
 
   #onSets(readMs: number, nowMs: number): void {
+    // After a long pause frames may be read before the timer says how long it was: no torque for a hand of then.
+    if (nowMs - this.#lookedMs > this.#config.stallMsMax) this.#look(nowMs);
     if (this.#phase === "active") this.#step(readMs, nowMs);
-    else if (this.#phase === "activating") this.#link.write(zeroTorqueFrames());
+    else if (this.#phase === "activating") this.#hold(nowMs);
     else if (!this.#wantsStream) this.#insist(nowMs);
+  }
+
+  /** The hand is switched on and not led yet: a driver that hangs now must be missed, too. */
+  #hold(nowMs: number): void {
+    if (this.#link.write(zeroTorqueFrames())) this.#beat(nowMs);
   }
 
   #step(readMs: number, nowMs: number): void {
@@ -318,7 +327,7 @@ export class AllegroDriver implements ArmDriver {
       this.reportToCommand.add(1000 * (this.#clock.nowMs() - readMs));
       this.#sent++;
       this.#unwrittenInRow = 0;
-      if (nowMs - this.#beatMs >= BEAT_MS) this.#beat(nowMs);
+      this.#beat(nowMs);
       return;
     }
     this.#unwritten++;
@@ -328,6 +337,7 @@ export class AllegroDriver implements ArmDriver {
   }
 
   #beat(nowMs: number): void {
+    if (nowMs - this.#beatMs < BEAT_MS) return;
     this.#beatMs = nowMs;
     this.#guardian.beat();
   }

@@ -60,6 +60,26 @@ const ROWS = {
     "This hand does not answer for its information, as V5 firmware often does not: model and firmware are believed, temperature and fault bits are not watched",
     "Check `model` and `side` in the cell file against the label on the hand",
   ],
+  PERIOD_SHORT: [
+    "stop",
+    "The hand sends positions every {}: its speeds, and with them the damping, would be wrong",
+    "Set `periodMs` in the cell file to what the hand does, or switch the hand off and on, then enable again",
+  ],
+  TEMPERATURE_SILENT: [
+    "stop",
+    "The hand has not answered for the temperature of {} for some seconds, as it did before",
+    WIRES,
+  ],
+  TEMPERATURE_UNANSWERED: [
+    "warning",
+    "This hand does not answer for the temperature of {}: it is not watched",
+    "Let the hand rest now and then, and feel whether it gets hot",
+  ],
+  OTHER_HAND: [
+    "stop",
+    "A second hand sends on this bus, identifier {}: both would obey one host",
+    "Give each hand a bus of its own, then reset and enable again",
+  ],
   SECOND_COMMANDER: [
     "stop",
     "A frame with identifier {} came from the bus: somebody else commands this hand",

@@ -11,6 +11,7 @@ import { HandState } from "./handState.js";
 import {
   decodeHandFrame,
   decodeHostFrame,
+  deviceIdOf,
   type FingerIndex,
   type HandInfo,
   readPose,
@@ -24,6 +25,8 @@ export interface HandLinkEvents {
   onInfo(info: HandInfo): void;
   onTemperature(sensor: FingerIndex, celsius: number): void;
   onMotorError(motor: number, bits: number): void;
+  /** A second hand is on the bus; its frames are left alone. */
+  onOtherHand(id: number): void;
   /** Somebody else sends what only a host sends. */
   onHostFrame(id: number): void;
   onStranger(id: number): void;
@@ -41,6 +44,8 @@ export class HandLink {
   answers = 0;
   handFrames = 0;
   readonly strangers = new Set<number>();
+  /** Identifier of a frame of a second hand: one with another device number than the one that answered. */
+  otherHandId: number | undefined;
   malformed = 0;
   readonly #config: AllegroConfig;
   readonly #open: OpenCanBus;
@@ -48,6 +53,8 @@ export class HandLink {
   readonly #events: HandLinkEvents;
   /** Newest counts of all fingers, wire order. */
   readonly #counts = new Int16Array(HAND_JOINT_COUNT);
+  /** Device number of the hand that has answered; -1 before. */
+  #deviceId = -1;
   #bus: CanBus | undefined;
   #hasSet = false;
 
@@ -109,6 +116,8 @@ export class HandLink {
     this.answers = 0;
     this.handFrames = 0;
     this.strangers.clear();
+    this.otherHandId = undefined;
+    this.#deviceId = -1;
     this.poses.restart();
   }
 
@@ -119,6 +128,7 @@ export class HandLink {
   }
 
   #onFrame(frame: CanFrame): void {
+    if (this.#isOfOtherHand(frame)) return;
     const finger = readPose(frame, this.#counts);
     if (finger !== undefined) {
       this.handFrames++;
@@ -133,11 +143,13 @@ export class HandLink {
     this.handFrames++;
     switch (message.kind) {
       case "info":
+        this.#deviceId = deviceIdOf(frame);
         this.answers++;
         this.info = message;
         this.#events.onInfo(message);
         return;
       case "serial":
+        this.#deviceId = deviceIdOf(frame);
         this.answers++;
         this.serial = message.text;
         return;
@@ -153,6 +165,15 @@ export class HandLink {
         return;
       default:
     }
+  }
+
+  /** What a hand sends, with the number of another device than the one that has answered. */
+  #isOfOtherHand(frame: CanFrame): boolean {
+    if (this.#deviceId < 0 || deviceIdOf(frame) === this.#deviceId) return false;
+    if (frame.isRemote || decodeHandFrame(frame, this.#config.model) === undefined) return false;
+    this.otherHandId ??= frame.id;
+    this.#events.onOtherHand(frame.id);
+    return true;
   }
 
   #onPose(finger: number): void {

@@ -9,6 +9,11 @@ import { JointFilter, radOfCounts } from "./protocol/index.js";
 
 const ALL_FINGERS = 0x0f;
 /**
+ * The frames of one set come in one go. One that came so much earlier than the last [periods] is of the period before:
+ * after a lost frame of the first finger every set would go on being made of two periods, for good.
+ */
+const SET_PERIODS_MAX = 0.75;
+/**
  * Between two frames of one finger a joint turns no further than this [rad]: about ten times its nominal speed
  * (7 rad/s) over 3 ms. Whatever shows more is an encoder that has lost itself, or another device.
  */
@@ -92,6 +97,12 @@ export class HandState {
     }
     this.#mask |= bit;
     if (this.#mask !== ALL_FINGERS) return false;
+    for (let other = 0; other < this.#cameMs.length; other++)
+      if (nowMs - this.#cameMs[other]! > SET_PERIODS_MAX * this.#periodMs) this.#mask &= ~(1 << other);
+    if (this.#mask !== ALL_FINGERS) {
+      this.incomplete++;
+      return false;
+    }
     this.#mask = 0;
     this.#complete(nowMs);
     return true;

@@ -2,6 +2,7 @@
 import type { ArmLimits } from "../../core/arm.js";
 import { CerebellumError } from "../../core/errors.js";
 import { ALLEGRO_JOINT_NAMES } from "../../kinematics/allegro/hand.js";
+import type { CanFrame } from "../can/frame.js";
 import { type Bench, period, waitFor } from "./bringUp.js";
 import type { AllegroConfig } from "./config.js";
 import { handFault } from "./faults.js";
@@ -24,10 +25,10 @@ export async function powerOn(
   const { poses } = link;
   link.refuseDown();
   poses.restart();
-  link.write([...zeroTorqueFrames(), period(config)]);
+  mustWrite(bench, [...zeroTorqueFrames(), period(config)]);
   if (answersInfo) refuseIll(config, await askInfo(bench, signal));
   const startedAt = poses.state.sequence;
-  link.write([...zeroTorqueFrames(), systemOn()]);
+  mustWrite(bench, [...zeroTorqueFrames(), systemOn()]);
   const flows = () => poses.state.sequence >= startedAt + SETS;
   if (!(await waitFor(bench, flows, config.answerTimeoutMs, signal)))
     throw new CerebellumError(
@@ -42,6 +43,15 @@ export async function powerOn(
       "Check its supply and its emergency switch, and end other programs that use this bus",
     );
   refuseOutside(poses.state.positionRad, limits);
+}
+
+function mustWrite({ link }: Bench, frames: readonly CanFrame[]): void {
+  if (link.write(frames)) return;
+  throw new CerebellumError(
+    "DEVICE_REFUSED",
+    `${link.bus?.name ?? "the adapter"} takes no frames`,
+    "Enable again; if it returns, unplug the adapter and plug it in again",
+  );
 }
 
 async function askInfo(bench: Bench, signal: AbortSignal): Promise<HandInfo> {

@@ -158,6 +158,12 @@ export class EmulatedHand {
     this.#switch(false);
   }
 
+  leave(counts: number): void {
+    this.#switch(true);
+    this.command.fill(counts);
+    this.#exert();
+  }
+
   motorError(motor: number, bits: number): void {
     this.#options.emit(encodeError(motor, bits));
   }
@@ -357,6 +363,7 @@ const HAPPENINGS: { [Name in keyof Events]: (hand: EmulatedHand, event: Events[N
     }
   },
   motorError: (hand, { motor, bits }) => hand.motorError(motor, bits),
+  wasLeft: (hand, { counts }) => hand.leave(counts),
   switchesOff: (hand) => hand.switchOff(),
   ends: () => {},
 };

@@ -354,6 +354,13 @@ describe("events", () => {
       shows: (rig) => expect(rig.take("v5a").at(-1)).toEqual({ kind: "error", motor: 3, bits: 33 }),
     },
     {
+      fault: { wasLeft: { counts: -80 } },
+      shows: (rig) => {
+        expect(rig.emulator.hand.isOn).toBe(true);
+        expect(rig.plant.torqueNm[5]).toBeCloseTo(-80 / 1200, 9);
+      },
+    },
+    {
       fault: { switchesOff: {} },
       shows: (rig) => {
         expect(rig.emulator.hand.isOn).toBe(false);

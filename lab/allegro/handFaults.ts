@@ -83,6 +83,9 @@ const EVENTS = {
   motorError: z
     .strictObject({ motor: z.int().min(0).max(255), bits: z.int().min(1).max(255) })
     .describe("An error message as V5 sends it"),
+  wasLeft: z
+    .strictObject({ counts: z.int().min(-200).max(200) })
+    .describe("The servo is on with this torque in every joint, as a program left it that has died"),
   switchesOff: z.strictObject({}).describe("The hand's servo goes off by itself, streams go on"),
   ends: z
     .strictObject({ what: z.array(z.enum(conditionNames())).min(1) })

@@ -12,6 +12,7 @@ const LEAD_MS = 150;
 const LASTS_MS = 200;
 /** Four periods: a lost frame, a late set and the jitter of both. */
 const TORQUE_GAP_MS_MAX = 12;
+const TORQUES_LAST = 60;
 
 /** Brings driver and hand into the scene; for `starting` and `enabling` the fault comes first. */
 async function setScene(rig: AllegroRig, script: NamedHandScript): Promise<unknown> {
@@ -83,13 +84,15 @@ function expectDecency(rig: AllegroRig): void {
   });
 }
 
-/** The last torque acts until the next: a loop that goes on is one whose frames keep coming. */
+/** The last torque acts until the next: a loop that goes on is one whose frames keep coming. Not as far back as ON. */
 function expectSteadyTorque(rig: AllegroRig): void {
   const nowMs = rig.clock.nowMs();
   const times = rig.emulator.hand.log.records
     .filter(({ message }) => message.kind === "torque" && message.finger === 0)
     .map(({ atMs }) => atMs);
-  const sinceMs = [...times.slice(-100), nowMs].map((atMs, index, all) => atMs - (all[index - 1] ?? atMs));
+  const sinceMs = [...times.slice(-TORQUES_LAST), nowMs].map(
+    (atMs, index, all) => atMs - (all[index - 1] ?? atMs),
+  );
   expect(Math.max(...sinceMs), "longest time between two torques [ms]").toBeLessThan(TORQUE_GAP_MS_MAX);
 }
 
