@@ -149,7 +149,9 @@ class ServoGroup implements ServoClient {
   /** With one connection all end: whoever connects anew begins with all of them anew. */
   #end(gone: ServoClient): void {
     if (this.#ended.signal.aborted) return;
-    this.#ended.abort(robotFailed(gone, gone.closed.reason));
+    const reason = robotFailed(gone, gone.closed.reason);
+    this.#lease?.end(reason);
+    this.#ended.abort(reason);
     for (const client of this.#clients) if (client !== gone) void client.close();
   }
 }

@@ -37,11 +37,10 @@ export class GroupLease implements Lease {
     members.forEach(({ client }, place) => {
       const { lost } = leases[place]!;
       this.#endWith(lost, () => robotFailed(client, lost.reason));
-      this.#endWith(client.closed, () => robotFailed(client, client.closed.reason));
       this.#undo.push(
         client.onSnapshot((snapshot) => this.#watch(place, snapshot)),
         client.onEvent(({ kind, text }) => {
-          if (kind === "refused") this.#end(leaseOver(client.info.robot, `refused a command (${text})`));
+          if (kind === "refused") this.end(leaseOver(client.info.robot, `refused a command (${text})`));
         }),
       );
     });
@@ -59,7 +58,7 @@ export class GroupLease implements Lease {
     const jointCount = this.#members.at(-1)!.endJoint;
     if (positionRad.length !== jointCount || !positionRad.every(Number.isFinite)) {
       const robots = this.#members.map(({ client }) => client.info.robot).join("+");
-      this.#end(leaseOver(robots, `a command must have ${jointCount} finite numbers, not ${positionRad}`));
+      this.end(leaseOver(robots, `a command must have ${jointCount} finite numbers, not ${positionRad}`));
       return seq;
     }
     const memberSeqs = this.#members.map(({ firstJoint, endJoint }, place) =>
@@ -87,7 +86,7 @@ export class GroupLease implements Lease {
   }
 
   release(): void {
-    this.#end(new CerebellumError("LEASE_REFUSED", "The lease is gone: released", "Ask for a new one"));
+    this.end(new CerebellumError("LEASE_REFUSED", "The lease is gone: released", "Ask for a new one"));
   }
 
   /** @param parts the newest snapshot of each member */
@@ -104,13 +103,13 @@ export class GroupLease implements Lease {
   #watch(place: number, { tickNs, commandSeq }: ServoSnapshot): void {
     const overdue = this.#issued.findLast(({ expiresNs }) => expiresNs <= tickNs);
     if (overdue !== undefined && commandSeq < overdue.memberSeqs[place]!) {
-      this.#end(leaseOver(this.#robot(place), `has not taken command ${overdue.seq} before it expired`));
+      this.end(leaseOver(this.#robot(place), `has not taken command ${overdue.seq} before it expired`));
       return;
     }
     this.#members.forEach(({ client }, other) => {
       const behindMs = Number(tickNs - (client.latest()?.tickNs ?? tickNs)) / 1e6;
       if (behindMs > SILENCE_MS_MAX)
-        this.#end(leaseOver(this.#robot(other), `sent no state for ${behindMs.toFixed(0)} ms`));
+        this.end(leaseOver(this.#robot(other), `sent no state for ${behindMs.toFixed(0)} ms`));
     });
   }
 
@@ -119,14 +118,14 @@ export class GroupLease implements Lease {
   }
 
   #endWith(signal: AbortSignal, why: () => CerebellumError): void {
-    const end = () => this.#end(why());
+    const end = () => this.end(why());
     if (signal.aborted) end();
     else signal.addEventListener("abort", end, { once: true });
     this.#undo.push(() => signal.removeEventListener("abort", end));
   }
 
   /** Every robot is let go first: with its lease gone it brakes to a hold. */
-  #end(reason: CerebellumError): void {
+  end(reason: CerebellumError): void {
     if (this.#isOver) return;
     this.#isOver = true;
     for (const lease of this.#leases) if (!lease.lost.aborted) lease.release();

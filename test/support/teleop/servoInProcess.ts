@@ -1,7 +1,15 @@
 /** A real servo on a simulated clock, and the clients that a gateway would have of it, without sockets between. */
 import { type MonotonicNs, nsToMs } from "../../../core/clock.js";
 import { CerebellumError } from "../../../core/errors.js";
-import type { Lease, ServoClient, ServoSnapshot, TargetCommand } from "../../../runtime/servo/api.js";
+import type { StopCategory } from "../../../drivers/contract.js";
+import type {
+  Lease,
+  ServoClient,
+  ServoEvent,
+  ServoSnapshot,
+  TargetCommand,
+} from "../../../runtime/servo/api.js";
+import { PositionHistory } from "../../../runtime/servo/link/history.js";
 import { leaseGone } from "../../../runtime/servo/link/lease.js";
 import type { Peer } from "../../../runtime/servo/link/server.js";
 import { PERIOD_MS, ServoBench, SUPERVISOR } from "../../../runtime/servo/testing.js";
@@ -26,6 +34,7 @@ export class ServoInProcess {
   #clients: InProcessClient[] = [];
   #peers = 0;
   #lostRead = 0;
+  #eventsRead = 0;
 
   /** @param newest what clients see; the bench's own copies when absent */
   constructor(
@@ -55,6 +64,8 @@ export class ServoInProcess {
       const { peerId, epoch, reason } = this.bench.lost[this.#lostRead]!;
       for (const client of this.#clients) if (client.peer.id === peerId) client.lose(epoch, reason);
     }
+    for (; this.#eventsRead < this.bench.events.length; this.#eventsRead++)
+      for (const client of this.#clients) client.hear(this.bench.events[this.#eventsRead]!);
     for (const client of this.#clients) client.see(this.newest());
     for (let turn = 0; turn < 10; turn++) await Promise.resolve();
   }
@@ -84,6 +95,8 @@ export class ServoInProcess {
 class InProcessClient {
   readonly #ended = new AbortController();
   readonly #listeners = new Set<(snapshot: ServoSnapshot) => void>();
+  readonly #ears = new Set<(event: ServoEvent) => void>();
+  #history: PositionHistory | undefined;
   #newest: ServoSnapshot | undefined;
   #lease: InProcessLease | undefined;
 
@@ -105,8 +118,15 @@ class InProcessClient {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
-  onEvent(): () => void {
-    return () => {};
+  onEvent(listener: (event: ServoEvent) => void): () => void {
+    this.#ears.add(listener);
+    return () => this.#ears.delete(listener);
+  }
+  positionAt(atNs: MonotonicNs): Float64Array | undefined {
+    return this.#history?.at(atNs);
+  }
+  async stop(category: StopCategory, reason: string): Promise<void> {
+    await this.owner.bench.servo.stop(category, reason);
   }
   async acquireLease(name: string): Promise<Lease> {
     const { servo } = this.owner.bench;
@@ -114,8 +134,13 @@ class InProcessClient {
     this.#lease = new InProcessLease(this.owner, this.peer, epoch);
     return this.#lease;
   }
+  hear(event: ServoEvent): void {
+    for (const listener of this.#ears) listener(event);
+  }
   see(snapshot: ServoSnapshot): void {
     this.#newest = snapshot;
+    this.#history ??= new PositionHistory(snapshot.positionRad.length);
+    this.#history.add(snapshot.stateNs, snapshot.positionRad);
     for (const listener of this.#listeners) listener(snapshot);
   }
   lose(epoch: number, reason: string): void {
