@@ -11,6 +11,7 @@ import { PolicyPipeline } from "../../../policies/pipeline.js";
 
 export interface TestBundleOptions {
   readonly seed?: number;
+  readonly device?: PolicyManifest["robot"]["device"];
   readonly joints?: readonly string[];
   readonly rateHz?: number;
   readonly expiryMs?: number;
@@ -110,7 +111,7 @@ function describe(options: TestBundleOptions): PolicyManifest {
     name: "test-bundle",
     task: "reach-block",
     description: "Random weights, for tests only",
-    robot: { device: "xarm7", joints: [...joints] },
+    robot: { device: options.device ?? "xarm7", joints: [...joints] },
     rateHz: options.rateHz ?? 5,
     expiryMs: options.expiryMs ?? 500,
     image: { ...IMAGE, ...options.image },
@@ -127,7 +128,10 @@ function describe(options: TestBundleOptions): PolicyManifest {
     },
     controller: { featureInput: "feature", stateInput: "state", output: "action", hidden: [32, 16] },
     action: { kind: "delta-joint-position", unit: "rad", clipRad: 0.15 },
-    start: { positionRad: [...(options.startRad ?? START_RAD)], gripperOpeningM: 0.08 },
+    start: {
+      positionRad: [...(options.startRad ?? START_RAD)],
+      ...((options.device ?? "xarm7") === "xarm7" && { gripperOpeningM: 0.08 }),
+    },
     variants: precisions.map((precision, index) => ({
       precision,
       encoderFile: `encoder.${precision}.onnx`,
