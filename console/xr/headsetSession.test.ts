@@ -244,3 +244,41 @@ describe("a hand that leads fingers", () => {
     expect(asked()).toEqual([]);
   });
 });
+
+describe("an arm that carries a hand", () => {
+  const taken = () => wire.requests.filter((request) => request.do === "takeTeleop");
+  const wrist = { positionM: [0.2, 1.1, -0.3], quatXyzw: [0, 0, 0, 1] } as never;
+
+  it("is taken with its fingers once the leading hand is bare, and without once it holds a controller", async () => {
+    wire.tellTeleop({ carriesHand: true });
+    await clock.advance(100);
+    expect(taken()).toHaveLength(1);
+    headset.setHandPose("right", wrist);
+    await clock.advance(100);
+    expect(taken().at(-1)).toEqual({ do: "takeTeleop", robot: "xarm7", fingers: true });
+    wire.tellTeleop({ carriesHand: true, leads: "toolAndFingers" });
+    await clock.advance(2000);
+    expect(taken()).toHaveLength(2);
+    headset.setController("right", wrist);
+    await clock.advance(100);
+    expect(taken().at(-1)).toEqual({ do: "takeTeleop", robot: "xarm7" });
+    expect(taken()).toHaveLength(3);
+  });
+
+  it("is not taken anew while it is led, nor more than once a second", async () => {
+    wire.tellTeleop({ carriesHand: true, state: "engaged" });
+    headset.setHandPose("right", wrist);
+    await clock.advance(2000);
+    expect(taken()).toHaveLength(1);
+    wire.tellTeleop({ carriesHand: true });
+    await clock.advance(2500);
+    expect(taken().length).toBeLessThanOrEqual(4);
+    expect(taken().length).toBeGreaterThan(1);
+  });
+
+  it("without a hand is led by bare hands as ever", async () => {
+    headset.setHandPose("right", wrist);
+    await clock.advance(2000);
+    expect(taken()).toHaveLength(1);
+  });
+});

@@ -41,6 +41,8 @@ const CLUTCH_PRESSED = 0.8;
 const CLUTCH_OPEN = 0.6;
 /** Trigger, or middle finger at the thumb: held down for sure. */
 const SIZE_KEY_DOWN = 0.9;
+/** Between two changes from tool to tool and fingers: a headset takes a moment to tell hands from controllers. */
+const CHOICE_MS = 1000;
 const POSE_RATE_WINDOW_MS = 1000;
 /** A confirmation is felt; a refusal is felt otherwise. */
 const PULSES = {
@@ -69,6 +71,8 @@ export class HeadsetSession {
   #counts: EpisodeCount = { success: 0, failure: 0, unlabelled: 0, discarded: 0 };
   #dropped = 0;
   #recentredAtMs = 0;
+  #wantsFingers = false;
+  #chosenAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: HeadsetSessionOptions) {
     this.#options = options;
@@ -135,6 +139,7 @@ export class HeadsetSession {
     this.#inputs = [...sample.inputs];
     const pose = this.#sampler.sample({ ...sample, inputs: this.#inputs, nowMs });
     this.#send(pose, nowMs);
+    this.#chooseFingers(pose, nowMs);
     if (sample.visibility === "visible") this.#readKeys(pose, nowMs);
     else this.#keys.forget();
     return pose;
@@ -185,11 +190,29 @@ export class HeadsetSession {
     );
   }
 
+  /**
+   * An arm that carries a hand is led with its fingers while the person's leading hand is bare, and without them while it
+   * holds a controller. Changes only while nothing is led.
+   */
+  #chooseFingers({ hands }: PoseMessage, nowMs: number): void {
+    const status = this.#status;
+    if (!this.#isMine || status === undefined || !status.carriesHand) return;
+    if (status.state === "engaged" || status.state === "engaging") return;
+    const leading = hands.find(({ hand, tracked }) => hand === status.hand && tracked);
+    if (leading === undefined) return;
+    this.#wantsFingers = leading.mode === "hand";
+    if (this.#wantsFingers === (status.leads === "toolAndFingers")) return;
+    if (this.#taking !== undefined || nowMs - this.#chosenAtMs < CHOICE_MS) return;
+    this.#chosenAtMs = nowMs;
+    void this.takeTeleop();
+  }
+
   async #askForTeleop(): Promise<void> {
     const { link, robot } = this.#options;
     const name = robot ?? link.welcome?.robots[0]?.robot;
     if (name === undefined || this.#isEnded) return;
-    this.#isMine = await this.#ask({ do: "takeTeleop", robot: name });
+    const fingers = this.#wantsFingers ? { fingers: true } : {};
+    this.#isMine = await this.#ask({ do: "takeTeleop", robot: name, ...fingers });
     // Granted to nobody: the headset was taken off meanwhile.
     if (this.#isEnded) this.#giveBack();
   }

@@ -35,7 +35,12 @@ const control = [
 
 const teleop = [
   /** Makes this client the operator whose poses count; ends a policy, and what `up` does by itself, first. */
-  z.strictObject({ do: z.literal("takeTeleop"), robot: Name }),
+  z.strictObject({
+    do: z.literal("takeTeleop"),
+    robot: Name,
+    /** By a tracked hand: its fingers lead those of the hand that this arm carries, if it carries one. */
+    fingers: z.boolean().optional(),
+  }),
   z.strictObject({ do: z.literal("giveTeleop") }),
   z.strictObject({
     do: z.literal("teleopSettings"),

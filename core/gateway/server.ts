@@ -92,6 +92,7 @@ export const TeleopStatus = z.strictObject({
   leads: z
     .enum(TELEOP_LEADS)
     .describe("What of the robot; where fingers are led, the clutch is the other hand's pinch or grip"),
+  carriesHand: z.boolean().describe("Whether fingers could be led beside the tool, see `takeTeleop`"),
   /** Why it is latched or refused, with the remedy; null when nothing is wrong. */
   why: Refusal.nullable(),
   /** Words for what holds the motion back right now, e.g. "joint 4 limit", "reach", "singularity", "tool speed". */
@@ -127,6 +128,7 @@ export const NO_TELEOP: TeleopStatus = {
   device: "",
   hand: "right",
   leads: "tool",
+  carriesHand: false,
   why: null,
   limitedBy: [],
   warning: "",

@@ -32,6 +32,7 @@ beforeEach(async () => {
   desk = new TeleopDesk(services, {
     led: () => ({
       leads: "tool",
+      carriesHand: false,
       alignment: new FakeAlignment(),
       connect: () => servo.connect(),
       createMapping: () => new FakeMapping(),

@@ -35,8 +35,8 @@ const SILENT_MS_MAX = 10_000;
 const WITHOUT_PAGE: readonly GatewayClient["kind"][] = ["mqtt", "ros"];
 
 export interface TeleopParts {
-  /** How a robot of this cell is led, or why it cannot be. */
-  readonly led: (robot: string) => LedRobot | Refusal;
+  /** How a robot of this cell is led, or why it cannot be; with `fingers`, beside a tool, those of the hand it carries. */
+  readonly led: (robot: string, fingers: boolean) => LedRobot | Refusal;
   readonly sizes: HandSizes;
 }
 
@@ -94,8 +94,10 @@ export class TeleopDesk implements GatewayPart {
   }
 
   readonly requests = {
-    takeTeleop: async ({ robot }: { readonly robot: string }, client: GatewayClient): Promise<Answer> =>
-      this.#take(client, robot, false),
+    takeTeleop: async (
+      { robot, fingers = false }: { readonly robot: string; readonly fingers?: boolean | undefined },
+      client: GatewayClient,
+    ): Promise<Answer> => this.#take(client, robot, { fingers, byClutch: false }),
     giveTeleop: async (_: unknown, client: GatewayClient): Promise<Answer> => {
       if (this.#operation?.client !== client) return this.#notOperator(client);
       this.#give("given back");
@@ -216,13 +218,18 @@ export class TeleopDesk implements GatewayPart {
     return {
       ...status,
       leads: operation.led.leads,
+      carriesHand: operation.led.carriesHand,
       handSize: operation.led.hand === undefined ? null : this.#handSizes.status(ownerOf(operation)),
       latency: { ...latency, ...ownLatency },
       recording: this.#recording,
     };
   }
 
-  #take(client: GatewayClient, robot: string, byClutch: boolean): Answer {
+  #take(
+    client: GatewayClient,
+    robot: string,
+    { fingers, byClutch }: { readonly fingers: boolean; readonly byClutch: boolean },
+  ): Answer {
     const { setup, clock } = this.#services;
     const holder = this.#operation;
     if (!Object.hasOwn(setup.sockets, robot))
@@ -237,10 +244,11 @@ export class TeleopDesk implements GatewayPart {
         `${holder.client.name} has taken teleoperation of ${holder.robot}`,
         "Wait until it is given back, or ask that person; anybody may stop the robot",
       );
-    if (holder !== undefined && holder.robot === robot) return done("teleoperation is yours already");
-    if (holder !== undefined) this.#give("another robot is taken");
-    const led = this.#parts.led(robot);
+    const led = this.#parts.led(robot, fingers);
     if ("code" in led) return { ok: false, ...led };
+    if (holder !== undefined && holder.robot === robot && holder.led.leads === led.leads)
+      return done("teleoperation is yours already");
+    if (holder !== undefined) this.#give("something else is taken");
     const session = new TeleopSession({
       clock,
       config: setup.teleop,
@@ -290,7 +298,7 @@ export class TeleopDesk implements GatewayPart {
     const { clutchOn } = this.#services.setup.teleop.deadman;
     const [robot] = Object.keys(this.#services.setup.sockets);
     if (robot === undefined || !pose.hands.some(({ clutch }) => clutch >= clutchOn)) return;
-    this.#take(client, robot, true);
+    this.#take(client, robot, { fingers: false, byClutch: true });
   }
 
   #give(why: string): void {

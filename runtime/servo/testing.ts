@@ -189,7 +189,7 @@ export const SUPERVISOR: Peer = { id: 1000, name: "daemon", role: "supervisor" }
 
 /** One servo, its fake arm, and everything it told. */
 export class ServoBench {
-  readonly clock = new SimClock();
+  readonly clock: SimClock;
   readonly driver: FakeDriver;
   readonly events: ServoEvent[] = [];
   readonly snapshots: ServoSnapshot[] = [];
@@ -201,7 +201,14 @@ export class ServoBench {
   readonly #ticks = { index: 0 };
   #seq = 0;
 
-  constructor(changes: Partial<ServoConfig> = {}, options: Partial<ServoOptions> = {}, robot = FAKE_ARM) {
+  /** @param clock of its own when absent; whoever shares one advances it and calls `tickNow` */
+  constructor(
+    changes: Partial<ServoConfig> = {},
+    options: Partial<ServoOptions> = {},
+    robot = FAKE_ARM,
+    clock = new SimClock(),
+  ) {
+    this.clock = clock;
     this.driver = new FakeDriver(this.clock, robot);
     this.config = ServoConfig.parse({ ...ServoConfig.parse({}), ...changes });
     this.servo = new Servo({
@@ -243,14 +250,17 @@ export class ServoBench {
   async run(ms: number, skipped = 0): Promise<void> {
     for (let leftMs = ms; leftMs > 0; leftMs -= PERIOD_MS) {
       await this.clock.advance(PERIOD_MS);
-      this.driver.report();
-      const late = leftMs === ms ? skipped : 0;
-      this.#ticks.index += 1 + late;
-      if (this.supervised) this.servo.heard(SUPERVISOR);
-      this.servo.tick({ index: this.#ticks.index, nowMs: this.nowMs, skipped: late, sendMs: 0 });
-      // Answers of the device arrive between ticks.
-      for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+      await this.tickNow(leftMs === ms ? skipped : 0);
     }
+  }
+
+  async tickNow(late = 0): Promise<void> {
+    this.driver.report();
+    this.#ticks.index += 1 + late;
+    if (this.supervised) this.servo.heard(SUPERVISOR);
+    this.servo.tick({ index: this.#ticks.index, nowMs: this.nowMs, skipped: late, sendMs: 0 });
+    // Answers of the device arrive between ticks.
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
   }
 
   /** Connected, enabled and ticking. */

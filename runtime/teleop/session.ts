@@ -392,7 +392,7 @@ export class TeleopSession {
 }
 
 /** What the session does not know. */
-type OthersFields = "recording" | "latency" | "leads" | "handSize";
+type OthersFields = "recording" | "latency" | "leads" | "carriesHand" | "handSize";
 type LatencyFigures = ReturnType<LatencyMeter["figures"]> & { readonly filterMs: number | null };
 
 function alignedBy(

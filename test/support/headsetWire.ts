@@ -44,6 +44,7 @@ export const TELEOP: TeleopStatus = {
   device: "quest3",
   hand: "right",
   leads: "tool",
+  carriesHand: false,
   why: null,
   limitedBy: [],
   warning: "",

@@ -1,4 +1,5 @@
 /** A real servo of an Allegro Hand on a simulated clock, without a device; for tests only. */
+import { SimClock } from "../../../core/simClock.js";
 import { HAND_JOINT_COUNT } from "../../../kinematics/allegro/hand.js";
 import { HandBody } from "../../../launch/allegro/handBody.js";
 import { HandServoConfig } from "../../../runtime/servo/config.js";
@@ -7,11 +8,14 @@ import { handServoLimits } from "../../../runtime/teleop/fingerTesting.js";
 import { ServoInProcess } from "./servoInProcess.js";
 
 /** A hand half closed. */
-export function handServoInProcess(homeRad: readonly number[] = halfClosedRad()): ServoInProcess {
+export function handServoInProcess(clock = new SimClock()): ServoInProcess {
   const config = HandServoConfig.parse({ rateHz: 1000 / PERIOD_MS });
   const limits = handServoLimits("v4", "right");
   const body = new HandBody(config.workspace);
-  return new ServoInProcess(new ServoBench({}, { robot: "hand", config, body }, { homeRad, limits }));
+  const robot = { homeRad: halfClosedRad(), limits };
+  return new ServoInProcess(
+    new ServoBench({}, { robot: "hand", device: "allegro", config, body }, robot, clock),
+  );
 }
 
 export function halfClosedRad(): number[] {

@@ -59,6 +59,16 @@ export class ServoInProcess {
   /** One tick, and what clients hear of it. */
   async tick(): Promise<void> {
     await this.bench.run(PERIOD_MS);
+    await this.#tellClients();
+  }
+
+  /** The same where somebody else advances the clock. */
+  async tickNow(): Promise<void> {
+    await this.bench.tickNow();
+    await this.#tellClients();
+  }
+
+  async #tellClients(): Promise<void> {
     for (const client of this.#clients) this.bench.servo.heard(client.peer);
     for (; this.#lostRead < this.bench.lost.length; this.#lostRead++) {
       const { peerId, epoch, reason } = this.bench.lost[this.#lostRead]!;
