@@ -1,7 +1,7 @@
 /** The real clock: the only file of the product that may read time or set timers. */
 import { PerformanceObserver } from "node:perf_hooks";
 import { asEpochNs, asMonotonicNs, type Clock, type EpochNs, type MonotonicNs } from "../core/clock.js";
-import type { TickClock } from "../runtime/servo/loop.js";
+import { REST_MS, type TickClock } from "../runtime/servo/loop.js";
 
 /** Longest single timer; longer waits are cut into several. */
 const TIMER_MS_MAX = 2 ** 30;
@@ -88,6 +88,8 @@ export function createPacedClock(): Clock {
 export function createTickClock(): TickClock {
   const park = new Int32Array(new SharedArrayBuffer(4));
   const collections = { count: 0, ms: 0 };
+  let timer: NodeJS.Timeout | undefined;
+  let rested: () => void = () => {};
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
       collections.count++;
@@ -98,6 +100,11 @@ export function createTickClock(): TickClock {
     nowMs: monotonicMs,
     spinUntilMs: (dueMs) => {
       while (monotonicMs() < dueMs);
+    },
+    rest: (then) => {
+      rested = then;
+      if (timer === undefined) timer = setTimeout(() => rested(), REST_MS);
+      else timer.refresh();
     },
     parkMs: (durationMs) => void Atomics.wait(park, 0, 0, durationMs),
     collections,

@@ -44,7 +44,7 @@ import { createTickClock, systemClock } from "../systemClock.js";
 setFlagsFromString("--no-parallel-scavenge");
 
 const ORPHAN_MS = 30_000;
-/** A hand's control step follows its frames by no more than this and the turn of the event loop. */
+/** A hand's frames wait no longer than this, in the last millisecond before a tick; else the event loop waits for them. */
 const HAND_NAP_MS = 0.2;
 /** After SIGTERM the process has ended by then, whatever the device does. */
 const EXIT_MS_MAX = 1400;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { countBelow, LATENESS_EDGES_US, LatenessHistogram } from "../../core/histogram.js";
-import { MISS_CAUSES, ServoLoop, type Tick, type TickClock } from "./loop.js";
+import { MISS_CAUSES, REST_MS, ServoLoop, type Tick, type TickClock } from "./loop.js";
 
 /** Stands still but for what the loop and the test do with it; each look at it costs a microsecond. */
 class FakeTickClock implements TickClock {
@@ -10,6 +10,8 @@ class FakeTickClock implements TickClock {
   /** Number of the sleep, from 1, that ends 13 ms late. */
   oversleepAt = 0;
   readonly parks: number[] = [];
+  rests = 0;
+  restOverMs = 0;
 
   nowMs(): number {
     this.ms += 0.001;
@@ -20,6 +22,15 @@ class FakeTickClock implements TickClock {
     this.parks.push(durationMs);
     this.ms += durationMs + this.oversleepMs + (this.parks.length === this.oversleepAt ? 13 : 0);
     this.oversleepMs = 0;
+  }
+
+  rest(then: () => void): void {
+    this.rests++;
+    setImmediate(() => {
+      this.ms += REST_MS + this.restOverMs;
+      this.restOverMs = 0;
+      then();
+    });
   }
 
   spinUntilMs(dueMs: number): void {
@@ -118,7 +129,28 @@ describe("ServoLoop", () => {
     expect(seen.at(-1)!.nowMs - startMs - 200).toBeLessThan(0.01);
     expect(Math.max(...clock.parks)).toBeLessThanOrEqual(0.2);
     const pauses = turnsMs.slice(1).map((ms, turn) => ms - turnsMs[turn]!);
-    expect(Math.max(...pauses)).toBeLessThan(0.45);
+    // The event loop itself waits no longer than a rest, and the thread is held no longer than a nap.
+    expect(Math.max(...pauses)).toBeLessThan(REST_MS + 0.45);
+    expect(clock.rests).toBe(3 * 51);
+  });
+
+  it("never rests where the device asks for no answers", async () => {
+    const clock = new FakeTickClock();
+    await runTicks(clock, 10);
+    expect(clock.rests).toBe(0);
+  });
+
+  it("blames the event loop where a rest did not end in time", async () => {
+    const clock = new FakeTickClock();
+    const { loop } = await runTicks(
+      clock,
+      20,
+      (tick) => {
+        if (tick.index === 10) clock.restOverMs = 13;
+      },
+      0.2,
+    );
+    expect(loop.missed).toMatchObject({ socketDrain: 2, lateWake: 0, tickWork: 0 });
   });
 
   it("blames the turn after a nap when that is what lasted", async () => {

@@ -3,7 +3,8 @@
  * socket data in for two turns of the event loop, sleeps again, spins for the last microseconds, and ticks. Deadlines
  * that were missed are skipped and counted with their cause; they are never made up for by a burst.
  *
- * A device that wants an answer to its own frames, whenever they come, has the first sleep cut into naps with a turn of
+ * A device that wants an answer to its own frames, whenever they come, has most of the first sleep in the event loop,
+ * which such frames wake. The rest of it, for which an event loop's clock is too coarse, is cut into naps with a turn of
  * the event loop after each.
  */
 import { LatenessHistogram } from "../../core/histogram.js";
@@ -20,6 +21,8 @@ export interface TickClock {
   nowMs(): number;
   /** Holds this thread. */
   parkMs(durationMs: number): void;
+  /** Lets the event loop wait for `REST_MS`, then calls `then`: what comes meanwhile is handled at once. */
+  rest(then: () => void): void;
   /** Returns at that moment without giving the thread away; allocates nothing. */
   spinUntilMs(dueMs: number): void;
   /** What garbage collection has taken so far; may become known a little later. One object, updated in place. */
@@ -31,7 +34,7 @@ export interface TickClock {
  *   `lateWake` the system woke the thread late, or took it away while it spun;
  *   `garbageCollection` collections took at least half of the lateness, whichever part they fell into;
  *   `driverSend` the driver's write to the device in the tick before;
- *   `socketDrain` the turns of the event loop in which sockets are read;
+ *   `socketDrain` the turns of the event loop in which sockets are read, and rests in it that did not end in time;
  *   `tickWork` the rest of the tick before.
  * The system may take the thread away within any part: that time counts for the part.
  */
@@ -55,6 +58,11 @@ export interface Tick {
   /** Written by the tick: how long the driver took to write its frame [ms]. */
   sendMs: number;
 }
+
+/** The shortest wait of an event loop [ms]. */
+export const REST_MS = 1;
+/** A rest ends so much later at most, unless the system is late. */
+const REST_SLACK_MS = 0.25;
 
 /**
  * The thread wakes so long before the deadline: for the socket turns and the spin. Turns that took longer lengthen it,
@@ -95,7 +103,7 @@ export class ServoLoop {
   #wokeMs = 0;
   #drainedMs = 0;
   #collectedMs = 0;
-  /** End of the newest nap of this tick, and by how much the turn after it has outlasted the sleep. */
+  /** End of the newest nap of this tick, or of a rest as it was due; by how much what followed has outlasted the sleep. */
   #nappedMs = Number.POSITIVE_INFINITY;
   #overrunMs = 0;
   #aheadMs = WAKE_AHEAD_MS_MIN;
@@ -153,6 +161,11 @@ export class ServoLoop {
     const nowMs = this.#clock.nowMs();
     const leftMs = this.#askedMs - nowMs;
     if (leftMs > this.#napMs) {
+      if (leftMs > REST_MS + REST_SLACK_MS) {
+        this.#nappedMs = nowMs + REST_MS + REST_SLACK_MS;
+        this.#clock.rest(this.#nap);
+        return;
+      }
       this.#clock.parkMs(this.#napMs);
       this.#nappedMs = this.#clock.nowMs();
       setImmediate(this.#nap);
