@@ -1,5 +1,6 @@
 /** The `robots.<name>.allegro` section of a cell file. */
 import { z } from "zod";
+import { isGeometryKnown } from "../../kinematics/allegro/geometry.js";
 import { HAND_JOINT_COUNT, HAND_MODELS, HAND_SIDES, type HandModel } from "../../kinematics/allegro/hand.js";
 import { CanConfig } from "../can/config.js";
 import { GAIN_SETS, type GainSetName, gainSetsOf, type PdGains } from "./protocol/index.js";
@@ -30,6 +31,22 @@ const Gains = z.strictObject({
     .describe("The position error pulls no harder than damping holds back at this speed"),
 });
 
+const Gravity = z.strictObject({
+  palmQuatXyzw: z
+    .tuple([z.number(), z.number(), z.number(), z.number()])
+    .refine((q) => Math.abs(Math.hypot(...q) - 1) < 1e-3, { error: "must be a unit quaternion" })
+    .describe(
+      "Attitude of the palm's frame in a frame whose z points up; on a stand the same as mount.quatXyzw. It is fixed: " +
+        "leave gravity out where the palm turns",
+    ),
+  share: z
+    .number()
+    .min(0)
+    .max(1.5)
+    .default(1)
+    .describe("Of the weight in the vendor's unit of torque; what a count of PWM gives is not published"),
+});
+
 export const AllegroConfig = z
   .strictObject({
     can: CanConfig,
@@ -48,6 +65,9 @@ export const AllegroConfig = z
       .union([z.enum(Object.keys(GAIN_SETS) as [GainSetName, ...GainSetName[]]), Gains])
       .optional()
       .describe("A named set, or gains of your own; the model's own set when absent"),
+    gravity: Gravity.optional().describe(
+      "Adds the torque that holds the fingers' own weight; none when absent",
+    ),
     torqueShareMax: z
       .union([z.number().positive().max(1), perJoint(z.number().min(0).max(1))])
       .default(1)
@@ -77,6 +97,14 @@ export const AllegroConfig = z
   .refine((config) => config.temperatureWarnC < config.temperatureStopC, {
     path: ["temperatureWarnC"],
     error: "must lie below temperatureStopC",
+  })
+  .superRefine(({ model, side, gravity }, context) => {
+    if (gravity === undefined || isGeometryKnown(model, side)) return;
+    context.addIssue({
+      code: "custom",
+      path: ["gravity"],
+      message: `must be left out: the geometry of a ${side} ${model} is not known`,
+    });
   })
   .superRefine(({ model, gains }, context) => {
     if (typeof gains !== "string" || gainSetsOf(model).includes(gains)) return;

@@ -14,7 +14,7 @@ import type { HandPlant } from "./plant.js";
 /** A finger weighs little and its gains are stiff: a millisecond is what contact of its tip needs. */
 export const HAND_STEP_MS = 1;
 
-export interface MujocoHandOptions extends Pick<HandXmlOptions, "model" | "side"> {
+export interface MujocoHandOptions extends Pick<HandXmlOptions, "model" | "side" | "palm"> {
   readonly positionRad?: ArrayLike<number>;
   readonly stepMs?: number;
 }
