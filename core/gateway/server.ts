@@ -25,6 +25,16 @@ export const RobotDescription = z.strictObject({
   tableM: z.number(),
   urdf: z.string().describe("Text of the robot's URDF; no meshes"),
   hasGripper: z.boolean(),
+  /** Joints that belong together, in order: a hand's fingers. Absent where all are one chain. */
+  jointGroups: z.array(z.strictObject({ name: z.string(), joints: z.int().positive() })).optional(),
+  /** What carries the robot, and where; absent for one whose base is the world's origin. */
+  mount: z
+    .strictObject({
+      robot: z.string().nullable().describe("The arm whose flange carries it; null for the world"),
+      positionM: z.array(z.number()).length(3),
+      quatXyzw: z.array(z.number()).length(4),
+    })
+    .optional(),
 });
 export type RobotDescription = z.infer<typeof RobotDescription>;
 

@@ -32,6 +32,13 @@ describe("what clients are told of a robot", () => {
     const told = hand(allegro);
     expect(told).toMatchObject({ device: "allegro", hasGripper: false });
     expect(told.jointNames).toHaveLength(16);
+    expect(told.jointGroups?.map(({ name, joints }) => `${name} ${joints}`)).toEqual([
+      "index 4",
+      "middle 4",
+      "ring 4",
+      "thumb 4",
+    ]);
+    expect(told.mount).toEqual({ robot: null, positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] });
     expect(countOf(told.urdf, /type="revolute"/g)).toBe(16);
     expect(countOf(told.urdf, /_tip_joint" type="fixed"/g)).toBe(4);
   });

@@ -1,9 +1,10 @@
 /** What the gateway's clients are told of a robot: identity and limits as its servo has them, shape from its tables. */
+import { FINGERS, JOINTS_PER_FINGER } from "../../kinematics/allegro/hand.js";
 import { handUrdf } from "../../kinematics/allegro/handUrdf.js";
 import { urdf } from "../../kinematics/urdf.js";
 import type { GatewaySetup } from "../../runtime/gateway/messages.js";
 import type { ServoInfo } from "../../runtime/servo/api.js";
-import { hasGripper, type RobotConfig } from "../cell/robotConfig.js";
+import { type HandRobotConfig, hasGripper, type RobotConfig } from "../cell/robotConfig.js";
 
 export function describeRobot(
   robot: string,
@@ -25,6 +26,14 @@ export function describeRobot(
     tableM,
     urdf: shapeOf(robot, config, info),
     hasGripper: hasGripper(config),
+    ...(config.device === "allegro" ? handParts(config) : {}),
+  };
+}
+
+function handParts({ mount: { robot, positionM, quatXyzw } }: HandRobotConfig) {
+  return {
+    jointGroups: FINGERS.map((name) => ({ name, joints: JOINTS_PER_FINGER })),
+    mount: { robot: robot ?? null, positionM: [...positionM], quatXyzw: [...quatXyzw] },
   };
 }
 

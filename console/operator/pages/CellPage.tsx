@@ -64,9 +64,10 @@ export function CellPage() {
           )}
           <div class="card">
             <h2>Robots</h2>
-            {welcome?.robots.map(({ robot, device, rateHz }) => (
+            {welcome?.robots.map(({ robot, device, rateHz, jointNames, mount }) => (
               <p key={robot}>
-                <strong>{robot}</strong> <span class="quiet">{device}</span> · {rateHz} Hz
+                <strong>{robot}</strong> <span class="quiet">{device}</span> · {rateHz} Hz ·{" "}
+                {jointNames.length} joints{mount?.robot != null && ` · on the flange of ${mount.robot}`}
               </p>
             ))}
           </div>

@@ -1,13 +1,16 @@
-/** Everything that somebody needs who moves the arm or watches it move. */
+/** Everything that somebody needs who moves a robot or watches it move. */
 import "../parts/cards.css";
 import "../parts/keys.css";
 import "./drive.css";
 import { useEffect, useState } from "preact/hooks";
+import { isHand } from "../../shared/joints.js";
 import { CameraView } from "../parts/CameraView.js";
 import { DriveKeys } from "../parts/DriveKeys.js";
 import { EpisodeCard } from "../parts/EpisodeCard.js";
+import { HandCard } from "../parts/HandCard.js";
 import { JointStrip } from "../parts/JointStrip.js";
 import { PolicyCard } from "../parts/PolicyCard.js";
+import { RobotChoice, useRobot } from "../parts/RobotChoice.js";
 import { TeachCard } from "../parts/TeachCard.js";
 import { TeleopCard } from "../parts/TeleopCard.js";
 import { useApp } from "../state/context.js";
@@ -18,7 +21,8 @@ export function DrivePage() {
   const app = useApp();
   const welcome = useValue(app.welcome);
   const [large, setLarge] = useState(0);
-  const robot = welcome?.robots[0];
+  const robot = useRobot();
+  const isLedByFingers = robot !== undefined && isHand(robot);
   useEffect(() => {
     app.drive.isShown = true;
     return () => {
@@ -47,14 +51,18 @@ export function DrivePage() {
       </div>
       {robot !== undefined && <RobotView robot={robot} />}
       <div class="below">
-        <DriveKeys />
+        {!isLedByFingers && <DriveKeys />}
         {robot !== undefined && <JointStrip robot={robot} />}
       </div>
       <aside class="side">
-        {robot !== undefined && <TeleopCard robot={robot.robot} />}
+        <RobotChoice />
+        {robot !== undefined && isLedByFingers && (
+          <HandCard robot={robot.robot} carriedBy={robot.mount?.robot ?? null} />
+        )}
+        {robot !== undefined && !isLedByFingers && <TeleopCard key={robot.robot} robot={robot.robot} />}
         <EpisodeCard />
         <PolicyCard />
-        {robot !== undefined && <TeachCard robot={robot.robot} />}
+        {robot !== undefined && !isLedByFingers && <TeachCard robot={robot.robot} />}
       </aside>
     </div>
   );

@@ -4,12 +4,14 @@ import { useMemo, useState } from "preact/hooks";
 import type { RobotDescription } from "../../../core/gateway/server.js";
 import { REASON_BITS } from "../../../core/reasons.js";
 import { DEG_PER_RAD, fixed } from "../../shared/format.js";
+import { isHand, jointGroups, jointLabels } from "../../shared/joints.js";
 import { Choices } from "../parts/Choices.js";
 import { Stages } from "../parts/PolicyCard.js";
+import { RobotChoice, useRobot } from "../parts/RobotChoice.js";
 import { Plot, type PlotSeries } from "../plots/Plot.js";
 import { PlotPacer } from "../plots/pacer.js";
 import { useApp, useWant } from "../state/context.js";
-import { cameraKey, type JointSeries, jointKey, jointLabels, robotKey } from "../state/history.js";
+import { cameraKey, type JointSeries, jointKey, robotKey } from "../state/history.js";
 import { useValue } from "../state/value.js";
 
 const SIGNALS_HZ = 30;
@@ -40,6 +42,9 @@ const QUANTITIES = {
 >;
 type Quantity = keyof typeof QUANTITIES;
 
+/** Torque as it was commanded, in the vendor's own unit: a hand measures none. */
+const HAND_EFFORT_UNIT = "vendor's N·m, commanded";
+
 const CAMERA_LINES: readonly Omit<PlotSeries, "key" | "words">[] = [
   { colour: "--accent" },
   { colour: "--series-requested" },
@@ -47,10 +52,13 @@ const CAMERA_LINES: readonly Omit<PlotSeries, "key" | "words">[] = [
 ];
 
 export function SignalsPage() {
-  const app = useApp();
-  const robot = useValue(app.welcome)?.robots[0];
+  const robot = useRobot();
   useWant({ telemetryHz: SIGNALS_HZ }, "signals");
-  return robot === undefined ? <p class="page quiet">This cell has no robot.</p> : <Signals robot={robot} />;
+  return robot === undefined ? (
+    <p class="page quiet">This cell has no robot.</p>
+  ) : (
+    <Signals key={robot.robot} robot={robot} />
+  );
 }
 
 function Signals({ robot }: { robot: RobotDescription }) {
@@ -60,8 +68,9 @@ function Signals({ robot }: { robot: RobotDescription }) {
   const pacer = useMemo(() => new PlotPacer(app.clock, app.history, () => app.isVisible.current), [app]);
   const [isPaused, setPaused] = useState(false);
   const [quantity, setQuantity] = useState<Quantity>("position");
-  const [joints, setJoints] = useState<readonly number[]>([0, 1, 3, 5]);
-  const { unit, scale, series } = QUANTITIES[quantity];
+  const [joints, setJoints] = useState<readonly number[]>(() => firstJoints(robot));
+  const { scale, series } = QUANTITIES[quantity];
+  const unit = quantity === "effort" && isHand(robot) ? HAND_EFFORT_UNIT : QUANTITIES[quantity].unit;
   const labels = jointLabels(robot);
   const choose = (joint: number) =>
     setJoints((now) =>
@@ -74,24 +83,14 @@ function Signals({ robot }: { robot: RobotDescription }) {
     <div class="page signals">
       <div class="row">
         <h1>Signals</h1>
+        <RobotChoice />
         <Choices
           label="Quantity"
           options={Object.entries(QUANTITIES).map(([name, { words }]) => [name as Quantity, words] as const)}
           chosen={quantity}
           onChoose={setQuantity}
         />
-        <fieldset class="choices" aria-label="Joints, at most four">
-          {labels.map((label, joint) => (
-            <button
-              key={label}
-              type="button"
-              aria-pressed={joints.includes(joint)}
-              onClick={() => choose(joint)}
-            >
-              {label}
-            </button>
-          ))}
-        </fieldset>
+        <JointChoice robot={robot} chosen={joints} onChoose={choose} onChooseAll={setJoints} />
         <button
           type="button"
           class={isPaused ? "button chosen" : "button"}
@@ -139,7 +138,7 @@ function Signals({ robot }: { robot: RobotDescription }) {
           fromZero
           digits={0}
           series={[
-            { key: robotKey(robot.robot, "stateAgeMs"), words: "arm", colour: "--series-measured" },
+            { key: robotKey(robot.robot, "stateAgeMs"), words: robot.robot, colour: "--series-measured" },
             ...cameras.slice(0, CAMERA_LINES.length).map(({ camera }, index) => ({
               ...CAMERA_LINES[index]!,
               key: cameraKey(camera),
@@ -162,6 +161,55 @@ function Signals({ robot }: { robot: RobotDescription }) {
         </section>
       </div>
     </div>
+  );
+}
+
+/** Of an arm those that tell most; of a hand its first finger. */
+const firstJoints = (robot: RobotDescription): number[] =>
+  isHand(robot) ? jointGroups(robot)[0]!.joints.map(({ joint }) => joint) : [0, 1, 3, 5];
+
+interface JointChoiceProps {
+  readonly robot: RobotDescription;
+  readonly chosen: readonly number[];
+  readonly onChoose: (joint: number) => void;
+  readonly onChooseAll: (joints: readonly number[]) => void;
+}
+
+/** One button a joint; where joints come in groups, one more for each whole group. */
+function JointChoice({ robot, chosen, onChoose, onChooseAll }: JointChoiceProps) {
+  return (
+    <>
+      {jointGroups(robot).map(({ name, joints }) => {
+        const all = joints.map(({ joint }) => joint);
+        return (
+          <fieldset
+            key={name}
+            class="choices"
+            aria-label={name === "" ? "Joints, at most four" : `Joints of the ${name} finger`}
+          >
+            {name !== "" && (
+              <button
+                type="button"
+                aria-pressed={chosen.length === all.length && all.every((joint) => chosen.includes(joint))}
+                onClick={() => onChooseAll(all)}
+              >
+                {name}
+              </button>
+            )}
+            {joints.map(({ joint, label }) => (
+              <button
+                key={label}
+                type="button"
+                aria-pressed={chosen.includes(joint)}
+                onClick={() => onChoose(joint)}
+              >
+                {label}
+              </button>
+            ))}
+          </fieldset>
+        );
+      })}
+    </>
   );
 }
 

@@ -35,7 +35,7 @@ export function Banners() {
   if (linkState === "lost" || (linkState === "connecting" && wasOpen))
     return (
       <Banner isBad>
-        <strong>Not connected: STOP does not reach the robot from here.</strong> An arm that was driven from
+        <strong>Not connected: STOP does not reach the robot from here.</strong> A robot that was driven from
         this page holds; a policy, or somebody else, may still move it. Use the robot's emergency stop if you
         must. Trying again …
       </Banner>
@@ -95,7 +95,7 @@ function Rearm() {
           {state === "disconnected"
             ? "The robot does not answer. See Events for what to check."
             : isOperator
-              ? "Look at the arm first. Reset, then Enable; it stays where it is until it is driven."
+              ? "Look at the robot first. Reset, then Enable; it stays where it is until it is driven."
               : "An operator can reset it."}
         </span>
       </span>

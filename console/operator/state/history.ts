@@ -2,7 +2,7 @@
  * The last half minute of every number that is plotted, in typed arrays that are made once: a page that is open for a
  * day holds no more than one that is open for a minute.
  */
-import type { RobotDescription, Telemetry } from "../../../core/gateway/server.js";
+import type { Telemetry } from "../../../core/gateway/server.js";
 
 export const HISTORY_S = 30;
 /** Samples kept: half a minute at the highest rate that the gateway sends. */
@@ -105,7 +105,3 @@ export class History {
     values[at] = value ?? Number.NaN;
   }
 }
-
-/** Short names of joints for buttons and rows. */
-export const jointLabels = (robot: RobotDescription): string[] =>
-  robot.jointNames.map((_, index) => `J${index + 1}`);

@@ -44,6 +44,8 @@ export class OperatorApp {
   /** A few times a second; `newest` is newer. */
   readonly telemetry = new Value<Telemetry | undefined>(undefined);
   readonly isTelemetryOld = new Value(false);
+  /** Which of several robots the pages are about; empty: the first. */
+  readonly robot = new Value("");
   readonly teleop = new Value<TeleopStatus | undefined>(undefined);
   readonly diagnostics = new Value<Diagnostics["items"]>([]);
   /** Newest first. */

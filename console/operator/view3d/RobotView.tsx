@@ -1,6 +1,7 @@
 /** The three-dimensional view, loaded when it is first wanted. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { RobotDescription } from "../../../core/gateway/server.js";
+import { isHand } from "../../shared/joints.js";
 import { useApp, useWant } from "../state/context.js";
 import { colouring, colourOf } from "../state/theme.js";
 import { useValue } from "../state/value.js";
@@ -16,10 +17,18 @@ const VIEW_HZ = 25;
 
 /** A new one only for another robot: a connection that comes back brings a new object, and building a scene takes long. */
 export function RobotView({ robot }: { robot: RobotDescription }) {
-  return <View key={JSON.stringify(robot)} robot={robot} />;
+  const robots = useValue(useApp().welcome)?.robots ?? [];
+  const carried = robots.filter(({ mount }) => mount?.robot === robot.robot);
+  return <View key={JSON.stringify([robot, carried])} robot={robot} carried={carried} />;
 }
 
-function View({ robot }: { robot: RobotDescription }) {
+interface ViewProps {
+  readonly robot: RobotDescription;
+  /** On its flange. */
+  readonly carried: readonly RobotDescription[];
+}
+
+function View({ robot, carried }: ViewProps) {
   const app = useApp();
   const canvas = useRef<HTMLCanvasElement>(null);
   const scene = useRef<RobotScene | undefined>(undefined);
@@ -35,7 +44,7 @@ function View({ robot }: { robot: RobotDescription }) {
       const { RobotScene } = await import("./scene.js");
       const target = canvas.current;
       if (isClosed || target === null) return;
-      const made = new RobotScene(target, robot, colours(), app.clock, () => setSlow(true));
+      const made = new RobotScene(target, robot, carried, colours(), app.clock, () => setSlow(true));
       scene.current = made;
       made.setStill(app.drive.isHeld.current);
       const observer = new ResizeObserver(() =>
@@ -52,7 +61,13 @@ function View({ robot }: { robot: RobotDescription }) {
     const show = (made: RobotScene) => {
       const state = app.newest?.robots[robot.robot];
       if (state === undefined) return;
-      made.show({ ...state, toolM: state.tool?.positionM, target: app.teleop.current?.target ?? null });
+      const theirs = carried.flatMap(({ robot: name }) => {
+        const its = app.newest?.robots[name];
+        return its === undefined ? [] : [[name, its] as const];
+      });
+      const { teleop } = app;
+      const target = teleop.current?.robot === robot.robot ? teleop.current.target : null;
+      made.show({ ...state, toolM: state.tool?.positionM, target, carried: new Map(theirs) });
     };
     open().catch(() => setTrouble("This browser cannot draw in three dimensions (WebGL is off)."));
     return () => {
@@ -70,7 +85,7 @@ function View({ robot }: { robot: RobotDescription }) {
       <canvas
         ref={canvas}
         role="img"
-        aria-label={`${robot.robot} in three dimensions: measured pose, sent pose, workspace`}
+        aria-label={`${robot.robot} in three dimensions: measured pose, sent pose${isHand(robot) ? "" : ", workspace"}`}
       />
       {trouble !== "" && <strong class="word">{trouble}</strong>}
       <figcaption>
@@ -78,7 +93,13 @@ function View({ robot }: { robot: RobotDescription }) {
           {isSlow && isHeld ? `${robot.robot} (slow graphics: stands still while you drive)` : robot.robot}
         </span>
         <span class="legend">
-          <i class="measured" /> measured <i class="sent" /> sent <i class="edge" /> workspace
+          <i class="measured" /> measured <i class="sent" /> sent
+          {!isHand(robot) && (
+            <>
+              {" "}
+              <i class="edge" /> workspace
+            </>
+          )}
         </span>
       </figcaption>
     </figure>

@@ -24,10 +24,11 @@ import {
   WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
-import URDFLoader, { type URDFRobot } from "urdf-loader";
 import type { RobotDescription } from "../../../core/gateway/server.js";
 import type { TrackedPose } from "../../../core/teleop/pose.js";
 import type { PageClock } from "../../link/pageClock.js";
+import { isHand } from "../../shared/joints.js";
+import { type FigurePose, RobotFigure } from "./figure.js";
 
 export interface SceneColours {
   readonly ground: string;
@@ -36,13 +37,34 @@ export interface SceneColours {
   readonly accent: string;
 }
 
-export interface ScenePose {
-  readonly positionRad: readonly (number | null)[];
-  readonly sentRad: readonly (number | null)[];
-  readonly gripperOpeningM: number | null;
+export interface ScenePose extends FigurePose {
   readonly toolM: readonly [number, number, number] | undefined;
   readonly target: TrackedPose | null;
+  /** Of the robots that it carries, by name; what is not told of stays as it was. */
+  readonly carried: ReadonlyMap<string, FigurePose>;
 }
+
+/** Where the eye is and what it looks at [m], three's axes; an arm fills a table, a hand less than a page. */
+interface Standpoint {
+  readonly eyeM: readonly [number, number, number];
+  readonly targetM: readonly [number, number, number];
+  readonly nearestM: number;
+  readonly grid: { readonly sizeM: number; readonly middleM: number };
+}
+const STANDPOINTS: Readonly<Record<"arm" | "hand", Standpoint>> = {
+  arm: {
+    eyeM: [1.35, 0.95, 1.25],
+    targetM: [0.28, 0.3, 0],
+    nearestM: 0.4,
+    grid: { sizeM: 1.6, middleM: 0.3 },
+  },
+  hand: {
+    eyeM: [0.3, 0.28, 0.3],
+    targetM: [0, 0.02, 0],
+    nearestM: 0.1,
+    grid: { sizeM: 0.4, middleM: 0 },
+  },
+};
 
 const FRAME_MS_MIN = 1000 / 30;
 /** Where drawing is slow (no GPU) it takes at most this share of the time. */
@@ -55,12 +77,6 @@ const SOFTWARE_RENDERER = /swiftshader|llvmpipe|softpipe|software|basic render/i
 const TRAIL_POINTS = 240;
 /** Closer points add nothing that can be seen [m]. */
 const TRAIL_STEP_M = 0.004;
-/** Sent and measured differ visibly from here [rad]; below, the ghost would only flicker. */
-const GHOST_RAD_MIN = 0.01;
-const DRIVE_JOINT = "drive_joint";
-const GRIPPER_OPEN_M = 0.085;
-const GRIPPER_CLOSED_RAD = 0.85;
-
 export class RobotScene {
   readonly #renderer: WebGLRenderer;
   readonly #scene = new Scene();
@@ -68,8 +84,9 @@ export class RobotScene {
   readonly #controls: OrbitControls;
   readonly #clock: PageClock;
   readonly #robot: RobotDescription;
-  readonly #solid: URDFRobot;
-  readonly #ghost: URDFRobot;
+  readonly #figure: RobotFigure;
+  readonly #carried: ReadonlyMap<string, RobotFigure>;
+  readonly #standpoint: Standpoint;
   readonly #solidMaterial = new MeshStandardMaterial({ roughness: 0.75, metalness: 0.1 });
   readonly #ghostMaterial = new MeshBasicMaterial({ transparent: true, opacity: 0.28, depthWrite: false });
   readonly #lineMaterial = new LineBasicMaterial();
@@ -91,10 +108,14 @@ export class RobotScene {
   /** Pictures drawn since the start. */
   drawn = 0;
 
-  /** @param onSlow this computer is found to draw slowly: at once, later, or never */
+  /**
+   * @param carried robots on its flange
+   * @param onSlow this computer is found to draw slowly: at once, later, or never
+   */
   constructor(
     canvas: HTMLCanvasElement,
     robot: RobotDescription,
+    carried: readonly RobotDescription[],
     colours: SceneColours,
     clock: PageClock,
     readonly onSlow: () => void,
@@ -103,27 +124,34 @@ export class RobotScene {
     this.#robot = robot;
     this.#renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: "low-power" });
     if (SOFTWARE_RENDERER.test(rendererName(this.#renderer.getContext()))) this.#slowDown();
-    this.#solid = loadRobot(robot.urdf, this.#solidMaterial);
-    this.#ghost = loadRobot(robot.urdf, this.#ghostMaterial);
+    const materials = { solid: this.#solidMaterial, ghost: this.#ghostMaterial };
+    this.#figure = new RobotFigure(robot, materials);
+    this.#carried = new Map(carried.map((one) => [one.robot, new RobotFigure(one, materials)]));
+    for (const one of this.#carried.values()) this.#figure.carry(one);
+    this.#standpoint = STANDPOINTS[isHand(robot) ? "hand" : "arm"];
     const world = new Group();
     // URDF has z up, three has y up.
     world.rotation.x = -Math.PI / 2;
     const box = new Box3(new Vector3(...robot.workspaceMinM), new Vector3(...robot.workspaceMaxM));
     this.#workspace = new Box3Helper(box);
     this.#workspace.material = this.#lineMaterial;
+    // A hand's fingers are kept by their joint limits alone.
+    this.#workspace.visible = !isHand(robot);
     this.#target.add(new Mesh(new RingGeometry(0.024, 0.03, 32), this.#markMaterial()), this.#axes());
     this.#target.visible = false;
     this.#trail.setAttribute("position", new BufferAttribute(this.#trailM, 3));
     const trail = new Line(this.#trail, this.#trailMaterial);
     trail.frustumCulled = false;
-    world.add(this.#solid, this.#ghost, this.#workspace, this.#target, trail);
+    world.add(this.#figure.solid, this.#figure.ghost, this.#workspace, this.#target, trail);
     const sun = new DirectionalLight(0xffffff, 2.2);
     sun.position.set(1.5, 3, 2);
     this.#scene.add(world, new AmbientLight(0xffffff, 1.1), sun);
-    this.#camera.position.set(1.35, 0.95, 1.25);
+    const heightM = robot.mount?.robot == null ? (robot.mount?.positionM[2] ?? 0) : 0;
+    const { eyeM, targetM, nearestM } = this.#standpoint;
+    this.#camera.position.set(eyeM[0], eyeM[1] + heightM, eyeM[2]);
     this.#controls = new OrbitControls(this.#camera, canvas);
-    this.#controls.target.set(0.28, 0.3, 0);
-    this.#controls.minDistance = 0.4;
+    this.#controls.target.set(targetM[0], targetM[1] + heightM, targetM[2]);
+    this.#controls.minDistance = nearestM;
     this.#controls.maxDistance = 5;
     this.#controls.addEventListener("change", () => this.#want());
     this.#controls.update();
@@ -156,8 +184,9 @@ export class RobotScene {
     const { tableM } = this.#robot;
     this.#grid?.removeFromParent();
     this.#grid?.dispose();
-    this.#grid = new GridHelper(1.6, 16, new Color(line), new Color(line));
-    this.#grid.position.set(0.3, tableM, 0);
+    const { sizeM, middleM } = this.#standpoint.grid;
+    this.#grid = new GridHelper(sizeM, 16, new Color(line), new Color(line));
+    this.#grid.position.set(middleM, tableM, 0);
     (this.#grid.material as LineBasicMaterial).opacity = 0.5;
     (this.#grid.material as LineBasicMaterial).transparent = true;
     this.#scene.add(this.#grid);
@@ -173,19 +202,18 @@ export class RobotScene {
     this.#want();
   }
 
-  show({ positionRad, sentRad, gripperOpeningM, toolM, target }: ScenePose): void {
-    let hasChanged = setJoints(this.#solid, this.#robot.jointNames, positionRad);
-    hasChanged = setJoints(this.#ghost, this.#robot.jointNames, sentRad) || hasChanged;
-    if (gripperOpeningM !== null) {
-      const closedRad = GRIPPER_CLOSED_RAD * (1 - Math.min(1, Math.max(0, gripperOpeningM / GRIPPER_OPEN_M)));
-      for (const robot of [this.#solid, this.#ghost])
-        hasChanged = robot.setJointValue(DRIVE_JOINT, closedRad) || hasChanged;
+  show(pose: ScenePose): void {
+    const { toolM, target, carried } = pose;
+    let hasChanged = this.#figure.show(pose);
+    let isApart = this.#figure.isApart(pose);
+    for (const [robot, figure] of this.#carried) {
+      const its = carried.get(robot);
+      if (its === undefined) continue;
+      hasChanged = figure.show(its) || hasChanged;
+      isApart = figure.isApart(its) || isApart;
     }
-    const isApart = sentRad.some(
-      (sent, joint) => Math.abs((sent ?? 0) - (positionRad[joint] ?? sent ?? 0)) > GHOST_RAD_MIN,
-    );
-    if (this.#ghost.visible !== isApart) {
-      this.#ghost.visible = isApart;
+    if (this.#figure.ghost.visible !== isApart) {
+      this.#figure.ghost.visible = isApart;
       hasChanged = true;
     }
     hasChanged = this.#showTarget(target) || hasChanged;
@@ -282,28 +310,4 @@ export class RobotScene {
 function rendererName(gl: WebGLRenderingContext | WebGL2RenderingContext): string {
   const names = gl.getExtension("WEBGL_debug_renderer_info");
   return names === null ? "" : String(gl.getParameter(names.UNMASKED_RENDERER_WEBGL));
-}
-
-function loadRobot(urdf: string, material: MeshStandardMaterial | MeshBasicMaterial): URDFRobot {
-  const loader = new URDFLoader();
-  // Primitives only: nothing is ever loaded over the network.
-  loader.loadMeshCb = (_path, _manager, _material, onLoad) => onLoad(new Group());
-  const robot = loader.parse(urdf);
-  robot.traverse((part) => {
-    if (part instanceof Mesh) part.material = material;
-  });
-  return robot;
-}
-
-function setJoints(
-  robot: URDFRobot,
-  names: readonly string[],
-  valuesRad: readonly (number | null)[],
-): boolean {
-  let hasChanged = false;
-  for (const [index, name] of names.entries()) {
-    const value = valuesRad[index];
-    if (value != null) hasChanged = robot.setJointValue(name, value) || hasChanged;
-  }
-  return hasChanged;
 }
