@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeTestBundle, type TestBundleOptions } from "../test/support/onnx/testBundle.js";
 import { loadBundle } from "./bundle.js";
+import type { PolicyManifest } from "./manifest.js";
 import { openPolicy, passingVariants } from "./verify.js";
 
 let directory: string;
@@ -19,6 +20,35 @@ describe("reading a bundle", () => {
     expect(bundle.manifest).toEqual(manifest);
     expect([...bundle.fileBytes.keys()].sort()).toEqual(Object.keys(manifest.files).sort());
     expect(bundle.fileBytes.get("encoder.fp32.onnx")).toBeGreaterThan(100_000);
+  });
+
+  it("takes one bound for all joints of an action, or one for each, and names no joint twice", async () => {
+    const joints = Array.from({ length: 16 }, (_, joint) => `joint${joint}`);
+    const hand = { device: "allegro", joints, startRad: joints.map(() => 0.1) } as const;
+    const clip = (clipRad: number | number[]) => (manifest: PolicyManifest) => ({
+      ...manifest,
+      action: { ...manifest.action, clipRad },
+    });
+    await makeTestBundle(directory, { ...hand, change: clip(joints.map(() => 0.8)) });
+    const { manifest } = await loadBundle(directory);
+    expect(manifest.robot.device).toBe("allegro");
+    expect(manifest.start).toEqual({ positionRad: joints.map(() => 0.1) });
+    for (const wrong of [0.8, joints.map(() => 1.1), joints.slice(1).map(() => 0.8)]) {
+      await makeTestBundle(directory, { ...hand, change: clip(wrong) });
+      await expect(loadBundle(directory)).rejects.toThrow(/action\.clipRad/);
+    }
+    await makeTestBundle(directory, { ...hand, joints: joints.with(3, "joint2") });
+    await expect(loadBundle(directory)).rejects.toThrow(/robot\.joints: must not name a joint twice/);
+  });
+
+  it("reads a bundle from before there were hands: its camera is on the flange", async () => {
+    await makeTestBundle(directory, {
+      change: ({ image: { mount, ...image }, ...manifest }) => {
+        const { parentFrame: _, ...older } = mount;
+        return { ...manifest, image: { ...image, mount: older } };
+      },
+    });
+    expect((await loadBundle(directory)).manifest.image.mount.parentFrame).toBe("flange");
   });
 
   it("refuses a folder without a manifest and says where bundles are named", async () => {
@@ -197,6 +227,10 @@ describe("opening a bundle", () => {
     await opened.pipeline.release();
     const mismatch = { code: "BUNDLE_MISMATCH" };
     await expect(at([0.075, 0.0051, 0.025], turned(0))).rejects.toMatchObject(mismatch);
+    const onPalm = { ...camera, mount: { ...image.mount, parentFrame: "palm" } } as const;
+    await expect(openPolicy(directory, { camera: onPalm })).rejects.toThrow(
+      /fixed to the palm, expected the flange/,
+    );
     await expect(at([0.075, 0, 0.025], turned(1.1))).rejects.toThrow(/1\.10 degrees \(limit 1\)/);
     await expect(at([0.075, 0, 0.025], turned(0), 44)).rejects.toMatchObject(mismatch);
     await expect(

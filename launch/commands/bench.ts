@@ -121,13 +121,17 @@ async function benchPolicy(options: BenchOptions): Promise<void> {
   await withRunningPolicy(options, async (daemon, signal) => {
     const records = await collectSteps(daemon.policy!, daemon.clock, options.seconds, signal);
     const result = summariseSteps(records);
-    const servo = await daemon.servo(policyRobots(daemon.cell.policy!)[0]).statistics();
     for (const line of describePolicyBench(result)) print(line);
-    const missedTicks = Object.values(servo.missed).reduce((sum, count) => sum + count, 0);
-    print(
-      `servo meanwhile: ${servo.ticks} ticks, ${missedTicks} missed and counted, lateness p99 ${servo.latenessUs.p99.toFixed(0)} us, max ${servo.latenessUs.max.toFixed(0)} us`,
-    );
-    writeJson(options.json, { ...result, servo });
+    const robots = policyRobots(daemon.cell.policy!);
+    const found = await Promise.all(robots.map((robot) => daemon.servo(robot).statistics()));
+    for (const [place, { ticks, missed, latenessUs }] of found.entries()) {
+      const missedTicks = Object.values(missed).reduce((sum, count) => sum + count, 0);
+      print(
+        `servo of ${robots[place]} meanwhile: ${ticks} ticks, ${missedTicks} missed and counted, lateness p99 ${latenessUs.p99.toFixed(0)} us, max ${latenessUs.max.toFixed(0)} us`,
+      );
+    }
+    const servos = Object.fromEntries(robots.map((robot, place) => [robot, found[place]]));
+    writeJson(options.json, { ...result, servo: found[0], servos });
   });
 }
 
@@ -141,7 +145,7 @@ async function withRunningPolicy(options: BenchOptions, work: Work): Promise<voi
       const policy = daemon.cell.policy!;
       const { manifest } = await loadBundle(policy.bundle);
       await enableOrFail(daemon);
-      await goTo(daemon, policyRobots(policy)[0], manifest.start, policy.approachSpeedScale, signal);
+      await goTo(daemon, policyRobots(policy), manifest.start, policy.approachSpeedScale, signal);
       await daemon.policy!.start();
       await sleepMs(daemon.clock, 2000, signal);
       await work(daemon, signal);

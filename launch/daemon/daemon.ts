@@ -25,6 +25,7 @@ import type { RecorderHost } from "../../runtime/recorder/host.js";
 import type { CameraSubscription } from "../../runtime/ros/cameraSubscription.js";
 import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
+import { connectGroup } from "../../runtime/servo/group.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
 import type { CellConfig } from "../cell/schema.js";
 import { type ControlHandler, serveControl } from "../control/server.js";
@@ -209,8 +210,12 @@ export class Daemon {
   }
 
   /** A connection of its own that may take the lease; whoever asks closes it. */
-  connectCommander(robot: string, name: string): Promise<ServoClient> {
-    return connectServo(this.#run.servoSocket(robot), { role: "commander", name, clock: this.clock });
+  /** Of several robots as one, their joints in the order of the list. */
+  connectCommander(robots: string | readonly string[], name: string): Promise<ServoClient> {
+    const { clock } = this;
+    return connectGroup([robots].flat(), (robot) =>
+      connectServo(this.#run.servoSocket(robot), { role: "commander", name, clock }),
+    );
   }
 
   camera(name: string): CameraSubscription | undefined {

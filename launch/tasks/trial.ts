@@ -51,15 +51,15 @@ export interface StartPose {
   readonly gripperOpeningM?: number | undefined;
 }
 
-/** Slow guarded move to a pose, with a lease of its own. */
+/** Slow guarded move to a pose, with a lease of its own; of several robots together, as a policy moves them. */
 export async function goTo(
   daemon: Daemon,
-  robot: string,
+  robots: string | readonly string[],
   start: StartPose,
   speedScale: number,
   signal: AbortSignal,
 ) {
-  const servo = await daemon.connectCommander(robot, "approach");
+  const servo = await daemon.connectCommander(robots, "approach");
   try {
     const lease = await servo.acquireLease("approach");
     const ended = AbortSignal.any([signal, lease.lost]);
@@ -87,7 +87,7 @@ export async function runTrial(
   }
   await teleop.untilFree(signal);
   const ended = AbortSignal.any([signal, teleop.taken]);
-  await goTo(daemon, policyRobots(cell.policy)[0], start, cell.policy.approachSpeedScale, ended);
+  await goTo(daemon, policyRobots(cell.policy), start, cell.policy.approachSpeedScale, ended);
   refuseWhenTaken(daemon);
   await lab.ask({ do: "scene", seed: trial.seed, blockM: [...trial.blockM], light: trial.light });
   await clock.sleepUntil(addNs(clock.nowNs(), msToNs(SCENE_SETTLE_MS)), ended);

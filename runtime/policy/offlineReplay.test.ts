@@ -63,13 +63,18 @@ async function record(ran: Bundle, options: TestEpisodeOptions = {}): Promise<st
     step: async (step, frame) => {
       pipeline.preprocess(pixels(frame), "rgb8");
       await pipeline.encode();
-      const { positionRad, gripperOpeningM } = step;
+      const { gripperOpeningM } = step;
+      // Of several robots a step has the joints of all.
+      const positionRad = Float64Array.from(
+        manifest.robot.joints,
+        (_, joint) => step.positionRad[joint % 7]!,
+      );
       const outputRad = Float64Array.from(
         await pipeline.control(pipeline.assembleState(positionRad, gripperOpeningM, state)),
       );
       const { actionRad, targetRad } = boundAction(outputRad, positionRad, manifest.action.clipRad, []);
       const computed = { actionRad: Float64Array.from(actionRad), targetRad: Float64Array.from(targetRad) };
-      const done = { ...step, policy: manifest.name, outputRad, ...computed };
+      const done = { ...step, policy: manifest.name, positionRad, outputRad, ...computed };
       return options.step === undefined ? done : options.step(done, frame);
     },
   });
@@ -105,6 +110,32 @@ describe("an episode's steps computed anew", () => {
     expect(result.differences).toEqual([]);
     expect(result.identity).toEqual([]);
     expect(clipped).toBeGreaterThan(0);
+  });
+
+  it("of an arm and a hand, each joint clipped by its own bound, are identical, and a wrong one is named", async () => {
+    const joints = [
+      ...Array.from({ length: 7 }, (_, joint) => `xarm7/joint${joint + 1}`),
+      ...Array.from({ length: 16 }, (_, joint) => `allegro/joint${joint}`),
+    ];
+    const clipRad = joints.map((_, joint) => (joint < 7 ? 0.02 : 0.8));
+    const both = await makeBundle("both", {
+      device: "xarm7-allegro",
+      joints,
+      startRad: joints.map(() => 0),
+      change: (manifest) => ({ ...manifest, action: { ...manifest.action, clipRad } }),
+    });
+    let largestRad = 0;
+    const step: TestEpisodeOptions["step"] = (done) => {
+      largestRad = Math.max(largestRad, ...done.actionRad);
+      return {
+        ...done,
+        outputRad: done.step === 3 ? done.outputRad.map((v, j) => (j === 20 ? 0.5 : v)) : done.outputRad,
+      };
+    };
+    const result = await replay(await record(both, { step }), both);
+    expect(result).toMatchObject({ compared: STEPS, identical: STEPS - 1 });
+    expect(result.differences).toMatchObject([{ step: 3, field: "outputRad", joint: "allegro/joint13" }]);
+    expect(largestRad).toBeGreaterThan(0.02);
   });
 
   it("of the shipped bundle on frames of the lab are identical", async () => {

@@ -356,6 +356,22 @@ describe("the guarded approach", () => {
     expect(servo.releasedCount).toBe(1);
   });
 
+  it.each([
+    ["a finger that sags has arrived when its setpoint has", "allegro", [0.4, -0.2], "running"],
+    ["an arm that is as far off has not", "xarm7", [0.4, -0.2], "approaching"],
+    ["nor has a finger that something holds back", "allegro", [0.29, -0.3], "approaching"],
+  ])("%s", async (_what, device, positionRad, phase) => {
+    servo.info.device = device;
+    servo.follows = false;
+    servo.positionRad = [0, 0];
+    await start({ approach });
+    await pass(500);
+    expect(phases).toEqual(["approaching"]);
+    servo.positionRad = positionRad;
+    await pass(500);
+    expect(phases.at(-1)).toBe(phase);
+  });
+
   it("stops at once when told to", async () => {
     servo.follows = false;
     const run = await start({ approach });

@@ -9,7 +9,7 @@ import { engineIdentity } from "../../policies/engine.js";
 import { type OpenedPolicy, openPolicy } from "../../policies/verify.js";
 import { toFailure } from "../failure.js";
 import type { ServoClient } from "../servo/api.js";
-import { servoGroup } from "../servo/group.js";
+import { connectGroup } from "../servo/group.js";
 import { PolicyActor } from "./actor.js";
 import { FrameReader } from "./frameSlots.js";
 import { type FromWorker, ToWorker, WorkerSetup } from "./messages.js";
@@ -61,18 +61,8 @@ export async function runPolicyWorker(workerData: unknown, parts: WorkerParts): 
   }
 }
 
-/** @throws what the first connection that fails says; then none is left open */
-async function connectAll(
-  { socketPaths, name }: WorkerSetup,
-  { connect }: WorkerParts,
-): Promise<ServoClient> {
-  const asked = await Promise.allSettled(socketPaths.map((socketPath) => connect(socketPath, name)));
-  const connected = asked.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
-  const failed = asked.find((answer) => answer.status === "rejected");
-  if (failed === undefined) return servoGroup(connected);
-  await Promise.all(connected.map((client) => client.close()));
-  throw failed.reason;
-}
+const connectAll = ({ socketPaths, name }: WorkerSetup, { connect }: WorkerParts): Promise<ServoClient> =>
+  connectGroup(socketPaths, (socketPath) => connect(socketPath, name));
 
 class WorkerSession {
   readonly #setup: WorkerSetup;

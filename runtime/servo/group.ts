@@ -20,6 +20,23 @@ export function servoGroup(clients: readonly ServoClient[]): ServoClient {
   return clients.length === 1 ? clients[0]! : new ServoGroup(clients);
 }
 
+/**
+ * The robots that `targets` stand for (their sockets, say) as one, in this order.
+ *
+ * @throws what the first connection that fails says; then none is left open
+ */
+export async function connectGroup<Target>(
+  targets: readonly Target[],
+  connect: (target: Target) => Promise<ServoClient>,
+): Promise<ServoClient> {
+  const asked = await Promise.allSettled(targets.map(connect));
+  const connected = asked.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
+  const failed = asked.find((answer) => answer.status === "rejected");
+  if (failed === undefined) return servoGroup(connected);
+  await Promise.all(connected.map((client) => client.close()));
+  throw failed.reason;
+}
+
 class ServoGroup implements ServoClient {
   readonly #members: readonly Member[];
   readonly #ended = new AbortController();

@@ -66,7 +66,7 @@ export class FakeServo implements ServoClient {
       effortNm: new Float64Array(2),
       requestedRad: Float64Array.from(this.positionRad),
       limitedRad: Float64Array.from(this.positionRad),
-      sentRad: Float64Array.from(this.positionRad),
+      sentRad: Float64Array.from(newest?.positionRad ?? this.positionRad),
       reasons: 0,
       commandSeq: newest?.seq ?? 0,
       commandWireNs: (newest === undefined ? 0n : newest.atNs + 2_000_000n) as MonotonicNs,
