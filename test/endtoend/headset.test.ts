@@ -3,6 +3,8 @@ import type { Browser, Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { HAND_JOINTS } from "../../core/teleop/pose.js";
+import { robotDescription } from "../../runtime/gateway/partTesting.js";
+import { handPose, webxrJoints } from "../support/allegro/handPoses.js";
 import { CHROMIUM_PATH, launchBrowser } from "../support/browser.js";
 import { judgePage } from "../support/console/judgePage.js";
 import {
@@ -261,6 +263,52 @@ describe.skipIf(CHROMIUM_PATH === undefined || !hasPages)("the headset's page", 
       }
     }
     await large.context().close();
+  });
+});
+
+describe.skipIf(CHROMIUM_PATH === undefined || !hasPages)("the headset's page of a robot's hand", () => {
+  let browser: Browser;
+  let stage: HeadsetStage;
+
+  beforeAll(async () => {
+    browser = await launchBrowser();
+    stage = await HeadsetStage.open({
+      setup: {
+        sockets: { hand: "/nowhere" },
+        robots: [{ ...robotDescription("hand"), device: "allegro", hasGripper: false }],
+        toolPointsM: {},
+        arms: {},
+        hands: { hand: { model: "v4", side: "right", mountedOn: null } },
+      },
+    });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await stage?.close();
+  });
+
+  it("says which hand does what, sends every joint, and only the other hand's pinch asks for the robot", async () => {
+    const page = await freshPage(browser);
+    await openPaired(page, stage);
+    expect(await page.locator("#controls").textContent()).toMatch(
+      /Lead the robot's fingers.*Measure your hand/,
+    );
+    await enterVr(page, stage);
+    const status = () => stage.gateway.ofKind("teleop").at(-1)?.status;
+    const side = (which: "left" | "right") => stage.newest().hands.find(({ hand }) => hand === which);
+    const joints = webxrJoints(handPose("pinch_index_touch"));
+    await onHeadset(page, (device, shown) => device.setJoints("right", shown as number[]), joints);
+    await until(() => side("right")?.joints !== null && side("right")?.clutch === 1, "a hand that pinches");
+    expect(
+      side("right")!.joints!.every((value, at) => at % 8 > 2 || Math.abs(value - joints[at]!) < 1e-3),
+    ).toBe(true);
+    await until(() => status()?.state === "ready" && status()?.why === null, "a hand without any doubt");
+    expect(status()).toMatchObject({ leads: "fingers", hand: "right", alignment: "unneeded" });
+    // The servo of this stage is played by nobody: what asks for it is told so.
+    await onHeadset(page, (device) => device.setPinch("left", true), null);
+    await until(() => status()?.state === "latched", "a pinch that asks for the robot");
+    expect(status()?.why?.code).toBe("SERVO_GONE");
+    await page.context().close();
   });
 });
 
