@@ -4,7 +4,6 @@
  * the arm is left holding.
  */
 import type { Server } from "node:net";
-import { resolve } from "node:path";
 import type { Logger } from "pino";
 import {
   type Clock,
@@ -18,8 +17,7 @@ import { CerebellumError, errorText } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
 import type { EpisodeStart } from "../../episodes/format.js";
 import type { GatewayHost } from "../../runtime/gateway/host.js";
-import { policyRobots } from "../../runtime/policy/config.js";
-import { PolicyHost } from "../../runtime/policy/host.js";
+import type { PolicyHost } from "../../runtime/policy/host.js";
 import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
 import type { CameraSubscription } from "../../runtime/ros/cameraSubscription.js";
@@ -41,6 +39,7 @@ import { type GatewayFeed, openGatewayFeed } from "./gatewayFeed.js";
 import { type GatewaySide, startGateway } from "./gatewaySide.js";
 import { type LabProcess, startLabProcess } from "./labProcess.js";
 import { endFormerChildren, noteEndedInOrder, noteRunning, pidFileOf, unfinishedRun } from "./lastRun.js";
+import { createPolicyHost, policyConfigOf } from "./policySide.js";
 import { recorderItem } from "./recorderRequests.js";
 import { isRecorderRequired, startRecorder, whyNotWithoutRecorder } from "./recorderSide.js";
 import { RESTART_RULES } from "./restartPolicy.js";
@@ -413,37 +412,14 @@ export class Daemon {
   /** Loads and verifies a bundle in a worker of its own; a former policy is closed first. */
   async #openPolicy(bundle: string | undefined): Promise<PolicyHost> {
     const { cell, clock, log } = this.#options;
-    const config = cell.policy;
-    if (config === undefined) {
-      throw new CerebellumError(
-        "CONFIG_INVALID",
-        `Cell ${cell.name} has no policy section`,
-        "Add `policy` to the cell file",
-      );
-    }
+    const { camera } = policyConfigOf(cell);
     const former = this.#policy;
     this.#policy = undefined;
     this.#bundleRecord = null;
     await former?.close();
     this.#bundle = bundle ?? this.#bundle;
-    const camera = cell.cameras[config.camera]!;
-    const host = new PolicyHost({
-      entry: entryUrl("../processes/policyWorker.js", import.meta.url),
-      clock,
-      name: "policy",
-      socketPaths: policyRobots(config).map((robot) => this.#run.servoSocket(robot)),
-      bundleDirectory: this.#bundle === undefined ? config.bundle : resolve(this.#bundle),
-      camera,
-      frameAgeMsMax: config.frameAgeMsMax,
-      approachSpeedScale: config.approachSpeedScale,
-      intraOpThreads: config.intraOpThreads,
-      onDefect: (defect) =>
-        log.error({ event: "defect", kind: "policy worker", stack: defect.stack }, errorText(defect)),
-    });
-    host.onPhase(({ phase, failure }) => {
-      if (failure === undefined) log.info({ event: "policyPhase", phase }, `policy ${phase}`);
-      else log.error({ event: "policyFailed", code: failure.code }, `${failure.happened}. ${failure.remedy}`);
-    });
+    const servoSocket = (robot: string) => this.#run.servoSocket(robot);
+    const host = createPolicyHost({ cell, clock, log, servoSocket, bundle: this.#bundle });
     try {
       await host.configure();
     } catch (thrown) {
@@ -457,7 +433,7 @@ export class Daemon {
       this.#rosSide?.publishPolicy(host.status(), record);
       const mapping = this.#recorder?.mapping;
       if (mapping !== undefined)
-        this.#recorder?.policyStep(toPolicyStep(record, mapping, { policy, camera: config.camera }));
+        this.#recorder?.policyStep(toPolicyStep(record, mapping, { policy, camera }));
     });
     host.onPhase((status) => this.#rosSide?.publishPolicy(status));
     const loaded = host.status().bundle;
