@@ -12,7 +12,6 @@ import {
   measureMapping,
   sleepMs,
 } from "../../core/clock.js";
-import { entryUrl } from "../../core/entry.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
 import type { EpisodeStart } from "../../episodes/format.js";
