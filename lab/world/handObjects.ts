@@ -236,7 +236,7 @@ export interface PalmPatch {
 /** On the palm below the index finger, as far as its tip comes down on what lies there. */
 export const REACH_PATCH: PalmPatch = { y: [0.01, 0.046], z: [-0.038, 0.002], yawRad: [-Math.PI, Math.PI] };
 /** On the first links of index, middle and ring finger, which stand level with the palm. */
-export const FLIP_PATCH: PalmPatch = { y: [-0.035, 0.035], z: [0.022, 0.055], yawRad: [-0.7, 0.7] };
+export const FLIP_PATCH: PalmPatch = { y: [-0.035, 0.035], z: [0.024, 0.046], yawRad: [-0.7, 0.7] };
 
 /** Middle of an object's upper side, where the object is [m]. @param pose of the object */
 export const topOf = ({ topM }: HandObject, pose: Pose = IDENTITY_POSE): Vec3 => transformPoint(pose, topM);

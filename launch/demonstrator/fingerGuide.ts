@@ -18,6 +18,8 @@ export type HandLook = Pick<LabHandTruth, "tipsM" | "topM" | "centreM" | "quatXy
 export interface FingerGuide {
   readonly phase: string;
   readonly isDone: boolean;
+  /** Fingers that are about something; the others idle. */
+  readonly leads: readonly Finger[];
   /** What the fingers do in a frame of `stepS`. */
   move(bends: Bends, seen: HandLook, stepS: number): Bends;
 }
@@ -49,6 +51,7 @@ const STAY_S = 2;
 /** Leads the index finger's tip down to the middle of an object's upper side, and stays. */
 export class TouchGuide implements FingerGuide {
   readonly phase = "reach";
+  readonly leads = ["index"] as const;
   isDone = false;
   readonly #options: GuideOptions;
   readonly #wander: readonly Wander[];
@@ -105,7 +108,7 @@ export class TurnGuide implements FingerGuide {
   readonly #wander: Readonly<Record<Finger, Wander>>;
   readonly #open: Bends;
   readonly #face: Point;
-  readonly #fingers: readonly Finger[];
+  readonly leads: readonly Finger[];
   #share = 0;
   #forS = 0;
   #turnedS = 0;
@@ -115,7 +118,7 @@ export class TurnGuide implements FingerGuide {
     this.#options = options;
     this.#open = open;
     this.#face = faceUp(first.quatXyzw);
-    this.#fingers = fingersUnder(first.centreM);
+    this.leads = fingersUnder(first.centreM);
     const wander = (finger: Finger) => new Wander(options.random.fork(finger), UNEVEN, UNEVEN_S);
     this.#wander = {
       index: wander("index"),
@@ -134,7 +137,7 @@ export class TurnGuide implements FingerGuide {
     const stepped = this.#share + towards * CLOSE_PER_S * this.#options.pace * stepS;
     this.#share = Math.min(1, Math.max(0, stepped));
     const next = { ...bends };
-    for (const finger of this.#fingers) {
+    for (const finger of this.leads) {
       const uneven = this.#wander[finger].step(stepS) * Math.min(1, 4 * this.#share);
       const share = Math.max(0, leastJerkShare(this.#share) + uneven);
       const from = this.#open[finger];

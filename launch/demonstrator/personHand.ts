@@ -85,7 +85,7 @@ const RADIUS_M = 0.008;
 const TO_WEBXR: QuatXyzw = [Math.SQRT1_2, -Math.SQRT1_2, 0, 0];
 
 /** An open hand at rest: fingers spread, the thumb beside it. */
-const openWith = (spreadRad: number): Bend => ({ spreadRad, leanRad: 0, knuckleRad: 0.05, middleRad: 0.1 });
+const openWith = (spreadRad: number): Bend => ({ spreadRad, leanRad: 0, knuckleRad: -0.05, middleRad: 0.08 });
 export const OPEN_HAND: Bends = {
   thumb: openWith(0),
   index: openWith(0.16),
