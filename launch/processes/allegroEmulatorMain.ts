@@ -18,6 +18,7 @@ import { MujocoHandPlant } from "../../lab/allegro/mujocoPlant.js";
 import type { HandPlant } from "../../lab/allegro/plant.js";
 import { printFailure } from "../child.js";
 import { PtyPort } from "../ptyPort.js";
+import { makeThisThreadFifo } from "../realtime.js";
 import { createPacedClock } from "../systemClock.js";
 
 const Options = z.strictObject({
@@ -34,6 +35,7 @@ const Options = z.strictObject({
   answersInfo: z.boolean().optional(),
   positionRad: z.array(z.number()).length(16).optional(),
   seed: z.int().optional(),
+  realtimePriority: z.int().min(0).max(98).default(0).describe("SCHED_FIFO, where permitted; 0 for none"),
 });
 type Options = z.infer<typeof Options>;
 
@@ -57,7 +59,7 @@ async function serve(options: Options): Promise<void> {
   const plant = await plantOf(options);
   let port: PtyPort | undefined;
   const plugIn = async (): Promise<void> => {
-    const opened = await PtyPort.open(options.path);
+    const opened = await PtyPort.open(options.path, { priority: options.realtimePriority });
     opened.onBytes = (bytes) => emulator.receive(bytes);
     port = opened;
   };
@@ -81,6 +83,7 @@ async function serve(options: Options): Promise<void> {
     }),
   });
   await plugIn();
+  makeThisThreadFifo(options.realtimePriority);
   emulator.start();
   const lines = createInterface({ input: process.stdin });
   process.once("SIGTERM", () => lines.close());

@@ -30,6 +30,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   teleopLag: ["dist/test/bench/teleopLag.js"],
   retargeting: ["dist/test/bench/retargeting.js"],
   handLoop: ["dist/test/bench/handLoop.js"],
+  combined: ["dist/test/bench/combined.js"],
   evaluate: ["evaluate", "reach-block"],
   evaluateChangedLight: ["evaluate", "reach-block", "--light", "changed"],
 };
