@@ -7,7 +7,7 @@ import type { Fault } from "../contract.js";
 import { AllegroConfig } from "./config.js";
 import { AllegroDriver } from "./driver.js";
 import { allFaults } from "./faults.js";
-import { LIMP } from "./limp.js";
+import { LIMP, limpLines } from "./limp.js";
 import type { FingerIndex } from "./protocol/index.js";
 import { FakeGuardian, FakeHand, type FakeHandOptions } from "./testing.js";
 
@@ -120,6 +120,11 @@ describe("LIMP", () => {
   it("is zero torque for four fingers, servo off, streams off, in this order", () => {
     expect(LIMP.map(idOf)).toEqual(LIMP_IDS);
     for (const frame of LIMP) expect([...frame.data].every((byte) => byte === 0)).toBe(true);
+  });
+
+  it("begins, as lines, with the end of a line that a process may have been killed in", () => {
+    const zeros = ["180", "184", "188", "18C"].map((id) => `t${id}8${"00".repeat(8)}\r`).join("");
+    expect(Buffer.from(limpLines()).toString("latin1")).toBe(`\r${zeros}t1040\rt2046${"00".repeat(6)}\r`);
   });
 });
 

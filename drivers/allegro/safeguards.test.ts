@@ -242,6 +242,36 @@ describe("the gate for targets", () => {
     }
   });
 
+  it("begins anew with each activation: first step, limits, and what has been told", async () => {
+    const rig = new Rig();
+    rig.hand.positionRad[3] = -0.3;
+    await rig.start();
+    const here = Float64Array.from(rig.driver.state().positionRad);
+    const with3 = (rad: number) => here.with(3, rad);
+    expect(rig.driver.command(with3(-0.34)), "further out than it stands").toBe("refused");
+    expect(rig.driver.command(with3(-0.28)), "back inside").toBe("sent");
+    rig.hand.positionRad[5]! += 0.5;
+    await rig.clock.sim.advance(PERIOD_MS);
+    rig.hand.positionRad[5]! -= 0.5;
+    rig.hand.positionRad[3] = -0.2;
+    expect((await rig.settle(rig.driver.activate(never))).code).toBe("done");
+    expect(rig.driver.command(with3(-0.24)), "outside of the limits").toBe("refused");
+    expect(rig.driver.command(with3(-0.2).with(1, here[1]! + 0.06)), "a first step").toBe("refused");
+    expect(rig.driver.command(with3(-0.2))).toBe("sent");
+    rig.hand.positionRad[5]! += 0.5;
+    await rig.clock.sim.advance(PERIOD_MS);
+    expect(rig.codes).toEqual(["ALLEGRO_POSITION_JUMP", "ALLEGRO_POSITION_JUMP"]);
+  });
+
+  it("allows no leap after a pause of the commander", async () => {
+    const rig = new Rig();
+    await rig.start();
+    expect(rig.driver.command(Float64Array.from(HOME_RAD))).toBe("sent");
+    await rig.clock.sim.advance(200);
+    expect(rig.driver.command(Float64Array.from(HOME_RAD.with(2, 1.7)))).toBe("refused");
+    expect(rig.driver.command(Float64Array.from(HOME_RAD.with(2, 1.4)))).toBe("sent");
+  });
+
   it("refuses too many joints as it does too few", async () => {
     const rig = new Rig();
     await rig.start();

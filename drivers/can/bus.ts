@@ -38,7 +38,7 @@ export interface CanBus {
   readonly state: CanBusState;
   /**
    * Writes all of them as one piece, or none. Never queues behind an adapter that does not take them, never throws.
-   * @returns false when nothing was written
+   * @returns false unless all of it was written (SocketCAN can write the beginning of a piece: then false, too)
    */
   write(frames: readonly CanFrame[]): boolean;
   /**

@@ -34,19 +34,22 @@ class FakeLine {
   /** Bytes that it still takes. */
   room = Number.POSITIVE_INFINITY;
   isPlugged = true;
+  /** It goes with the first byte that is written, as one that has just been pulled out again. */
+  diesAtOnce = false;
   opened = 0;
   closed = 0;
   /** Text that came and was not read yet. */
   unread = "";
-  #listener: SerialLineListener | undefined;
+  listener: SerialLineListener | undefined;
 
   readonly open = async (path: string, _baudRate: number, listener: SerialLineListener) => {
     this.opened++;
     if (!this.isPlugged) throw new CerebellumError("DEVICE_UNREACHABLE", `there is no ${path}`, "Plug it in");
-    this.#listener = listener;
+    this.listener = listener;
     return {
       write: (bytes: Uint8Array, length: number) => {
-        if (!this.isPlugged) return -1;
+        if (this.diesAtOnce) listener.onLost("the adapter is gone (EIO)");
+        if (!this.isPlugged || this.diesAtOnce) return -1;
         const taken = Math.min(length, this.room);
         this.room -= taken;
         this.text += Buffer.from(bytes.subarray(0, taken)).toString("latin1");
@@ -63,12 +66,12 @@ class FakeLine {
   };
 
   say(text: string): void {
-    this.#listener?.onBytes(Uint8Array.from(Buffer.from(text, "latin1")));
+    this.listener?.onBytes(Uint8Array.from(Buffer.from(text, "latin1")));
   }
 
   unplug(): void {
     this.isPlugged = false;
-    this.#listener?.onLost("the adapter is gone (EIO)");
+    this.listener?.onLost("the adapter is gone (EIO)");
   }
 }
 
@@ -321,6 +324,51 @@ describe("an adapter that goes and comes", () => {
     await clock.advance(SEEK_MS_MIN);
     expect(bus.state).toBe("up");
     expect(line.text).toBe(OPENING);
+  });
+
+  it("one that dies at the first byte is sought by one search, and is opened by nobody who was refused it", async () => {
+    const { bus, clock, line, states } = await openBus();
+    line.diesAtOnce = true;
+    line.unplug();
+    line.isPlugged = true;
+    await clock.advance(10_000);
+    expect(line.opened - 1).toBeLessThanOrEqual(5 + 10_000 / SEEK_MS_MAX);
+    expect(states.length).toBeLessThan(4);
+    line.diesAtOnce = false;
+    await clock.advance(SEEK_MS_MAX);
+    expect(states.at(-1)).toBe("up");
+    expect(bus.statistics().reconnects).toBe(1);
+    expect(line.opened - line.closed, "lines open").toBe(1);
+
+    const refused = new FakeLine();
+    refused.diesAtOnce = true;
+    const open = openSlcanBus({ path: "/dev/x", baudRate: 1e6, bitrate: 1e6, clock, openLine: refused.open });
+    const told: string[] = [];
+    const listener = { onFrame: () => {}, onState: (state: string) => void told.push(state) };
+    await expect(open(listener, new AbortController().signal)).rejects.toThrow(/does not take/);
+    refused.diesAtOnce = false;
+    await clock.advance(10_000);
+    expect([refused.opened, told]).toEqual([1, []]);
+  });
+
+  it("what was begun or behind on the old one is no burden on the new one, and its bytes are not read", async () => {
+    const { bus, clock, line, frames } = await openBus(115_200);
+    await clock.advance(30);
+    line.room = 10;
+    expect(bus.write(TORQUES)).toBe(true);
+    const old = line.listener;
+    line.unplug();
+    line.isPlugged = true;
+    line.room = Number.POSITIVE_INFINITY;
+    line.text = "";
+    await clock.advance(SEEK_MS_MIN);
+    await clock.advance(3);
+    expect(bus.write(TORQUES.slice(0, 1))).toBe(true);
+    expect(line.text).toBe(OPENING + slcanText(TORQUES[0]!));
+    old!.onBytes(Uint8Array.from(Buffer.from(slcanText(torque(0x084)), "latin1")));
+    expect(frames).toEqual([]);
+    old!.onLost("long ago");
+    expect(bus.state).toBe("up");
   });
 
   it("one that comes back and hangs again is not tried ever faster", async () => {

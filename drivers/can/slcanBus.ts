@@ -192,8 +192,9 @@ class SlcanBus implements CanBus {
     this.#fullSinceMs = Number.NaN;
     this.#line = line;
     if (!this.#openChannel(bitrate)) {
+      const isLost = this.#line !== line;
       this.#line = undefined;
-      await line.close();
+      if (!isLost) await line.close();
       throw unreachable(this.name, "it does not take the commands that open its channel");
     }
     this.#state = "up";
@@ -252,7 +253,8 @@ class SlcanBus implements CanBus {
     if (line === undefined) return;
     this.#line = undefined;
     void line.close();
-    if (this.#ended.signal.aborted) return;
+    // One that dies while it is attached was lost before: whoever attaches it says so, and goes on seeking.
+    if (this.#ended.signal.aborted || this.#state === "lost") return;
     this.#change("lost", why);
     void this.#seek(why);
   }
@@ -271,7 +273,8 @@ class SlcanBus implements CanBus {
         why = found;
         continue;
       }
-      if (this.#ended.signal.aborted) return;
+      // Lost again already: that has its own search.
+      if (this.#ended.signal.aborted || this.#state !== "up") return;
       this.#reconnects++;
       this.#listener.onState("up", "");
       return;

@@ -106,7 +106,10 @@ class SocketCanBus implements CanBus {
     this.#state = "up";
   }
 
-  /** Frames go one by one: where the kernel's queue ends within a piece, the rest of it is dropped and counted. */
+  /**
+   * Frames go one by one: where the kernel's queue ends within a piece, the rest of it is dropped and counted, and the
+   * piece does not count as written, so that a stop is told again.
+   */
   write(frames: readonly CanFrame[]): boolean {
     const channel = this.#channel;
     const isGood = frames.every((frame) => frameFault(frame) === undefined);
@@ -118,7 +121,7 @@ class SocketCanBus implements CanBus {
     if (sent > 0) this.#fullSinceMs = Number.NaN;
     else if (channel !== undefined && this.#state === "up" && isGood && frames.length > 0)
       this.#noteFull(channel);
-    return sent > 0;
+    return sent === frames.length && sent > 0;
   }
 
   /** The package reads on a thread of its own; what it has read comes with the next turn of the event loop. */

@@ -1,4 +1,5 @@
 /** LIMP through a terminal that another program drives, that was unplugged, and that takes nothing. */
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { limpLines } from "../../drivers/allegro/limp.js";
 import { SlcanConfig } from "../../drivers/can/config.js";
@@ -47,6 +48,20 @@ describe("LIMP on a serial port", () => {
     await pty.unplug();
     expect(() => limp.send()).toThrow(/ENOENT/);
     await expect(limp.hold()).rejects.toThrow(/ENOENT/);
+  });
+
+  it("waits for an adapter that has no room for the moment", async () => {
+    await limp.hold();
+    await pty.pause();
+    const full = openSync(pty.path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    expect(() => {
+      for (;;) writeSync(full, "\r");
+    }).toThrow(/EAGAIN/);
+    closeSync(full);
+    const resumed = pty.resume();
+    expect(limp.send()).toMatch(/held open/);
+    await resumed;
+    await pty.until(LIMP_TEXT);
   });
 
   it("gives up an adapter that takes nothing, after a while", async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { HAND_MODELS } from "../../../kinematics/allegro/hand.js";
 import type { CanFrame } from "../../can/frame.js";
+import { dataFrame } from "./frames.js";
 import * as handFrames from "./handFrames.js";
 import * as hostFrames from "./hostFrames.js";
 import {
@@ -145,6 +146,10 @@ describe("what is never sent", () => {
     );
     expect(NEVER_SENT.get(0x68)).toBe("config");
     expect(ids.filter((id) => NEVER_SENT.has(id))).toEqual([]);
+  });
+
+  it("cannot be made by its number either", () => {
+    for (const [messageId, what] of NEVER_SENT) expect(() => dataFrame(messageId)).toThrow(what);
   });
 
   it("a finger out of range does not reach another message", () => {

@@ -60,7 +60,7 @@ export function messageIdOf(frame: CanFrame): number {
 /** Which of the four devices that a bus can carry a frame is of. */
 export const deviceIdOf = (frame: CanFrame): number => frame.id & DEVICE_ID_MAX;
 
-/** Whether a frame is one of those that must never leave: the driver's last look before it writes. */
+/** Whether a frame is one of those that must never leave; `dataFrame` makes none, and tests look for them. */
 export const isNeverSent = (frame: CanFrame): boolean => NEVER_SENT.has(messageIdOf(frame));
 
 /** CAN identifier under which the pose of a finger comes. */

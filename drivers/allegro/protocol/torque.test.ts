@@ -133,7 +133,8 @@ describe("PD law", () => {
     "gives zero commands where %s is not finite",
     (bad) => {
       const inputs = { desired: all(0.5), position: all(0.1), velocity: all(0.1), feedforward: all(0.01) };
-      const law = new PdLaw("v4", GAIN_SETS.v4Shipped);
+      // With its limits on error and speed, which would make an ordinary number of an infinite one.
+      const law = new PdLaw("v4", { ...GAIN_SETS.v4Shipped, errorMaxRad: 1, velocityMaxRadPerS: 9 });
       const out = new Int16Array(16);
       const run = ({ desired, position, velocity, feedforward }: typeof inputs) =>
         law.command(desired, position, velocity, out, feedforward);
