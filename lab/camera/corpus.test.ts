@@ -1,11 +1,15 @@
 /** The corpus: pictures by number, and a file head that NumPy reads. */
 import { describe, expect, it } from "vitest";
-import { TEST_CAMERA } from "../world/testing.js";
+import { standWorld, TEST_ARM_WORLD } from "../world/testing.js";
 import { Corpus, npyHeader, OBSERVATION_BYTES } from "./corpus.js";
 
 describe("Corpus", () => {
-  it("gives the same picture for a number, whatever was rendered before", async () => {
-    const corpus = await Corpus.open(TEST_CAMERA);
+  it.each([
+    ["an arm over a table", TEST_ARM_WORLD],
+    ["a right hand with something on its palm", standWorld("right")],
+    ["a left one", standWorld("left")],
+  ])("gives the same picture of %s for a number, whatever was rendered before", async (_what, parts) => {
+    const corpus = await Corpus.open(parts);
     const picture = (seed: number, index: number) => {
       const out = new Uint8Array(OBSERVATION_BYTES);
       corpus.render(seed, index, out);

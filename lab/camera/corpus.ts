@@ -1,15 +1,18 @@
 /**
- * Random pictures of the cell for pre-training an encoder: any arm pose over the table, any scene. Picture `index` of
- * a seed is always the same, however many workers share the job.
+ * Random pictures of the cell for pre-training an encoder: any pose of its robots, any scene, things that policies are
+ * trained with. Picture `index` of a seed is always the same, however many workers share the job.
  */
+import { limitsOf } from "../../kinematics/allegro/limits.js";
 import { InverseKinematics, toolDownRotation } from "../../kinematics/inverse.js";
 import { DRIVE_MAX_RAD } from "../../kinematics/xarmGripper.js";
+import { startRadOf } from "../allegro/model.js";
+import { HAND_OBJECTS } from "../world/handObjects.js";
 import { WorldModel } from "../world/model.js";
-import type { LabCamera } from "../world/mount.js";
-import { armWorld } from "../world/parts.js";
+import type { HandPart, WorldParts } from "../world/parts.js";
 import { Random } from "../world/random.js";
-import { drawScene } from "../world/scene.js";
-import { OBSERVATION_PX, OBSERVATION_WINDOW, renderObservation, WorldView } from "./worldView.js";
+import { FULL_LOOK } from "../world/scene.js";
+import { drawWorldScene, type WorldScene } from "../world/worldScene.js";
+import { OBSERVATION_PX, OBSERVATION_WINDOW, renderPlaced, WorldView } from "./worldView.js";
 
 export const OBSERVATION_BYTES = OBSERVATION_PX * OBSERVATION_PX * 3;
 
@@ -19,31 +22,51 @@ const TOOL_Z_MIN_M = 0.025;
 /** Arm poses near a comfortable one with the tool down: the start of every search. */
 const SEED_RAD = [0, -0.17, 0, 1.72, 0, 1.89, 0];
 
+/** Things that no policy was trained with stay out of pre-training too: they are there to be unseen. */
+const SEEN_NAMES = HAND_OBJECTS.filter(({ seen }) => seen).map(({ name }) => name);
+/** Where on the palm and on the fingers' first links they lie [m]; y, z in the palm's frame. */
+const PLACE_M = { y: [-0.045, 0.045], z: [-0.06, 0.055] } as const;
+
 export class Corpus {
   readonly #world: WorldModel;
   readonly #view: WorldView;
   readonly #kinematics = new InverseKinematics();
 
-  static async open(camera: LabCamera): Promise<Corpus> {
-    return new Corpus(await WorldModel.load(armWorld(camera)), camera);
+  static async open(parts: WorldParts): Promise<Corpus> {
+    return new Corpus(await WorldModel.load(parts));
   }
 
-  private constructor(world: WorldModel, camera: LabCamera) {
+  private constructor(world: WorldModel) {
     this.#world = world;
-    this.#view = new WorldView(world, camera, OBSERVATION_WINDOW);
+    this.#view = new WorldView(world, world.parts.camera, OBSERVATION_WINDOW);
   }
 
   /** Writes picture `index` into `out`: 112 x 112 x 3, rows from the top. */
   render(seed: number, index: number, out: Uint8Array): void {
+    const world = this.#world;
+    const { arm, hand } = world.parts;
     const random = new Random(seed).fork(`picture ${index}`);
-    const scene = drawScene({ seed: random.u32(), light: "training" });
-    const driveRad = random.uniform() < 0.8 ? 0 : random.uniform(0, DRIVE_MAX_RAD);
-    this.#world.setGripper(driveRad);
-    renderObservation(this.#view, this.#world, scene, this.#drawPose(random), out);
+    const scene = this.#drawScene(random);
+    if (arm !== undefined) {
+      const driveRad = random.uniform() < 0.8 ? 0 : random.uniform(0, DRIVE_MAX_RAD);
+      if (arm.gripper) world.setGripper(driveRad);
+      world.qpos.set(this.#drawArm(random));
+    }
+    if (hand !== undefined) world.hand!.positionRad.set(drawFingers(random, hand));
+    renderPlaced(this.#view, world, scene, out);
+  }
+
+  #drawScene(random: Random): WorldScene {
+    const { props, hand } = this.#world.parts;
+    const request = { seed: random.u32(), light: "training" } as const;
+    if (props === "reach-block") return drawWorldScene(request, FULL_LOOK);
+    const object = random.pick(SEEN_NAMES);
+    const placeM = [random.uniform(...PLACE_M.y), random.uniform(...PLACE_M.z)] as const;
+    return drawWorldScene({ ...request, props, object, placeM, side: hand?.side }, FULL_LOOK);
   }
 
   /** Mostly tool down with a little joint noise; one in seven far from it. */
-  #drawPose(random: Random): Float64Array {
+  #drawArm(random: Random): Float64Array {
     const deviationRad = random.uniform() < 0.15 ? 0.2 : 0.04;
     for (;;) {
       const targetM = [random.uniform(...TOOL_M.x), random.uniform(...TOOL_M.y), random.uniform(...TOOL_M.z)];
@@ -63,6 +86,27 @@ export class Corpus {
   close(): void {
     this.#world.dispose();
   }
+}
+
+/**
+ * Sixteen angles [rad], wire order: one finger anywhere between open and closed and the others near where they start,
+ * or, in two pictures of five, all of them anywhere.
+ */
+function drawFingers(random: Random, { model, side }: HandPart): number[] {
+  const { positionMinRad, positionMaxRad } = limitsOf(model, side);
+  const startRad = startRadOf(model, side);
+  const areAllFree = random.uniform() < 0.4;
+  const free = random.pick([0, 0, 1, 2, 3]);
+  const closed = [0, 1, 2, 3].map(() => random.uniform());
+  return startRad.map((start, joint) => {
+    const [min, max] = [positionMinRad[joint]!, positionMaxRad[joint]!];
+    const finger = Math.floor(joint / 4);
+    const isSpread = joint % 4 === 0 && finger < 3;
+    const anywhere = min + (max - min) * (closed[finger]! + random.normal(0, 0.12));
+    const near = start + random.normal(0, 0.06);
+    const drawn = isSpread || !(areAllFree || finger === free) ? near : anywhere;
+    return Math.min(max, Math.max(min, drawn));
+  });
 }
 
 /** Head of a NumPy file (format 1.0) for a C-ordered array of bytes. Source: NumPy enhancement proposal 1. */

@@ -111,6 +111,11 @@ export function renderObservation(
   out: Uint8Array,
 ): void {
   world.qpos.set(positionRad as number[]);
+  renderPlaced(view, world, scene, out);
+}
+
+/** The same with the robots where they stand in `world`. */
+export function renderPlaced(view: WorldView, world: WorldModel, scene: WorldScene, out: Uint8Array): void {
   world.placeScene(scene);
   world.kinematics();
   view.setScene(scene);

@@ -1,7 +1,11 @@
 /** `lab run` and `lab render-corpus`. */
 
 import { CerebellumError } from "../../core/errors.js";
+import type { WorldParts } from "../../lab/world/parts.js";
+import type { CameraConfig } from "../../runtime/policy/config.js";
 import { loadCell } from "../cell/load.js";
+import { armsOf, handsOf } from "../cell/robotConfig.js";
+import type { CellConfig } from "../cell/schema.js";
 import { startLabProcess } from "../daemon/labProcess.js";
 import { createLog } from "../log.js";
 import { makeRunFolder } from "../runFolder.js";
@@ -61,23 +65,12 @@ export async function renderCorpusCommand(
       "Add one to the cell file",
     );
   }
-  const [name, { topic, widthPx, heightPx, rateHz, fovYDeg, mount }] = camera;
   let shown = -1;
   const result = await renderCorpus({
     file,
     count: options.count,
     seed: options.seed,
-    camera: {
-      name,
-      topic,
-      widthPx,
-      heightPx,
-      rateHz,
-      fovYDeg,
-      parentFrame: mount.parentFrame,
-      positionM: mount.positionM,
-      quatXyzw: mount.quatXyzw,
-    },
+    parts: corpusParts(cell, ...camera),
     clock: systemClock,
     onProgress: (done, count) => {
       const tenth = Math.floor((10 * done) / count);
@@ -89,4 +82,26 @@ export async function renderCorpusCommand(
   process.stdout.write(
     `${result.file}: ${result.count} pictures in ${result.wallS.toFixed(0)} s, ${result.picturesPerS.toFixed(0)} a second\n`,
   );
+}
+
+/** The cell as the lab simulates it, seen by one of its cameras. */
+function corpusParts({ robots, lab }: CellConfig, name: string, camera: CameraConfig): WorldParts {
+  const { topic, widthPx, heightPx, rateHz, fovYDeg, mount } = camera;
+  const { parentFrame, positionM, quatXyzw } = mount;
+  const [arm] = armsOf(robots);
+  const [hand] = handsOf(robots);
+  return {
+    ...(arm !== undefined && { arm: { gripper: arm[1].xarm7.gripper === "xarm" } }),
+    ...(hand !== undefined && {
+      hand: {
+        model: hand[1].allegro.model,
+        side: hand[1].allegro.side,
+        on: hand[1].mount.robot === undefined ? "stand" : "flange",
+        positionM: hand[1].mount.positionM,
+        quatXyzw: hand[1].mount.quatXyzw,
+      },
+    }),
+    props: lab?.world ?? "reach-block",
+    camera: { name, topic, widthPx, heightPx, rateHz, fovYDeg, parentFrame, positionM, quatXyzw },
+  };
 }

@@ -7,14 +7,14 @@ import { entryUrl } from "../../core/entry.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import { npyHeader, OBSERVATION_BYTES } from "../../lab/camera/corpus.js";
 import { OBSERVATION_PX } from "../../lab/camera/worldView.js";
-import type { LabCamera } from "../../lab/world/mount.js";
+import type { WorldParts } from "../../lab/world/parts.js";
 import type { CorpusJob } from "../processes/corpusWorker.js";
 
 export interface CorpusRequest {
   readonly file: string;
   readonly count: number;
   readonly seed: number;
-  readonly camera: LabCamera;
+  readonly parts: WorldParts;
   readonly clock: Clock;
   readonly workers?: number;
   readonly onProgress?: (done: number, count: number) => void;
@@ -35,7 +35,7 @@ const BLOCK_PICTURES = 64;
  * @throws CerebellumError FILE_UNREADABLE when the file cannot be written
  */
 export async function renderCorpus(request: CorpusRequest): Promise<CorpusResult> {
-  const { file, count, seed, camera, clock, workers = 2, onProgress } = request;
+  const { file, count, seed, parts, clock, workers = 2, onProgress } = request;
   const shape = [count, OBSERVATION_PX, OBSERVATION_PX, 3];
   const header = npyHeader(shape);
   const partial = `${file}.partial`;
@@ -51,7 +51,7 @@ export async function renderCorpus(request: CorpusRequest): Promise<CorpusResult
       blockPictures: BLOCK_PICTURES,
       first,
       step: workers,
-      camera: { ...camera, positionM: [...camera.positionM], quatXyzw: [...camera.quatXyzw] },
+      parts,
     };
     return runWorker(job, (pictures) => {
       done += pictures;

@@ -3,7 +3,7 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { z } from "zod";
 import { Corpus, OBSERVATION_BYTES } from "../../lab/camera/corpus.js";
-import { LabCameraSchema } from "../../lab/world/mount.js";
+import { WorldPartsSchema } from "../../lab/world/parts.js";
 
 export const CorpusJob = z.strictObject({
   file: z.string(),
@@ -14,12 +14,12 @@ export const CorpusJob = z.strictObject({
   blockPictures: z.int(),
   first: z.int(),
   step: z.int(),
-  camera: LabCameraSchema,
+  parts: WorldPartsSchema,
 });
 export type CorpusJob = z.infer<typeof CorpusJob>;
 
 async function work(job: CorpusJob): Promise<void> {
-  const corpus = await Corpus.open(job.camera);
+  const corpus = await Corpus.open(job.parts);
   const file = openSync(job.file, "r+");
   const block = new Uint8Array(job.blockPictures * OBSERVATION_BYTES);
   for (let start = job.first * job.blockPictures; start < job.count; start += job.step * job.blockPictures) {
