@@ -99,6 +99,25 @@ describe("enable and reset", () => {
     expect(calls).toEqual([]);
   });
 
+  it("a reset leaves alone what needs none, unless nothing does: then each says so itself", async () => {
+    const { calls, supervisor, robots } = start();
+    const left = robots.get("left")!.servo;
+    const well = left.latest.bind(left);
+    left.latest = () => ({ ...well(), state: "faulted" });
+    expect(await supervisor.reset()).toEqual({
+      success: true,
+      message: "left: reset; nothing is enabled; right: holding, and stays so",
+    });
+    expect(calls).toEqual(["left revive", "left reset"]);
+    left.latest = well;
+    await supervisor.reset();
+    expect(calls.filter((call) => call.endsWith("reset"))).toEqual([
+      "left reset",
+      "left reset",
+      "right reset",
+    ]);
+  });
+
   it("a reset first brings back a robot that stayed down", async () => {
     const { calls, supervisor } = start();
     await supervisor.reset();

@@ -83,10 +83,16 @@ export class CellSupervisor implements Supervisor {
     return stopped;
   }
 
+  /** Of robots with a reason for it; where none has one, each says why it has none. */
   reset(): Promise<Outcome> {
+    const isWell = ({ state, supervisor }: KeptRobot) =>
+      state === "up" && WELL_STATES.includes(supervisor.latest()?.state ?? "disconnected");
+    const needsNone = [...this.#parts.robots.values()].every(isWell);
     return this.#each("reset; nothing is enabled", async (robot) => {
+      if (!needsNone && isWell(robot)) return `${robot.supervisor.latest()?.state}, and stays so`;
       await robot.revive();
       await robot.supervisor.reset();
+      return undefined;
     });
   }
 
@@ -197,8 +203,11 @@ export class CellSupervisor implements Supervisor {
     ];
   }
 
-  /** Does the same for every robot, and says which of them refused and why. */
-  async #each(done: string, act: (robot: KeptRobot) => Promise<void>): Promise<Outcome> {
+  /**
+   * Does the same for every robot, and says which of them refused and why.
+   * @param act returns what it did, where that is something else than `done`
+   */
+  async #each(done: string, act: (robot: KeptRobot) => Promise<unknown>): Promise<Outcome> {
     const outcomes = await Promise.all(
       [...this.#parts.robots].map(([robot, kept]) =>
         outcome(done, () => act(kept)).then((one) => ({ robot, ...one })),
@@ -244,12 +253,15 @@ const reportToCommand = ({ reportToCommandUs: us }: ServoStatistics): Record<str
         reportToCommandMaxUs: round(us.max),
       };
 
+/** Nothing to reset in these. */
+const WELL_STATES: readonly ServoStateName[] = ["connected", "holding", "following", "teaching"];
+
 const round = (value: number): number => Math.round(value * 100) / 100;
 
 async function outcome(done: string, act: () => Promise<unknown>): Promise<Outcome> {
   try {
-    await act();
-    return { success: true, message: done };
+    const otherwise = await act();
+    return { success: true, message: typeof otherwise === "string" ? otherwise : done };
   } catch (thrown) {
     return { success: false, message: errorText(thrown) };
   }
