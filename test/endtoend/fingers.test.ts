@@ -1,6 +1,6 @@
 /**
  * A person's tracked hand leads an emulated Allegro Hand the whole way: emulated headset, gateway, session, servo
- * process, serial line, and MuJoCo behind it. Judged by where the emulated hand is, and by what the episode has kept.
+ * process, serial line, and MuJoCo behind it; and at last the emulated arm that carries it, too. Judged by where the emulated hand is, and by what the episode has kept.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,15 +15,17 @@ import {
   TELEOP_INPUT_TOPIC,
 } from "../../episodes/messages.js";
 import { HandChain } from "../../kinematics/allegro/fingertips.js";
+import type { EmulatorPorts } from "../../lab/xarm7/emulator.js";
 import { askDaemon } from "../../launch/control/client.js";
 import { EmulatedHeadset } from "../../launch/headset/emulatedHeadset.js";
 import { runFolder } from "../../launch/runFolder.js";
 import { systemClock } from "../../launch/systemClock.js";
 import type { RecorderStatus } from "../../runtime/recorder/host.js";
+import { connectServo } from "../../runtime/servo/link/client.js";
 import { blend, handPose, webxrJoints } from "../support/allegro/handPoses.js";
 import { command, freePorts, Running } from "../support/cell.js";
 import { EmulatedHand, writeHandCell } from "../support/handCell.js";
-import { until } from "../support/servoRig.js";
+import { HOME_RAD, JsonProcess, until } from "../support/servoRig.js";
 
 const ready = Boolean(process.env.AMENT_PREFIX_PATH && process.env.ROS_DISTRO);
 const ATTEMPTS_MAX = 12;
@@ -33,6 +35,8 @@ const MOVE_MS = 500;
 describe.skipIf(!ready && !process.env.CI)("fingers that lead fingers", () => {
   const folder = mkdtempSync(join(tmpdir(), "cerebellum-fingers-"));
   let hand: EmulatedHand;
+  let arm: JsonProcess;
+  let token: string;
   let file: string;
   let name: string;
   let up: Running;
@@ -45,6 +49,14 @@ describe.skipIf(!ready && !process.env.CI)("fingers that lead fingers", () => {
   const control = (verb: "enable") =>
     askDaemon(runFolder(name).controlSocket, { do: verb }, systemClock, 30_000);
 
+  async function wear(robot: string): Promise<void> {
+    headset = new EmulatedHeadset({ clock: systemClock, device: "test-headset", seed: robot.length });
+    headset.setHead({ positionM: [0, 1.6, 0], quatXyzw: [0, 0, 0, 1] });
+    showHand();
+    headset.onPose(showHand);
+    await headset.connect(origin, token, { robot });
+  }
+
   /** Called before each frame: bones keep their length on the way. */
   function showHand(): void {
     if (way !== undefined) {
@@ -52,10 +64,12 @@ describe.skipIf(!ready && !process.env.CI)("fingers that lead fingers", () => {
       shown = blend(way.from, way.to, share);
       if (share === 1) way = undefined;
     }
-    headset.setHand("right", webxrJoints(shown));
+    headset.setHand("right", webxrJoints(shown, [0.2, 1.1, -0.4 - aheadM]));
     headset.setPinch("left", isPinching);
   }
   let isPinching = false;
+  /** How far the person's hand has gone forward [m]. */
+  let aheadM = 0;
   async function moveTo(pose: string): Promise<void> {
     way = { from: shown, to: handPose(pose), sinceMs: systemClock.nowMs() };
     await until(`the person's ${pose}`, () => way === undefined);
@@ -113,11 +127,20 @@ describe.skipIf(!ready && !process.env.CI)("fingers that lead fingers", () => {
     process.env.ROS_DOMAIN_ID = String(20 + (process.pid % 80));
     const adapter = join(folder, "adapter");
     hand = await EmulatedHand.start(adapter, { plant: "mujoco" });
+    arm = new JsonProcess("xarm7EmulatorMain.js", [JSON.stringify({ positionRad: HOME_RAD })]);
+    const { ports } = (await arm.read()) as { ports: EmulatorPorts };
+    const { command: commandPort, ...reportPorts } = ports;
     const [port] = await freePorts(1);
     ({ file, name } = writeHandCell(folder, adapter, (draft) => {
       draft.gateway = { port };
       // The widest that the cell file allows: this machine may be busy.
       draft.teleop = { deadman: { poseAgeMsMax: 250 } };
+      draft.robots.hand!.mount = { robot: "arm" };
+      draft.robots.arm = {
+        device: "xarm7",
+        xarm7: { host: "127.0.0.1", commandPort, reportPorts, gripper: "none" },
+        servo: { lateTicksMax: 100, stateAgeMsMax: 1000 },
+      };
     }));
     up = new Running(["up", file, "--no-policy"]);
     await up.until(/is up; nothing is enabled/, 90);
@@ -130,17 +153,14 @@ describe.skipIf(!ready && !process.env.CI)("fingers that lead fingers", () => {
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ code, name: "test-headset" }),
     });
-    const { token } = (await paired.json()) as { token: string };
-    headset = new EmulatedHeadset({ clock: systemClock, device: "test-headset" });
-    headset.setHead({ positionM: [0, 1.6, 0], quatXyzw: [0, 0, 0, 1] });
-    showHand();
-    headset.onPose(showHand);
-    await headset.connect(origin, token, { robot: "hand" });
+    ({ token } = (await paired.json()) as { token: string });
+    await wear("hand");
   });
   afterAll(async () => {
     headset?.close();
     await up?.interrupt();
     await hand?.close();
+    arm?.process.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -210,8 +230,8 @@ describe.skipIf(!ready && !process.env.CI)("fingers that lead fingers", () => {
   it("an episode keeps every joint of the person's hand beside the robot's", async () => {
     await engage();
     await headset.request({ do: "startRecording", task: "fingers", note: "" });
-    await moveTo("fist");
-    await moveTo("open");
+    await leadTo("fist");
+    await leadTo("open");
     await headset.request({ do: "stopRecording", outcome: "success", note: "" });
     isPinching = false;
     const { code, text } = await command("record", "status", "--cell", file, "--json", "-");
@@ -233,5 +253,32 @@ describe.skipIf(!ready && !process.env.CI)("fingers that lead fingers", () => {
     await reader.close();
     expect(inputs).toBeGreaterThan(20);
     expect(ticks).toBeGreaterThan(50);
+  });
+
+  it("an arm that carries the hand is taken with it by a bare hand: the wrist leads the tool", async () => {
+    isPinching = false;
+    headset.close();
+    await wear("arm");
+    await headset.untilStatus(
+      ({ leads, state, why }) => leads === "toolAndFingers" && state === "ready" && why === null,
+    );
+    await until("a recentred headset", () => headset.recenter());
+    const socket = runFolder(name).servoSocket("arm");
+    const observer = await connectServo(socket, { role: "observer", name: "test", clock: systemClock });
+    await until("the arm's state", () => observer.latest() !== undefined);
+    const armRad = () => [...observer.latest()!.positionRad];
+    const [armStood, fingersStood] = [armRad(), await atRest()];
+    for (let step = 0; step < 400 && largest(armRad(), armStood) < 0.05; step++) {
+      if (headset.status?.state !== "engaged") await engage();
+      aheadM += 0.0005;
+      await sleep(15);
+    }
+    expect(largest(armRad(), armStood)).toBeGreaterThan(0.05);
+    await leadTo("fist");
+    expect(largest(await positionRad(), fingersStood)).toBeGreaterThan(0.3);
+    isPinching = false;
+    await headset.untilStatus(({ state }) => state === "ready");
+    await until("two robots that nobody commands", () => observer.latest()!.state === "holding");
+    await observer.close();
   });
 });
