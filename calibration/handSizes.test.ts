@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { HandScale } from "../kinematics/allegro/handScale.js";
-import { HAND_SIZES_FILE, type HandOwner, openHandSizes } from "./handSizes.js";
+import { HAND_SIZES_FILE, type HandOwner, handSizeRecord, openHandSizes } from "./handSizes.js";
 
 let folder: string;
 beforeEach(() => {
@@ -39,6 +39,15 @@ it("keeps the newest of each headset, operator and robot's hand, and finds it ag
     for (const other of [{ device: "quest2" }, { side: "left" as const }, { model: "v5a" as const }])
       expect(opened.sizeOf({ ...OWNER, ...other })).toBeUndefined();
     expect(opened.problem).toBeUndefined();
+    expect(handSizeRecord(opened)).toEqual({
+      "hand-size quest3 headset anna v4 right": {
+        ...OWNER,
+        kind: "hand-size",
+        sinceEpochMs: 2000,
+        scale: 1.25,
+      },
+      "hand-size quest3 headset ben v4 right": expect.objectContaining({ scale: 1.5 }),
+    });
   }
   expect(readFileSync(path(), "utf8").trim().split("\n")).toHaveLength(3);
 });

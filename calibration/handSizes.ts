@@ -39,6 +39,7 @@ export const StoredHandSize = z.strictObject({
 export type StoredHandSize = z.infer<typeof StoredHandSize>;
 
 export interface HandSizes {
+  inForce(): readonly StoredHandSize[];
   sizeOf(owner: HandOwner): StoredHandSize | undefined;
   /** What is damaged, with the remedy; undefined when nothing is. */
   readonly problem: CerebellumError | undefined;
@@ -53,6 +54,17 @@ export interface HandSizes {
 export function openHandSizes(folder: string): HandSizes {
   return new FileSizes(folder);
 }
+
+/** Sizes in force, as an episode records them: whose hand led with which scale. */
+export const handSizeRecord = (sizes: HandSizes): Record<string, unknown> =>
+  Object.fromEntries(
+    sizes
+      .inForce()
+      .map(({ device, operator, model, side, sinceEpochMs, size }) => [
+        `hand-size ${device} ${operator} ${model} ${side}`,
+        { kind: "hand-size", device, operator, model, side, sinceEpochMs, scale: size.scale },
+      ]),
+  );
 
 const keyOf = ({ device, operator, model, side }: HandOwner): string =>
   JSON.stringify([device, operator, model, side]);
@@ -71,6 +83,10 @@ class FileSizes implements HandSizes {
 
   sizeOf(owner: HandOwner): StoredHandSize | undefined {
     return this.#inForce.get(keyOf(owner));
+  }
+
+  inForce(): readonly StoredHandSize[] {
+    return [...this.#inForce.values()];
   }
 
   keep(owner: HandOwner, size: HandScale, nowEpochMs: number): Promise<StoredHandSize> {

@@ -1,5 +1,6 @@
 /** The recorder of a cell: which topics it hears, from whom, and what it knows about the cell. */
 import type { Logger } from "pino";
+import { handSizeRecord, openHandSizes } from "../../calibration/handSizes.js";
 import { calibrationRecord, openTrackerStore } from "../../calibration/store.js";
 import type { Clock } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
@@ -52,7 +53,10 @@ export async function startRecorder(options: RecorderSideOptions): Promise<Recor
     restart: { delayMs: RESTART_RULES.recorderWorker.delayMs, take: () => budget.take(clock.nowNs()) },
     bundle,
     engine,
-    calibration: () => calibrationRecord(openTrackerStore(calibrationFolder(cell.name))),
+    calibration: () => {
+      const folder = calibrationFolder(cell.name);
+      return { ...calibrationRecord(openTrackerStore(folder)), ...handSizeRecord(openHandSizes(folder)) };
+    },
     onFailed,
     log: (level, event, text) => log[level]({ event }, text),
     setup: {
