@@ -1,4 +1,4 @@
-/** `up`: runs a cell until it is interrupted. In the lab it goes on from block to block, so that there is much to see. */
+/** `up`: runs a cell until it is interrupted. In the lab it tries its task again and again, so that there is much to see. */
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { NS_PER_S, sleepMs } from "../../core/clock.js";
@@ -8,7 +8,7 @@ import { policyRobots } from "../../runtime/policy/config.js";
 import type { ServoStateName } from "../../runtime/servo/api.js";
 import type { Daemon } from "../daemon/daemon.js";
 import { QUIET_MS } from "../daemon/teleopSide.js";
-import { describeTrial, planTrials, runTrial } from "../tasks/trial.js";
+import { showOf } from "./labShow.js";
 import { enableOrFail, withDaemon } from "./running.js";
 
 const SUMMARY_MS = 10_000;
@@ -97,14 +97,15 @@ async function demonstrateInLab(
   snapshots: string | undefined,
 ): Promise<void> {
   const { manifest } = await loadBundle(daemon.cell.policy!.bundle);
+  const show = showOf(daemon.cell, manifest, signal);
   if (snapshots !== undefined) mkdirSync(snapshots, { recursive: true });
-  say("the arm now goes to one red block after another, seen by its wrist camera only; Ctrl-C ends it");
-  for (const trial of planTrials(TRIALS_PLANNED, daemon.cell.lab!.seed, "training")) {
+  say(`${show.words}; Ctrl-C ends it`);
+  for (let index = 0; index < TRIALS_PLANNED; index++) {
     await waitWhileTaken(daemon, signal);
     if (signal.aborted) return;
-    daemon.activity = "goes from block to block by itself";
-    const running = runTrial(daemon, "reach-block", trial, manifest.start, signal);
-    if (snapshots !== undefined) void takeSnapshots(daemon, resolve(snapshots), trial.index, signal);
+    daemon.activity = show.activity;
+    const running = show.run(daemon, index);
+    if (snapshots !== undefined) void takeSnapshots(daemon, resolve(snapshots), index, signal);
     const result = await running.catch((thrown: unknown) => {
       if (daemon.teleop.isTaken) return undefined;
       if (needsPerson(daemon) || policyFailure(daemon) !== undefined) return undefined;
@@ -115,7 +116,7 @@ async function demonstrateInLab(
     if (daemon.teleop.isTaken) continue;
     if (needsPerson(daemon)) await waitForReset(daemon, signal);
     else if (policyFailure(daemon) !== undefined) await waitForPolicy(daemon, signal);
-    else if (result !== undefined) say(describeTrial(result));
+    else if (result !== undefined) say(result);
   }
 }
 
@@ -148,13 +149,13 @@ function needsPerson(daemon: Daemon, except?: ServoStateName): boolean {
 
 async function waitForReset(daemon: Daemon, signal: AbortSignal): Promise<void> {
   say(
-    `the arm is ${robotState(daemon) ?? "without a servo process"} and stays so; \`./cerebellum reset\`, then \`./cerebellum enable\` go on`,
+    `${policyRobots(daemon.cell.policy!).join(" and ")} ${robotState(daemon) ?? "without a servo process"} and stays so; \`./cerebellum reset\`, then \`./cerebellum enable\` go on`,
   );
   while (!signal.aborted && robotState(daemon) !== "holding")
     await sleepMs(daemon.clock, STATE_POLL_MS, signal);
 }
 
-/** The arm holds, but its policy has failed. Once it runs again by a person's word, the demonstration takes over. */
+/** The robot holds, but its policy has failed. Once it runs again by a person's word, the demonstration takes over. */
 async function waitForPolicy(daemon: Daemon, signal: AbortSignal): Promise<void> {
   const { happened, remedy } = policyFailure(daemon)!;
   say(`policy failed: ${happened}. ${remedy}; \`./cerebellum policy start\` goes on`);

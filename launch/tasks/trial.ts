@@ -1,13 +1,14 @@
 /** Runs trials of a task on a running daemon in the lab: scene, start pose, policy, ground truth, verdict. */
 import { addNs, msToNs, nsToMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
-import type { LabTruth } from "../../lab/control/protocol.js";
+import type { LabRequest, LabTruth } from "../../lab/control/protocol.js";
 import { Random } from "../../lab/world/random.js";
 import { approachPose } from "../../runtime/policy/approach.js";
 import { policyRobots } from "../../runtime/policy/config.js";
 import type { Daemon } from "../daemon/daemon.js";
+import type { LabProcess } from "../daemon/labProcess.js";
 import { type Judged, type LabTask, TASK_JUDGES } from "./judge.js";
-import { type TruthSample, toSample } from "./truth.js";
+import { toSample } from "./truth.js";
 
 /** Blocks are put here [m]: 1 cm inside the patch that demonstrations cover. */
 const BLOCK_X_M = [0.29, 0.63] as const;
@@ -77,29 +78,62 @@ export async function runTrial(
   start: StartPose,
   signal: AbortSignal,
 ): Promise<TrialResult> {
+  const { trialS, judge } = TASK_JUDGES[task];
+  const ran = await runInLab(daemon, start, signal, trialS, {
+    scene: { do: "scene", seed: trial.seed, blockM: [...trial.blockM], light: trial.light },
+    sample: async (lab, atS) => toSample((await lab.ask({ do: "truth" })).truth as LabTruth, atS),
+  });
+  const { samples, ranToTheEnd, steps, heldSteps } = ran;
+  const { index, seed, blockM } = trial;
+  return { index, seed, blockM, ...judge(samples, ranToTheEnd), steps, heldSteps };
+}
+
+/** What differs between a table with blocks and an object on a palm. */
+export interface LabScene<Sample> {
+  readonly scene: LabRequest;
+  readonly sample: (lab: LabProcess, atS: number) => Promise<Sample>;
+}
+
+export interface LabRun<Sample> {
+  readonly samples: readonly Sample[];
+  /** False when the policy ended by itself. */
+  readonly ranToTheEnd: boolean;
+  readonly steps: number;
+  readonly heldSteps: number;
+}
+
+/**
+ * Start pose, scene, then the policy for so long while the lab's truth is sampled.
+ * @throws CerebellumError LAB_REFUSED for a cell without `lab` and `policy`, TELEOP_REFUSED when a person takes a robot
+ */
+export async function runInLab<Sample>(
+  daemon: Daemon,
+  start: StartPose,
+  signal: AbortSignal,
+  trialS: number,
+  { scene, sample }: LabScene<Sample>,
+): Promise<LabRun<Sample>> {
   const { clock, lab, policy, cell, teleop } = daemon;
   if (lab === undefined || policy === undefined || cell.policy === undefined) {
     throw new CerebellumError(
       "LAB_REFUSED",
       "Trials need a cell with `lab` and `policy`",
-      "Use launch/cells/xarm7-lab.yaml",
+      "Use launch/cells/xarm7-lab.yaml or allegro-lab.yaml",
     );
   }
   await teleop.untilFree(signal);
   const ended = AbortSignal.any([signal, teleop.taken]);
   await goTo(daemon, policyRobots(cell.policy), start, cell.policy.approachSpeedScale, ended);
   refuseWhenTaken(daemon);
-  await lab.ask({ do: "scene", seed: trial.seed, blockM: [...trial.blockM], light: trial.light });
+  await lab.ask(scene);
   await clock.sleepUntil(addNs(clock.nowNs(), msToNs(SCENE_SETTLE_MS)), ended);
   refuseWhenTaken(daemon);
   await startRunning(daemon, ended);
-  const { trialS, judge } = TASK_JUDGES[task];
-  const samples: TruthSample[] = [];
+  const samples: Sample[] = [];
   const startNs = clock.nowNs();
   while (!ended.aborted) {
-    const truth = (await lab.ask({ do: "truth" })).truth as LabTruth;
     const atS = nsToMs(clock.nowNs() - startNs) / 1000;
-    samples.push(toSample(truth, atS));
+    samples.push(await sample(lab, atS));
     if (atS >= trialS || policy.status().phase !== "running") break;
     await clock.sleepUntil(addNs(clock.nowNs(), msToNs(SAMPLE_MS)), signal);
   }
@@ -108,14 +142,7 @@ export async function runTrial(
   refuseWhenTaken(daemon);
   const statistics = policy.status().statistics;
   const steps = statistics?.steps ?? 0;
-  return {
-    index: trial.index,
-    seed: trial.seed,
-    blockM: trial.blockM,
-    ...judge(samples, ranToTheEnd),
-    steps,
-    heldSteps: steps - (statistics?.commands ?? 0),
-  };
+  return { samples, ranToTheEnd, steps, heldSteps: steps - (statistics?.commands ?? 0) };
 }
 
 /** A trial that a person has taken the robot from says nothing about the policy. @throws CerebellumError TELEOP_REFUSED */
