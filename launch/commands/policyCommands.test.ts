@@ -41,6 +41,27 @@ describe("policy inspect and verify", () => {
     });
   });
 
+  it("say what a policy of an arm and a hand moves, how far, and that it needs no gripper", async () => {
+    const joints = [
+      ...Array.from({ length: 7 }, (_, joint) => `xarm7/joint${joint + 1}`),
+      ...Array.from({ length: 16 }, (_, joint) => `allegro/joint${joint}`),
+    ];
+    const clipRad = joints.map((_, joint) => (joint < 7 ? 0.15 : 0.8));
+    await makeTestBundle(join(folder, "bundle"), {
+      device: "xarm7-allegro",
+      joints,
+      startRad: joints.map(() => 0),
+      change: (m) => ({ ...m, action: { ...m.action, clipRad } }),
+    });
+    await policyInspect(join(folder, "bundle"));
+    expect(printed).toMatch(/robot +xarm7-allegro: xarm7\/joint1, .*, allegro\/joint15\n/);
+    expect(printed).toMatch(/clipped at 0\.15 \(7 joints\), 0\.8 \(16 joints\) rad/);
+    expect(printed).toMatch(/start pose +0 .* rad\n/);
+    expect(printed).toMatch(/in the flange frame/);
+    await policyVerify(join(folder, "bundle"));
+    expect(printed).toMatch(/Passed with precision fp32/);
+  });
+
   it("say how near the goldens were", async () => {
     await makeTestBundle(join(folder, "bundle"));
     await policyVerify(join(folder, "bundle"), { json: join(folder, "result.json") });

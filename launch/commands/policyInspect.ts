@@ -27,7 +27,6 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
   const sources = manifest.proprioception.map(({ name, source, unit }) =>
     source === "joint-position" ? name : `${name} (${source}, ${unit})`,
   );
-  const clips = typeof action.clipRad === "number" ? action.clipRad : action.clipRad.join(" ");
   return [
     ["policy", `${manifest.name} (${manifest.kind}), task ${manifest.task}`],
     ["", manifest.description],
@@ -52,7 +51,10 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
         `${architecture.heads} heads; pre-training ${encoder.pretraining}; feature ${encoder.feature}`,
     ],
     ["controller", `hidden ${controller.hidden.join(", ")}`],
-    ["action", `${action.kind}, clipped at ${clips} ${action.unit} per joint and step`],
+    [
+      "action",
+      `${action.kind}, clipped at ${describeClips(action.clipRad)} ${action.unit} per joint and step`,
+    ],
     [
       "start pose",
       `${start.positionRad.join(" ")} rad` +
@@ -71,4 +73,16 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
     ["notes", provenance.notes],
     ["files", `${bundle.fileBytes.size} with matching checksums, ${(totalBytes / 1e6).toFixed(1)} MB`],
   ];
+}
+
+/** Equal bounds in a row are told once. */
+function describeClips(clipRad: number | readonly number[]): string {
+  if (typeof clipRad === "number") return String(clipRad);
+  const runs: { readonly rad: number; joints: number }[] = [];
+  for (const rad of clipRad) {
+    const last = runs.at(-1);
+    if (last?.rad === rad) last.joints++;
+    else runs.push({ rad, joints: 1 });
+  }
+  return runs.map(({ rad, joints }) => `${rad} (${joints} joints)`).join(", ");
 }
