@@ -95,7 +95,7 @@ export class FlatForm implements ExportForm<Prepared> {
       },
       tableColumns: Object.fromEntries(columns),
       frames:
-        "Joint positions are of the robot's joints, base to tool. `episodes[].cameras` says where a camera stood: its optical frame (x right, y down, z ahead) in the flange frame of the robot that carries it, position in metres, quaternion xyzw; and its vertical field of view in degrees.",
+        "Joint positions are of the robot's joints, base to tool. `episodes[].cameras` says where a camera stood: its optical frame (x right, y down, z ahead) in a frame of the robot that carries it (`parentFrame`: an arm's flange, which it is when none is named, or a hand's palm), position in metres, quaternion xyzw; and its vertical field of view in degrees.",
     });
     await writeFile(join(this.#folder, "README.json"), `${JSON.stringify(readme, null, 2)}\n`);
   }
