@@ -190,6 +190,28 @@ describe.each(RETARGETING_OBJECTIVES)("%s: whatever the hand does", (objective) 
     expect(largestStep(ends[0]!, ends[1]!)).toBeLessThan(1e-3);
   });
 
+  it("a left hand is led as its mirror image is, at every scale and all along a quick motion", () => {
+    const SPREADS = [0, 4, 8];
+    for (const scale of [0.8, 1.3, 2.5]) {
+      const config = configOf({ objective, scale });
+      const right = new Retargeting({ model: "v4", side: "right" }, config);
+      const left = new Retargeting({ model: "v4", side: "left" }, config);
+      const random = generator(11);
+      let from = handPose("open");
+      for (let move = 0; move < 12; move++) {
+        const to = handPose(POSES[Math.floor(POSES.length * random())]!);
+        for (let at = 1; at <= 20; at++) {
+          const hand = blend(from, to, at / 20);
+          right.step(hand, PERIOD_S);
+          left.step(mirrored(hand), PERIOD_S);
+          const image = left.positionRad.map((rad, joint) => (SPREADS.includes(joint) ? -rad : rad));
+          expect(largestStep(right.positionRad, image)).toBeLessThan(1e-6);
+        }
+        from = to;
+      }
+    }
+  });
+
   it("a small move of the hand moves joints little: at most 60 rad per metre in a step", () => {
     const random = generator(5);
     const before = new Float64Array(16);
