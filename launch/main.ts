@@ -1,7 +1,7 @@
 /** The command line. Each command lives in its own file; this one only declares them and turns errors into exit codes. */
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { CerebellumError, errorText } from "../core/errors.js";
-import { cellFileOf, DEFAULT_CELL } from "./cell/default.js";
+import { cellFileOf, cellOfTask, DEFAULT_CELL } from "./cell/default.js";
 import { declareCalibrate } from "./commands/calibrateCommands.js";
 import { declareEpisodes } from "./commands/episodes/commands.js";
 import { declareRecord } from "./commands/recordCommands.js";
@@ -27,6 +27,11 @@ const cellOption = () =>
   new Option("--cell <file>", "cell file, or the name of a shipped one")
     .argParser(cellFileOf)
     .default(DEFAULT_CELL);
+const taskCellOption = () =>
+  new Option(
+    "--cell <file>",
+    "cell file, or the name of a shipped one; the shipped one of the task when absent",
+  ).argParser(cellFileOf);
 const cellArgument = () =>
   new Argument("[cell]", "cell file, or the name of a shipped one: allegro-lab, for instance")
     .argParser(cellFileOf)
@@ -226,8 +231,8 @@ function buildProgram(): Command {
   program
     .command("evaluate")
     .description("run trials of a task in the lab and print each")
-    .argument("<task>", "reach-block or pick-cube")
-    .addOption(cellOption())
+    .argument("<task>", "reach-block or pick-cube; finger-reach or cube-flip of a hand")
+    .addOption(taskCellOption())
     .option("--bundle <folder>", "another bundle than the cell's")
     .option("--positions <n>", "trials", positiveInteger, 16)
     .option("--seed <n>", "seed of the block positions and scenes", seed, 4242)
@@ -244,17 +249,26 @@ function buildProgram(): Command {
         .choices(["paced", "lockstep"])
         .default("paced"),
     )
+    .addOption(
+      new Option("--objects <objects>", "of finger-reach: what its policy is trained with, or others")
+        .choices(["seen", "unseen"])
+        .default("seen"),
+    )
     .option("--at-least <n>", "fail below this number of successes", positiveInteger)
     .addOption(json())
     .action(async (task: string, options) =>
-      (await import("./commands/evaluate.js")).evaluate(task, { ...options, logLevel: logLevel() }),
+      (await import("./commands/evaluate.js")).evaluate(task, {
+        ...options,
+        cell: options.cell ?? cellOfTask(task),
+        logLevel: logLevel(),
+      }),
     );
   program
     .command("demonstrate")
     .description("record demonstrations in the lab without a person")
-    .argument("<task>", "reach-block or pick-cube")
+    .argument("<task>", "reach-block or pick-cube; finger-reach or cube-flip of a hand")
     .argument("[folder]", "of sets, in place of the cell's; the episodes go into FOLDER/TASK")
-    .addOption(cellOption())
+    .addOption(taskCellOption())
     .option("--episodes <n>", "demonstrations; those that are there already count", positiveInteger, 80)
     .option("--seed <n>", "seed", seed, 1)
     .addOption(
@@ -267,10 +281,11 @@ function buildProgram(): Command {
       async (
         task: string,
         folder: string | undefined,
-        options: { cell: string; episodes: number; seed: number; through?: "servo" | "headset" },
+        options: { cell?: string; episodes: number; seed: number; through?: "servo" | "headset" },
       ) =>
         (await import("./commands/demonstrate.js")).demonstrate(task, folder, {
           ...options,
+          cell: options.cell ?? cellOfTask(task),
           logLevel: logLevel(),
         }),
     );

@@ -11,10 +11,14 @@ import { policyRobots } from "../../runtime/policy/config.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
 import type { CellConfig } from "../cell/schema.js";
 import type { Daemon } from "../daemon/daemon.js";
+import { handOf, leadFingers, prepareFingers } from "../demonstrator/byFingers.js";
 import { type HandDemonstration, operate, operatorSeed, setTheScene } from "../demonstrator/byHand.js";
 import { runExpert } from "../demonstrator/expert.js";
-import { openHeadset } from "../demonstrator/headsetWire.js";
+import type { FingerFrame } from "../demonstrator/fingerOperator.js";
+import { openFingers, openHeadset } from "../demonstrator/headsetWire.js";
+import type { HandFrame } from "../demonstrator/operator.js";
 import type { OperatorWire } from "../demonstrator/wire.js";
+import { HAND_TASK_NAMES, type HandTask, isHandTask } from "../tasks/handJudge.js";
 import { isLabTask, LAB_TASKS, type LabTask } from "../tasks/judge.js";
 import { goTo } from "../tasks/trial.js";
 import { enableOrFail, withDaemon } from "./running.js";
@@ -22,9 +26,11 @@ import { enableOrFail, withDaemon } from "./running.js";
 /** What the arm is moved through; the first one unless another is asked for. */
 export const WAYS = ["servo", "headset"] as const;
 export type Way = (typeof WAYS)[number];
-const WAYS_OF: Readonly<Record<LabTask, readonly Way[]>> = {
+const WAYS_OF: Readonly<Record<LabTask | HandTask, readonly Way[]>> = {
   "reach-block": ["servo", "headset"],
   "pick-cube": ["headset"],
+  "finger-reach": ["headset"],
+  "cube-flip": ["headset"],
 };
 
 const GRIPPER_OPENING_M = 0.08;
@@ -69,25 +75,51 @@ export async function demonstrate(
     const set = join(cell.recorder.folder, task);
     const already = seedsIn((await (await EpisodeSet.open(set)).episodes()).filter(isFinished), way);
     await enableOrFail(daemon);
-    const wire = way === "headset" ? await openHeadset(daemon) : undefined;
-    const one: Demonstrate =
-      wire === undefined
-        ? (seed, _attempt, ended) => byExpert(daemon, recorder, seed, ended)
-        : (seed, attempt, ended) => byHand(daemon, recorder, wire, task, seed, attempt, ended);
+    const { one, close } = await demonstrator(daemon, recorder, task, way);
     try {
       await recordAll(daemon, options, already, one, signal);
     } finally {
-      await wire?.close();
+      await close();
     }
     say(`Episodes are in ${set}`);
   });
 }
 
-function checked(name: string, through: Way | undefined): { task: LabTask; way: Way } {
-  if (!isLabTask(name)) {
+interface Demonstrator {
+  readonly one: Demonstrate;
+  close(): Promise<void>;
+}
+
+/** Who demonstrates: an expert, a person with a controller, or a person's fingers. */
+async function demonstrator(
+  daemon: Daemon,
+  recorder: RecorderHost,
+  task: LabTask | HandTask,
+  way: Way,
+): Promise<Demonstrator> {
+  if (isHandTask(task)) {
+    const wire = await openFingers(daemon, handOf(daemon.cell).allegro.side);
+    const one: Demonstrate = (seed, attempt, signal) =>
+      byFingers(daemon, recorder, wire, task, seed, attempt, signal);
+    return { one, close: () => wire.close() };
+  }
+  if (way === "servo")
+    return {
+      one: (seed, _attempt, signal) => byExpert(daemon, recorder, seed, signal),
+      close: async () => {},
+    };
+  const wire = await openHeadset(daemon);
+  return {
+    one: (seed, attempt, signal) => byHand(daemon, recorder, wire, task, seed, attempt, signal),
+    close: () => wire.close(),
+  };
+}
+
+function checked(name: string, through: Way | undefined): { task: LabTask | HandTask; way: Way } {
+  if (!isLabTask(name) && !isHandTask(name)) {
     throw new CerebellumError(
       "CONFIG_INVALID",
-      `Task "${name}" has no scripted demonstrator; expected ${LAB_TASKS.join(" or ")}`,
+      `Task "${name}" has no scripted demonstrator; expected ${[...LAB_TASKS, ...HAND_TASK_NAMES].join(" or ")}`,
       "Choose a task that has one",
     );
   }
@@ -97,7 +129,7 @@ function checked(name: string, through: Way | undefined): { task: LabTask; way: 
     throw new CerebellumError(
       "CONFIG_INVALID",
       `${name} cannot be demonstrated through ${way}; expected ${ways.join(" or ")}`,
-      "Its gripper needs the hand of an operator: use --through headset",
+      "It needs the hand of an operator: use --through headset",
     );
   }
   return { task: name, way };
@@ -193,7 +225,7 @@ async function byExpert(daemon: Daemon, recorder: RecorderHost, seed: number, si
 async function byHand(
   daemon: Daemon,
   recorder: RecorderHost,
-  wire: OperatorWire,
+  wire: OperatorWire<HandFrame>,
   task: LabTask,
   seed: number,
   attempt: number,
@@ -211,20 +243,70 @@ async function byHand(
     expert: "launch/demonstrator",
     through: "headset",
   });
+  return throughHeadset(recorder, wire, task, operatorSeed(demonstration), signal, async () => {
+    const result = await operate(daemon, wire, demonstration, first, signal);
+    const { strokes, reclutches } = result;
+    return { ...result, hand: `, ${strokes} strokes${reclutches === 0 ? "" : `, ${reclutches} times anew`}` };
+  });
+}
+
+/** As `byHand`, by a person's fingers. */
+async function byFingers(
+  daemon: Daemon,
+  recorder: RecorderHost,
+  wire: OperatorWire<FingerFrame>,
+  task: HandTask,
+  seed: number,
+  attempt: number,
+  signal: AbortSignal,
+) {
+  const sceneSeed = SCENE_SEED + seed + attempt * ATTEMPT_SEED;
+  const person = 16 * seed + attempt;
+  const demonstration = { task, seed, sceneSeed, operatorSeed: person };
+  const prepared = await prepareFingers(daemon, demonstration, signal);
+  recorder.setContext({
+    seed,
+    attempt,
+    operatorSeed: person,
+    scene: prepared.scene,
+    expert: "launch/demonstrator",
+    through: "headset",
+  });
+  return throughHeadset(recorder, wire, task, person, signal, async () => {
+    const result = await leadFingers(daemon, wire, task, prepared, signal);
+    return { ...result, hand: "" };
+  });
+}
+
+interface ByOperator {
+  readonly verdict: { readonly success: boolean; readonly endedBecause: string };
+  readonly words: readonly string[];
+  readonly seconds: number;
+  /** What else is to be said of it. */
+  readonly hand: string;
+}
+
+/** Takes the robot, records what the operator does, and keeps it if it succeeded. */
+async function throughHeadset(
+  recorder: RecorderHost,
+  wire: OperatorWire<never>,
+  task: LabTask | HandTask,
+  person: number,
+  signal: AbortSignal,
+  work: () => Promise<ByOperator>,
+) {
   await wire.take();
-  await wire.startRecording(task, `scripted operator ${operatorSeed(demonstration)} through the headset`);
+  await wire.startRecording(task, `scripted operator ${person} through the headset`);
   const { episode } = recorder.status();
   try {
-    const result = await operate(daemon, wire, demonstration, first, signal);
+    const { verdict, words, seconds, hand } = await work();
     if (signal.aborted) {
       await wire.discardRecording();
       return undefined;
     }
-    const { verdict, words, seconds, strokes, reclutches } = result;
     if (!verdict.success) throw failed(verdict.endedBecause, words);
     await wire.stopRecording("success", "");
-    const hand = `${strokes} strokes${reclutches === 0 ? "" : `, ${reclutches} times anew`}`;
-    return `${episode} success, ${seconds.toFixed(1)} s, ${hand}, ${words.join(", ")}`;
+    return `${episode} success, ${seconds.toFixed(1)} s${hand}, ${words.join(", ")}`;
   } catch (thrown) {
     await wire.discardRecording().catch(() => {});
     throw thrown;

@@ -3,8 +3,21 @@ import { once } from "node:events";
 import { resolve } from "node:path";
 import { CerebellumError } from "../../core/errors.js";
 import { wilsonInterval } from "../../core/statistics.js";
+import type { HandSide } from "../../kinematics/allegro/hand.js";
 import { loadBundle } from "../../policies/bundle.js";
 import { loadCell } from "../cell/load.js";
+import { handsOf } from "../cell/robotConfig.js";
+import type { CellConfig } from "../cell/schema.js";
+import { HAND_TASK_NAMES, HAND_TASKS, type HandTask, isHandTask } from "../tasks/handJudge.js";
+import { LockstepHandCell } from "../tasks/handLockstep.js";
+import { runHandTrial } from "../tasks/handTrial.js";
+import {
+  describeHandTrial,
+  type HandTrial,
+  type HandTrialResult,
+  type ObjectChoice,
+  planHandTrials,
+} from "../tasks/handTrials.js";
 import { isLabTask, LAB_TASKS, type LabTask, TASK_JUDGES } from "../tasks/judge.js";
 import { LockstepCell } from "../tasks/lockstep.js";
 import { describeTrial, planTrials, runTrial, type Trial, type TrialResult } from "../tasks/trial.js";
@@ -18,19 +31,25 @@ export interface EvaluateOptions {
   readonly seed: number;
   readonly light: "training" | "changed";
   readonly clock: "paced" | "lockstep";
+  /** What lies on a hand: objects that its policy was trained with, or others. */
+  readonly objects: ObjectChoice;
   readonly atLeast?: number;
   readonly json?: string;
   readonly logLevel: string;
 }
 
+type Task = LabTask | HandTask;
+type Result = TrialResult | HandTrialResult;
+
 export async function evaluate(task: string, options: EvaluateOptions): Promise<void> {
-  if (!isLabTask(task)) {
+  if (!isLabTask(task) && !isHandTask(task)) {
     throw new CerebellumError(
       "CONFIG_INVALID",
-      `Task "${task}" is not known; expected ${LAB_TASKS.join(" or ")}`,
+      `Task "${task}" is not known; expected ${[...LAB_TASKS, ...HAND_TASK_NAMES].join(" or ")}`,
       "Evaluate a task that this version has",
     );
   }
+  refuseUnknownObjects(task, options);
   const print = printer(options.json);
   const done =
     options.clock === "lockstep" ? await lockstep(task, options, print) : await paced(task, options, print);
@@ -38,7 +57,7 @@ export async function evaluate(task: string, options: EvaluateOptions): Promise<
   const summary = summarise(task, done.policy, options, trials);
   const { low, high } = summary.interval95;
   print(
-    `${summary.successes} of ${trials.length} successes (95 % interval ${(100 * low).toFixed(0)} to ${(100 * high).toFixed(0)} %); ${summary.reached} ${TASK_JUDGES[task].cameCloseWord} at some moment`,
+    `${summary.successes} of ${trials.length} successes (95 % interval ${(100 * low).toFixed(0)} to ${(100 * high).toFixed(0)} %); ${summary.reached} ${(isHandTask(task) ? HAND_TASKS[task] : TASK_JUDGES[task]).cameCloseWord} at some moment`,
   );
   writeJson(options.json, summary);
   if (trials.length < options.positions) {
@@ -57,14 +76,29 @@ export async function evaluate(task: string, options: EvaluateOptions): Promise<
   }
 }
 
+/** @throws CerebellumError CONFIG_INVALID */
+function refuseUnknownObjects(task: Task, { objects }: EvaluateOptions): void {
+  const isThere = isHandTask(task)
+    ? HAND_TASKS[task].objects.some(({ seen }) => seen === (objects === "seen"))
+    : objects === "seen";
+  if (isThere) return;
+  throw new CerebellumError(
+    "CONFIG_INVALID",
+    `${task} has no ${objects} objects`,
+    "Choose --objects seen, or evaluate finger-reach",
+  );
+}
+
 interface Done {
   readonly policy: string;
-  readonly trials: readonly TrialResult[];
+  readonly trials: readonly Result[];
 }
 type Print = (text: string) => void;
+/** Runs all trials of a task, one after another, and prints each. */
+type Series = (signal: AbortSignal) => Promise<Result[]>;
 
-/** The whole cell at real pace: lab, ROS, policy worker, servo process, the vendor's wire. */
-function paced(task: LabTask, options: EvaluateOptions, print: Print): Promise<Done> {
+/** The whole cell at real pace: lab, ROS, policy worker, servo process, the device's wire. */
+function paced(task: Task, options: EvaluateOptions, print: Print): Promise<Done> {
   return withDaemon(
     { cellFile: options.cell, logLevel: "warn", policy: true, bundle: options.bundle, logToStderr: true },
     async (daemon, signal) => {
@@ -72,17 +106,34 @@ function paced(task: LabTask, options: EvaluateOptions, print: Print): Promise<D
       const { manifest } = await loadBundle(folder);
       announce(task, manifest.name, options, print);
       await enableOrFail(daemon);
-      const run = (trial: Trial) => runTrial(daemon, task, trial, manifest.start, signal);
-      return { policy: manifest.name, trials: await runAll(options, run, signal, print) };
+      const { start } = manifest;
+      const series: Series = isHandTask(task)
+        ? (ended) => {
+            const run = (trial: HandTrial) => runHandTrial(daemon, task, trial, start, ended);
+            return runAll(
+              handTrials(task, sideOf(daemon.cell), options),
+              run,
+              describeHandTrial,
+              ended,
+              print,
+            );
+          }
+        : (ended) => {
+            const run = (trial: Trial) => runTrial(daemon, task, trial, start, ended);
+            return runAll(armTrials(options), run, describeTrial, ended, print);
+          };
+      return { policy: manifest.name, trials: await series(signal) };
     },
   );
 }
 
 /** The same policy, camera, limiter and physics in simulated time, in this process. */
-async function lockstep(task: LabTask, options: EvaluateOptions, print: Print): Promise<Done> {
+async function lockstep(task: Task, options: EvaluateOptions, print: Print): Promise<Done> {
   const cell = loadCell(options.cell);
-  const folder = options.bundle === undefined ? cell.policy?.bundle : resolve(options.bundle);
-  const trier = await LockstepCell.open(cell, folder ?? "");
+  const folder = (options.bundle === undefined ? cell.policy?.bundle : resolve(options.bundle)) ?? "";
+  const { trier, series } = isHandTask(task)
+    ? await openHand(task, cell, folder, options, print)
+    : await openArm(task, cell, folder, options, print);
   const interrupt = new AbortController();
   void once(process, "SIGINT", { signal: interrupt.signal }).then(
     () => interrupt.abort(),
@@ -91,40 +142,76 @@ async function lockstep(task: LabTask, options: EvaluateOptions, print: Print): 
   try {
     announce(task, trier.policyName, options, print);
     print("In simulated time: no ROS, no wire, no jitter. `--clock paced` tries the whole cell");
-    const run = (trial: Trial) => trier.run(task, trial);
-    return { policy: trier.policyName, trials: await runAll(options, run, interrupt.signal, print) };
+    return { policy: trier.policyName, trials: await series(interrupt.signal) };
   } finally {
     interrupt.abort();
     await trier.close();
   }
 }
 
-function announce(
+interface Opened {
+  readonly trier: { readonly policyName: string; close(): Promise<void> };
+  readonly series: Series;
+}
+
+async function openArm(
   task: LabTask,
+  cell: CellConfig,
+  bundle: string,
+  options: EvaluateOptions,
+  print: Print,
+): Promise<Opened> {
+  const trier = await LockstepCell.open(cell, bundle);
+  const run = (trial: Trial) => trier.run(task, trial);
+  return { trier, series: (signal) => runAll(armTrials(options), run, describeTrial, signal, print) };
+}
+
+async function openHand(
+  task: HandTask,
+  cell: CellConfig,
+  bundle: string,
+  options: EvaluateOptions,
+  print: Print,
+): Promise<Opened> {
+  const trier = await LockstepHandCell.open(cell, bundle);
+  const trials = handTrials(task, trier.side, options);
+  const run = (trial: HandTrial) => trier.run(task, trial);
+  return { trier, series: (signal) => runAll(trials, run, describeHandTrial, signal, print) };
+}
+
+const armTrials = ({ positions, seed, light }: EvaluateOptions) => planTrials(positions, seed, light);
+const handTrials = (task: HandTask, side: HandSide, { positions, seed, light, objects }: EvaluateOptions) =>
+  planHandTrials(task, { count: positions, seed, light, objects, side });
+const sideOf = (cell: CellConfig): HandSide => handsOf(cell.robots)[0]?.[1].allegro.side ?? "right";
+
+function announce(
+  task: Task,
   policy: string,
-  { positions, light, seed }: EvaluateOptions,
+  { positions, light, seed, objects }: EvaluateOptions,
   print: Print,
 ): void {
-  print(`${positions} trials of ${task} with ${policy}, ${light} light, seed ${seed}`);
+  const things = isHandTask(task) ? `, ${objects} objects` : "";
+  print(`${positions} trials of ${task} with ${policy}, ${light} light${things}, seed ${seed}`);
 }
 
-async function runAll(
-  { positions, seed, light }: EvaluateOptions,
-  run: (trial: Trial) => Promise<TrialResult>,
+async function runAll<T extends { readonly index: number }, R extends Result>(
+  trials: readonly T[],
+  run: (trial: T) => Promise<R>,
+  describe: (result: R) => string,
   signal: AbortSignal,
   print: Print,
-): Promise<TrialResult[]> {
-  const trials: TrialResult[] = [];
-  for (const trial of planTrials(positions, seed, light)) {
+): Promise<R[]> {
+  const results: R[] = [];
+  for (const trial of trials) {
     const result = await run(trial);
     if (signal.aborted) break;
-    trials.push(result);
-    print(`${String(trial.index + 1).padStart(3)}  ${describeTrial(result)}`);
+    results.push(result);
+    print(`${String(trial.index + 1).padStart(3)}  ${describe(result)}`);
   }
-  return trials;
+  return results;
 }
 
-function summarise(task: LabTask, policy: string, options: EvaluateOptions, trials: readonly TrialResult[]) {
+function summarise(task: Task, policy: string, options: EvaluateOptions, trials: readonly Result[]) {
   const successes = trials.filter(({ verdict }) => verdict.success).length;
   return {
     task,
@@ -132,6 +219,7 @@ function summarise(task: LabTask, policy: string, options: EvaluateOptions, tria
     cell: options.cell,
     seed: options.seed,
     light: options.light,
+    ...(isHandTask(task) ? { objects: options.objects } : {}),
     clock: options.clock,
     successes,
     reached: trials.filter(({ cameClose }) => cameClose).length,

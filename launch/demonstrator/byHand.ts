@@ -15,7 +15,7 @@ import type { Daemon } from "../daemon/daemon.js";
 import { type Judged, type LabTask, TASK_JUDGES } from "../tasks/judge.js";
 import { goTo } from "../tasks/trial.js";
 import { type TruthSample, toSample } from "../tasks/truth.js";
-import { ScriptedOperator } from "./operator.js";
+import { type HandFrame, ScriptedOperator } from "./operator.js";
 import type { OperatorWire } from "./wire.js";
 
 const GRIPPER_OPENING_M = 0.08;
@@ -70,7 +70,7 @@ export async function setTheScene(
  */
 export async function operate(
   daemon: Daemon,
-  wire: OperatorWire,
+  wire: OperatorWire<HandFrame>,
   demonstration: HandDemonstration,
   first: LabTruth,
   signal: AbortSignal,
@@ -150,7 +150,7 @@ const gaveUp = (failure: string, why: string) =>
     "See `./cerebellum why` and `./cerebellum status`",
   );
 
-const tooLong = (operator: ScriptedOperator, wire: OperatorWire) =>
+const tooLong = (operator: ScriptedOperator, wire: OperatorWire<HandFrame>) =>
   new CerebellumError(
     "TIMED_OUT",
     `After ${DEMONSTRATION_S_MAX} s and ${operator.strokes} strokes the tool is not where it is wanted (${operator.phase}, ${wire.state}${wire.why === "" ? "" : `: ${wire.why}`})`,

@@ -7,26 +7,66 @@ import { sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { TeleopState } from "../../core/gateway/server.js";
 import type { TrackedPose } from "../../core/teleop/pose.js";
+import type { HandSide } from "../../kinematics/allegro/hand.js";
 import { multiplyQuat, type Pose, type QuatXyzw, quatFromRpy, rotate } from "../../kinematics/pose.js";
 import { policyRobots } from "../../runtime/policy/config.js";
 import type { Daemon } from "../daemon/daemon.js";
 import { EmulatedHeadset } from "../headset/emulatedHeadset.js";
+import type { FingerFrame } from "./fingerOperator.js";
 import type { HandFrame } from "./operator.js";
 import type { OperatorWire } from "./wire.js";
 
 const DEVICE = "scripted-operator";
 const RATE_HZ = 72;
-/** Which way the person faces in the room, seen from above, counter-clockwise [rad]. */
-const FACING_RAD = 0.35;
+/** Which way the person faces in the room, seen from above, counter-clockwise. */
+const FACING = quatFromRpy(0, 0, 0.35);
 const HEAD_M = [0, 0, 1.6] as const;
 const FRAME_MS_MAX = 1000;
 /** Poses that have to be there before anybody can recentre by them. */
 const FIRST_POSES_MS = 300;
 
+/** What an operator shows with a headset, and how it lets go. */
+interface Showing<Frame> {
+  /** Before the first frame, and after the last one. */
+  rest(headset: EmulatedHeadset): void;
+  show(headset: EmulatedHeadset, frame: Frame): void;
+  /** Where ahead is matters to what is led by a wrist. */
+  readonly recentres: boolean;
+}
+
+const CONTROLLER: Showing<HandFrame> = {
+  recentres: true,
+  rest: (headset) => headset.setButtons("right", { squeeze: 0, trigger: 0 }),
+  show: (headset, { hand, clutch, gripper }) => {
+    headset.setController("right", toFloor(hand, FACING));
+    headset.setButtons("right", { squeeze: clutch, trigger: gripper });
+  },
+};
+
+/** The right or left hand leads, the other one pinches. */
+const fingersOf = (side: HandSide): Showing<FingerFrame> => {
+  const other = side === "right" ? "left" : "right";
+  return {
+    recentres: false,
+    rest: (headset) => headset.setPinch(other, false),
+    show: (headset, { joints, pinch }) => {
+      headset.setHand(side, joints);
+      headset.setPinch(other, pinch);
+    },
+  };
+};
+
 /**
+ * A controller that leads a tool.
  * @throws CerebellumError NOT_RUNNING for a cell without a gateway, and what the gateway refuses with
  */
-export async function openHeadset(daemon: Daemon): Promise<OperatorWire> {
+export const openHeadset = (daemon: Daemon): Promise<OperatorWire<HandFrame>> => open(daemon, CONTROLLER);
+
+/** Tracked fingers that lead those of a robot's hand. @throws as `openHeadset` */
+export const openFingers = (daemon: Daemon, side: HandSide): Promise<OperatorWire<FingerFrame>> =>
+  open(daemon, fingersOf(side));
+
+async function open<Frame>(daemon: Daemon, showing: Showing<Frame>): Promise<OperatorWire<Frame>> {
   const { gateway, cell, clock } = daemon;
   if (gateway === undefined) {
     throw new CerebellumError(
@@ -39,23 +79,22 @@ export async function openHeadset(daemon: Daemon): Promise<OperatorWire> {
   const origin = `http://127.0.0.1:${gateway.status().port}`;
   const token = await pairedToken(origin, code);
   const headset = new EmulatedHeadset({ clock, device: DEVICE, rateHz: RATE_HZ });
-  const facing = quatFromRpy(0, 0, FACING_RAD);
-  headset.setHead(toFloor({ positionM: HEAD_M, quatXyzw: [0, 0, 0, 1] }, facing));
-  headset.setButtons("right", { squeeze: 0, trigger: 0 });
+  headset.setHead(toFloor({ positionM: HEAD_M, quatXyzw: [0, 0, 0, 1] }, FACING));
+  showing.rest(headset);
   await headset.connect(origin, token, { robot: policyRobots(cell.policy!)[0] });
-  return new HeadsetWire(daemon, headset, facing);
+  return new HeadsetWire(daemon, headset, showing);
 }
 
-class HeadsetWire implements OperatorWire {
+class HeadsetWire<Frame> implements OperatorWire<Frame> {
   readonly #daemon: Daemon;
   readonly #headset: EmulatedHeadset;
-  readonly #facing: QuatXyzw;
+  readonly #showing: Showing<Frame>;
   #isTaken = true;
 
-  constructor(daemon: Daemon, headset: EmulatedHeadset, facing: QuatXyzw) {
+  constructor(daemon: Daemon, headset: EmulatedHeadset, showing: Showing<Frame>) {
     this.#daemon = daemon;
     this.#headset = headset;
-    this.#facing = facing;
+    this.#showing = showing;
   }
 
   get state(): TeleopState {
@@ -73,7 +112,7 @@ class HeadsetWire implements OperatorWire {
     const { refusal } = this.#headset.session;
     if (!this.#headset.isMine) throw refused("take the arm", refusal?.happened ?? "", refusal?.remedy ?? "");
     await sleepMs(this.#daemon.clock, FIRST_POSES_MS);
-    if (!(await this.#headset.recenter()))
+    if (this.#showing.recentres && !(await this.#headset.recenter()))
       throw refused("recentre", this.#headset.session.notice?.text ?? "", "See `./cerebellum status`");
   }
 
@@ -90,9 +129,8 @@ class HeadsetWire implements OperatorWire {
     );
   }
 
-  show({ hand, clutch, gripper }: HandFrame): void {
-    this.#headset.setController("right", toFloor(hand, this.#facing));
-    this.#headset.setButtons("right", { squeeze: clutch, trigger: gripper });
+  show(frame: Frame): void {
+    this.#showing.show(this.#headset, frame);
   }
 
   async startRecording(task: string, note: string): Promise<void> {
@@ -108,7 +146,7 @@ class HeadsetWire implements OperatorWire {
   }
 
   async give(): Promise<void> {
-    this.#headset.setButtons("right", { squeeze: 0, trigger: 0 });
+    this.#showing.rest(this.#headset);
     this.#isTaken = false;
     await this.#headset.request({ do: "giveTeleop" });
   }

@@ -1,8 +1,7 @@
 /** What a scripted operator has in hand: a headset, and what the person sees in it. */
 import type { TeleopState } from "../../core/gateway/server.js";
-import type { HandFrame } from "./operator.js";
 
-export interface OperatorWire {
+export interface OperatorWire<Frame> {
   /** As the headset shows it. */
   readonly state: TeleopState;
   /** Words for why the arm does not follow; empty when it could. */
@@ -12,7 +11,7 @@ export interface OperatorWire {
   /** Resolves right after the headset has made a frame, or when `signal` aborts. @throws TIMED_OUT when none comes */
   untilFrame(signal: AbortSignal): Promise<void>;
   /** What the hand does in the headset's next frame. */
-  show(frame: HandFrame): void;
+  show(frame: Frame): void;
   startRecording(task: string, note: string): Promise<void>;
   stopRecording(outcome: "success" | "failure", note: string): Promise<void>;
   discardRecording(): Promise<void>;
