@@ -146,7 +146,7 @@ export async function runInLab<Sample>(
 }
 
 /** A trial that a person has taken the robot from says nothing about the policy. @throws CerebellumError TELEOP_REFUSED */
-export function refuseWhenTaken({ teleop }: Daemon): void {
+function refuseWhenTaken({ teleop }: Daemon): void {
   if (!teleop.isTaken) return;
   throw new CerebellumError(
     "TELEOP_REFUSED",
@@ -156,7 +156,7 @@ export function refuseWhenTaken({ teleop }: Daemon): void {
 }
 
 /** Starts the policy and waits until its approach has ended. */
-export async function startRunning(daemon: Daemon, signal: AbortSignal): Promise<void> {
+async function startRunning(daemon: Daemon, signal: AbortSignal): Promise<void> {
   const { clock } = daemon;
   const policy = daemon.policy!;
   await policy.start();
