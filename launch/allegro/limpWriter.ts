@@ -2,7 +2,7 @@
 import type { Clock } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import { LIMP } from "../../drivers/allegro/limp.js";
-import type { CanBus } from "../../drivers/can/bus.js";
+import type { CanBus, OpenCanBus } from "../../drivers/can/bus.js";
 import type { CanConfig } from "../../drivers/can/config.js";
 import { openSocketCanBus } from "../../drivers/can/socketCanBus.js";
 import { SerialLimp } from "./serialLimp.js";
@@ -20,32 +20,33 @@ export interface LimpWriter {
 
 export function limpWriter({ slcan, socketcan }: CanConfig, clock: Clock): LimpWriter {
   if (slcan !== undefined) return new SerialLimp(slcan, clock);
-  if (socketcan !== undefined) return new SocketLimp(socketcan.interface, clock);
+  if (socketcan !== undefined) {
+    const { interface: name } = socketcan;
+    return new SocketLimp(name, openSocketCanBus({ interface: name, clock }));
+  }
   throw new Error("a CAN configuration has one of its two kinds: the schema says so");
 }
 
 /** Any number of processes may write to an interface of the kernel. */
-class SocketLimp implements LimpWriter {
+export class SocketLimp implements LimpWriter {
   readonly name: string;
-  readonly #clock: Clock;
+  readonly #open: OpenCanBus;
   #bus: CanBus | undefined;
 
-  constructor(name: string, clock: Clock) {
+  constructor(name: string, open: OpenCanBus) {
     this.name = name;
-    this.#clock = clock;
+    this.#open = open;
   }
 
   async hold(): Promise<void> {
-    this.letGo();
-    const listener = { onFrame: () => {}, onState: () => {} };
-    const open = openSocketCanBus({ interface: this.name, clock: this.#clock });
-    this.#bus = await open(listener, new AbortController().signal);
+    const before = this.#bus;
+    this.#bus = undefined;
+    await before?.close();
+    this.#bus = await this.#open({ onFrame: () => {}, onState: () => {} }, new AbortController().signal);
   }
 
-  letGo(): void {
-    void this.#bus?.close();
-    this.#bus = undefined;
-  }
+  /** An interface comes back under its name whoever has a socket on it, and the bus looks for it by itself. */
+  letGo(): void {}
 
   send(): string {
     if (this.#bus?.write(LIMP)) return `through ${this.name}`;

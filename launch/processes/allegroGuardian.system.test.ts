@@ -188,6 +188,16 @@ describe("the guardian of a hand", () => {
     await expectLimp();
   });
 
+  it("outlives the signals that end every process of a service, and is there afterwards", async () => {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.kill(guardianPid, signal);
+    await sleep(300);
+    expect(isAlive(guardianPid)).toBe(true);
+    expect(faults()).not.toContain("ALLEGRO_GUARDIAN_GONE");
+    pty.forget();
+    driving.kill("SIGKILL");
+    await expectLimp();
+  });
+
   it("does not hang unnoticed either: nobody would be there if the driver died next", async () => {
     process.kill(guardianPid, "SIGSTOP");
     await expectLimp();
