@@ -9,7 +9,12 @@ export const LabConfig = z.strictObject({
     .max(2 ** 31 - 1)
     .default(1),
   clock: z.enum(["paced", "lockstep"]).default("paced"),
-  physicsStepMs: z.number().min(0.5).max(5).default(2),
+  physicsStepMs: z
+    .number()
+    .min(0.5)
+    .max(5)
+    .default(2)
+    .describe("Never more than 1 with a hand, whose fingers are light"),
   randomise: z
     .strictObject({
       lighting: z.boolean().default(true),
@@ -24,6 +29,7 @@ export const LabConfig = z.strictObject({
     .boolean()
     .default(true)
     .describe("false when real cameras publish the cell's topics beside a simulated arm"),
+  handSerial: z.string().length(8).optional().describe("The lab's own for the hand's model when absent"),
   armSerial: z.string().default("XS1305LAB00001"),
   armVersion: z.string().default("7,7,XS1305,AC1304,v2.7.1").describe("Answer to the arm's version request"),
 });

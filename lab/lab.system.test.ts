@@ -39,7 +39,7 @@ async function start(overrides: object = {}, name = "lab") {
   started.push(child);
   const config = {
     lab: {},
-    robot: { name: "arm", ports: { command: 0, highRate: 0, normal: 0, rich: 0, realTime: 0 } },
+    arm: { ports: { command: 0, highRate: 0, normal: 0, rich: 0, realTime: 0 } },
     cameras: [TEST_CAMERA],
     controlSocket,
     ros: false,
@@ -109,7 +109,7 @@ describe("the lab process", () => {
     expect(await exited).toBe(1);
     const taken = await start();
     const ports = { ...taken.ready.ports };
-    const second = await start({ robot: { name: "arm", ports } }, "second");
+    const second = await start({ arm: { ports } }, "second");
     expect(second.ready.error).toMatchObject({ code: "PORT_IN_USE" });
     expect(await second.exited).toBe(1);
   });

@@ -6,16 +6,22 @@
 import { addNs, type Clock, type EpochNs, type MonotonicNs, msToNs } from "../core/clock.js";
 import type { CerebellumError } from "../core/errors.js";
 import { invariant } from "../core/errors.js";
-import { LabThread, type WithoutId } from "./workers.js";
+import { HandDevice, type OpenHandPort } from "./allegro/device.js";
+import { LabThread } from "./workers.js";
 import type { WorldMemory } from "./world/memory.js";
 import { Physics } from "./world/physics.js";
-import type { PhysicsMessage, PhysicsReply, PhysicsWorkerConfig } from "./world/physicsLoop.js";
-import type { SceneOptions } from "./world/scene.js";
-import type { WorldSceneRequest } from "./world/worldScene.js";
+import {
+  type PhysicsMessage,
+  type PhysicsReply,
+  type PhysicsRequest,
+  type PhysicsWorkerConfig,
+  serve,
+} from "./world/physicsLoop.js";
+import { WorldHandPlant } from "./world/worldHandPlant.js";
 
 export interface WorldHost {
-  applyScene(scene: WorldSceneRequest, options: SceneOptions): Promise<void>;
-  teleport(positionRad: readonly number[]): Promise<void>;
+  /** @returns what a hand has to tell, where the request is one to it */
+  ask(request: Exclude<PhysicsRequest, { do: "stop" }>): Promise<Record<string, unknown>>;
   stop(grace: Promise<void>): Promise<void>;
 }
 
@@ -32,10 +38,8 @@ export async function startPacedWorld(
     () => {},
     onFailure,
   );
-  const ask = async (message: WithoutId<PhysicsMessage>) => void (await thread.ask(message));
   return {
-    applyScene: (scene, options) => ask({ do: "scene", scene, options }),
-    teleport: (positionRad) => ask({ do: "teleport", positionRad }),
+    ask: async (request) => (await thread.ask(request)).report ?? {},
     stop: (grace) => thread.stop({ do: "stop" }, grace),
   };
 }
@@ -43,20 +47,40 @@ export async function startPacedWorld(
 /** Simulated time only: it stands still until `advance`, on the caller's thread. */
 export class LockstepWorld implements WorldHost {
   readonly #physics: Physics;
+  readonly #hand: HandDevice | undefined;
   readonly #stepS: number;
   readonly #startNs: MonotonicNs;
   readonly #startEpochNs: EpochNs;
 
-  static async load(config: PhysicsWorkerConfig, memory: WorldMemory, clock: Clock): Promise<LockstepWorld> {
+  static async load(
+    config: PhysicsWorkerConfig,
+    memory: WorldMemory,
+    clock: Clock,
+    openPort: OpenHandPort,
+  ): Promise<LockstepWorld> {
     const physics = await Physics.load(config.world, config.physicsStepMs, memory);
-    return new LockstepWorld(physics, config, clock);
+    const world = new LockstepWorld(physics, config, clock, openPort);
+    await world.#hand?.start();
+    return world;
   }
 
-  private constructor(physics: Physics, config: PhysicsWorkerConfig, clock: Clock) {
+  private constructor(physics: Physics, config: PhysicsWorkerConfig, clock: Clock, openPort: OpenHandPort) {
     this.#physics = physics;
     this.#stepS = config.physicsStepMs / 1000;
     this.#startNs = clock.nowNs();
     this.#startEpochNs = clock.epochNs();
+    this.#hand =
+      config.hand &&
+      new HandDevice({
+        setup: config.hand,
+        plant: new WorldHandPlant(physics.world.hand!, this.#stepS, () => physics.step()),
+        clock,
+        openPort,
+        lockstep: true,
+        onFailure: (thrown) => {
+          throw thrown;
+        },
+      });
     physics.applyScene(config.scene, config.options);
     this.#publish();
   }
@@ -69,21 +93,19 @@ export class LockstepWorld implements WorldHost {
   advance(dtS: number): void {
     const steps = Math.round(dtS / this.#stepS);
     invariant(Math.abs(steps * this.#stepS - dtS) < 1e-9, `${dtS} s is a whole number of physics steps`);
-    for (let step = 0; step < steps; step++) this.#physics.step();
+    if (this.#hand === undefined) for (let step = 0; step < steps; step++) this.#physics.step();
+    else this.#hand.emulator.step(dtS);
     this.#publish();
   }
 
-  async applyScene(scene: WorldSceneRequest, options: SceneOptions): Promise<void> {
-    this.#physics.applyScene(scene, options);
+  async ask(request: PhysicsRequest): Promise<Record<string, unknown>> {
+    const { report } = serve(request, this.#physics, this.#hand);
     this.#publish();
-  }
-
-  async teleport(positionRad: readonly number[]): Promise<void> {
-    this.#physics.teleport(positionRad);
-    this.#publish();
+    return report ?? {};
   }
 
   async stop(): Promise<void> {
+    await this.#hand?.close();
     this.#physics.dispose();
   }
 

@@ -3,6 +3,7 @@
  * its ground truth. One JSON object a line, one answer a line, in order. No real robot has this.
  */
 import { z } from "zod";
+import { HandFault } from "../allegro/handFaults.js";
 
 const Point = z.tuple([z.number(), z.number(), z.number()]);
 
@@ -40,15 +41,41 @@ export const LabRequest = z.discriminatedUnion("do", [
       .describe("Teleports the simulated arm; only while it is not enabled"),
   }),
   z.strictObject({
+    do: z.literal("handPose"),
+    positionRad: z
+      .array(z.number())
+      .length(16)
+      .describe("Teleports the simulated hand's joints, wire order; only while its servo is off"),
+  }),
+  z.strictObject({
     do: z.literal("push"),
-    forceN: Point.describe("Of a person's hand on the tool point, base frame"),
+    on: z
+      .enum(["tool", "object"])
+      .default("tool")
+      .describe("The arm's tool point, or the object on the palm"),
+    forceN: Point.describe("Of a person's hand, base frame"),
     ms: z.number().positive().max(60_000).describe("Simulated time"),
   }),
   z.strictObject({ do: z.literal("armFault"), errorCode: z.int().min(0).max(255) }),
+  z.strictObject({
+    do: z.literal("handFault"),
+    fault: HandFault.describe(
+      "What goes wrong on the hand, its bus or its adapter; lab/allegro/handFaults.ts",
+    ),
+  }),
+  z.strictObject({ do: z.literal("handStatus") }),
+  z.strictObject({
+    do: z.literal("handWire"),
+    since: z.int().min(0).default(0).describe("Index of the first frame wanted"),
+    clear: z.boolean().default(false).describe("Forget frames and figures after the answer"),
+  }),
   z.strictObject({ do: z.literal("camera"), action: z.enum(["run", "freeze", "drop", "stop"]) }),
   z.strictObject({
     do: z.literal("snapshot"),
-    camera: z.enum(["wrist", "scene"]),
+    camera: z
+      .string()
+      .min(1)
+      .describe("Name of one of the cell's cameras, or `scene`: a view of the whole cell"),
     file: z.string().min(1).describe("PNG to write"),
   }),
   z.strictObject({
@@ -100,6 +127,10 @@ export const LabAnswer = z.union([
       .record(z.string(), z.unknown())
       .optional()
       .describe("Motion and stop frames that the emulated controller received; lab/xarm7/wireReport.ts"),
+    hand: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe("Of the emulated hand, what was asked for; lab/allegro/handReport.ts"),
   }),
   z.strictObject({ ok: z.literal(false), error: z.string(), remedy: z.string() }),
 ]);

@@ -29,6 +29,8 @@ export class HandInWorld {
   readonly #part: HandPart;
   readonly #sites: readonly number[];
   readonly #object: number;
+  readonly #objectWrench: Float64Array;
+  #isPushed = false;
   readonly #pieces: readonly Readonly<Record<"box" | "capsule", number>>[];
 
   constructor(world: WorldModel, part: HandPart) {
@@ -43,7 +45,8 @@ export class HandInWorld {
     this.palmBody = world.bodyId(`${HAND_PREFIX}palm`);
     this.#sites = FINGERS.map((finger) => world.siteId(fingertipSite(finger, HAND_PREFIX)));
     const hasObject = world.parts.props === "palm";
-    this.#object = hasObject ? world.bodyId("object") : -1;
+    this.#object = hasObject ? world.bodyId("object") : 0;
+    this.#objectWrench = data.xfrc_applied.subarray(6 * this.#object, 6 * this.#object + 6);
     this.#pieces = Array.from({ length: hasObject ? OBJECT_PIECES_MAX : 0 }, (_, index) => ({
       box: world.geomId(pieceGeom("box", index)),
       capsule: world.geomId(pieceGeom("capsule", index)),
@@ -79,6 +82,14 @@ export class HandInWorld {
     this.#shape(scene.object);
     this.#world.kinematics();
     this.#world.placeFree(0, compose(this.palmPose(), objectStart(scene)));
+  }
+
+  /** A person pushes at its centre of mass; nobody where there is no force [N, base frame]. */
+  pushObject(forceN: Float64Array | undefined): void {
+    if (forceN === undefined && !this.#isPushed) return;
+    this.#isPushed = forceN !== undefined;
+    this.#objectWrench.fill(0);
+    if (forceN !== undefined) this.#objectWrench.set(forceN);
   }
 
   #shape(object: HandObject): void {

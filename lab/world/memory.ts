@@ -21,11 +21,15 @@ const floatsOf = ({ positionCount, armJoints, handJoints }: WorldLayout) => ({
   target: armJoints,
   gripper: 2,
   push: 4,
+  objectPush: 4,
   palm: handJoints === 0 ? 0 : 7,
   tipsM: handJoints === 0 ? 0 : 12,
 });
 type FloatName = keyof ReturnType<typeof floatsOf>;
 const FLOAT_START = 4 * INTEGERS + 8 * BIG_INTEGERS;
+
+/** The tool point, or the object on a palm. */
+export type Pushed = "tool" | "object";
 
 export interface WorldSnapshot {
   /** Whole steps since the start, as simulated time [s]. */
@@ -62,7 +66,7 @@ export class WorldMemory {
   readonly #times: BigInt64Array;
   readonly #timeS: Float64Array;
   readonly #gripper: Float64Array;
-  readonly #push: Float64Array;
+  readonly #pushes: Readonly<Record<Pushed, Float64Array>>;
   readonly qpos: Float64Array;
   /** Of the arm's joints [rad/s] and [N m]. */
   readonly velocityRadPerS: Float64Array;
@@ -103,7 +107,7 @@ export class WorldMemory {
     this.palm = floats("palm");
     this.tipsM = floats("tipsM");
     this.#gripper = floats("gripper");
-    this.#push = floats("push");
+    this.#pushes = { tool: floats("push"), object: floats("objectPush") };
   }
 
   get enabled(): boolean {
@@ -136,15 +140,15 @@ export class WorldMemory {
     this.#gripper[0] = openingM;
   }
 
-  /** Force [N] of a person's hand on the tool point, base frame, until simulated time `untilS`. */
-  get pushN(): Float64Array {
-    return this.#push.subarray(0, 3);
+  /** Force [N] of a person's hand on something, base frame, until simulated time `untilS`. */
+  pushN(on: Pushed): Float64Array {
+    return this.#pushes[on].subarray(0, 3);
   }
-  get pushUntilS(): number {
-    return this.#push[3]!;
+  pushUntilS(on: Pushed): number {
+    return this.#pushes[on][3]!;
   }
-  push(forceN: readonly [number, number, number], untilS: number): void {
-    this.#push.set([...forceN, untilS]);
+  push(on: Pushed, forceN: readonly [number, number, number], untilS: number): void {
+    this.#pushes[on].set([...forceN, untilS]);
   }
 
   /** Physics thread only: writes one step's state as a whole. */

@@ -61,7 +61,7 @@ describe("Physics", () => {
     cell.run(400);
     const startM = [...cell.memory.toolM];
     const pushedM = () => cell.memory.toolM[1]! - startM[1]!;
-    cell.memory.push([0, 20, 0], cell.physics.timeS + 0.5);
+    cell.memory.push("tool", [0, 20, 0], cell.physics.timeS + 0.5);
     cell.run(250);
     expect(Math.abs(pushedM())).toBeLessThan(0.02);
     cell.run(400);
@@ -69,7 +69,7 @@ describe("Physics", () => {
     cell.run(500);
     // Free and untouched it stays.
     expect(Math.abs(pushedM())).toBeLessThan(2e-3);
-    cell.memory.push([0, 20, 0], cell.physics.timeS + 0.5);
+    cell.memory.push("tool", [0, 20, 0], cell.physics.timeS + 0.5);
     cell.run(250);
     expect(pushedM()).toBeGreaterThan(0.05);
     cell.run(500);

@@ -5,7 +5,7 @@
 import type { EpochNs, MonotonicNs } from "../../core/clock.js";
 import { driveFromOpeningRad, openingFromDriveM } from "../../kinematics/xarmGripper.js";
 import type { HandInWorld } from "./handInWorld.js";
-import type { WorldMemory } from "./memory.js";
+import type { Pushed, WorldMemory } from "./memory.js";
 import { WorldModel } from "./model.js";
 import type { WorldParts } from "./parts.js";
 import type { SceneOptions } from "./scene.js";
@@ -90,7 +90,8 @@ export class Physics {
     if (mode !== this.#mode) this.#enterMode(mode);
     if (mode === "servo") world.ctrl.set(memory.targetRad);
     if (this.#hasGripper) this.#moveGripper();
-    this.#push();
+    if (this.#armJoints > 0) this.#pushTool();
+    if (world.hand !== undefined) world.hand.pushObject(this.#pushOn("object"));
     world.step();
     this.#steps++;
   }
@@ -149,12 +150,16 @@ export class Physics {
     this.world.ctrl[this.world.layout.gripperMotor] = driveFromOpeningRad(this.#openingM);
   }
 
+  #pushOn(on: Pushed): Float64Array | undefined {
+    return this.timeS >= this.#memory.pushUntilS(on) ? undefined : this.#memory.pushN(on);
+  }
+
   /** A hand that pushes or pulls at the tool point. */
-  #push(): void {
+  #pushTool(): void {
     const { flangeWrench: wrench, flangeCentreM: centre, toolM: tool } = this.world;
     wrench.fill(0);
-    if (this.timeS >= this.#memory.pushUntilS) return;
-    const force = this.#memory.pushN;
+    const force = this.#pushOn("tool");
+    if (force === undefined) return;
     wrench.set(force);
     for (let axis = 0; axis < 3; axis++) {
       const [next, last] = [(axis + 1) % 3, (axis + 2) % 3];

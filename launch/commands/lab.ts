@@ -36,7 +36,12 @@ export async function runLab(
     log,
     logLevel: options.logLevel,
   });
-  process.stdout.write(`lab of ${cell.name}: ${JSON.stringify(running.ports)}; Ctrl-C ends it\n`);
+  const { ports, handPort } = running;
+  const devices = [
+    ...(Object.keys(ports).length > 0 ? [`arm ${JSON.stringify(ports)}`] : []),
+    ...(handPort === undefined ? [] : [`hand ${handPort}`]),
+  ];
+  process.stdout.write(`lab of ${cell.name}: ${devices.join(", ")}; Ctrl-C ends it\n`);
   const interrupted = new Promise<void>((resolve) => {
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());

@@ -5,13 +5,16 @@ import { entryUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import { LabClient, type LabOk } from "../../lab/control/client.js";
 import type { LabRequest } from "../../lab/control/protocol.js";
-import { armsOf } from "../cell/robotConfig.js";
+import { cameraParentOf } from "../cell/frames.js";
+import { armsOf, type HandRobotConfig, handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { Child } from "../child.js";
 import type { LabProcessConfig, LabReady } from "../processes/labMain.js";
 
 export interface LabProcess {
   readonly ports: Readonly<Record<string, number>>;
+  /** Serial port of the hand's adapter. */
+  readonly handPort: string | undefined;
   readonly child: Child;
   ask(request: LabRequest): Promise<LabOk>;
   close(): Promise<void>;
@@ -23,36 +26,61 @@ const STOP_MS_MAX = 1500;
 
 /** What the lab process needs to know of a cell. @throws CONFIG_INVALID when the lab cannot simulate the cell */
 export function labConfigOf(cell: CellConfig, controlSocket: string, logLevel: string): LabProcessConfig {
-  const robots = armsOf(cell.robots);
-  const [only] = robots;
-  const cameras = Object.entries(cell.cameras);
-  if (cell.lab === undefined || only === undefined || robots.length > 1 || cameras.length === 0) {
+  const { robots, lab } = cell;
+  const [arms, hands] = [armsOf(robots), handsOf(robots)];
+  const cameras = Object.values(cell.cameras);
+  if (lab === undefined || arms.length > 1 || hands.length > 1 || cameras.length === 0) {
     throw new CerebellumError(
       "CONFIG_INVALID",
-      `The lab simulates a cell with one robot and at least one camera; ${cell.name} has ${robots.length} and ${cameras.length}`,
-      "Start from launch/cells/xarm7-lab.yaml",
+      `The lab simulates a cell with an arm, a hand, or one of each, and at least one camera; ${cell.name} has ${arms.length} arms, ${hands.length} hands and ${cameras.length} cameras`,
+      "Start from one of the cells in launch/cells",
     );
   }
-  const [name, { xarm7 }] = only;
+  const [arm] = arms.map(([, { xarm7 }]) => ({
+    host: xarm7.host,
+    gripper: xarm7.gripper === "xarm",
+    ports: { command: xarm7.commandPort, ...xarm7.reportPorts },
+  }));
+  const [hand] = hands.map(([name, robot]) => handOf(name, robot));
   return {
-    lab: cell.lab,
-    robot: { name, host: xarm7.host, ports: { command: xarm7.commandPort, ...xarm7.reportPorts } },
-    cameras: cameras.map(([camera, { topic, widthPx, heightPx, rateHz, fovYDeg, mount }]) => ({
-      name: camera,
-      topic,
-      widthPx,
-      heightPx,
-      rateHz,
-      fovYDeg,
-      parentFrame: mount.parentFrame,
-      positionM: mount.positionM,
-      quatXyzw: mount.quatXyzw,
+    lab,
+    ...(arm === undefined ? {} : { arm }),
+    ...(hand === undefined ? {} : { hand }),
+    cameras: Object.entries(cell.cameras).map(([name, camera]) => ({
+      name,
+      topic: camera.topic,
+      widthPx: camera.widthPx,
+      heightPx: camera.heightPx,
+      rateHz: camera.rateHz,
+      fovYDeg: camera.fovYDeg,
+      parentFrame: camera.mount.parentFrame,
+      positionM: camera.mount.positionM,
+      quatXyzw: camera.mount.quatXyzw,
+      tfParent: cameraParentOf(robots, camera),
     })),
     controlSocket,
-    flangeFrame: "link7",
-    ros: cell.lab.publishCameras,
+    ros: lab.publishCameras,
     nodeName: "cerebellum_lab",
     logLevel,
+  };
+}
+
+function handOf(name: string, { allegro, mount }: HandRobotConfig): LabProcessConfig["hand"] {
+  const { slcan } = allegro.can;
+  if (slcan === undefined) {
+    throw new CerebellumError(
+      "CONFIG_INVALID",
+      `robots.${name}.allegro.can is a SocketCAN interface, and the lab's hand is behind a serial adapter`,
+      "Give can.slcan.path, where the lab makes the emulated adapter's port",
+    );
+  }
+  return {
+    model: allegro.model,
+    side: allegro.side,
+    on: mount.robot === undefined ? "stand" : "flange",
+    positionM: mount.positionM,
+    quatXyzw: mount.quatXyzw,
+    path: slcan.path,
   };
 }
 
@@ -74,6 +102,7 @@ export async function startLabProcess(
   const client = await LabClient.connect(labSocket);
   return {
     ports: ready.ports,
+    handPort: ready.handPort,
     child,
     ask: (request) => client.ask(request),
     close: async () => {

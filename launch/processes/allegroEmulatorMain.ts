@@ -11,7 +11,7 @@ import { errorText } from "../../core/errors.js";
 import { HAND_MODELS, HAND_SIDES } from "../../kinematics/allegro/hand.js";
 import { AllegroEmulator } from "../../lab/allegro/emulator.js";
 import { HandFault } from "../../lab/allegro/handFaults.js";
-import { limpTimes } from "../../lab/allegro/handLog.js";
+import { handStatus, handWire } from "../../lab/allegro/handReport.js";
 import { IdealHandPlant } from "../../lab/allegro/idealPlant.js";
 import { hasBody } from "../../lab/allegro/model.js";
 import { MujocoHandPlant } from "../../lab/allegro/mujocoPlant.js";
@@ -118,41 +118,11 @@ function execute(emulator: AllegroEmulator, command: Command): Record<string, un
     case "clearLog":
       emulator.hand.log.clear();
       return {};
-    case "log": {
-      const { records } = emulator.hand.log;
-      return {
-        next: records.length,
-        // Typed arrays would be objects in JSON.
-        records: records.slice(command.since).map(({ atMs, message }) => ({
-          atMs,
-          message: message.kind === "torque" ? { ...message, command: [...message.command] } : message,
-        })),
-      };
-    }
+    case "log":
+      return handWire(emulator, { since: command.since, clear: false });
     case "status":
-      return status(emulator);
+      return handStatus(emulator);
   }
-}
-
-function status({ hand, adapter, bus, line, plant, lateness }: AllegroEmulator): Record<string, unknown> {
-  return {
-    isOn: hand.isOn,
-    isLimp: hand.isLimp,
-    limp: limpTimes(hand.log.records),
-    periodMs: hand.periodMs,
-    command: [...hand.command],
-    torqueNm: [...plant.torqueNm],
-    positionRad: [...plant.positionRad],
-    velocityRadPerS: [...plant.velocityRadPerS],
-    celsius: [...hand.heat.celsius],
-    isAdapterOpen: adapter.isOpen,
-    counters: hand.counters,
-    sentLateUs: { count: lateness.added, ...lateness.summaryUs() },
-    framesRefused: adapter.framesRefused,
-    framesLost: bus.lost,
-    framesForeign: bus.foreign,
-    bytesDamaged: line.damagedBytes,
-  };
 }
 
 function print(message: Record<string, unknown>): void {

@@ -6,10 +6,12 @@
 import { z } from "zod";
 import { entryUrl } from "../../core/entry.js";
 import type { CerebellumError } from "../../core/errors.js";
-import { LabSetup, startLab } from "../../lab/lab.js";
+import { startLab } from "../../lab/lab.js";
 import { savePng } from "../../lab/savePng.js";
+import { LabSetup } from "../../lab/setup.js";
 import { type RosRuntime, startRos } from "../../runtime/ros/rosRuntime.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
+import { openHandPort } from "../handPort.js";
 import { onDefect } from "../lastResort.js";
 import { createLog } from "../log.js";
 import { LAB_PRIORITY, makeThisThreadFifo } from "../realtime.js";
@@ -23,7 +25,10 @@ export const LabProcessConfig = LabSetup.extend({
 export type LabProcessConfig = z.infer<typeof LabProcessConfig>;
 
 export interface LabReady {
+  /** Of the arm's controller. */
   readonly ports: Readonly<Record<string, number>>;
+  /** Serial port of the hand's adapter. */
+  readonly handPort: string | undefined;
   readonly controlSocket: string | undefined;
 }
 
@@ -46,6 +51,7 @@ async function main(): Promise<void> {
         camera: entryUrl("./cameraWorker.js", import.meta.url),
       },
       rosNode: ros?.createNode(nodeName),
+      openHandPort,
       savePng,
       onFailure: (error) => {
         failure = error;
@@ -54,8 +60,9 @@ async function main(): Promise<void> {
     });
     // After the workers have started: the camera is the heavy part and must not come before anybody's control loop.
     makeThisThreadFifo(LAB_PRIORITY);
-    printReady({ ports: lab.ports, controlSocket: setup.controlSocket } satisfies LabReady);
-    log.info({ event: "labReady", ports: lab.ports, seed: setup.lab.seed });
+    const handPort = setup.hand?.path;
+    printReady({ ports: lab.ports, handPort, controlSocket: setup.controlSocket } satisfies LabReady);
+    log.info({ event: "labReady", ports: lab.ports, handPort, seed: setup.lab.seed });
     if (!ended.signal.aborted) {
       await new Promise((resolve) => ended.signal.addEventListener("abort", resolve));
     }

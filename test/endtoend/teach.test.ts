@@ -56,7 +56,7 @@ describe.skipIf(!ready && !process.env.CI)("kinesthetic teaching", () => {
     await done("record", "start", "--task", "taught");
     await sleepS(1);
     const beforeM = (await lab.ask({ do: "truth" })).truth!.toolM;
-    await lab.ask({ do: "push", forceN: [0, 15, 0], ms: 500 });
+    await lab.ask({ do: "push", on: "tool", forceN: [0, 15, 0], ms: 500 });
     await sleepS(1.2);
     const afterM = (await lab.ask({ do: "truth" })).truth!.toolM;
     expect(afterM[1] - beforeM[1]).toBeGreaterThan(0.03);
@@ -81,7 +81,7 @@ describe.skipIf(!ready && !process.env.CI)("kinesthetic teaching", () => {
   it("is not left while a hand moves the arm", async () => {
     await done("teach", "on");
     await sleepS(1);
-    await lab.ask({ do: "push", forceN: [0, -15, 0], ms: 1500 });
+    await lab.ask({ do: "push", on: "tool", forceN: [0, -15, 0], ms: 1500 });
     await sleepS(0.3);
     const refused = await ask("teach", "off");
     expect(refused.code).not.toBe(0);

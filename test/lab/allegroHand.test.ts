@@ -160,7 +160,7 @@ describe("the emulated hand's process", () => {
     const emulator = new Emulator({ model: "v5b", side: "left" });
     await emulator.said();
     expect(await emulator.ask({ do: "fault", fault: { looses: {} } })).toMatchObject({ ok: false });
-    expect(await emulator.ask({ do: "log" })).toEqual({ ok: true, next: 0, records: [] });
+    expect(await emulator.ask({ do: "log" })).toMatchObject({ ok: true, next: 0, records: [] });
   });
 });
 
