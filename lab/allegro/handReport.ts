@@ -2,7 +2,14 @@
 import type { AllegroEmulator } from "./emulator.js";
 import { limpTimes } from "./handLog.js";
 
-export function handStatus({ hand, adapter, bus, line, plant, lateness }: AllegroEmulator): Record<string, unknown> {
+export function handStatus({
+  hand,
+  adapter,
+  bus,
+  line,
+  plant,
+  lateness,
+}: AllegroEmulator): Record<string, unknown> {
   return {
     isOn: hand.isOn,
     isLimp: hand.isLimp,

@@ -114,7 +114,7 @@ function pacedHand(
   physicsStepMs: number,
   { clock, handClock, openPort }: PhysicsThread,
 ): HandDevice {
-  const startMs = handClock.nowMs();
+  let startMs: number | undefined;
   const plant = new WorldHandPlant(
     physics.world.hand!,
     physicsStepMs / 1000,
@@ -122,6 +122,7 @@ function pacedHand(
     (sinceS) => {
       const atMs = device.emulator.hand.atMs + 1000 * sinceS;
       const atNs = msToMonotonicNs(atMs);
+      startMs ??= atMs - 1000 * physics.timeS;
       memory.skippedSteps = Math.max(0, Math.round((atMs - startMs - 1000 * physics.timeS) / physicsStepMs));
       physics.publish(atNs, addNs(clock.epochNs(), atNs - clock.nowNs()));
     },
