@@ -210,16 +210,13 @@ describe("streams", () => {
 });
 
 describe("torques", () => {
-  it("act only while the servo is on, and one that came before is forgotten", () => {
+  it("act only while the servo is on, and one that came before acts from then on", () => {
     const rig = new HandRig();
     rig.open().send(setTorque(0, [100, 0, 0, 0]));
     rig.run(100);
     expect(rig.plant.positionRad[0]).toBe(HOME_RAD[0]);
-    rig.send(systemOn());
-    rig.run(100);
-    expect(rig.plant.positionRad[0]).toBe(HOME_RAD[0]);
     expect(rig.emulator.hand.counters.torqueWhileOff).toBe(1);
-    rig.send(setTorque(0, [100, 0, 0, 0]));
+    rig.send(systemOn());
     rig.run(100);
     expect(rig.plant.positionRad[0]).toBeGreaterThan(HOME_RAD[0]! + 0.05);
   });
@@ -237,13 +234,15 @@ describe("torques", () => {
     expect(rig.plant.torqueNm[0]).toBeCloseTo(60 / 1200, 12);
   });
 
-  it("end with OFF, also for the next ON", () => {
+  it("end with OFF, and are back with the next ON unless zero was told", () => {
     const rig = new HandRig();
     rig.open().send(systemOn(), ...torqueFrames(only(5, 200)));
     expect(rig.plant.torqueNm[5]).toBeGreaterThan(0);
     rig.send(systemOff());
     expect([...rig.plant.torqueNm]).toEqual(new Array(HAND_JOINT_COUNT).fill(0));
     rig.send(systemOn());
+    expect(rig.plant.torqueNm[5]).toBeGreaterThan(0);
+    rig.send(systemOff(), ...zeroTorqueFrames(), systemOn());
     expect([...rig.plant.torqueNm]).toEqual(new Array(HAND_JOINT_COUNT).fill(0));
   });
 

@@ -2,9 +2,10 @@
  * The hand's firmware behind its bus: servo on and off, torques, streams in their periods, answers to requests. It has NO
  * watchdog: the last torque acts until another comes or the servo goes off, as has to be assumed of the real one.
  *
- * Known from the vendor's drivers: messages, counts, periods, what info and serial say. Assumed, because nobody says: ON
- * begins with zero torque; a torque that comes while off is forgotten; temperature sensor f is the hottest motor of finger
- * f (V5: one byte a joint); too hot is only said, it switches nothing off; a V5 tells of it in an error message.
+ * Known from the vendor's drivers: messages, counts, periods, what info and serial say. Assumed, because nobody says, and
+ * the worse where there are two ways: ON begins with the torque that was told last, also before or while off; temperature
+ * sensor f is the hottest motor of finger f (V5: one byte a joint); too hot is only said, it switches nothing off; a V5
+ * tells of it in an error message.
  */
 
 import {
@@ -70,13 +71,14 @@ type Stream = (typeof STREAMS)[number];
 
 /** How much of a pause is made up for: what a computer's USB would have kept. Older periods never were. */
 const CATCH_UP_MS_MAX = 20;
+const NO_COMMAND = new Int16Array(HAND_JOINT_COUNT);
 const OVERHEAT_BITS = 1 << MOTOR_ERROR_BITS.overheat;
 
 export class EmulatedHand {
   readonly log = new HandLog();
   readonly counters = emptyHandCounters();
   readonly heat = new MotorHeat();
-  /** As last set while on, wire order. */
+  /** As last told, wire order; exerted while on. */
   readonly command = new Int16Array(HAND_JOINT_COUNT);
   readonly periodMs: Record<Stream, number> = { joint: 0, imu: 0, temperature: 0 };
   readonly #options: EmulatedHandOptions;
@@ -142,6 +144,7 @@ export class EmulatedHand {
   /** Supply on or off: without it nothing is kept. */
   setPowered(isPowered: boolean): void {
     if (isPowered) return;
+    this.command.fill(0);
     this.#switch(false);
     for (const stream of STREAMS) this.periodMs[stream] = 0;
   }
@@ -205,9 +208,7 @@ export class EmulatedHand {
   }
 
   #switch(on: boolean): void {
-    if (on === this.#isOn) return;
     this.#isOn = on;
-    this.command.fill(0);
     this.#exert();
   }
 
@@ -217,21 +218,19 @@ export class EmulatedHand {
     const { commandMax } = TORQUE_TABLES[this.#options.model];
     if (command.some((count, place) => Math.abs(count) > commandMax[first + place]!))
       this.counters.torqueBeyondLimit++;
-    if (!this.#isOn) {
-      this.counters.torqueWhileOff++;
-      return;
-    }
+    if (!this.#isOn) this.counters.torqueWhileOff++;
     this.command.set(command, first);
     this.#exert();
   }
 
-  /** What is commanded goes to the motors. */
+  /** What is commanded goes to the motors, while they are on. */
   #exert(): void {
     const { model, plant } = this.#options;
-    torqueOfCommand(model, this.command, plant.torqueNm);
+    const command = this.#isOn ? this.command : NO_COMMAND;
+    torqueOfCommand(model, command, plant.torqueNm);
     const { commandMax } = TORQUE_TABLES[model];
     for (let joint = 0; joint < HAND_JOINT_COUNT; joint++)
-      this.#shares[joint] = Math.max(-1, Math.min(1, this.command[joint]! / commandMax[joint]!));
+      this.#shares[joint] = Math.max(-1, Math.min(1, command[joint]! / commandMax[joint]!));
   }
 
   #setPeriods(joint: number, imu: number, temperature: number): void {

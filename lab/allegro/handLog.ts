@@ -15,7 +15,7 @@ const RECORDS_MAX = 100_000;
 
 export interface HandCounters {
   torqueFrames: number;
-  /** Torque frames that came while the servo was off: without effect. */
+  /** Torque frames that came while the servo was off: without effect until it goes on. */
   torqueWhileOff: number;
   /** Torque frames with a command beyond a joint's limit. */
   torqueBeyondLimit: number;
