@@ -131,7 +131,7 @@ function buildProgram(): Command {
     });
   for (const [name, request, description] of [
     ["reset", "reset", "leave the stopped state: re-read the device, re-assert limits; nothing moves"],
-    ["enable", "enable", "power the arm and hold where it is"],
+    ["enable", "enable", "power the robots and hold where they are"],
   ] as const) {
     program
       .command(name)

@@ -45,7 +45,7 @@ export async function withDaemon<T>(
   for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
   const interrupt = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
-    log.info({ event: "ending", signal: name }, "ending; the arm is left holding");
+    log.info({ event: "ending", signal: name }, "ending; an arm is left holding, a hand goes limp");
     interrupt.abort();
   };
   for (const signal of ENDING_SIGNALS) process.on(signal, onSignal);

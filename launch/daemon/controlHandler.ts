@@ -45,7 +45,7 @@ export function answerControl(daemon: Daemon, requestShutdown: () => void): Cont
       }
       case "shutdown":
         requestShutdown();
-        return { ok: true, message: "the daemon ends; the arm is left holding" };
+        return { ok: true, message: "the daemon ends; an arm is left holding, a hand goes limp" };
     }
   };
 }

@@ -1,7 +1,7 @@
 /**
  * A running cell: lab (if the cell has one), one servo process per robot, ROS nodes, cameras, policy worker, control
  * socket. `start` brings everything up in the order in which it depends on each other; `close` takes it down so that
- * the arm is left holding.
+ * an arm is left holding, and a hand limp and off.
  */
 import type { Server } from "node:net";
 import type { Logger } from "pino";

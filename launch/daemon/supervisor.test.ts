@@ -125,6 +125,20 @@ describe("enable and reset", () => {
   });
 });
 
+describe("teach mode", () => {
+  it("is refused for a hand before its servo hears of it, which would let go", async () => {
+    const { calls, supervisor, robots } = start();
+    Object.assign(robots.get("left")!.servo, { info: { device: "allegro" } });
+    for (const on of [true, false])
+      expect(await supervisor.teach("left", on)).toEqual({
+        success: false,
+        message: expect.stringMatching(/left is an allegro, which has no mode to be guided by hand/),
+      });
+    expect(calls).toEqual([]);
+    expect((await supervisor.teach("right", true)).success).toBe(true);
+  });
+});
+
 describe("a policy whose worker has died", () => {
   it("is loaded into a fresh worker by the next start, the same bundle", async () => {
     const started: string[] = [];

@@ -104,7 +104,13 @@ export class CellSupervisor implements Supervisor {
         success: false,
         message: `this cell has no robot "${robot}"; it has ${[...this.#parts.robots.keys()].join(", ")}`,
       });
-    const against = on ? this.#parts.whyNotEnable?.() : undefined;
+    // Asked for it, a hand would be let go of before its driver refuses.
+    const { device } = kept.supervisor.info;
+    const against = GUIDED_DEVICES.has(device)
+      ? on
+        ? this.#parts.whyNotEnable?.()
+        : undefined
+      : `${robot} is an ${device}, which has no mode to be guided by hand; a person's fingers lead it through a headset`;
     if (against !== undefined) return Promise.resolve({ success: false, message: against });
     const done = on
       ? `${robot} is free: it stands by itself for a moment, then guide it by hand`
@@ -252,6 +258,9 @@ const reportToCommand = ({ reportToCommandUs: us }: ServoStatistics): Record<str
         reportToCommandP999Us: round(us.p999),
         reportToCommandMaxUs: round(us.max),
       };
+
+/** Their controllers give way to a hand that guides them. */
+const GUIDED_DEVICES: ReadonlySet<string> = new Set(["xarm7"]);
 
 /** Nothing to reset in these. */
 const WELL_STATES: readonly ServoStateName[] = ["connected", "holding", "following", "teaching"];
