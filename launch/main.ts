@@ -3,6 +3,7 @@ import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { CerebellumError, errorText } from "../core/errors.js";
 import { cellFileOf, cellOfTask, DEFAULT_CELL } from "./cell/default.js";
 import { declareCalibrate } from "./commands/calibrateCommands.js";
+import type { ConformanceOptions } from "./commands/conformanceCommand.js";
 import { declareEpisodes } from "./commands/episodes/commands.js";
 import { declareRecord } from "./commands/recordCommands.js";
 
@@ -294,11 +295,18 @@ function buildProgram(): Command {
 
   program
     .command("conformance")
-    .description("replay recorded wire vectors through a device's codec")
+    .description(
+      "replay recorded wire vectors through a device's codec, or look at a real Allegro Hand, limp",
+    )
     .argument("<device>", "xarm7 or allegro")
-    .argument("<file>", "vector file")
+    .argument("[file]", "vector file; none where a hand is looked at")
+    .option("--device <path>", "allegro: serial port of the hand's CAN adapter")
+    .option("--interface <name>", "allegro: SocketCAN interface of the hand, e.g. can0")
+    .option("--baud-rate <n>", "allegro: of the serial port", Number)
+    .option("--seconds <n>", "allegro: how long to watch its positions", Number, 10)
+    .option("--enable", "allegro: then ask, power it for 3 s with a third of its torque, and hold")
     .addOption(json())
-    .action(async (device: string, file: string, options: { json?: string }) =>
+    .action(async (device: string, file: string | undefined, options: ConformanceOptions) =>
       (await import("./commands/conformanceCommand.js")).conformance(device, file, options),
     );
   program
