@@ -110,6 +110,16 @@ describe("urdf", () => {
     expect(axis[2]).toBeCloseTo(0, 9);
   });
 
+  it("prefixes the link that carries a camera, but not the camera, whose name is its own in the cell", () => {
+    const poseParentOptical = { positionM: [0, 0, 0.1], quatXyzw: [0, 0, 0, 1] } as const;
+    const text = urdf({ framePrefix: "left_", cameras: [{ name: "wrist", poseParentOptical }] });
+    const joint = readXml(text).children.find(
+      (one) => one.tag === "joint" && child(one, "child")!.attributes.link === opticalFrame("wrist"),
+    )!;
+    expect(child(joint, "parent")!.attributes.link).toBe("left_link7");
+    expect(text.match(/<link name="wrist_color_optical_frame"\/>/g)).toHaveLength(1);
+  });
+
   it("prefixes frames but not joints, leaves out the gripper, and escapes names", () => {
     const text = urdf({ framePrefix: "left_", gripper: false, robotName: 'a "<b>&' });
     const element = readXml(text.replaceAll("&quot;", "").replaceAll("&lt;", "").replaceAll("&amp;", ""));

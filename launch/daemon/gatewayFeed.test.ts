@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { SimClock } from "../../core/simClock.js";
 import { RingReader } from "../../runtime/recorder/ring.js";
 import type { RosNode } from "../../runtime/ros/rosRuntime.js";
+import { cellFileOf } from "../cell/default.js";
 import { loadCell } from "../cell/load.js";
 import { fedTopics, GatewayFeed, offeredTopics } from "./gatewayFeed.js";
 
@@ -101,5 +102,13 @@ describe("the gateway's feed", () => {
     );
     expect(fedTopics(cell)).not.toContain("/tf");
     expect(fedTopics({ ...cell, recorder: "off" })).toContain("/tf");
+  });
+
+  it("offers a hand's fingertips, and takes them where they are published", () => {
+    const cell = loadCell(cellFileOf("xarm7-allegro-lab"));
+    const tips = offeredTopics(cell).filter(({ topic }) => topic.endsWith("/fingertips"));
+    expect(tips).toEqual([{ topic: "/hand/fingertips", type: "geometry_msgs/msg/PoseArray", latched: "no" }]);
+    expect(fedTopics(cell).has("/hand/fingertips")).toBe(true);
+    expect(fedTopics(cell).has("/arm/fingertips")).toBe(false);
   });
 });
