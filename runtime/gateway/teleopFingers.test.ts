@@ -9,6 +9,7 @@ import { readTeleopInput, TELEOP_INPUT, TELEOP_INPUT_TOPIC } from "../../episode
 import { rosCodec } from "../../episodes/rosCodec.js";
 import { HandChain } from "../../kinematics/allegro/fingertips.js";
 import { blend, handPose, webxrJoints } from "../../test/support/allegro/handPoses.js";
+import { until } from "../../test/support/servoRig.js";
 import { halfClosedRad, handServoInProcess } from "../../test/support/teleop/handServo.js";
 import type { ServoInProcess } from "../../test/support/teleop/servoInProcess.js";
 import { TwoHands } from "../teleop/fingerTesting.js";
@@ -199,10 +200,7 @@ describe("the hand's size", () => {
   /** Larger than the vectors' hand, flat. */
   const large = () => handPose("open").map((value) => 1.15 * value);
   /** Writing takes real time. */
-  const kept = async () => {
-    for (let i = 0; i < 200 && size().measuredEpochMs === null; i++)
-      await new Promise((resolve) => setImmediate(resolve));
-  };
+  const kept = () => until("a size on the disk", () => size().measuredEpochMs !== null);
 
   it("is measured in five seconds of a flat hand, kept, and counts from the next engagement on", async () => {
     await show(large(), 3);

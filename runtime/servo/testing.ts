@@ -210,7 +210,7 @@ export class ServoBench {
   ) {
     this.clock = clock;
     this.driver = new FakeDriver(this.clock, robot);
-    this.config = ServoConfig.parse({ ...ServoConfig.parse({}), ...changes });
+    this.config = options.config ?? ServoConfig.parse({ ...ServoConfig.parse({}), ...changes });
     this.servo = new Servo({
       robot: "arm",
       device: "fake",

@@ -8,14 +8,15 @@ import { handServoLimits } from "../../../runtime/teleop/fingerTesting.js";
 import { ServoInProcess } from "./servoInProcess.js";
 
 /** A hand half closed. */
-export function handServoInProcess(clock = new SimClock()): ServoInProcess {
+export const handServoInProcess = (clock?: SimClock): ServoInProcess =>
+  new ServoInProcess(handServoBench(clock));
+
+export function handServoBench(clock = new SimClock()): ServoBench {
   const config = HandServoConfig.parse({ rateHz: 1000 / PERIOD_MS });
   const limits = handServoLimits("v4", "right");
   const body = new HandBody(config.workspace);
   const robot = { homeRad: halfClosedRad(), limits };
-  return new ServoInProcess(
-    new ServoBench({}, { robot: "hand", device: "allegro", config, body }, robot, clock),
-  );
+  return new ServoBench({}, { robot: "hand", device: "allegro", config, body }, robot, clock);
 }
 
 export function halfClosedRad(): number[] {

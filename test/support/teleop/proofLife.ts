@@ -12,13 +12,13 @@ import type { ServoSnapshot } from "../../../runtime/servo/api.js";
 import { PERIOD_MS, ServoBench } from "../../../runtime/servo/testing.js";
 import { TeleopConfig } from "../../../runtime/teleop/config.js";
 import type { HandMapping } from "../../../runtime/teleop/mapping.js";
+import type { LeadRules } from "../../../runtime/teleop/poseWatch.js";
 import { TeleopSession } from "../../../runtime/teleop/session.js";
 import { FakeAlignment, POSE_MS, PoseSource } from "../../../runtime/teleop/testing.js";
 import { ServoInProcess } from "./servoInProcess.js";
 
 const config = TeleopConfig.parse({});
 const PERIOD_S = PERIOD_MS / 1000;
-const JOINTS = 7;
 /** Rounding, as shares of the limits. */
 const SLACK = 1 + 1e-3;
 /** A third difference of positions of about 1 rad, which are exact to 2e-16, at 4 ms. */
@@ -51,11 +51,16 @@ export interface LifeOptions {
   readonly seed: number;
   readonly seconds: number;
   readonly createMapping: (limits: ArmLimits) => HandMapping;
+  /** An arm when absent. */
+  readonly bench?: ServoBench;
+  /** The leading hand's own clutch when absent. */
+  readonly rules?: LeadRules;
+  /** What the source says instead of one right hand with a controller. */
+  readonly dress?: (message: PoseMessage) => PoseMessage;
 }
 
 /** Ten thousand lives would spend their time on copies of snapshots that nobody reads. */
-function servoWithoutCopies(): ServoInProcess {
-  const bench = new ServoBench();
+function servoWithoutCopies(bench = new ServoBench()): ServoInProcess {
   let newest: ServoSnapshot | undefined;
   bench.servo.attach({
     broadcastSnapshot: (snapshot) => {
@@ -114,7 +119,7 @@ type LifeEvent = (typeof EVENTS)[number];
 class Life {
   readonly figures: LifeFigures;
   readonly #random: Random;
-  readonly #servo = servoWithoutCopies();
+  readonly #servo: ServoInProcess;
   readonly #session: TeleopSession;
   readonly #source = new PoseSource();
   readonly #options: LifeOptions;
@@ -132,6 +137,7 @@ class Life {
 
   constructor(options: LifeOptions) {
     this.#options = options;
+    this.#servo = servoWithoutCopies(options.bench);
     this.#random = new Random(options.seed);
     this.figures = {
       seed: options.seed,
@@ -156,6 +162,7 @@ class Life {
       scales: { translationScale: 1, rotationScale: 1 },
       connect: () => this.#servo.connect(),
       createMapping: options.createMapping,
+      ...(options.rules === undefined ? {} : { rules: options.rules }),
       alignment: new FakeAlignment(),
       onChange: () => this.#onChange(),
       onPulse: () => {},
@@ -220,7 +227,7 @@ class Life {
       }
     }
     const isSpoilt = nowMs < this.#spoilUntilMs ? this.#spoilt : undefined;
-    const message = source.next(nowMs + this.#clockAheadMs, {
+    const plain = source.next(nowMs + this.#clockAheadMs, {
       ...(isSpoilt === "hidden" ? { visibility: "hidden" as const } : {}),
       ...(nowMs < this.#freezeUntilMs ? { atM: [0.2, 1, 0] as [number, number, number] } : {}),
       hand: {
@@ -230,6 +237,7 @@ class Life {
         ...(isSpoilt === "bounce" ? { clutch: random.uniform() } : {}),
       },
     });
+    const message = this.#options.dress?.(plain) ?? plain;
     const { lossShare, delayMs, repeatShare } = this.#weather;
     if (random.uniform() < lossShare) return;
     const copies = random.uniform() < repeatShare ? 2 : 1;
@@ -349,7 +357,7 @@ class Life {
       }
       const at = (back: number) => driver.sent[Math.max(first, index - back)]!.positionRad;
       const [p0, p1, p2, p3] = [at(3), at(2), at(1), positionRad];
-      for (let joint = 0; joint < JOINTS; joint++) {
+      for (let joint = 0; joint < positionRad.length; joint++) {
         const [a, b, c, d] = [p0[joint]!, p1[joint]!, p2[joint]!, p3[joint]!];
         this.#most("velocity", Math.abs(d - c) / PERIOD_S / velocityMaxRadPerS[joint]!, SLACK);
         this.#most(
