@@ -101,7 +101,7 @@ function read(file: URL): HandFaultScript {
 const HEAD = `# Fault scripts of the Allegro Hand
 
 Each file here is one fault: what really happens, what is injected when, and the safe outcome that must follow.
-\`npm run test:faults\` runs all of them in simulated time: the real driver, the emulated hand behind its SLCAN adapter, and
+\`npm test\` and \`npm run test:faults\` run all of them in simulated time: the real driver, the emulated hand behind its SLCAN adapter, and
 a commander that never learns; \`HAND_FAULTS=name,name\` runs a few of them. What a script may hold: \`lab/allegro/faultScripts.ts\`; what goes wrong:
 \`lab/allegro/handFaults.ts\`.
 
