@@ -7,5 +7,5 @@ import { LAB_PRIORITY } from "./realtime.js";
 
 export const openHandPort: OpenHandPort = (path) => {
   mkdirSync(dirname(path), { recursive: true });
-  return PtyPort.open(path, { priority: LAB_PRIORITY });
+  return PtyPort.open(path, { priority: LAB_PRIORITY + 1 });
 };
