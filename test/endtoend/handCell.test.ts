@@ -85,7 +85,7 @@ describe.skipIf(!ready && !process.env.CI)("a cell with a hand", () => {
 
   it("passes every check of an independent client on ROS, and follows its trajectory", async () => {
     const device = ["--robot", "hand", "--device", "allegro", "--joint", "joint1", "--camera-topic", ""];
-    const { code, text } = await runPeer(...device, "--enable", "--seconds", "2");
+    const { code, text } = await runPeer(...device, "--enable", "--seconds", "2", "--refusals", "2");
     expect(text, up.text).not.toBe("");
     const result = JSON.parse(text) as { failed: string[] };
     expect(result.failed, text).toEqual([]);

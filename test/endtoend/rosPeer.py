@@ -258,11 +258,15 @@ class Peer:
             any(0.2 < (value - start[index]) / self.options.offset_rad < 0.8 for value in half),
             span,
         )
-        self.refuse("wrong joint names", [f"wrong{n}" for n in range(len(start))], [(2.0, start)])
-        self.refuse("too few joints", self.joints[:6], [(2.0, start[:6])])
-        self.refuse("NaN", self.joints, [(2.0, [math.nan] * len(start))])
-        self.refuse("times that do not rise", self.joints, [(2.0, start), (1.0, start)])
-        self.refuse("a first point far away at time 0", self.joints, [(0.0, start), (2.0, start)])
+        refusals = [
+            ("wrong joint names", [f"wrong{n}" for n in range(len(start))], [(2.0, start)]),
+            ("NaN", self.joints, [(2.0, [math.nan] * len(start))]),
+            ("too few joints", self.joints[:6], [(2.0, start[:6])]),
+            ("times that do not rise", self.joints, [(2.0, start), (1.0, start)]),
+            ("a first point far away at time 0", self.joints, [(0.0, start), (2.0, start)]),
+        ]
+        for refusal in refusals[: self.options.refusals]:
+            self.refuse(*refusal)
         self.send(self.joints, [(2.0, start)])
         self.spin(3.0)
         end = self.settled()
@@ -293,6 +297,7 @@ def main():
     parser.add_argument("--offset-rad", type=float, default=0.2)
     parser.add_argument("--stop-policy", action="store_true", help="first take the arm from the running policy")
     parser.add_argument("--enable", action="store_true", help="first call the enable service")
+    parser.add_argument("--refusals", type=int, default=5, help="how many wrong trajectories to try")
     parser.add_argument("--no-motion", action="store_true", help="only look and ask")
     options = parser.parse_args()
     rclpy.init()
