@@ -186,11 +186,13 @@ describe("powering", () => {
   });
 
   it("is never completed after a stop, in whichever millisecond it comes", async () => {
-    for (let afterMs = 0; afterMs < 45; afterMs++) {
+    for (let afterMs = 0; afterMs < 90; afterMs++) {
       const rig = new Rig(V5, { model: "v5a" });
       await rig.settle(rig.driver.configure(never));
+      // The hand's periods and the driver's looks fall together in other ways.
+      if (afterMs >= 45) await rig.clock.sim.advance(1);
       const activating = rig.settle(rig.driver.activate(never));
-      for (let ms = 0; ms < afterMs; ms++) await rig.clock.sim.advance(1);
+      for (let ms = 0; ms < afterMs % 45; ms++) await rig.clock.sim.advance(1);
       rig.driver.stopNow(0);
       await activating;
       await rig.clock.sim.advance(20);
