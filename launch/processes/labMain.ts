@@ -3,6 +3,7 @@
  * input, one ready line with the ports on standard output, log on standard error. Ends on SIGTERM and SIGINT, and when
  * its standard input ends because its parent is gone.
  */
+import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
 import { entryUrl } from "../../core/entry.js";
 import type { CerebellumError } from "../../core/errors.js";
@@ -16,6 +17,12 @@ import { onDefect } from "../lastResort.js";
 import { createLog } from "../log.js";
 import { LAB_PRIORITY, makeThisThreadFifo } from "../realtime.js";
 import { systemClock } from "../systemClock.js";
+
+/**
+ * A collection that shares its work with V8's helper threads waits for them, and they have no priority: on a busy machine
+ * the world, which has, would wait with them. Before any thread starts, for all of them.
+ */
+setFlagsFromString("--no-parallel-scavenge");
 
 export const LabProcessConfig = LabSetup.extend({
   ros: z.boolean().default(true).describe("Publish the cameras' topics"),
