@@ -6,13 +6,13 @@ import { HandKeypoints } from "../../kinematics/allegro/keypoints.js";
 import { limitsOf } from "../../kinematics/allegro/limits.js";
 import { Retargeting } from "../../kinematics/allegro/retargeting.js";
 import { RetargetingConfig } from "../../kinematics/allegro/retargetingConfig.js";
-import { multiplyQuat, type QuatXyzw, quatFromRpy } from "../../kinematics/pose.js";
+import { multiplyQuat, quatFromRpy } from "../../kinematics/pose.js";
 import type { HandLook } from "./fingerGuide.js";
 import { FingerOperator } from "./fingerOperator.js";
 
 const HAND = { model: "v4", side: "right", limits: limitsOf("v4", "right") } as const;
 const CONFIG = RetargetingConfig.parse({});
-const LYING: QuatXyzw = [0.5, 0.5, 0.5, 0.5];
+const LYING: HandLook["quatXyzw"] = [0.5, 0.5, 0.5, 0.5];
 const FRAME_S = 1 / 72;
 
 class FollowingHand {
