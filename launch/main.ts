@@ -5,6 +5,7 @@ import { cellFileOf, cellOfTask, DEFAULT_CELL } from "./cell/default.js";
 import { declareCalibrate } from "./commands/calibrateCommands.js";
 import type { ConformanceOptions } from "./commands/conformanceCommand.js";
 import { declareEpisodes } from "./commands/episodes/commands.js";
+import type { Crop } from "./commands/lab.js";
 import { declareRecord } from "./commands/recordCommands.js";
 
 const EXIT_FAILED = 1;
@@ -14,6 +15,12 @@ const positiveInteger = (text: string): number => {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("must be a whole number above 0");
   return value;
+};
+const square = (text: string): Crop => {
+  const [x, y, side, ...more] = text.split(",").map(Number);
+  const isWhole = [x, y, side].every((value) => Number.isInteger(value) && value! >= 0);
+  if (!isWhole || side === 0 || more.length > 0) throw new InvalidArgumentError("must be X,Y,SIDE in pixels");
+  return [x!, y!, side!];
 };
 const seed = (text: string): number => {
   const value = Number(text);
@@ -68,12 +75,17 @@ function buildProgram(): Command {
     );
   lab
     .command("render-corpus")
-    .description("frames of random scenes and arm poses for pre-training, as one .npy file")
+    .description("frames of random scenes and poses for pre-training, as one .npy file")
     .argument("<file>", "file to write")
     .option("--count <n>", "frames", positiveInteger, 20_000)
     .option("--seed <n>", "seed", seed, 100)
+    .option(
+      "--crop <x,y,side>",
+      "square of the camera's picture [px]; the lower centre when not given",
+      square,
+    )
     .addOption(cellOption())
-    .action(async (file: string, options: { count: number; seed: number; cell: string }) =>
+    .action(async (file: string, options: { count: number; seed: number; cell: string; crop?: Crop }) =>
       (await import("./commands/lab.js")).renderCorpusCommand(file, options),
     );
 

@@ -12,7 +12,13 @@ import type { HandPart, WorldParts } from "../world/parts.js";
 import { Random } from "../world/random.js";
 import { FULL_LOOK } from "../world/scene.js";
 import { drawWorldScene, type WorldScene } from "../world/worldScene.js";
-import { OBSERVATION_PX, OBSERVATION_WINDOW, renderPlaced, WorldView } from "./worldView.js";
+import {
+  OBSERVATION_PX,
+  OBSERVATION_WINDOW,
+  type ObservationWindow,
+  renderPlaced,
+  WorldView,
+} from "./worldView.js";
 
 export const OBSERVATION_BYTES = OBSERVATION_PX * OBSERVATION_PX * 3;
 
@@ -32,13 +38,17 @@ export class Corpus {
   readonly #view: WorldView;
   readonly #kinematics = new InverseKinematics();
 
-  static async open(parts: WorldParts): Promise<Corpus> {
-    return new Corpus(await WorldModel.load(parts));
+  readonly #window: ObservationWindow;
+
+  /** @param window part of the camera's picture that is kept */
+  static async open(parts: WorldParts, window: ObservationWindow = OBSERVATION_WINDOW): Promise<Corpus> {
+    return new Corpus(await WorldModel.load(parts), window);
   }
 
-  private constructor(world: WorldModel) {
+  private constructor(world: WorldModel, window: ObservationWindow) {
     this.#world = world;
-    this.#view = new WorldView(world, world.parts.camera, OBSERVATION_WINDOW);
+    this.#window = window;
+    this.#view = new WorldView(world, world.parts.camera, window);
   }
 
   /** Writes picture `index` into `out`: 112 x 112 x 3, rows from the top. */
@@ -53,7 +63,7 @@ export class Corpus {
       world.qpos.set(this.#drawArm(random));
     }
     if (hand !== undefined) world.hand!.positionRad.set(drawFingers(random, hand));
-    renderPlaced(this.#view, world, scene, out);
+    renderPlaced(this.#view, world, scene, out, this.#window);
   }
 
   #drawScene(random: Random): WorldScene {

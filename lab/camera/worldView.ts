@@ -94,10 +94,16 @@ function shapesOf(world: WorldModel): ShapeSource[] {
   }));
 }
 
-/** Part of the 640 x 480 picture that policies see, and its size after averaging blocks of 4 x 4. */
+/** A square part of the picture; its side is a multiple of `OBSERVATION_PX`. */
+export interface ObservationWindow {
+  readonly leftPx: number;
+  readonly topPx: number;
+  readonly widthPx: number;
+  readonly heightPx: number;
+}
+/** Part of the 640 x 480 picture that the arm's policies see, and any part's size after averaging square blocks. */
 export const OBSERVATION_WINDOW = { leftPx: 96, topPx: 32, widthPx: 448, heightPx: 448 } as const;
 export const OBSERVATION_PX = 112;
-const BLOCK_PX = 4;
 
 /**
  * What a policy sees with the arm at `positionRad` [7, rad] in a scene: `out` is 112 x 112 x 3, rows from the top.
@@ -114,13 +120,19 @@ export function renderObservation(
   renderPlaced(view, world, scene, out);
 }
 
-/** The same with the robots where they stand in `world`. */
-export function renderPlaced(view: WorldView, world: WorldModel, scene: WorldScene, out: Uint8Array): void {
+/** The same with the robots where they stand in `world`. @param window as large as the view's pictures */
+export function renderPlaced(
+  view: WorldView,
+  world: WorldModel,
+  scene: WorldScene,
+  out: Uint8Array,
+  window: ObservationWindow = OBSERVATION_WINDOW,
+): void {
   world.placeScene(scene);
   world.kinematics();
   view.setScene(scene);
-  view.renderCamera(windowOf(view.cameraIntrinsics(), OBSERVATION_WINDOW));
-  averageBlocks(view.rgb, OBSERVATION_WINDOW.widthPx, BLOCK_PX, out);
+  view.renderCamera(windowOf(view.cameraIntrinsics(), window));
+  averageBlocks(view.rgb, window.widthPx, window.widthPx / OBSERVATION_PX, out);
 }
 
 /** Mean of each block of pixels, rounded; the picture's sides are multiples of `blockPx`. */

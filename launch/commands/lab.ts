@@ -1,6 +1,7 @@
 /** `lab run` and `lab render-corpus`. */
 
 import { CerebellumError } from "../../core/errors.js";
+import { OBSERVATION_PX, OBSERVATION_WINDOW, type ObservationWindow } from "../../lab/camera/worldView.js";
 import type { WorldParts } from "../../lab/world/parts.js";
 import type { CameraConfig } from "../../runtime/policy/config.js";
 import { loadCell } from "../cell/load.js";
@@ -59,7 +60,7 @@ export async function runLab(
 
 export async function renderCorpusCommand(
   file: string,
-  options: { count: number; seed: number; cell: string },
+  options: { count: number; seed: number; cell: string; crop?: Crop },
 ): Promise<void> {
   const cell = loadCell(options.cell);
   const [camera] = Object.entries(cell.cameras);
@@ -76,6 +77,7 @@ export async function renderCorpusCommand(
     count: options.count,
     seed: options.seed,
     parts: corpusParts(cell, ...camera),
+    window: windowIn(camera[1], options.crop),
     clock: systemClock,
     onProgress: (done, count) => {
       const tenth = Math.floor((10 * done) / count);
@@ -86,6 +88,22 @@ export async function renderCorpusCommand(
   });
   process.stdout.write(
     `${result.file}: ${result.count} pictures in ${result.wallS.toFixed(0)} s, ${result.picturesPerS.toFixed(0)} a second\n`,
+  );
+}
+
+/** x, y and side of a square of the camera's picture [px]. */
+export type Crop = readonly [xPx: number, yPx: number, sidePx: number];
+
+/** @throws CONFIG_INVALID for a square that is not inside of the picture, or no multiple of what encoders see */
+function windowIn({ widthPx, heightPx }: CameraConfig, crop?: Crop): ObservationWindow {
+  const { leftPx, topPx, widthPx: sidePx } = OBSERVATION_WINDOW;
+  const [x, y, side] = crop ?? [leftPx, topPx, sidePx];
+  if (side % OBSERVATION_PX === 0 && x + side <= widthPx && y + side <= heightPx)
+    return { leftPx: x, topPx: y, widthPx: side, heightPx: side };
+  throw new CerebellumError(
+    "CONFIG_INVALID",
+    `A square of ${side} px at ${x}, ${y} is not inside of ${widthPx} x ${heightPx} px, or no multiple of ${OBSERVATION_PX}`,
+    "Name the square that the policy sees with --crop X,Y,SIDE",
   );
 }
 

@@ -6,7 +6,7 @@ import { nsToMs } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import { npyHeader, OBSERVATION_BYTES } from "../../lab/camera/corpus.js";
-import { OBSERVATION_PX } from "../../lab/camera/worldView.js";
+import { OBSERVATION_PX, type ObservationWindow } from "../../lab/camera/worldView.js";
 import type { WorldParts } from "../../lab/world/parts.js";
 import type { CorpusJob } from "../processes/corpusWorker.js";
 
@@ -15,6 +15,8 @@ export interface CorpusRequest {
   readonly count: number;
   readonly seed: number;
   readonly parts: WorldParts;
+  /** Part of the camera's picture that is kept. */
+  readonly window: ObservationWindow;
   readonly clock: Clock;
   readonly workers?: number;
   readonly onProgress?: (done: number, count: number) => void;
@@ -35,7 +37,7 @@ const BLOCK_PICTURES = 64;
  * @throws CerebellumError FILE_UNREADABLE when the file cannot be written
  */
 export async function renderCorpus(request: CorpusRequest): Promise<CorpusResult> {
-  const { file, count, seed, parts, clock, workers = 2, onProgress } = request;
+  const { file, count, seed, parts, window, clock, workers = 2, onProgress } = request;
   const shape = [count, OBSERVATION_PX, OBSERVATION_PX, 3];
   const header = npyHeader(shape);
   const partial = `${file}.partial`;
@@ -52,6 +54,7 @@ export async function renderCorpus(request: CorpusRequest): Promise<CorpusResult
       first,
       step: workers,
       parts,
+      window,
     };
     return runWorker(job, (pictures) => {
       done += pictures;

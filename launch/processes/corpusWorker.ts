@@ -15,11 +15,12 @@ export const CorpusJob = z.strictObject({
   first: z.int(),
   step: z.int(),
   parts: WorldPartsSchema,
+  window: z.strictObject({ leftPx: z.int(), topPx: z.int(), widthPx: z.int(), heightPx: z.int() }),
 });
 export type CorpusJob = z.infer<typeof CorpusJob>;
 
 async function work(job: CorpusJob): Promise<void> {
-  const corpus = await Corpus.open(job.parts);
+  const corpus = await Corpus.open(job.parts, job.window);
   const file = openSync(job.file, "r+");
   const block = new Uint8Array(job.blockPictures * OBSERVATION_BYTES);
   for (let start = job.first * job.blockPictures; start < job.count; start += job.step * job.blockPictures) {

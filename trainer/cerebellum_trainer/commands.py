@@ -24,7 +24,7 @@ from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encoder_sha256, training_tokens
 from cerebellum_trainer.frozen import encoder_of_bundle, preprocessing_of_bundle
 from cerebellum_trainer.images import Preprocessing
-from cerebellum_trainer.mae import MaeConfig, open_corpus, pretrain, reconstruction_sheet
+from cerebellum_trainer.mae import MaeConfig, open_corpora, pretrain, reconstruction_sheet
 from cerebellum_trainer.relight import Relighting
 from cerebellum_trainer.runs import file_sha256, thinned, write_run
 from cerebellum_trainer.samples import Reading
@@ -42,8 +42,8 @@ ACTIONS = {
 class Pretrain:
     """Pre-trains the encoder as a masked autoencoder on rendered images."""
 
-    corpus: Path
-    """(n, size, size, 3) uint8 .npy, as the corpus renderer writes it."""
+    corpus: tuple[Path, ...]
+    """(n, size, size, 3) uint8 .npy, as the corpus renderer writes it; several, of several cells, as one."""
     out: Path = WORK / "encoder"
     vit: VitConfig = field(default_factory=lambda: VitConfig(heads=3))
     mae: MaeConfig = field(default_factory=MaeConfig)
@@ -109,7 +109,7 @@ def run_pretrain(config: Pretrain) -> Path:
     """Returns the encoder's file."""
     torch.set_num_threads(config.threads)
     preprocessing = Preprocessing(size_px=config.vit.image_px)
-    corpus = open_corpus(config.corpus, config.vit.image_px)
+    corpus = open_corpora(config.corpus, config.vit.image_px)
     started = time.monotonic()
 
     def tell(step: int, steps: int, loss: float) -> None:
@@ -130,7 +130,8 @@ def run_pretrain(config: Pretrain) -> Path:
         "lossLast": sum(losses[-20:]) / len(losses[-20:]),
         "losses": thinned(losses),
     }
-    write_run(config.out / "run.json", "pretrain", config, {"corpus": file_sha256(config.corpus)}, results)
+    inputs = {f"corpus{place}": file_sha256(file) for place, file in enumerate(config.corpus)}
+    write_run(config.out / "run.json", "pretrain", config, inputs, results)
     print(f"loss {results['lossFirst']:.3f} -> {results['lossLast']:.3f}, {file}")
     return file
 
@@ -275,7 +276,7 @@ def open_encoder(path: Path) -> tuple[VisionTransformer, str, Preprocessing]:
 def run_reach_block(config: ReachBlock) -> Path:
     encoder = config.work / "encoder" / "encoder.safetensors"
     if not encoder.exists():
-        run_pretrain(Pretrain(config.corpus, out=encoder.parent, seed=config.seed, threads=config.threads))
+        run_pretrain(Pretrain((config.corpus,), out=encoder.parent, seed=config.seed, threads=config.threads))
     return run_clone(
         Clone(
             config.episodes,

@@ -129,6 +129,31 @@ def open_corpus(path: Path, size_px: int) -> np.ndarray:
     return corpus
 
 
+class Corpora:
+    """Several corpora as one, each left where it is on the disk. Indexed by numbers or a slice."""
+
+    def __init__(self, parts: list[np.ndarray]) -> None:
+        self._parts = parts
+        self._ends = np.cumsum([len(part) for part in parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, chosen: np.ndarray | slice) -> np.ndarray:
+        numbers = np.arange(len(self))[chosen]
+        found = np.empty((len(numbers), *self._parts[0].shape[1:]), np.uint8)
+        owner = np.searchsorted(self._ends, numbers, side="right")
+        for place, part in enumerate(self._parts):
+            first = int(self._ends[place]) - len(part)
+            found[owner == place] = part[numbers[owner == place] - first]
+        return found
+
+
+def open_corpora(paths: tuple[Path, ...], size_px: int) -> Corpora:
+    """Raises: TrainerError CORPUS_UNREADABLE, naming the file."""
+    return Corpora([open_corpus(path, size_px) for path in paths])
+
+
 def cosine_rate(step: int, steps: int, warm_up_share: float) -> float:
     """Factor on the learning rate at `step` of `steps`: linear from 0, then half a cosine to 0."""
     warm_up = max(1, round(steps * warm_up_share))
@@ -146,7 +171,7 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
 
 
 def pretrain(
-    corpus: np.ndarray,
+    corpus: np.ndarray | Corpora,
     vit: VitConfig,
     config: MaeConfig,
     preprocessing: Preprocessing,

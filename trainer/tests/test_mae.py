@@ -7,10 +7,12 @@ import torch
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.mae import (
+    Corpora,
     MaeConfig,
     MaskedAutoencoder,
     cosine_rate,
     from_patches,
+    open_corpora,
     open_corpus,
     pretrain,
     reconstruction_sheet,
@@ -96,6 +98,18 @@ def test_schedule_warms_up_and_ends_at_zero() -> None:
     assert cosine_rate(10, 100, 0.1) == 1
     assert cosine_rate(55, 100, 0.1) == pytest.approx(0.5)
     assert cosine_rate(100, 100, 0.1) == pytest.approx(0)
+
+
+def test_corpora_of_several_cells_are_one(tmp_path: Path) -> None:
+    whole = corpus(30)
+    for name, part in (("a", whole[:12]), ("b", whole[12:])):
+        np.save(tmp_path / f"{name}.npy", part)
+    found = open_corpora((tmp_path / "a.npy", tmp_path / "b.npy"), whole.shape[1])
+    assert isinstance(found, Corpora)
+    assert len(found) == 30
+    chosen = np.array([0, 11, 12, 29, 5, 13])
+    np.testing.assert_array_equal(found[chosen], whole[chosen])
+    np.testing.assert_array_equal(found[::7], whole[::7])
 
 
 def test_a_corpus_of_another_shape_is_refused(tmp_path: Path) -> None:
