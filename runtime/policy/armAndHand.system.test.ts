@@ -168,5 +168,9 @@ it("refuses to start while one of the robots is not ready, and moves none", asyn
   await host.configure();
   await hand.stop(2, "not yet");
   await expect(host.start()).rejects.toMatchObject({ happened: expect.stringMatching(/^hand: /) });
-  expect(arm.supervisor.latest()).toMatchObject({ state: "holding", commander: "" });
+  await until("an arm that nobody leads", () => {
+    const { state, commander } = arm.supervisor.latest()!;
+    return state === "holding" && commander === "";
+  });
+  expect(await arm.standsStill()).toBe(true);
 });
