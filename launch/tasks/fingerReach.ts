@@ -1,7 +1,7 @@
 /**
  * Judges one trial of FingerReach from what the lab knows: the ball of the index fingertip comes to where it would lie on
  * the middle of the object's upper side, is there for all of the last second, and the object still lies on the hand. The
- * object's places are spread over 32 x 36 mm and its height over 24 mm: always going to the middle is not enough.
+ * object's places are spread over 36 x 40 mm and its height over 24 mm: always going to the middle is not enough.
  */
 import { touchPointM } from "../../lab/experts/fingerReach.js";
 import { type HandSample, isOnTheHand } from "./handTruth.js";
