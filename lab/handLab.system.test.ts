@@ -11,8 +11,14 @@ import { entryUrl } from "../core/entry.js";
 import { SlcanConfig } from "../drivers/can/config.js";
 import { openSlcanBus } from "../drivers/can/slcanBus.js";
 import { systemClock } from "../launch/systemClock.js";
+import { WorldView } from "./camera/worldView.js";
+import { LabConfig } from "./config.js";
 import { LabClient } from "./control/client.js";
+import { layoutOf } from "./world/layout.js";
+import { WorldMemory } from "./world/memory.js";
+import { Physics } from "./world/physics.js";
 import { standWorld, TEST_OVERHEAD_CAMERA } from "./world/testing.js";
+import { drawWorldScene } from "./world/worldScene.js";
 
 const entry = fileURLToPath(entryUrl("../launch/processes/labMain.js", import.meta.url));
 const FLAT_RAD = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.263, 0, 0, 0];
@@ -140,4 +146,39 @@ it("in lock-step, stands still by itself, and a push turns the object the same w
     expect(await exited).toBe(0);
   }
   expect(truths[1]).toBe(truths[0]);
+});
+
+/** The overhead picture of a scene, from the same physics in this process. */
+async function pictureHere(object: string, look: LabConfig["randomise"]): Promise<Uint8ClampedArray> {
+  const parts = standWorld();
+  const request = { seed: 9, object, placeM: [-0.02, -0.045], light: "training", ...PALM } as const;
+  const physics = await Physics.load(parts, 1, new WorldMemory(layoutOf(parts)));
+  physics.teleportHand(Float64Array.from(FLAT_RAD));
+  physics.applyScene(request, look);
+  for (let ms = 0; ms < 100; ms++) physics.step();
+  physics.world.kinematics();
+  const view = new WorldView(physics.world, TEST_OVERHEAD_CAMERA, TEST_OVERHEAD_CAMERA);
+  view.setScene(drawWorldScene(request, look));
+  view.renderCamera(view.cameraIntrinsics());
+  physics.dispose();
+  return view.rgb;
+}
+const PALM = { props: "palm", side: "right" } as const;
+
+it.each(["yellow-drum", "cyan-ell", "white-pyramid"])("shows %s as its physics has it", async (object) => {
+  const look = LabConfig.parse({ randomise: { noise: false } }).randomise;
+  const { child, client, exited } = await start({ clock: "lockstep", physicsStepMs: 1, randomise: look });
+  await client.ask({ do: "handPose", positionRad: FLAT_RAD });
+  await client.ask({ do: "handScene", seed: 9, object, placeM: [-0.02, -0.045], light: "training" });
+  await client.ask({ do: "step", ms: 100 });
+  const file = join(folder, "overhead.png");
+  await client.ask({ do: "snapshot", camera: "overhead", file });
+  const seen = await sharp(file).removeAlpha().raw().toBuffer();
+  const wanted = await pictureHere(object, look);
+  expect(seen.length).toBe(wanted.length);
+  // Shadows and edges of a hand that has moved by micrometres.
+  const other = wanted.filter((value, index) => Math.abs(value - seen[index]!) > 20).length;
+  expect(other / wanted.length).toBeLessThan(1e-3);
+  child.kill("SIGTERM");
+  expect(await exited).toBe(0);
 });

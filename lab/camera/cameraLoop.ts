@@ -179,6 +179,8 @@ class CameraThread {
   }
 
   #setScene(): void {
+    // Where an object's pieces are on it is in the model; where the object is comes with each snapshot.
+    this.#world.placeScene(this.#scene);
     this.#view.setScene(this.#scene);
     this.#sceneView?.setScene(exposed(this.#scene));
   }
