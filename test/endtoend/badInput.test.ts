@@ -170,7 +170,7 @@ describe("while the policy runs", () => {
     await startUp();
     await lab.ask({ do: "armFault", errorCode: 31 });
     await up.until(/C31|collision/i, 10);
-    await up.until(/the arm is faulted and stays so/, 10);
+    await up.until(/arm faulted and stays so/, 10);
     const before = await jointsAfter(500);
     expect(distance(before, await jointsAfter(1000))).toBeLessThan(2e-3);
     lab.close();
