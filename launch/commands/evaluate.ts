@@ -5,6 +5,7 @@ import { CerebellumError } from "../../core/errors.js";
 import { wilsonInterval } from "../../core/statistics.js";
 import type { HandSide } from "../../kinematics/allegro/hand.js";
 import { loadBundle } from "../../policies/bundle.js";
+import type { PolicyManifest } from "../../policies/manifest.js";
 import { loadCell } from "../cell/load.js";
 import { handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
@@ -104,7 +105,7 @@ function paced(task: Task, options: EvaluateOptions, print: Print): Promise<Done
     async (daemon, signal) => {
       const folder = options.bundle === undefined ? daemon.cell.policy!.bundle : resolve(options.bundle);
       const { manifest } = await loadBundle(folder);
-      announce(task, manifest.name, options, print);
+      announce(task, manifest, options, print);
       await enableOrFail(daemon);
       const { start } = manifest;
       const series: Series = isHandTask(task)
@@ -140,7 +141,7 @@ async function lockstep(task: Task, options: EvaluateOptions, print: Print): Pro
     () => {},
   );
   try {
-    announce(task, trier.policyName, options, print);
+    announce(task, (await loadBundle(folder)).manifest, options, print);
     print("In simulated time: no ROS, no wire, no jitter. `--clock paced` tries the whole cell");
     return { policy: trier.policyName, trials: await series(interrupt.signal) };
   } finally {
@@ -186,12 +187,14 @@ const sideOf = (cell: CellConfig): HandSide => handsOf(cell.robots)[0]?.[1].alle
 
 function announce(
   task: Task,
-  policy: string,
+  policy: Pick<PolicyManifest, "name" | "task">,
   { positions, light, seed, objects }: EvaluateOptions,
   print: Print,
 ): void {
   const things = isHandTask(task) ? `, ${objects} objects` : "";
-  print(`${positions} trials of ${task} with ${policy}, ${light} light${things}, seed ${seed}`);
+  print(`${positions} trials of ${task} with ${policy.name}, ${light} light${things}, seed ${seed}`);
+  if (policy.task !== task)
+    print(`This policy was made for ${policy.task}: --bundle names another one, as policies/bundles/${task}`);
 }
 
 async function runAll<T extends { readonly index: number }, R extends Result>(
