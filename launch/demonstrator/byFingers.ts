@@ -17,6 +17,7 @@ import { placed } from "../tasks/handTrials.js";
 import type { HandSample } from "../tasks/handTruth.js";
 import { goTo } from "../tasks/trial.js";
 import { type FingerFrame, FingerOperator } from "./fingerOperator.js";
+import { gaveUp } from "./gaveUp.js";
 import type { OperatorWire } from "./wire.js";
 
 const SPEED_SCALE = 0.6;
@@ -144,13 +145,6 @@ async function watch(daemon: Daemon, eyes: Eyes, sinceS: () => number, signal: A
     eyes.blindness = thrown;
   }
 }
-
-const gaveUp = (failure: string, why: string) =>
-  new CerebellumError(
-    "CHECK_FAILED",
-    `The operator gave up: ${failure}${why === "" ? "" : `: ${why}`}`,
-    "See `./cerebellum why` and `./cerebellum status`",
-  );
 
 const tooLong = (operator: FingerOperator, wire: OperatorWire<FingerFrame>) =>
   new CerebellumError(

@@ -15,6 +15,7 @@ import type { Daemon } from "../daemon/daemon.js";
 import { type Judged, type LabTask, TASK_JUDGES } from "../tasks/judge.js";
 import { goTo } from "../tasks/trial.js";
 import { type TruthSample, toSample } from "../tasks/truth.js";
+import { gaveUp } from "./gaveUp.js";
 import { type HandFrame, ScriptedOperator } from "./operator.js";
 import type { OperatorWire } from "./wire.js";
 
@@ -142,13 +143,6 @@ async function watch(daemon: Daemon, eyes: Eyes, sinceS: () => number, signal: A
     eyes.blindness = thrown;
   }
 }
-
-const gaveUp = (failure: string, why: string) =>
-  new CerebellumError(
-    "CHECK_FAILED",
-    `The operator gave up: ${failure}${why === "" ? "" : `: ${why}`}`,
-    "See `./cerebellum why` and `./cerebellum status`",
-  );
 
 const tooLong = (operator: ScriptedOperator, wire: OperatorWire<HandFrame>) =>
   new CerebellumError(

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { LabClient } from "../../lab/control/client.js";
 import { runFolder } from "../../launch/runFolder.js";
 import { type CellDraft, command, freePorts, ROOT, Running, writeCell } from "../support/cell.js";
@@ -141,6 +141,9 @@ describe("while the policy runs", () => {
   };
   const distance = (a: readonly number[], b: readonly number[]) =>
     Math.max(...a.map((value, i) => Math.abs(value - b[i]!)));
+
+  // A test that fails on its way must not leave a cell running beside all that come after it.
+  afterEach(() => up.interrupt());
 
   async function startUp(): Promise<void> {
     let name = "";
