@@ -3,6 +3,7 @@
  * loop of its own: the servo loop calls `command` once a tick and reads `state` whenever it likes.
  */
 import type { ArmLimits, DeviceIdentity, GripperState } from "../core/arm.js";
+import type { FloatingBase } from "../core/floatingBase.js";
 import type { LatenessHistogram } from "../core/histogram.js";
 
 /** IEC 60204-1 stop categories: 0 remove power, 1 decelerate then remove power, 2 decelerate and hold. */
@@ -48,6 +49,8 @@ export interface ArmState {
   deviceMode: number;
   deviceState: number;
   gripper: GripperState | undefined;
+  /** Only of a robot that stands on its feet. */
+  readonly base?: FloatingBase;
 }
 
 export interface ArmDriverCounters {
@@ -58,6 +61,16 @@ export interface ArmDriverCounters {
   readonly reports: number;
   readonly corrupt: number;
   readonly reconnects: number;
+}
+
+export type CommandOutcome = "sent" | "notReady" | "busy" | "refused";
+
+/** How stiffly a joint is held to its target, one number per joint. */
+export interface ImpedanceGains {
+  /** [N·m/rad] */
+  readonly stiffnessNmPerRad: ArrayLike<number>;
+  /** [N·m·s/rad] */
+  readonly dampingNmSPerRad: ArrayLike<number>;
 }
 
 export interface ArmDriver {
@@ -73,7 +86,7 @@ export interface ArmDriver {
   deactivate(category: StopCategory): Promise<void>;
   state(): ArmState;
   /** The last gate: checks readiness and finite numbers itself; writes at most one frame; never queues, never throws. */
-  command(positionRad: Float64Array): "sent" | "notReady" | "busy" | "refused";
+  command(positionRad: Float64Array): CommandOutcome;
   /** Writes the vendor's stop now, ahead of anything else; returns whether bytes left. Safe in every state. */
   stopNow(category: StopCategory): boolean;
   /** Asks the gripper for an opening [m]; sent between servo frames, newest wins. */
@@ -89,4 +102,16 @@ export interface ArmDriver {
   /** Faults and link loss, at most once per occurrence; returns its own undo. */
   onFault(listener: (fault: Fault) => void): () => void;
   close(): Promise<void>;
+}
+
+/**
+ * A robot on legs. It cannot hold a pose by standing still: `command` holds with the gains of its stand state, and who
+ * commands it says the gains. Every stop category but 0 ends in damping; 0 in no torque at all.
+ */
+export interface LeggedDriver extends ArmDriver {
+  /**
+   * torque = stiffness (target - position) - damping velocity, within the motors' limits; the damping term runs in the
+   * motor's own drive. Like `command`: the last gate, at most one frame, never queues, never throws.
+   */
+  commandImpedance(positionRad: ArrayLike<number>, gains: ImpedanceGains): CommandOutcome;
 }
