@@ -1,17 +1,31 @@
-import { appendFile, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeTestBundle, type TestBundleOptions } from "../test/support/onnx/testBundle.js";
-import { loadBundle } from "./bundle.js";
+import { bundlePath, loadBundle } from "./bundle.js";
 import type { PolicyManifest } from "./manifest.js";
 import { openPolicy, passingVariants } from "./verify.js";
 
 let directory: string;
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "bundle-"));
+  directory = join(await mkdtemp(join(tmpdir(), "bundle-")), "bundle");
+  await mkdir(directory);
 });
-afterEach(() => rm(directory, { recursive: true, force: true }));
+afterEach(() => rm(dirname(directory), { recursive: true, force: true }));
 
 describe("reading a bundle", () => {
   it("accepts a complete one and knows its files' sizes", async () => {
@@ -128,6 +142,60 @@ describe("reading a bundle", () => {
       code: "BUNDLE_INVALID",
       happened: expect.stringMatching(text),
     });
+  });
+});
+
+describe("a file that bundles share", () => {
+  const shipped = fileURLToPath(new URL("bundles", import.meta.url));
+
+  it("lies in one of them, found beside the other by its content whatever its name", async () => {
+    const manifest = await makeTestBundle(directory);
+    const other = join(directory, "../other");
+    await cp(directory, other, { recursive: true });
+    await rename(join(other, "encoder.fp32.onnx"), join(other, "eyes.onnx"));
+    const { "encoder.fp32.onnx": sha256, ...files } = manifest.files;
+    await writeFile(
+      join(other, "policy.json"),
+      JSON.stringify({ ...manifest, files: { ...files, "eyes.onnx": sha256 } }),
+    );
+    const whole = await loadBundle(directory);
+    await rm(join(directory, "encoder.fp32.onnx"));
+    const bundle = await loadBundle(directory);
+    expect(bundlePath(bundle, "encoder.fp32.onnx")).toBe(join(other, "eyes.onnx"));
+    expect(bundlePath(bundle, "controller.onnx")).toBe(join(directory, "controller.onnx"));
+    expect(bundle.fileBytes).toEqual(whole.fileBytes);
+    expect(bundle.manifestSha256).toBe(whole.manifestSha256);
+    await (await openPolicy(directory)).pipeline.release();
+  });
+
+  it("is refused when the other bundle holds something else than it says, or has gone", async () => {
+    await makeTestBundle(directory);
+    const other = join(directory, "../other");
+    await cp(directory, other, { recursive: true });
+    await rm(join(directory, "encoder.fp32.onnx"));
+    await appendFile(join(other, "encoder.fp32.onnx"), "x");
+    const missing = /encoder\.fp32\.onnx is listed but missing, and no bundle beside it .* same content/;
+    await expect(loadBundle(directory)).rejects.toThrow(missing);
+    await rm(other, { recursive: true });
+    await expect(loadBundle(directory)).rejects.toThrow(missing);
+    await loadBundle(directory).catch((thrown) => expect(thrown).toMatchObject({ code: "BUNDLE_INVALID" }));
+  });
+
+  it("is kept once among the shipped bundles, all of which are whole, and found by a copy elsewhere", async () => {
+    const bytesOf = new Map<string, number>();
+    for (const name of await readdir(shipped)) {
+      const { manifest, sharedPaths } = await loadBundle(join(shipped, name));
+      for (const [file, sha256] of Object.entries(manifest.files)) {
+        if (sharedPaths.has(file)) continue;
+        const { size } = await stat(join(shipped, name, file));
+        if (size > 1e6) expect(bytesOf.has(sha256), `${name}/${file} lies in another bundle too`).toBe(false);
+        bytesOf.set(sha256, size);
+      }
+      if (sharedPaths.size === 0) continue;
+      const copy = join(dirname(directory), name);
+      await cp(join(shipped, name), copy, { recursive: true });
+      expect((await loadBundle(copy)).sharedPaths).toEqual(sharedPaths);
+    }
   });
 });
 

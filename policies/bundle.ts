@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import type { z } from "zod";
 import { CerebellumError, errorText } from "../core/errors.js";
 import { Goldens, PolicyManifest } from "./manifest.js";
+import { sharedCandidates } from "./sharedFiles.js";
 
 export const MANIFEST_FILE = "policy.json";
 const EXPORT_AGAIN = "Export the bundle again with the trainer, or copy it again in full";
@@ -20,9 +21,12 @@ export interface Bundle {
   readonly goldens: Goldens;
   /** Size of every file but the manifest [bytes]. */
   readonly fileBytes: ReadonlyMap<string, number>;
+  /** Where the files lie that this bundle lacks because another holds them. */
+  readonly sharedPaths: ReadonlyMap<string, string>;
 }
 
-export const bundlePath = (bundle: Bundle, file: string): string => join(bundle.directory, file);
+export const bundlePath = (bundle: Bundle, file: string): string =>
+  bundle.sharedPaths.get(file) ?? join(bundle.directory, file);
 
 export const bundleInvalid = (directory: string, happened: string, remedy = EXPORT_AGAIN, cause?: unknown) =>
   new CerebellumError("BUNDLE_INVALID", `Policy bundle ${directory}: ${happened}`, remedy, cause);
@@ -31,11 +35,11 @@ export const bundleInvalid = (directory: string, happened: string, remedy = EXPO
 export async function loadBundle(directory: string): Promise<Bundle> {
   const manifest = await readJson(directory, MANIFEST_FILE, PolicyManifest);
   const { sha256: manifestSha256 } = await checksum(join(directory, MANIFEST_FILE));
-  const fileBytes = await checkFiles(directory, manifest);
+  const { fileBytes, sharedPaths } = await checkFiles(directory, manifest);
   const goldens = await readJson(directory, manifest.goldens.file, Goldens);
   checkReferences(directory, manifest, goldens);
   checkLengths(directory, manifest, goldens);
-  return { directory, manifest, manifestSha256, goldens, fileBytes };
+  return { directory, manifest, manifestSha256, goldens, fileBytes, sharedPaths };
 }
 
 async function readJson<S extends z.ZodType>(
@@ -66,13 +70,13 @@ async function readJson<S extends z.ZodType>(
   throw bundleInvalid(directory, `${file} does not fit its schema: ${issues.join("; ")}`);
 }
 
-/** The folder holds exactly the files of the manifest, each with its checksum. */
-async function checkFiles(directory: string, manifest: PolicyManifest): Promise<Map<string, number>> {
+/** The folder holds the files of the manifest and no other, each with its checksum; what it lacks, another bundle has. */
+async function checkFiles(
+  directory: string,
+  manifest: PolicyManifest,
+): Promise<Pick<Bundle, "fileBytes" | "sharedPaths">> {
   const found = new Set(await listFiles(directory));
   found.delete(MANIFEST_FILE);
-  const listed = Object.keys(manifest.files);
-  const missing = listed.filter((file) => !found.has(file));
-  if (missing.length > 0) throw bundleInvalid(directory, `${missing[0]} is listed but missing`);
   const extra = [...found].filter((file) => !Object.hasOwn(manifest.files, file));
   if (extra.length > 0) {
     throw bundleInvalid(
@@ -82,9 +86,16 @@ async function checkFiles(directory: string, manifest: PolicyManifest): Promise<
     );
   }
   const fileBytes = new Map<string, number>();
-  for (const file of listed) {
+  const sharedPaths = new Map<string, string>();
+  for (const [file, expected] of Object.entries(manifest.files)) {
+    if (!found.has(file)) {
+      const shared = await findShared(directory, expected);
+      if (shared === undefined) throw fileMissing(directory, file);
+      sharedPaths.set(file, shared.path);
+      fileBytes.set(file, shared.byteLength);
+      continue;
+    }
     const { sha256, byteLength } = await checksum(join(directory, file));
-    const expected = manifest.files[file]!;
     if (sha256 !== expected) {
       throw bundleInvalid(
         directory,
@@ -93,8 +104,26 @@ async function checkFiles(directory: string, manifest: PolicyManifest): Promise<
     }
     fileBytes.set(file, byteLength);
   }
-  return fileBytes;
+  return { fileBytes, sharedPaths };
 }
+
+async function findShared(
+  directory: string,
+  sha256: string,
+): Promise<{ path: string; byteLength: number } | undefined> {
+  for (const path of await sharedCandidates(directory, MANIFEST_FILE, sha256)) {
+    const found = await checksum(path);
+    if (found.sha256 === sha256) return { path, byteLength: found.byteLength };
+  }
+  return undefined;
+}
+
+const fileMissing = (directory: string, file: string) =>
+  bundleInvalid(
+    directory,
+    `${file} is listed but missing, and no bundle beside it or among the shipped ones holds the same content`,
+    "Copy the bundle again in full, or put the bundle that shares the file beside it",
+  );
 
 async function listFiles(directory: string, below = ""): Promise<string[]> {
   const files: string[] = [];

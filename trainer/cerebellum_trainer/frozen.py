@@ -62,7 +62,8 @@ def encoder_of_bundle(folder: Path) -> tuple[VisionTransformer, str]:
             depth=described["depth"],
         )
         name = next(v["encoderFile"] for v in manifest["variants"] if v["precision"] == "fp32")
-        file, pretraining = folder / name, manifest["encoder"]["pretraining"]
+        file = file_of_bundle(folder, name, manifest["files"][name])
+        pretraining = manifest["encoder"]["pretraining"]
         if file_sha256(file) != manifest["files"][name]:
             raise unreadable(folder, f"{name} is not the file that the manifest names")
         graph = onnx.load(file).graph
@@ -89,6 +90,18 @@ def encoder_of_bundle(folder: Path) -> tuple[VisionTransformer, str]:
     encoder.eval().requires_grad_(False)
     check_parity(folder, encoder, file)
     return encoder, pretraining
+
+
+def file_of_bundle(folder: Path, name: str, sha256: str) -> Path:
+    """Where a file of a bundle lies: in its folder, else in a bundle beside it that lists the same content."""
+    own = folder / name
+    if own.exists():
+        return own
+    for manifest in sorted(folder.absolute().parent.glob("*/policy.json")):
+        for file, listed in json.loads(manifest.read_text(encoding="utf-8"))["files"].items():
+            if listed == sha256 and (manifest.parent / file).is_file():
+                return manifest.parent / file
+    return own
 
 
 @torch.no_grad()

@@ -23,6 +23,18 @@ def test_a_bundle_gives_its_encoder_back() -> None:
     assert not any(parameter.requires_grad for parameter in encoder.parameters())
 
 
+def test_an_encoder_that_lies_in_the_bundle_beside_is_found(tmp_path: Path) -> None:
+    bundle, beside = tmp_path / "bundle", tmp_path / "beside"
+    shutil.copytree(SHIPPED, bundle)
+    shutil.copytree(SHIPPED, beside)
+    (bundle / "encoder.onnx").unlink()
+    assert encoder_sha256(encoder_of_bundle(bundle)[0]) == encoder_sha256(encoder_of_bundle(SHIPPED)[0])
+    shutil.rmtree(beside)
+    with pytest.raises(TrainerError) as caught:
+        encoder_of_bundle(bundle)
+    assert caught.value.code == "ENCODER_UNREADABLE"
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

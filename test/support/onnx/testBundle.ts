@@ -155,7 +155,14 @@ function describe(options: TestBundleOptions): PolicyManifest {
 async function computeGoldens(directory: string, manifest: PolicyManifest): Promise<Goldens> {
   const { widthPx, heightPx, resize } = manifest.image;
   const variant = manifest.variants.find((v) => v.precision === "fp32") ?? manifest.variants[0]!;
-  const bundle = { directory, manifest, manifestSha256: "", goldens: { cases: [] }, fileBytes: new Map() };
+  const bundle = {
+    directory,
+    manifest,
+    manifestSha256: "",
+    goldens: { cases: [] },
+    fileBytes: new Map(),
+    sharedPaths: new Map(),
+  };
   const pipeline = await PolicyPipeline.load(bundle, variant);
   const cases: Goldens["cases"] = [];
   for (const index of [0, 1]) {
