@@ -2,6 +2,8 @@
  * Trials of a hand in simulated time, in this process and as fast as it goes: HandRig, and the policy's own pipeline. Left
  * out are ROS, processes, the CAN wire and the real clock; in their place stands one constant delay from image to command.
  */
+
+import { Random } from "../../lab/world/random.js";
 import type { PolicyPipeline } from "../../policies/pipeline.js";
 import { openPolicy } from "../../policies/verify.js";
 import { boundAction } from "../../runtime/policy/boundAction.js";
@@ -14,6 +16,8 @@ import type { HandSample } from "./handTruth.js";
 /** From an image's stamp to the first setpoint that its step leads to; as for the arm (docs/decisions/0034). */
 const IMAGE_TO_WIRE_MS = 52;
 const SAMPLE_MS = 50;
+/** The hand comes to its start pose from another one, each joint so far off at most [rad]. */
+const CAME_FROM_RAD = 0.2;
 
 export class LockstepHandCell {
   readonly #rig: HandRig;
@@ -53,7 +57,7 @@ export class LockstepHandCell {
     const { rateHz, start } = this.#pipeline.manifest;
     const { trialS, judge } = HAND_TASKS[task];
     const { index, seed, object, placeM, yawRad, light } = trial;
-    rig.begin({ seed, object, placeM, yawRad, light }, start.positionRad);
+    rig.begin({ seed, object, placeM, yawRad, light }, start.positionRad, this.#somewhere(seed));
     const samples: HandSample[] = [];
     let command: { readonly atMs: number; readonly targetRad: Float64Array } | undefined;
     let [sampleMs, policyMs, steps] = [0, 0, 0];
@@ -79,6 +83,16 @@ export class LockstepHandCell {
   async close(): Promise<void> {
     await this.#pipeline.release();
     this.#rig.dispose();
+  }
+
+  /** A pose near the start pose, inside the joints' limits [rad]. */
+  #somewhere(seed: number): number[] {
+    const random = new Random(seed).fork("came-from");
+    const { positionMinRad, positionMaxRad } = this.#rig.limits;
+    return this.#pipeline.manifest.start.positionRad.map((rad, joint) => {
+      const fromRad = rad + random.uniform(-CAME_FROM_RAD, CAME_FROM_RAD);
+      return Math.min(positionMaxRad[joint]!, Math.max(positionMinRad[joint]!, fromRad));
+    });
   }
 
   async #decide(): Promise<Float64Array> {

@@ -25,6 +25,8 @@ import type { CellConfig } from "../cell/schema.js";
 
 /** Things come to rest before anything moves. */
 const SETTLE_MS = 300;
+/** A finger sags on its spring, slowly, and stops where friction holds it. */
+const SAG_MS = 2500;
 
 interface Parts {
   readonly robot: HandRobotConfig;
@@ -104,7 +106,7 @@ export class HandRig {
   get tickMs(): number {
     return this.#parts.robot.allegro.periodMs;
   }
-  /** Since `begin`. */
+  /** Since `begin`; negative while it lasts. */
   get timeMs(): number {
     return this.#ticks * this.tickMs;
   }
@@ -113,20 +115,27 @@ export class HandRig {
     return this.#motion.sentRad;
   }
 
-  /** The hand stands at a setpoint [rad], the scene lies at rest on it. */
-  begin(scene: RigScene, startRad: ArrayLike<number>): void {
+  /**
+   * The hand has come to a setpoint and hangs still at it, as after a guarded approach, and the scene lies at rest on it.
+   *
+   * @param startRad the setpoint
+   * @param fromRad where the hand came from: friction then leaves its joints on other sides of their setpoints
+   */
+  begin(scene: RigScene, startRad: ArrayLike<number>, fromRad: ArrayLike<number> = startRad): void {
     const { physics, look, robot } = this.#parts;
     const request = { ...scene, props: "palm", side: robot.allegro.side } as const;
     physics.reset();
-    physics.teleportHand(startRad);
+    physics.teleportHand(fromRad);
+    this.#filter.reset();
+    this.#ticks = -Math.ceil((SAG_MS + SETTLE_MS) / this.tickMs);
+    this.#motion = this.#newMotion();
+    this.#motion.startAt(Float64Array.from(fromRad));
+    this.follow(Float64Array.from(startRad));
+    while (this.timeMs < -SETTLE_MS) this.tick();
     this.#scene = drawHandScene(request, look);
     physics.applyScene(request, look);
     this.view.setScene(this.#scene);
-    this.#filter.reset();
-    this.#motion = this.#newMotion();
-    this.#motion.startAt(Float64Array.from(startRad));
-    for (let ms = 0; ms < SETTLE_MS; ms += this.tickMs) this.tick();
-    this.#ticks = 0;
+    while (this.timeMs < 0) this.tick();
   }
 
   /** @param targetRad within the limits */
