@@ -38,6 +38,7 @@ const RULES: readonly (readonly [from: string, mayImport: readonly string[] | "a
       "drivers/can/slcan.ts",
       "drivers/xarm7/protocol/",
       "drivers/allegro/protocol/",
+      "drivers/digit/protocol/",
       "lab/",
     ],
   ],
