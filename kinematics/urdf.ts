@@ -6,6 +6,7 @@
 import { type Pose, rpyFromQuat } from "./pose.js";
 import {
   type CollisionShape,
+  type Inertial,
   type Joint,
   type Link,
   TOOL_POINT_FLANGE_M,
@@ -83,9 +84,17 @@ export function urdf(options: UrdfOptions = {}): string {
   ].join("\n");
 }
 
-export function linkXml({ name, inertial, shapes }: Link, prefix: string): string {
+export const linkXml = ({ name, inertial, shapes }: Link, prefix: string): string =>
+  linkOfSolids(name, inertial, shapes.flatMap(primitives), prefix);
+
+/** @param solids origin and geometry elements, as `solid` writes them */
+export function linkOfSolids(
+  name: string,
+  inertial: Inertial,
+  solids: readonly string[],
+  prefix: string,
+): string {
   const [ixx, iyy, izz, ixy, ixz, iyz] = inertial.inertiaKgM2;
-  const solids = shapes.flatMap(primitives);
   return [
     `  <link name="${escapeXml(prefix + name)}">`,
     "    <inertial>",
@@ -138,7 +147,7 @@ export const fixedXml = (
   ].join("\n");
 
 /** Origin and geometry elements of one shape; a capsule gives three. */
-function primitives(shape: CollisionShape): string[] {
+export function primitives(shape: CollisionShape): string[] {
   if (shape.kind === "box") {
     return [
       solid(shape.centreM, [0, 0, 0], `<box size="${numbers(shape.halfSizeM.map((half) => 2 * half))}"/>`),
@@ -162,10 +171,10 @@ function primitives(shape: CollisionShape): string[] {
   ];
 }
 
-const solid = (positionM: Vector3, rpyRad: Vector3, geometry: string): string =>
+export const solid = (positionM: Vector3, rpyRad: Vector3, geometry: string): string =>
   `<origin xyz="${numbers(positionM)}" rpy="${numbers(rpyRad)}"/><geometry>${geometry}</geometry>`;
 
-const numbers = (values: readonly number[]): string => values.map(decimal).join(" ");
+export const numbers = (values: readonly number[]): string => values.map(decimal).join(" ");
 
 /** 12 significant digits, without the noise of binary fractions and without -0. */
 const decimal = (value: number): string => String(Number(value.toPrecision(12)) + 0);
