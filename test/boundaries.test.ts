@@ -16,6 +16,8 @@ const RULES: readonly (readonly [from: string, mayImport: readonly string[] | "a
     ["core/", "kinematics/", "drivers/can/frame.ts", "drivers/allegro/protocol/"],
   ],
   ["drivers/allegro/", ["core/", "kinematics/", "drivers/contract.ts", "drivers/can/", "drivers/allegro/"]],
+  ["drivers/digit/protocol/", ["core/", "drivers/digit/protocol/"]],
+  ["drivers/digit/", ["core/", "kinematics/", "drivers/contract.ts", "drivers/digit/"]],
   ["policies/", ["core/", "policies/"]],
   ["episodes/", ["core/", "episodes/"]],
   ["calibration/", ["core/", "kinematics/", "calibration/"]],
