@@ -1,8 +1,23 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
+/** They look at the whole of their process, the heap for instance, or put something of their own in its place. */
+const ALONE = [
+  "launch/timing/allocation.test.ts",
+  "console/xr/cameraPicture.test.ts",
+  "console/operator/state/operatorApp.test.ts",
+];
+
+/** Many unit tests wait for a socket or a process half of their time; vitest by itself would leave a core free. */
+const UNIT_WORKERS = Math.max(2, availableParallelism() - 1);
+/** Another number of workers wants another turn. */
+const UNIT_SEQUENCE = { groupOrder: 1 };
+
 /**
- * `unit` runs beside the sources in any order; `system` starts real processes, so one file at a time; `faults` runs the
- * fault scripts of lab/faults against real servo processes, a few at a time.
+ * `unit` runs beside the sources in any order, many files in one process: nothing of ours keeps state in a module, and
+ * loading ONNX Runtime, MuJoCo and zod anew for each of 300 files took longer than half of the tests. `alone` has a
+ * process for each file. `system` starts real processes, so one file at a time; `faults` runs the fault scripts of
+ * lab/faults against real servo processes, a few at a time.
  */
 export default defineConfig({
   test: {
@@ -17,7 +32,19 @@ export default defineConfig({
             // In simulated time, unlike the others of its folder.
             "test/faults/allegroScripts.test.ts",
           ],
-          exclude: ["**/*.system.test.ts", "**/node_modules/**", "dist/**"],
+          exclude: ["**/*.system.test.ts", "**/node_modules/**", "dist/**", ...ALONE],
+          isolate: false,
+          maxWorkers: UNIT_WORKERS,
+          sequence: UNIT_SEQUENCE,
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "alone",
+          include: ALONE,
+          maxWorkers: UNIT_WORKERS,
+          sequence: UNIT_SEQUENCE,
           testTimeout: 30_000,
         },
       },

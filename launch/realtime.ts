@@ -72,10 +72,13 @@ export interface ThreadClass {
 /** Every thread of a process, first its main one; empty when there is no such process. */
 export function threadsOf(processId: number | "self"): ThreadClass[] {
   const folder = `/proc/${processId}/task`;
+  const mainId = processId === "self" ? process.pid : processId;
+  // Numbers begin again at a low one: a thread's may be lower than that of the process which started it.
+  const rank = (threadId: number) => (threadId === mainId ? -1 : threadId);
   try {
     return readdirSync(folder)
       .map(Number)
-      .sort((one, other) => one - other)
+      .sort((one, other) => rank(one) - rank(other))
       .map((threadId) =>
         parseThread(
           threadId,

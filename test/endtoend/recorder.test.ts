@@ -92,7 +92,7 @@ describe.skipIf(!ready && !process.env.CI)("recording a simulated cell", () => {
     expect((await record("start", "--task", "by-hand", "--note", "first")).text).toContain(
       "recording by-hand/episode-000001",
     );
-    await sleepS(4);
+    await sleepS(3.2);
     const running = await status();
     expect(running).toMatchObject({ state: "recording", task: "by-hand", episode: "episode-000001" });
     expect(running.seconds).toBeGreaterThan(3);
@@ -213,12 +213,19 @@ describe.skipIf(!ready && !process.env.CI)("recording a simulated cell", () => {
       ]);
       return JSON.parse(text) as { shown: string; code: number | null };
     };
-    const { shown, code } = await run("2.5: ", "2:s", "1: ", "1.5:d", "1:q");
+    const start = ["20/space starts:", "0.5: "];
+    const { shown, code } = await run(
+      ...start,
+      "20/· [1-9]\\.\\d s:s",
+      "20/success: ",
+      "20/000002 · \\d:d",
+      "20/is discarded:q",
+    );
     expect(shown).toMatch(/● by-keys\/episode-000001 · \d+\.\d s · \d+\.\d MB/);
     expect(shown).toMatch(/by-keys\/episode-000001: .*success/);
     expect(shown).toMatch(/by-keys\/episode-000002 is discarded/);
     expect(code).toBe(0);
-    await run("2.5: ", "2.5:close");
+    await run(...start, "20/000002 · [1-9]:close");
     await expect.poll(async () => (await status()).state, { timeout: 20_000 }).toBe("idle");
     expect(episodesOf("by-keys")).toEqual(["episode-000001", "episode-000002"]);
     expect((await read(join(recordings, "by-keys/episode-000002"))).end.endedBecause).toBe("stopped");

@@ -134,7 +134,7 @@ describe.skipIf(!hasRos && !process.env.CI)("ROS nodes on Fast DDS", () => {
       onFrame: (image) => agesMs.push(nsToMs(clock.epochNs() - image.stampNs)),
       onTrouble: (trouble) => troubles.push(trouble),
     });
-    const publisher = await python("rosImagePublisher.py", ["--seconds", "10"]);
+    const publisher = await python("rosImagePublisher.py", ["--seconds", "4"]);
     const { published } = JSON.parse(publisher.output) as { published: number };
     agesMs.sort((a, b) => a - b);
     const { counters } = camera.stream;

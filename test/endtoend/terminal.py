@@ -2,13 +2,15 @@
 """Runs a command in a terminal of its own: types keys at given times, then waits for its end or closes the terminal
 under it. Prints what the terminal showed and the exit code as JSON.
 
-Each step is "SECONDS:KEYS" (KEYS may be empty) or "SECONDS:close".
+Each step is "SECONDS:KEYS" (KEYS may be empty), "SECONDS:close", or one of these with "SECONDS/PATTERN": then the time
+is how long the pattern may take to appear in what has come since the step before.
 """
 
 import argparse
 import json
 import os
 import pty
+import re
 import select
 import sys
 import time
@@ -25,10 +27,11 @@ def main():
         os.execvp(command[0], command)
     shown = b""
 
-    def read(seconds):
+    def read(seconds, pattern=None):
         nonlocal shown
+        since = len(shown)
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end and not (pattern and re.search(pattern, shown[since:].decode(errors="replace"))):
             if not select.select([terminal], [], [], 0.05)[0]:
                 continue
             try:
@@ -38,8 +41,9 @@ def main():
 
     closed = False
     for step in options.step:
-        seconds, _, keys = step.partition(":")
-        read(float(seconds))
+        wait, _, keys = step.partition(":")
+        seconds, _, pattern = wait.partition("/")
+        read(float(seconds), pattern)
         if keys == "close":
             os.close(terminal)
             closed = True
