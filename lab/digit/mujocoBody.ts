@@ -13,7 +13,7 @@ import { createDrive, createTruth, type DigitBody, type MotorDrive } from "./bod
 import { type Cable, Disturbances } from "./disturbances.js";
 import { BAG_JOINT, digitMjcf, footSite, GRAVITY_M_PER_S2 } from "./mjcf.js";
 import { DIGIT_SCENES, type DigitScene } from "./scenes.js";
-import { groundNormal, heightOverGroundM, rodTurns, startAngles } from "./start.js";
+import { groundNormal, heightOverGroundM, poseOn, rodTurns, startAngles } from "./start.js";
 
 /** A millisecond is what leaf springs and contact of a sole bear, and the slowest that the robot is commanded with. */
 export const DIGIT_STEP_MS = 1;
@@ -26,7 +26,7 @@ const VELOCITY_BIAS = 2;
 
 export interface MujocoDigitOptions {
   readonly scene?: DigitScene;
-  /** In which it starts and which its own controller holds [rad], motors in wire order. */
+  /** In which it starts on level ground [rad], motors in wire order; on a slope the soles turn with the ground. */
   readonly standRad?: ArrayLike<number>;
   readonly stepMs?: number;
 }
@@ -59,6 +59,8 @@ export class MujocoDigit implements DigitBody {
   readonly scene: DigitScene;
   /** What presses on the soles [N]: left, right. */
   readonly footForceN = new Float64Array(2);
+  /** Middles of the soles in the world [m]: left, right. */
+  readonly solesM = new Float64Array(6);
   /** Share of its torque that each motor gives; 1 where nothing is weak. */
   readonly motorStrength = new Float64Array(DIGIT_MOTORS.length).fill(1);
   readonly #mujoco: MainModule;
@@ -106,7 +108,7 @@ export class MujocoDigit implements DigitBody {
     this.#data = new mujoco.MjData(model);
     this.#stepS = stepMs / 1000;
     this.scene = scene;
-    this.standRad = standRad;
+    this.standRad = poseOn(scene.ground, standRad);
     const { mjOBJ_BODY, mjOBJ_SITE } = mujoco.mjtObj;
     this.#base = this.#id(mjOBJ_BODY.value, DIGIT_BASE);
     this.#sites = (["left", "right"] as const).map((side) => this.#id(mjOBJ_SITE.value, footSite(side)));
@@ -154,15 +156,13 @@ export class MujocoDigit implements DigitBody {
   }
 
   /**
-   * Stands on its feet with the motors at these angles [rad], at rest; on a slope it leans with the ground.
+   * Stands on its feet with the motors at these angles [rad], at rest, the torso upright.
    * @throws CerebellumError CHECK_FAILED where a leg does not close
    */
   place(motorsRad: ArrayLike<number>): void {
     const { qpos, qvel } = this.#views;
     qvel.fill(0);
-    const normal = groundNormal(this.scene.ground);
-    const halfTilt = Math.atan2(normal[0], normal[2]) / 2;
-    qpos.set([0, 0, 1, Math.cos(halfTilt), 0, Math.sin(halfTilt), 0]);
+    qpos.set([0, 0, 1, 1, 0, 0, 0]);
     for (const [joint, rad] of startAngles(motorsRad)) qpos[this.#address(joint).position] = rad;
     for (const [rod, [x, y, z, w]] of rodTurns(motorsRad))
       qpos.set([w, x, y, z], this.#address(rod).position);
@@ -170,7 +170,7 @@ export class MujocoDigit implements DigitBody {
     this.#mujoco.mj_kinematics(this.#model, this.#data);
     const { siteM, siteRotation } = this.#views;
     const heightM = heightOverGroundM(this.scene.ground, this.#sites, siteM, siteRotation);
-    qpos[2]! -= (heightM - CLEARANCE_M) / normal[2];
+    qpos[2]! -= (heightM - CLEARANCE_M) / groundNormal(this.scene.ground)[2];
     this.#mujoco.mj_forward(this.#model, this.#data);
     this.#copy();
   }
@@ -219,7 +219,7 @@ export class MujocoDigit implements DigitBody {
   }
 
   #copy(): void {
-    const { qpos, qvel, qacc, motorNm, sensors } = this.#views;
+    const { qpos, qvel, qacc, motorNm, sensors, siteM } = this.#views;
     const { truth } = this;
     truth.positionWorldM.set(qpos.subarray(0, 3));
     const quat: QuatXyzw = [qpos[4]!, qpos[5]!, qpos[6]!, qpos[3]!];
@@ -242,6 +242,8 @@ export class MujocoDigit implements DigitBody {
     for (let foot = 0; foot < 2; foot++) {
       this.footForceN[foot] = sensors[foot]!;
       truth.footContact[foot] = sensors[foot]! > CONTACT_N ? 1 : 0;
+      const site = 3 * this.#sites[foot]!;
+      this.solesM.set(siteM.subarray(site, site + 3), 3 * foot);
     }
   }
 

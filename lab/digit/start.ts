@@ -2,7 +2,7 @@
 
 import { digitBody, SIDES, type Side } from "../../kinematics/digit/bodies.js";
 import { FOOT } from "../../kinematics/digit/leftShapes.js";
-import { closeLeg, rodTurn } from "../../kinematics/digit/loops.js";
+import { closeLeg, rodTurn, toeMotors } from "../../kinematics/digit/loops.js";
 import { DIGIT_MOTORS } from "../../kinematics/digit/motors.js";
 import type { QuatXyzw } from "../../kinematics/pose.js";
 import type { Vector3 } from "../../kinematics/xarm7.js";
@@ -32,12 +32,31 @@ export const rodTurns = (motorsRad: ArrayLike<number>): [rod: string, QuatXyzw][
   });
 
 function legAngles(side: Side, motorsRad: ArrayLike<number>) {
-  const motor = (name: string): number =>
-    motorsRad[DIGIT_MOTORS.findIndex((other) => other.name === `${side}_${name}`)]!;
+  const motor = (name: string): number => motorsRad[motorIndex(side, name)]!;
   const [knee, toe_A, toe_B] = [motor("knee"), motor("toe_A"), motor("toe_B")];
   const { tarsusRad, toePitchRad, toeRollRad } = closeLeg(side, knee, toe_A, toe_B);
   return { knee, toe_A, toe_B, tarsus: tarsusRad, toe_pitch: toePitchRad, toe_roll: toeRollRad };
 }
+
+const motorIndex = (side: Side, name: string): number =>
+  DIGIT_MOTORS.findIndex((motor) => motor.name === `${side}_${name}`);
+
+/** So that a robot on a slope stands upright: the pose with its soles turned with the ground. */
+export function poseOn(ground: DigitGround, motorsRad: ArrayLike<number>): Float64Array {
+  const pose = Float64Array.from(motorsRad);
+  if (ground.kind !== "slope") return pose;
+  for (const side of SIDES) {
+    const { toe_pitch, toe_roll } = legAngles(side, motorsRad);
+    const turnRad = (side === "left" ? SOLE_TURN : -SOLE_TURN) * Math.atan(ground.grade);
+    const { toeARad, toeBRad } = toeMotors(side, toe_pitch + turnRad, toe_roll);
+    pose[motorIndex(side, "toe_A")] = toeARad;
+    pose[motorIndex(side, "toe_B")] = toeBRad;
+  }
+  return pose;
+}
+
+/** Sign of a left toe's pitch that lifts the tip of the foot. */
+const SOLE_TURN = 1;
 
 /** Of the plane that carries everything. */
 export function groundNormal(ground: DigitGround): Vector3 {
