@@ -3,6 +3,7 @@
  * WebSocket for who may say so.
  */
 import type { DigitCommand, DigitLimits, DigitObservation, StreamState } from "./protocol/index.js";
+import type { OperationMode } from "./protocol/jsonMessages.js";
 
 export interface DigitUdpCounters {
   /** Commands handed to the kernel, and those that it did not take. */
@@ -49,7 +50,7 @@ export interface DigitUdp {
   close(): Promise<void>;
 }
 
-export type OperationMode = "disabled" | "damping" | "locomotion" | "joint" | "low-level-api";
+export type { OperationMode };
 
 /** Why low-level control is not ours any more. */
 export interface JsonLoss {
@@ -98,7 +99,10 @@ export interface DigitJson {
   /** The vendor's own controller, in mode locomotion: stand, or walk at a velocity in the heading frame. */
   stand(): Promise<void>;
   walk(velocity: { forwardMPerS: number; leftMPerS: number; yawRateRadPerS: number }): Promise<void>;
-  /** Control that was taken is gone, at most once each time; returns its own undo. */
+  /**
+   * `closed` and `silent`: the connection ended by itself, and must be opened anew. `privilege` and `mode`: control that was
+   * taken is gone. At most once each time; returns its own undo.
+   */
   onLost(listener: (loss: JsonLoss) => void): () => void;
   close(): Promise<void>;
 }
