@@ -4,6 +4,8 @@
  */
 import { z } from "zod";
 import { FINGERS, HAND_MODELS, HAND_SIDES } from "../../kinematics/allegro/hand.js";
+import { ActiveFaults as ActiveConditions } from "../faults/activeFaults.js";
+import { faultSchema, type ValuesOf } from "../faults/faultSchema.js";
 
 const Fingers = z
   .array(z.enum(FINGERS))
@@ -93,9 +95,9 @@ const EVENTS = {
 } as const;
 
 export type ConditionName = keyof typeof CONDITIONS;
-export type Conditions = { readonly [Name in ConditionName]: z.infer<(typeof CONDITIONS)[Name]> };
+export type Conditions = ValuesOf<typeof CONDITIONS>;
 export type EventName = keyof typeof EVENTS;
-export type Events = { readonly [Name in EventName]: z.infer<(typeof EVENTS)[Name]> };
+export type Events = ValuesOf<typeof EVENTS>;
 
 function conditionNames(): [ConditionName, ...ConditionName[]] {
   return Object.keys(CONDITIONS) as [ConditionName, ...ConditionName[]];
@@ -103,66 +105,8 @@ function conditionNames(): [ConditionName, ...ConditionName[]] {
 export const CONDITION_NAMES: readonly ConditionName[] = conditionNames();
 export const EVENT_NAMES = Object.keys(EVENTS) as EventName[];
 
-/** One key per action, so that a script reads as a sentence: `{ loses: { fingers: [ring] }, forMs: 50 }`. */
-export const HandFault = z
-  .strictObject({
-    ...mapValues(CONDITIONS, (schema) => schema.optional()),
-    ...mapValues(EVENTS, (schema) => schema.optional()),
-    forMs: Milliseconds.optional().describe("The condition ends by itself"),
-  })
-  .refine((fault) => Object.keys(fault).filter((key) => key !== "forMs").length === 1, {
-    error: "names exactly one condition or event",
-  })
-  .refine((fault) => fault.forMs === undefined || EVENT_NAMES.every((name) => fault[name] === undefined), {
-    path: ["forMs"],
-    error: "an event happens once: only a condition lasts",
-  });
+export const HandFault = faultSchema(CONDITIONS, EVENTS);
 export type HandFault = z.infer<typeof HandFault>;
 
-type Optional<T extends Record<string, z.ZodType>> = { [K in keyof T]: z.ZodOptional<T[K]> };
-function mapValues<T extends Record<string, z.ZodType>>(
-  table: T,
-  change: (schema: z.ZodType) => z.ZodType,
-): Optional<T> {
-  return Object.fromEntries(
-    Object.entries(table).map(([key, schema]) => [key, change(schema)]),
-  ) as Optional<T>;
-}
-
-/** The conditions that hold now. Of each there is one at most: the newest. */
-export class ActiveFaults {
-  readonly #holding = new Map<ConditionName, { condition: Conditions[ConditionName]; untilMs: number }>();
-  /** Called once whenever a condition begins or ends. */
-  onChange: (name: ConditionName, isHolding: boolean) => void = () => {};
-
-  /** @param untilMs when it ends by itself, `Infinity` for never */
-  begin<Name extends ConditionName>(name: Name, condition: Conditions[Name], untilMs: number): void {
-    const isNew = !this.#holding.has(name);
-    this.#holding.set(name, { condition, untilMs });
-    if (isNew) this.onChange(name, true);
-  }
-
-  end(name: ConditionName): void {
-    if (this.#holding.delete(name)) this.onChange(name, false);
-  }
-
-  /** When the next condition ends by itself [ms]. */
-  get nextEndMs(): number {
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const { untilMs } of this.#holding.values()) nextMs = Math.min(nextMs, untilMs);
-    return nextMs;
-  }
-
-  /** Lets time pass. */
-  advance(nowMs: number): void {
-    for (const [name, { untilMs }] of this.#holding) if (untilMs <= nowMs) this.end(name);
-  }
-
-  get<Name extends ConditionName>(name: Name): Conditions[Name] | undefined {
-    return this.#holding.get(name)?.condition as Conditions[Name] | undefined;
-  }
-
-  has(name: ConditionName): boolean {
-    return this.#holding.has(name);
-  }
-}
+/** The conditions that hold now. */
+export class ActiveFaults extends ActiveConditions<Conditions> {}

@@ -1,0 +1,141 @@
+/**
+ * A Digit that hangs from a gantry: every motor turns an inertia of its own, legs and arms do not feel each other, and the
+ * torso stays where it is unless it is made to fall. Closed form, for tests of the wire and of what stands behind it.
+ */
+import { MOTOR_COUNT } from "../../drivers/digit/protocol/joints.js";
+import { createDrive, createTruth, type DigitBody, GRAVITY_M_PER_S2, type MotorDrive } from "./body.js";
+import { MOTOR_LIMITS, STAND_RAD } from "./specs.js";
+
+/** Of each joint, motor's rotor included [kg m²]. */
+const INERTIA_KG_M2 = 0.4;
+const FRICTION_NM_S_PER_RAD = 1;
+const HEIGHT_M = 0.968;
+/** Where a fallen torso lies. */
+const LYING_HEIGHT_M = 0.15;
+const LYING_RAD = Math.PI / 2;
+const STEP_S = 0.001;
+/** A torso that is pushed at least so hard for long enough falls [N s]. */
+const TOPPLING_N_S = 30;
+/** Tilt of a torso that has just lost its balance: the pendulum needs a start. */
+const FIRST_TILT_RAD = 0.02;
+const LEG_MOTORS = 6;
+const LEG_JOINTS = 5;
+
+export class IdealBody implements DigitBody {
+  readonly truth = createTruth();
+  readonly drive: MotorDrive = createDrive();
+  readonly standRad = STAND_RAD;
+  /** Direction of a fall in the world: 1, 0 is forward. Undefined while it hangs. */
+  #fallTowards: readonly [number, number] | undefined;
+  #tiltRad = 0;
+  #tiltRadPerS = 0;
+
+  constructor() {
+    this.reset();
+  }
+
+  get isFalling(): boolean {
+    return this.#fallTowards !== undefined;
+  }
+
+  reset(): void {
+    const { truth } = this;
+    truth.positionRad.set(STAND_RAD);
+    truth.velocityRadPerS.fill(0);
+    truth.torqueNm.fill(0);
+    truth.positionWorldM.set([0, 0, HEIGHT_M]);
+    this.#fallTowards = undefined;
+    this.#tiltRad = 0;
+    this.#tiltRadPerS = 0;
+    this.#placeTorso();
+    this.#placePassive();
+  }
+
+  step(dtS: number): void {
+    for (let leftS = dtS; leftS > STEP_S / 2; leftS -= STEP_S) {
+      for (let motor = 0; motor < MOTOR_COUNT; motor++) this.#turn(motor);
+      if (this.#fallTowards !== undefined) this.#fall();
+    }
+    this.#placePassive();
+  }
+
+  push([xN, yN]: readonly [number, number, number], durationS: number): void {
+    const sizeN = Math.hypot(xN, yN);
+    if (sizeN * durationS < TOPPLING_N_S || this.#fallTowards !== undefined) return;
+    this.#fallTowards = [xN / sizeN, yN / sizeN];
+    this.#tiltRad = FIRST_TILT_RAD;
+  }
+
+  #turn(motor: number): void {
+    const { drive, truth } = this;
+    const { torqueNm: limitNm } = MOTOR_LIMITS[motor]!;
+    const damping = drive.dampingNmSPerRad[motor]!;
+    const wantedNm = drive.torqueNm[motor]! + damping * drive.velocityRadPerS[motor]!;
+    // Implicit in the velocity: stable for any damping.
+    const before = truth.velocityRadPerS[motor]!;
+    const resisting = damping + FRICTION_NM_S_PER_RAD;
+    let velocity =
+      (before + (STEP_S * wantedNm) / INERTIA_KG_M2) / (1 + (STEP_S * resisting) / INERTIA_KG_M2);
+    let torqueNm = wantedNm - damping * velocity;
+    if (Math.abs(torqueNm) > limitNm) {
+      torqueNm = Math.sign(torqueNm) * limitNm;
+      velocity =
+        (before + (STEP_S * torqueNm) / INERTIA_KG_M2) /
+        (1 + (STEP_S * FRICTION_NM_S_PER_RAD) / INERTIA_KG_M2);
+    }
+    truth.torqueNm[motor] = torqueNm;
+    truth.velocityRadPerS[motor] = velocity;
+    truth.positionRad[motor]! += STEP_S * velocity;
+  }
+
+  /** An inverted pendulum of the base's height, until it lies. */
+  #fall(): void {
+    if (this.#tiltRad < LYING_RAD) {
+      this.#tiltRadPerS += STEP_S * (GRAVITY_M_PER_S2 / HEIGHT_M) * Math.sin(this.#tiltRad);
+      this.#tiltRad = Math.min(LYING_RAD, this.#tiltRad + STEP_S * this.#tiltRadPerS);
+    }
+    if (this.#tiltRad === LYING_RAD) this.#tiltRadPerS = 0;
+    this.#placeTorso();
+  }
+
+  #placeTorso(): void {
+    const { truth } = this;
+    const [x, y] = this.#fallTowards ?? [1, 0];
+    const [sin, cos] = [Math.sin(this.#tiltRad), Math.cos(this.#tiltRad)];
+    const half = this.#tiltRad / 2;
+    // Leaning towards (x, y) is a turn about the horizontal axis (-y, x).
+    truth.quatWorldBaseXyzw.set([-y * Math.sin(half), x * Math.sin(half), 0, Math.cos(half)]);
+    truth.angularVelocityBaseRadPerS.set([-y * this.#tiltRadPerS, x * this.#tiltRadPerS, 0]);
+    const heightM = Math.max(LYING_HEIGHT_M, HEIGHT_M * cos);
+    const alongM = HEIGHT_M * sin;
+    const alongMPerS = HEIGHT_M * cos * this.#tiltRadPerS;
+    const downMPerS = heightM > LYING_HEIGHT_M ? -HEIGHT_M * sin * this.#tiltRadPerS : 0;
+    truth.positionWorldM.set([x * alongM, y * alongM, heightM]);
+    truth.linearVelocityWorldMPerS.set([x * alongMPerS, y * alongMPerS, downMPerS]);
+    truth.specificForceBaseMPerS2.set([
+      -x * sin * GRAVITY_M_PER_S2,
+      -y * sin * GRAVITY_M_PER_S2,
+      cos * GRAVITY_M_PER_S2,
+    ]);
+    truth.footContact.fill(this.#tiltRad < 1 ? 1 : 0);
+  }
+
+  /** Stiff springs: the tarsus goes against the knee; feet by the leading terms of the toes' linkage. */
+  #placePassive(): void {
+    const { truth } = this;
+    for (const leg of [0, 1]) {
+      const [motor, joint] = [leg * LEG_MOTORS, leg * LEG_JOINTS];
+      for (const [from, to] of [
+        [truth.positionRad, truth.passivePositionRad],
+        [truth.velocityRadPerS, truth.passiveVelocityRadPerS],
+      ] as const) {
+        const [toeA, toeB] = [from[motor + 4]!, from[motor + 5]!];
+        to[joint] = 0;
+        to[joint + 1] = -from[motor + 3]!;
+        to[joint + 2] = -0.526 * toeA + 0.52 * toeB;
+        to[joint + 3] = 1.66 * (toeA + toeB);
+        to[joint + 4] = 0;
+      }
+    }
+  }
+}
