@@ -54,7 +54,7 @@ export class DigitEmulator {
   readonly faults = new DigitFaults();
   readonly commands: CommandIntake;
   readonly observations: ObservationStream;
-  readonly toRobot: FaultyPath<string>;
+  readonly toRobot: FaultyPath<{ readonly address: string; readonly port: number }>;
   readonly toClient: FaultyPath<{ readonly address: string; readonly source: SourceId }>;
   /** Milliseconds that were left out because the emulator was not run. */
   skippedMs = 0;
@@ -72,8 +72,8 @@ export class DigitEmulator {
     this.toClient = new FaultyPath("observations", this.faults, seed, (datagram, { address, source }) =>
       sendObservation(datagram, address, source),
     );
-    this.toRobot = new FaultyPath("commands", this.faults, seed, (datagram, from) =>
-      this.commands.receive(datagram, from, this.nowMs),
+    this.toRobot = new FaultyPath("commands", this.faults, seed, (datagram, { address, port }) =>
+      this.commands.receive(datagram, address, port, this.nowMs),
     );
     this.commands = new CommandIntake((command, atMs) => this.robot.take(command, atMs));
     this.observations = new ObservationStream(
@@ -104,9 +104,9 @@ export class DigitEmulator {
     await this.#loop;
   }
 
-  /** A datagram on the command port. @param from address and port of its sender, `address:port` */
-  receive(datagram: Uint8Array, from: string): void {
-    this.toRobot.carry(datagram, from, this.nowMs);
+  /** A datagram on the command port, from this sender. */
+  receive(datagram: Uint8Array, address: string, port: number): void {
+    this.toRobot.carry(datagram, { address, port }, this.nowMs);
   }
 
   /** Lets a whole number of milliseconds pass. */
@@ -139,7 +139,7 @@ export class DigitEmulator {
     if (client !== undefined && this.#sendsNow && !this.faults.has("hangs")) {
       if (this.commands.isNew) {
         this.commands.isNew = false;
-        this.observations.begin(this.robot.nowMs);
+        this.observations.begin();
       }
       this.observations.send(this.robot.nowMs);
       if (this.faults.has("strangers"))
@@ -189,7 +189,7 @@ export class DigitEmulator {
   }
 
   #changed(name: ConditionName, isHolding: boolean): void {
-    if (ObservationStream.isDescribed(name)) this.observations.redescribe();
+    if (ObservationStream.isDescribed(name)) this.observations.redescribe(this.robot.nowMs);
     if (name === "privilegeIsTaken" && isHolding) this.json.takeAway();
     if (name === "jsonRefuses" && isHolding) this.json.closeAll();
   }

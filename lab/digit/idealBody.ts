@@ -3,8 +3,9 @@
  * torso stays where it is unless it is made to fall. Closed form, for tests of the wire and of what stands behind it.
  */
 import { MOTOR_COUNT } from "../../drivers/digit/protocol/joints.js";
+import { DIGIT_POSES } from "../../kinematics/digit/motors.js";
 import { createDrive, createTruth, type DigitBody, GRAVITY_M_PER_S2, type MotorDrive } from "./body.js";
-import { MOTOR_LIMITS, STAND_RAD } from "./specs.js";
+import { MOTOR_LIMITS } from "./specs.js";
 
 /** Of each joint, motor's rotor included [kg m²]. */
 const INERTIA_KG_M2 = 0.4;
@@ -24,7 +25,7 @@ const LEG_JOINTS = 5;
 export class IdealBody implements DigitBody {
   readonly truth = createTruth();
   readonly drive: MotorDrive = createDrive();
-  readonly standRad = STAND_RAD;
+  readonly standRad = DIGIT_POSES.upright;
   /** Direction of a fall in the world: 1, 0 is forward. Undefined while it hangs. */
   #fallTowards: readonly [number, number] | undefined;
   #tiltRad = 0;
@@ -40,7 +41,7 @@ export class IdealBody implements DigitBody {
 
   reset(): void {
     const { truth } = this;
-    truth.positionRad.set(STAND_RAD);
+    truth.positionRad.set(this.standRad);
     truth.velocityRadPerS.fill(0);
     truth.torqueNm.fill(0);
     truth.positionWorldM.set([0, 0, HEIGHT_M]);

@@ -8,11 +8,11 @@ import {
   type FieldPlan,
   MOTORS,
   OBSERVATION_FIELDS,
-  type ScalarType,
 } from "../../drivers/digit/protocol/index.js";
 import type { DigitFaults, Layout } from "./digitFaults.js";
 import { ERROR_SHUTDOWN_DELAY_S, MOTOR_LIMITS } from "./specs.js";
 
+type ScalarType = Extract<FieldPlan["type"], string>;
 type Kind = (typeof OBSERVATION_FIELDS)[number]["kind"];
 const PLAIN: Partial<Record<Kind, ScalarType>> = { float: "f64", bool: "bool", integer: "i16" };
 const SINGLE: Partial<Record<Kind, ScalarType>> = { float: "f32", bool: "bool", integer: "u8" };

@@ -3,37 +3,37 @@
  * period. It has no time of its own and knows no sockets.
  */
 import {
+  CHUNK_HEADER_BYTES,
+  DescriptionCycle,
   type EncodedStream,
   encodeChunk,
-  mapNumbers,
-  OBSERVATION_FIELDS,
-  writeNumbers,
+  ObservationWriter,
 } from "../../drivers/digit/protocol/index.js";
 import type { ConditionName, DigitFaults } from "./digitFaults.js";
 import { describeObservations } from "./layout.js";
 import { rawZstdFrame } from "./rawZstd.js";
 import type { Readings } from "./readings.js";
 
-/** One chunk of the description so often [ms], in turn. */
-const DESCRIBE_EVERY_MS = 100;
 /** On which the description depends. */
 const DESCRIBING: readonly ConditionName[] = ["laysOut", "misses", "claims"];
+const CHECKSUM_BYTES = 4;
 
 export class ObservationStream {
   readonly #readings: Readings;
   readonly #faults: DigitFaults;
   readonly #send: (datagram: Uint8Array) => void;
-  #layout: ReturnType<typeof layOut>;
-  #datagram: Buffer | undefined;
-  #nextChunk = 0;
-  #describedMs = Number.NEGATIVE_INFINITY;
+  #cycle: DescriptionCycle;
+  #writer: ObservationWriter;
+  #newest: Uint8Array | undefined;
   sentCount = 0;
 
   constructor(readings: Readings, faults: DigitFaults, send: (datagram: Uint8Array) => void) {
     this.#readings = readings;
     this.#faults = faults;
     this.#send = send;
-    this.#layout = layOut(describeObservations(faults));
+    const stream = describeObservations(faults);
+    this.#cycle = new DescriptionCycle(stream.chunks);
+    this.#writer = new ObservationWriter(stream.description);
   }
 
   /** Whether a change of this condition changes what is described. */
@@ -42,56 +42,42 @@ export class ObservationStream {
   }
 
   /** The layout is another from now on; clients learn it as the description comes round. */
-  redescribe(): void {
-    this.#layout = layOut(describeObservations(this.#faults));
-    this.#datagram = undefined;
+  redescribe(nowMs: number): void {
+    const stream: EncodedStream = describeObservations(this.#faults);
+    this.#cycle = new DescriptionCycle(stream.chunks);
+    // It comes piece by piece: nothing tells a robot's program that its client has to learn anew.
+    this.#cycle.due(nowMs);
+    this.#writer = new ObservationWriter(stream.description);
+    this.#newest = undefined;
   }
 
   /** A client has appeared: the whole description at once. */
-  begin(nowMs: number): void {
-    this.#nextChunk = 0;
-    this.#describedMs = nowMs;
-    if (this.#faults.has("stopsDescribing")) return;
-    for (const chunk of this.#layout.chunks) this.#send(chunk);
+  begin(): void {
+    this.#cycle.restart();
   }
 
   send(nowMs: number): void {
     this.sentCount++;
+    const chunks = this.#cycle.due(nowMs);
+    if (!this.#faults.has("stopsDescribing")) for (const chunk of chunks) this.#send(chunk);
     this.#send(this.#observation());
-    if (nowMs - this.#describedMs < DESCRIBE_EVERY_MS || this.#faults.has("stopsDescribing")) return;
-    this.#describedMs = nowMs;
-    const { chunks } = this.#layout;
-    this.#send(chunks[this.#nextChunk % chunks.length]!);
-    this.#nextChunk++;
   }
 
-  #observation(): Buffer {
-    if (this.#datagram !== undefined && this.#faults.has("freezes")) return this.#datagram;
+  #observation(): Uint8Array {
+    if (this.#newest !== undefined && this.#faults.has("freezes")) return this.#newest;
     this.#readings.update();
-    const { numbers, message, view } = this.#layout;
-    writeNumbers(numbers, this.#readings.values, view, 0);
-    const isCompressed = this.#faults.get("laysOut")?.as === "compressed";
-    this.#datagram = isCompressed
-      ? encodeChunk("CDAT", rawZstdFrame(message))
-      : encodeChunk("UDAT", this.#resized(message));
-    return this.#datagram;
+    // A copy: a socket may take it later, and a frozen one is sent again.
+    this.#newest = this.#changed(this.#writer.write(this.#readings.observation)).slice();
+    return this.#newest;
   }
 
-  #resized(message: Uint8Array): Uint8Array {
+  #changed(datagram: Buffer): Uint8Array {
+    const message = datagram.subarray(CHUNK_HEADER_BYTES, -CHECKSUM_BYTES);
+    if (this.#faults.get("laysOut")?.as === "compressed") return encodeChunk("CDAT", rawZstdFrame(message));
     const bytes = this.#faults.get("missizes")?.bytes ?? 0;
-    if (bytes === 0) return message;
+    if (bytes === 0) return datagram;
     const resized = new Uint8Array(message.length + bytes);
     resized.set(message.subarray(0, resized.length));
-    return resized;
+    return encodeChunk("UDAT", resized);
   }
-}
-
-function layOut({ chunks, description }: EncodedStream) {
-  const message = new Uint8Array(description.messageBytes);
-  return {
-    chunks,
-    numbers: mapNumbers(description, OBSERVATION_FIELDS),
-    message,
-    view: new DataView(message.buffer),
-  };
 }

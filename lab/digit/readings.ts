@@ -30,7 +30,7 @@ const [TIME, ERROR, BATTERY] = ["time", "error", "battery.state_of_charge"].map(
 ) as [number, number, number];
 
 export class Readings {
-  readonly #observation = new DigitObservation();
+  readonly observation = new DigitObservation();
   readonly #robot: EmulatedRobot;
   readonly #faults: DigitFaults;
   readonly #conventions: Conventions;
@@ -42,14 +42,9 @@ export class Readings {
     this.#conventions = conventions;
   }
 
-  /** All numbers, in the places of `OBSERVATION_FIELDS`. */
-  get values(): Float64Array {
-    return this.#observation.values;
-  }
-
   /** Reads the robot anew. */
   update(): void {
-    const { values } = this.#observation;
+    const { values } = this.observation;
     values[TIME] = this.#timeS();
     values[ERROR] = this.#robot.hasError ? 1 : 0;
     values[BATTERY] = this.#faults.get("batteryIs")?.percent ?? BATTERY_PERCENT;
@@ -77,7 +72,7 @@ export class Readings {
     linearVelocity: Conventions["linearVelocity"],
     angularVelocity: Conventions["angularVelocity"],
   ): void {
-    const to = this.#observation;
+    const to = this.observation;
     const quat = quatOf(truth);
     to.baseTranslationM.set(truth.positionWorldM);
     setWxyz(to.baseOrientationWxyz, quat, this.#faults.get("stretchesQuaternion")?.factor ?? 1);
@@ -88,7 +83,7 @@ export class Readings {
   }
 
   #readImu(truth: DigitTruth, imu: Conventions["imu"]): void {
-    const to = this.#observation;
+    const to = this.observation;
     const quatBaseImu = imu === "mount" ? QUAT_BASE_MOUNT : NO_TURN;
     const quatWorldImu = multiplyQuat(quatOf(truth), quatBaseImu);
     const toImu = conjugate(quatBaseImu);
@@ -99,7 +94,7 @@ export class Readings {
   }
 
   #readJoints(truth: DigitTruth): void {
-    const to = this.#observation;
+    const to = this.observation;
     const swaps = this.#faults.has("swapsLegs");
     const { encoderOffsetRad } = this.#robot;
     for (let motor = 0; motor < MOTOR_COUNT; motor++) {
@@ -120,7 +115,8 @@ export class Readings {
     const at = reads && placeOf.get(reads.field);
     if (at === undefined) return;
     const { as } = reads!;
-    this.values[at] = as === "nan" ? Number.NaN : as === "infinity" ? Number.POSITIVE_INFINITY : as;
+    this.observation.values[at] =
+      as === "nan" ? Number.NaN : as === "infinity" ? Number.POSITIVE_INFINITY : as;
   }
 }
 

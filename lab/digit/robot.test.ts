@@ -4,7 +4,7 @@ import { createDrive } from "./body.js";
 import { DigitFaults, type OperationMode } from "./digitFaults.js";
 import { IdealBody } from "./idealBody.js";
 import { EmulatedRobot, type LowLevelCommand, type ModeOutcome } from "./robot.js";
-import { COMMAND_TIMEOUT_MS, MODE_CHANGE_MS, MOTOR_LIMITS, STAND_RAD, STAND_RAMP_MS } from "./specs.js";
+import { COMMAND_TIMEOUT_MS, MODE_CHANGE_MS, MOTOR_LIMITS, STAND_RAMP_MS } from "./specs.js";
 
 const START_MS = 1000;
 let body: IdealBody;
@@ -60,7 +60,7 @@ describe("the emulated Digit's operation modes", () => {
     run(STAND_RAMP_MS + 500);
     expect([robot.mode, lastSpan().effect]).toEqual(["locomotion", "driven"]);
     expect(
-      Math.max(...STAND_RAD.map((rad, motor) => Math.abs(body.truth.positionRad[motor]! - rad))),
+      Math.max(...body.standRad.map((rad, motor) => Math.abs(body.truth.positionRad[motor]! - rad))),
     ).toBeLessThan(0.01);
   });
 

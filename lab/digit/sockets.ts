@@ -85,7 +85,7 @@ export class DigitSockets {
     this.#command = socket;
     socket.removeAllListeners("error");
     socket.on("error", () => {});
-    socket.on("message", (datagram, { address, port }) => emulator.receive(datagram, `${address}:${port}`));
+    socket.on("message", (datagram, { address, port }) => emulator.receive(datagram, address, port));
     return socket.address().port;
   }
 
