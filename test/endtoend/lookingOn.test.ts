@@ -143,7 +143,7 @@ describe("people who look on", () => {
       [
         join(ROOT, "test/endtoend/foxgloveClient.py"),
         `ws://localhost:${foxglovePort}`,
-        "6",
+        "3",
         "foxglove.sdk.v1",
         "foxglove.websocket.v1",
       ],

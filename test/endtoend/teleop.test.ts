@@ -212,6 +212,6 @@ describe.skipIf(!ready && !process.env.CI)("teleoperation of a simulated cell", 
 
   it("the demonstration goes on ten seconds after the robot was given back", async () => {
     const since = up.text.length;
-    await until("a trial has ended", () => /block at/.test(up.text.slice(since)), 90_000);
+    await until("the policy runs", () => /"phase":"running"/.test(up.text.slice(since)), 90_000);
   });
 });
