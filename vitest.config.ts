@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 /** They look at the whole of their process, the heap for instance, or put something of their own in its place. */
 const ALONE = [
   "launch/timing/allocation.test.ts",
+  "launch/timing/digitWire.test.ts",
   "console/xr/cameraPicture.test.ts",
   "console/operator/state/operatorApp.test.ts",
 ];

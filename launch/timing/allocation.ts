@@ -2,15 +2,13 @@
 import type { Clock } from "../../core/clock.js";
 import { asEpochNs, msToMonotonicNs } from "../../core/clock.js";
 import type { Tick } from "../../runtime/servo/loop.js";
+import { measureGarbage } from "./garbage.js";
 import { COMMAND_RATE_HZ, Practice } from "./practice.js";
 
 const RATE_HZ = 250;
 const PERIOD_MS = 1000 / RATE_HZ;
 /** Until the compiler has seen everything often enough. */
 const WARM_UP_TICKS = 20_000;
-/** Short enough that no collection falls between two looks at the heap, mostly. */
-const BLOCK_TICKS = 100;
-const BLOCKS = 100;
 
 export interface AllocationResult {
   readonly ticks: number;
@@ -67,19 +65,10 @@ export async function measureAllocation(options: {
     }
   };
   run(WARM_UP_TICKS);
-  options.collect();
-  const perTick: number[] = [];
-  for (let block = 0; block < BLOCKS; block++) {
-    const beforeBytes = process.memoryUsage().heapUsed;
-    run(BLOCK_TICKS);
-    const madeBytes = process.memoryUsage().heapUsed - beforeBytes;
-    if (madeBytes >= 0) perTick.push(madeBytes / BLOCK_TICKS);
-  }
-  options.collect();
-  const beforeBytes = process.memoryUsage().heapUsed;
-  run(options.ticks);
-  options.collect();
-  const heapGrowthBytes = process.memoryUsage().heapUsed - beforeBytes;
-  perTick.sort((one, other) => one - other);
-  return { ticks: options.ticks, heapGrowthBytes, bytesPerTick: perTick[perTick.length >> 1] ?? Number.NaN };
+  const { heapGrowthBytes, bytesPerRun } = measureGarbage({
+    runs: options.ticks,
+    run,
+    collect: options.collect,
+  });
+  return { ticks: options.ticks, heapGrowthBytes, bytesPerTick: bytesPerRun };
 }

@@ -68,18 +68,23 @@ export function readNumbers(map: NumberMap, view: DataView, start: number, into:
   for (let i = 0; i < offsets.length; i++) {
     const at = start + offsets[i]!;
     const scalar = scalars[i]!;
-    // The two that nearly all numbers have, without a call.
-    into[targets[i]!] =
-      scalar === "f64"
-        ? view.getFloat64(at, true)
-        : scalar === "f32"
-          ? view.getFloat32(at, true)
-          : SCALARS[scalar].read(view, at);
+    const target = targets[i]!;
+    // Nearly all numbers are of two types. Each is stored where it is read: a number that comes from one of several
+    // places, or through a call, would become an object on the heap.
+    if (scalar === "f64") into[target] = view.getFloat64(at, true);
+    else if (scalar === "f32") into[target] = view.getFloat32(at, true);
+    else into[target] = SCALARS[scalar].read(view, at);
   }
 }
 
 export function writeNumbers(map: NumberMap, from: ArrayLike<number>, view: DataView, start: number): void {
   const { offsets, scalars, targets } = map;
-  for (let i = 0; i < offsets.length; i++)
-    SCALARS[scalars[i]!].write(view, start + offsets[i]!, from[targets[i]!]!);
+  for (let i = 0; i < offsets.length; i++) {
+    const at = start + offsets[i]!;
+    const scalar = scalars[i]!;
+    const value = from[targets[i]!]!;
+    if (scalar === "f64") view.setFloat64(at, value, true);
+    else if (scalar === "f32") view.setFloat32(at, value, true);
+    else SCALARS[scalar].write(view, at, value);
+  }
 }
