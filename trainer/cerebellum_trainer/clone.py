@@ -1,13 +1,14 @@
 """Behaviour cloning on cached features: mean squared error on joint deltas.
 
 Recipe of MVP's released real-robot configuration (AdamW, 1e-3, weight decay 0.01, batch 128, 10 % warm-up,
-cosine, frames that move less than 4 mrad dropped) with half its epochs, noise on the features, each frame in
-several lights (relight.py), and one exception to the filter: the still frames at the end of a demonstration
-stay, capped, because they alone teach the arm to stop.
+cosine, frames that move less than 4 mrad dropped) with half its epochs, noise on the features and on where the
+fingers are, each frame in several lights (relight.py), and one exception to the filter: the still frames at the
+end of a demonstration stay, capped, because they alone teach the arm to stop.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,6 +38,9 @@ class CloneConfig:
     """Of an arm's joints; larger for people."""
     finger_still_rad: float = 0.03
     """Of fingers: a hand that keeps still trembles in all of its sixteen joints."""
+    # A finger stands where friction left it: some hundredths of a radian from where it was led, otherwise each
+    # time. Without this a controller takes those hundredths of the idle fingers for a clock [rad].
+    finger_noise_rad: float = 0.03
     # Largest share of hold frames among those trained on.
     hold_share_max: float = 0.3
 
@@ -70,12 +74,14 @@ def clone(
     controller_config: ControllerConfig,
     config: CloneConfig,
     seed: int,
+    is_compliant: Sequence[bool] = (),
 ) -> tuple[Controller, list[float]]:
     """Trains one controller.
 
     Args:
         tokens: (lights, n, 1 + patches, width) of the frozen encoder.
         state, action: (n, joints) [rad]; hold, still: (n,) bool.
+        is_compliant: which joints `finger_noise_rad` is for; none when empty.
     Returns: the controller in evaluation mode, and every epoch's mean loss, in squared deviations of the
         action.
     Raises: TrainerError DATASET_SMALL if there is not one batch of frames.
@@ -99,6 +105,7 @@ def clone(
     steps, step = config.epochs * batches, 0
     losses: list[float] = []
     spread = config.feature_noise * scales.feature_std
+    joint_spread = config.finger_noise_rad * torch.tensor([*is_compliant], dtype=state.dtype)
     for _ in range(config.epochs):
         order = torch.randperm(len(feature), generator=generator)
         # Normals cost more than the network: one bank an epoch, entered at a random place by each batch.
@@ -110,7 +117,12 @@ def clone(
             chosen = order[at : at + config.batch]
             start = int(torch.randint(len(bank) - config.batch + 1, (1,), generator=generator))
             noisy = feature[chosen] + bank[start : start + config.batch]
-            loss = F.mse_loss(model.scaled(noisy, state[chosen]), action[chosen] / scales.action)
+            there, led = state[chosen], action[chosen]
+            if len(joint_spread):
+                # Where it is led stays the same, and is farther from, or nearer to, where it seems to be.
+                moved = joint_spread * torch.randn(there.shape, generator=generator)
+                there, led = there + moved, led - moved
+            loss = F.mse_loss(model.scaled(noisy, there), led / scales.action)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

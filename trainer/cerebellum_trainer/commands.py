@@ -175,6 +175,7 @@ def run_clone(config: Clone) -> Path:
         config.controller.fit(dataset.body),
         config.recipe,
         config.seed,
+        dataset.body.is_compliant,
     )
     results = {
         "wallS": round(time.monotonic() - started, 1),
@@ -187,7 +188,7 @@ def run_clone(config: Clone) -> Path:
     }
     notes = (
         f"Cloned from {_actions(config.reading)}, seed {config.seed}, {config.recipe.epochs} epochs, "
-        f"feature noise {config.recipe.feature_noise}; "
+        f"feature noise {config.recipe.feature_noise}{_finger_noise(config, dataset)}; "
         f"encoder {encoder_sha256(encoder)[:12]} ({pretraining})."
     )
     made = _describe(config, results, dataset, pretraining)
@@ -334,6 +335,11 @@ def _flags(reading: Reading) -> str:
     return " ".join([*flags, f"--camera {reading.camera}"])
 
 
+def _finger_noise(config: Clone, dataset: Dataset) -> str:
+    noise = config.recipe.finger_noise_rad
+    return f", finger noise {noise} rad" if any(dataset.body.is_compliant) and noise else ""
+
+
 def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -> str:
     """The page `made.md`: how the bundle came about, for people."""
     pretrain_record = config.encoder.parent / "run.json"
@@ -354,7 +360,7 @@ def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) 
         f"- Encoder: frozen, pre-training {pretraining}, feature {config.controller.feature}.",
         f"- Pre-training: {how}.",
         f"- Controller: {config.recipe.epochs} epochs, batch {config.recipe.batch}, feature noise "
-        f"{config.recipe.feature_noise}, each frame in {1 + config.relighting.copies} lights, "
+        f"{config.recipe.feature_noise}{_finger_noise(config, dataset)}, each frame in {1 + config.relighting.copies} lights, "
         f"seed {config.seed}, {results['wallS']} s; last loss "
         f"{results['lossLast']:.4f} (squared deviations of the action).",
         f"- Made by cerebellum-trainer {VERSION}, torch {torch.__version__}.",

@@ -56,6 +56,30 @@ def test_cloning_generalises_from_patches_but_not_from_an_empty_class_token() ->
     assert errors["class-token"]["reachRmsRad"] > 0.9 * nothing
 
 
+def test_where_friction_leaves_a_finger_tells_a_controller_nothing() -> None:
+    """An idle joint that follows the motion by a hundredth of a radian is no clock, and a joint that is off is led back."""
+    tokens, state, action = spotted(768, seed=1)
+    state[:, 6] = 0.01 * action[:, 0] / action[:, 0].std()
+    hold = torch.zeros(768, dtype=torch.bool)
+
+    def answers(finger_noise_rad: float) -> tuple[float, float]:
+        """Change of joint 0's action, and of joint 6's own, with joint 6 [rad/rad]."""
+        config = CloneConfig(epochs=40, learning_rate=3e-3, finger_noise_rad=finger_noise_rad)
+        joints = [False] * 6 + [True]
+        model, _ = clone(tokens[None], state, action, hold, hold, PATCHES, config, seed=0, is_compliant=joints)
+        there = state.clone()
+        there[:, 6] += 0.02
+        change = (model(tokens[:, 1:], there) - model(tokens[:, 1:], state)).mean(dim=0) / 0.02
+        return change[0].item(), change[6].item()
+
+    clocked, free = answers(0.0)
+    quiet, led_back = answers(0.03)
+    assert clocked > 1
+    assert abs(quiet) < 0.2 * clocked
+    assert abs(free) < 0.2
+    assert led_back == pytest.approx(-1, abs=0.3)
+
+
 def test_the_same_seed_gives_the_same_controller() -> None:
     tokens, state, action = spotted(256, seed=1)
     hold = torch.zeros(256, dtype=torch.bool)
