@@ -87,3 +87,19 @@ export const DIGIT_POSES = {
   /** Of a public program's stand on the robot itself. */
   stand: mirrored([0.3747, -0.0002, 0.3113, 0.344, -0.1231, 0.1228], [-0.0773, 1.1451, 0.0013, -0.0426]),
 } as const;
+
+const each = (leg: number, arm: number): readonly number[] =>
+  DIGIT_MOTORS.map((_, motor) => (motor < 2 * LEG.length ? leg : arm));
+
+/**
+ * What holds Digit up where nobody balances it: targets, and gains a motor. Damping stays at the fifth of the announced
+ * limits that the vendor calls reasonable. Legs of 1000 N·m/rad, as a public program has them, stand too, and give way to a
+ * quarter of the push from the side.
+ */
+export const DIGIT_STAND = {
+  positionRad: DIGIT_POSES.upright,
+  stiffnessNmPerRad: each(2000, 500),
+  dampingNmSPerRad: DIGIT_MOTORS.map(
+    ({ announcedDampingMaxNmSPerRad }) => 0.2 * announcedDampingMaxNmSPerRad,
+  ),
+} as const;
