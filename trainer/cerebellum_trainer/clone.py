@@ -1,9 +1,9 @@
 """Behaviour cloning on cached features: mean squared error on joint deltas.
 
 Recipe of MVP's released real-robot configuration (AdamW, 1e-3, weight decay 0.01, batch 128, 10 % warm-up,
-cosine, frames that move less than 4 mrad dropped) with half its epochs, noise on the features and on where the
-fingers are, each frame in several lights (relight.py), and one exception to the filter: the still frames at the
-end of a demonstration stay, capped, because they alone teach the arm to stop.
+cosine, frames that move less than 4 mrad dropped) with half its epochs, noise on the features and on where
+the fingers are, each frame in several lights (relight.py), and one exception to the filter: the still frames
+at the end of a demonstration stay, capped, because they alone teach the arm to stop.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class CloneConfig:
     """Of an arm's joints; larger for people."""
     finger_still_rad: float = 0.03
     """Of fingers: a hand that keeps still trembles in all of its sixteen joints."""
-    # A finger stands where friction left it: some hundredths of a radian from where it was led, otherwise each
-    # time. Without this a controller takes those hundredths of the idle fingers for a clock [rad].
+    # A finger stands where friction left it: some hundredths of a radian from where it was led, otherwise
+    # each time. Without this a controller takes those hundredths of the idle fingers for a clock [rad].
     finger_noise_rad: float = 0.03
     # Largest share of hold frames among those trained on.
     hold_share_max: float = 0.3

@@ -360,8 +360,8 @@ def _describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) 
         f"- Encoder: frozen, pre-training {pretraining}, feature {config.controller.feature}.",
         f"- Pre-training: {how}.",
         f"- Controller: {config.recipe.epochs} epochs, batch {config.recipe.batch}, feature noise "
-        f"{config.recipe.feature_noise}{_finger_noise(config, dataset)}, each frame in {1 + config.relighting.copies} lights, "
-        f"seed {config.seed}, {results['wallS']} s; last loss "
+        f"{config.recipe.feature_noise}{_finger_noise(config, dataset)}, each frame in "
+        f"{1 + config.relighting.copies} lights, seed {config.seed}, {results['wallS']} s; last loss "
         f"{results['lossLast']:.4f} (squared deviations of the action).",
         f"- Made by cerebellum-trainer {VERSION}, torch {torch.__version__}.",
         "",

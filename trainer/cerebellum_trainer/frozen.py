@@ -93,7 +93,7 @@ def encoder_of_bundle(folder: Path) -> tuple[VisionTransformer, str]:
 
 
 def file_of_bundle(folder: Path, name: str, sha256: str) -> Path:
-    """Where a file of a bundle lies: in its folder, else in a bundle beside it that lists the same content."""
+    """Where a file of a bundle lies: in its folder, else in a bundle beside it that lists the content."""
     own = folder / name
     if own.exists():
         return own

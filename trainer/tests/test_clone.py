@@ -57,7 +57,7 @@ def test_cloning_generalises_from_patches_but_not_from_an_empty_class_token() ->
 
 
 def test_where_friction_leaves_a_finger_tells_a_controller_nothing() -> None:
-    """An idle joint that follows the motion by a hundredth of a radian is no clock, and a joint that is off is led back."""
+    """A joint that follows the motion a little is no clock, and one that is off is led back."""
     tokens, state, action = spotted(768, seed=1)
     state[:, 6] = 0.01 * action[:, 0] / action[:, 0].std()
     hold = torch.zeros(768, dtype=torch.bool)
@@ -66,7 +66,9 @@ def test_where_friction_leaves_a_finger_tells_a_controller_nothing() -> None:
         """Change of joint 0's action, and of joint 6's own, with joint 6 [rad/rad]."""
         config = CloneConfig(epochs=40, learning_rate=3e-3, finger_noise_rad=finger_noise_rad)
         joints = [False] * 6 + [True]
-        model, _ = clone(tokens[None], state, action, hold, hold, PATCHES, config, seed=0, is_compliant=joints)
+        model, _ = clone(
+            tokens[None], state, action, hold, hold, PATCHES, config, seed=0, is_compliant=joints
+        )
         there = state.clone()
         there[:, 6] += 0.02
         change = (model(tokens[:, 1:], there) - model(tokens[:, 1:], state)).mean(dim=0) / 0.02
