@@ -9,14 +9,15 @@ import { CerebellumError } from "../../core/errors.js";
 import { ServoConfig } from "../../runtime/servo/config.js";
 import { type AllocationResult, measureAllocation } from "../timing/allocation.js";
 import { compileReference } from "../timing/reference.js";
-import { runServoPass, type ServoPass } from "./servoPass.js";
+import type { LoopPass } from "./loopPass.js";
+import { runServoPass } from "./servoPass.js";
 
 /** Following takes far longer a tick, because the limiter looks ahead. */
 const ALLOCATION_TICKS = { holding: 1_000_000, following: 250_000 } as const;
 
 /** The pass with real-time priority, or the one without where it is refused; then the other one, if any. */
-export interface ServoBenchResult extends ServoPass {
-  readonly normalPriority?: ServoPass;
+export interface ServoBenchResult extends LoopPass {
+  readonly normalPriority?: LoopPass;
   readonly allocation: Readonly<Record<"holding" | "following", AllocationResult>>;
 }
 
@@ -58,7 +59,7 @@ export function describeServoBench(result: ServoBenchResult): string[] {
   ];
 }
 
-function describePass(pass: ServoPass): string[] {
+function describePass(pass: LoopPass): string[] {
   const { latenessUs, reference, ratio, commandToWire, memory } = pass;
   const causes = Object.entries(pass.missedByCause).map(([cause, count]) => `${cause} ${count}`);
   const us = (value: number) => `${value.toFixed(1)} us`;

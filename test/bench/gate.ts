@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { ServoBenchResult } from "../../launch/commands/benchServo.js";
-import type { ServoPass } from "../../launch/commands/servoPass.js";
+import type { LoopPass } from "../../launch/commands/loopPass.js";
 
 /** So much more than recorded is worse, not noise. */
 const TOLERANCE = 1.2;
@@ -25,7 +25,7 @@ export const Recorded = z.strictObject({
 export type Recorded = z.infer<typeof Recorded>;
 
 type Passes = Pick<ServoBenchResult, "realtimePriority" | "latenessUs" | "reference" | "ratio" | "memory"> & {
-  readonly normalPriority?: Pick<ServoPass, "latenessUs" | "reference" | "ratio" | "memory">;
+  readonly normalPriority?: Pick<LoopPass, "latenessUs" | "reference" | "ratio" | "memory">;
 };
 
 /** The passes of one run by scheduling class. */
