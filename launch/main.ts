@@ -310,7 +310,7 @@ function buildProgram(): Command {
     .description(
       "replay recorded wire vectors through a device's codec, or look at a real Allegro Hand, limp",
     )
-    .argument("<device>", "xarm7 or allegro")
+    .argument("<device>", "xarm7, allegro or digit")
     .argument("[file]", "vector file; none where a hand is looked at")
     .option("--device <path>", "allegro: serial port of the hand's CAN adapter")
     .option("--interface <name>", "allegro: SocketCAN interface of the hand, e.g. can0")

@@ -27,7 +27,7 @@ export async function runConformance(device: string, file: string): Promise<Conf
       `no vectors are known for a device "${device}"`,
       `Name one of ${Object.keys(VECTOR_DEVICES).join(", ")}`,
     );
-  const { checks, partlyChecked } = replay(vectors, file, await readJson(vectors, file));
+  const { checks, partlyChecked } = await replay(vectors, file, await readJson(vectors, file));
   const mismatches = checks.flatMap((check) => check.mismatches);
   return {
     device,
@@ -54,9 +54,9 @@ async function readJson(vectors: DeviceVectors, file: string): Promise<unknown> 
   }
 }
 
-function replay(vectors: DeviceVectors, file: string, content: unknown): Replay {
+async function replay(vectors: DeviceVectors, file: string, content: unknown): Promise<Replay> {
   try {
-    return vectors.replay(content);
+    return await vectors.replay(content);
   } catch (thrown) {
     if (!(thrown instanceof z.ZodError)) throw thrown;
     throw new CerebellumError(

@@ -1,6 +1,7 @@
 /** Which devices have vectors, and what replays them. */
 import type { VectorCheck } from "../../core/vectorCheck.js";
 import { allegroVectors } from "./conformanceAllegro.js";
+import { digitVectors } from "./conformanceDigit.js";
 import { xarm7Vectors } from "./conformanceXarm7.js";
 
 export interface DeviceVectors {
@@ -8,8 +9,8 @@ export interface DeviceVectors {
   readonly needs: string;
   /** What alone was checked of the vectors that `partlyChecked` names. */
   readonly partly: string;
-  /** @throws ZodError where the content is no vector file of this device */
-  replay(content: unknown): Replay;
+  /** @throws ZodError, or rejects with it, where the content is no vector file of this device */
+  replay(content: unknown): Replay | Promise<Replay>;
 }
 
 export interface Replay {
@@ -21,4 +22,5 @@ export interface Replay {
 export const VECTOR_DEVICES: Readonly<Record<string, DeviceVectors>> = {
   xarm7: xarm7Vectors,
   allegro: allegroVectors,
+  digit: digitVectors,
 };
