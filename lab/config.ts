@@ -1,8 +1,12 @@
 /** The `lab` section of a cell file: the simulated world behind the cell's own device addresses. */
 import { z } from "zod";
+import { DigitLabConfig } from "./digit/setup.js";
 
 export const LabConfig = z.strictObject({
-  world: z.enum(["reach-block", "palm"]).default("reach-block"),
+  world: z
+    .enum(["reach-block", "palm", "ground"])
+    .default("reach-block")
+    .describe("A table with blocks, an object on a hand's palm, or the ground that a Digit stands on"),
   seed: z
     .int()
     .min(0)
@@ -30,6 +34,7 @@ export const LabConfig = z.strictObject({
     .default(true)
     .describe("false when real cameras publish the cell's topics beside a simulated arm"),
   handSerial: z.string().length(8).optional().describe("The lab's own for the hand's model when absent"),
+  digit: DigitLabConfig.prefault({}).describe("Of the world ground"),
   armSerial: z.string().default("XS1305LAB00001"),
   armVersion: z.string().default("7,7,XS1305,AC1304,v2.7.1").describe("Answer to the arm's version request"),
 });

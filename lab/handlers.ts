@@ -59,6 +59,11 @@ const HANDLERS: { readonly [Name in LabRequest["do"]]: Handler<Of<Name>> } = {
   handFault: async (lab, request) => ({ hand: await needHand(lab).askHand(request) }),
   handStatus: async (lab, request) => ({ hand: await needHand(lab).askHand(request) }),
   handWire: async (lab, request) => ({ hand: await needHand(lab).askHand(request) }),
+  digitTruth: async () => noDigit(),
+  digitScene: async () => noDigit(),
+  digitFault: async () => noDigit(),
+  digitStatus: async () => noDigit(),
+  digitWire: async () => noDigit(),
   camera: async (lab, { action }) => {
     await lab.askCameras({ do: "action", action });
     return {};
@@ -109,6 +114,10 @@ function needObject(lab: Lab) {
     "This lab has no object on a palm",
     "Ask for truth and scene, or start a cell whose lab.world is palm",
   );
+}
+
+function noDigit(): never {
+  throw refused("This lab has no Digit", "Ask a lab of a cell with a Digit");
 }
 
 const refused = (happened: string, remedy: string) => new CerebellumError("LAB_REFUSED", happened, remedy);

@@ -4,6 +4,8 @@
  */
 import { z } from "zod";
 import { HandFault } from "../allegro/handFaults.js";
+import { DigitFault } from "../digit/digitFaults.js";
+import { DigitSceneNameSchema } from "../digit/setup.js";
 
 const Point = z.tuple([z.number(), z.number(), z.number()]);
 
@@ -69,6 +71,26 @@ export const LabRequest = z.discriminatedUnion("do", [
     since: z.int().min(0).default(0).describe("Index of the first frame wanted"),
     clear: z.boolean().default(false).describe("Forget frames and figures after the answer"),
   }),
+  z.strictObject({ do: z.literal("digitTruth") }),
+  z.strictObject({
+    do: z.literal("digitScene"),
+    scene: DigitSceneNameSchema.describe(
+      "People carry the robot there and put it on its feet; lab/digit/scenes.ts",
+    ),
+  }),
+  z.strictObject({
+    do: z.literal("digitFault"),
+    fault: DigitFault.describe(
+      "What goes wrong on the robot, its network or its interfaces; lab/digit/digitFaults.ts",
+    ),
+  }),
+  z.strictObject({ do: z.literal("digitStatus") }),
+  z.strictObject({
+    do: z.literal("digitWire"),
+    since: z.int().min(0).default(0).describe("Index of the first command wanted"),
+    records: z.boolean().default(false).describe("Every command, not only what the motors got"),
+    clear: z.boolean().default(false).describe("Forget commands and figures after the answer"),
+  }),
   z.strictObject({ do: z.literal("camera"), action: z.enum(["run", "freeze", "drop", "stop"]) }),
   z.strictObject({
     do: z.literal("snapshot"),
@@ -131,6 +153,10 @@ export const LabAnswer = z.union([
       .record(z.string(), z.unknown())
       .optional()
       .describe("Of the emulated hand, what was asked for; lab/allegro/handReport.ts"),
+    digit: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe("Of the emulated Digit, what was asked for; lab/digit/report.ts"),
   }),
   z.strictObject({ ok: z.literal(false), error: z.string(), remedy: z.string() }),
 ]);

@@ -3,6 +3,7 @@
  * would see of it. Implementations: an ideal one on a gantry for tests of the wire, and MuJoCo's.
  */
 import { MOTOR_COUNT, PASSIVE_JOINT_COUNT } from "../../drivers/digit/protocol/joints.js";
+import type { Cable } from "./disturbances.js";
 
 /** Torque at a motor = torque + damping (velocity - measured velocity), within its torque limit. One number per motor. */
 export interface MotorDrive {
@@ -42,6 +43,8 @@ export interface DigitBody {
   reset(): void;
   /** A force on the torso for a while, world frame [N], [s]. */
   push(forceWorldN: readonly [number, number, number], durationS: number): void;
+  /** A rope at the torso for a while [s]. */
+  pull(cable: Cable, durationS: number): void;
 }
 
 export const createDrive = (): MotorDrive => ({

@@ -138,6 +138,15 @@ const EVENTS = {
   pushes: z
     .strictObject({ forceN: z.tuple([z.number(), z.number(), z.number()]), ms: Milliseconds })
     .describe("Somebody pushes the torso, world frame"),
+  pulls: z
+    .strictObject({
+      anchorM: z.tuple([z.number(), z.number(), z.number()]).describe("World frame"),
+      lengthM: z.number().positive(),
+      stiffnessNPerM: z.number().positive(),
+      forceMaxN: z.number().positive(),
+      ms: Milliseconds,
+    })
+    .describe("A rope from the torso to a point of the world"),
   standsUp: z.strictObject({}).describe("People put the robot on its feet, under its own controller"),
   ends: z
     .strictObject({ what: z.array(z.enum(conditionNames())).min(1) })

@@ -3,6 +3,7 @@
  * is the injected clock's, a millisecond at a time, or passes only through `step`. Sockets are sockets.ts.
  */
 import { type Clock, msToMonotonicNs } from "../../core/clock.js";
+import { LatenessHistogram } from "../../core/histogram.js";
 import type { DigitBody } from "./body.js";
 import { CommandIntake } from "./commandIntake.js";
 import { FaultyPath } from "./datagramFaults.js";
@@ -58,6 +59,8 @@ export class DigitEmulator {
   readonly toClient: FaultyPath<{ readonly address: string; readonly source: SourceId }>;
   /** Milliseconds that were left out because the emulator was not run. */
   skippedMs = 0;
+  /** How late each tick was, in real time: a robot is as even as the thread that plays it. */
+  readonly lateness = new LatenessHistogram();
   readonly #parts: DigitEmulatorParts;
   readonly #stop = new AbortController();
   #source: SourceId = 0;
@@ -209,6 +212,7 @@ export class DigitEmulator {
   /** Clients get the newest observation of a pause, not all of them at once. */
   #catchUp(nowMs: number): void {
     const dueMs = Math.floor(nowMs - this.robot.nowMs);
+    if (dueMs > 0) this.lateness.add(1000 * (nowMs - this.robot.nowMs - 1));
     if (dueMs > CATCH_UP_MS_MAX) {
       this.skippedMs += dueMs - CATCH_UP_MS_MAX;
       this.robot.skip(dueMs - CATCH_UP_MS_MAX);

@@ -5,6 +5,7 @@
 import { MOTOR_COUNT } from "../../drivers/digit/protocol/joints.js";
 import { DIGIT_POSES } from "../../kinematics/digit/motors.js";
 import { createDrive, createTruth, type DigitBody, GRAVITY_M_PER_S2, type MotorDrive } from "./body.js";
+import type { Cable } from "./disturbances.js";
 import { MOTOR_LIMITS } from "./specs.js";
 
 /** Of each joint, motor's rotor included [kg m²]. */
@@ -65,6 +66,12 @@ export class IdealBody implements DigitBody {
     if (sizeN * durationS < TOPPLING_N_S || this.#fallTowards !== undefined) return;
     this.#fallTowards = [xN / sizeN, yN / sizeN];
     this.#tiltRad = FIRST_TILT_RAD;
+  }
+
+  pull({ anchorWorldM, forceMaxN }: Cable, durationS: number): void {
+    const [x, y] = anchorWorldM;
+    const distanceM = Math.hypot(x, y);
+    if (distanceM > 0) this.push([(forceMaxN * x) / distanceM, (forceMaxN * y) / distanceM, 0], durationS);
   }
 
   #turn(motor: number): void {

@@ -64,7 +64,8 @@ const TICK_S = 0.001;
 const MODE_CHANGES_MAX = 1000;
 
 export class EmulatedRobot {
-  readonly body: DigitBody;
+  /** Another one where people have carried the robot elsewhere. */
+  body: DigitBody;
   readonly motorLog = new MotorLog();
   readonly commandLog = new CommandLog();
   readonly counters: RobotCounters = {
@@ -187,7 +188,7 @@ export class EmulatedRobot {
     this.#enter(mode, why);
   }
 
-  happen(name: "timeJumps" | "jumps" | "pushes" | "standsUp", event: Events[typeof name]): void {
+  happen(name: "timeJumps" | "jumps" | "pushes" | "pulls" | "standsUp", event: Events[typeof name]): void {
     switch (name) {
       case "timeJumps":
         this.#timeOffsetS += (event as Events["timeJumps"]).s;
@@ -200,6 +201,11 @@ export class EmulatedRobot {
       case "pushes": {
         const { forceN, ms } = event as Events["pushes"];
         this.body.push(forceN, ms / 1000);
+        return;
+      }
+      case "pulls": {
+        const { anchorM: anchorWorldM, lengthM, stiffnessNPerM, forceMaxN, ms } = event as Events["pulls"];
+        this.body.pull({ anchorWorldM, lengthM, stiffnessNPerM, forceMaxN }, ms / 1000);
         return;
       }
       case "standsUp":

@@ -37,10 +37,11 @@ export async function runLab(
     log,
     logLevel: options.logLevel,
   });
-  const { ports, handPort } = running;
+  const { ports, handPort, digitPorts } = running;
   const devices = [
     ...(Object.keys(ports).length > 0 ? [`arm ${JSON.stringify(ports)}`] : []),
     ...(handPort === undefined ? [] : [`hand ${handPort}`]),
+    ...(digitPorts === undefined ? [] : [`Digit ${JSON.stringify(digitPorts)}`]),
   ];
   process.stdout.write(`lab of ${cell.name}: ${devices.join(", ")}; Ctrl-C ends it\n`);
   const interrupted = new Promise<void>((resolve) => {
@@ -124,7 +125,7 @@ function corpusParts({ robots, lab }: CellConfig, name: string, camera: CameraCo
         quatXyzw: hand[1].mount.quatXyzw,
       },
     }),
-    props: lab?.world ?? "reach-block",
+    props: lab?.world === "palm" ? "palm" : "reach-block",
     camera: { name, topic, widthPx, heightPx, rateHz, fovYDeg, parentFrame, positionM, quatXyzw },
   };
 }

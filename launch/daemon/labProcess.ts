@@ -5,6 +5,7 @@ import { entryUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import { LabClient, type LabOk } from "../../lab/control/client.js";
 import type { LabRequest } from "../../lab/control/protocol.js";
+import type { DigitPorts } from "../../lab/digit/sockets.js";
 import { cameraParentOf } from "../cell/frames.js";
 import { armsOf, type HandRobotConfig, handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
@@ -15,6 +16,7 @@ export interface LabProcess {
   readonly ports: Readonly<Record<string, number>>;
   /** Serial port of the hand's adapter. */
   readonly handPort: string | undefined;
+  readonly digitPorts: DigitPorts | undefined;
   readonly child: Child;
   ask(request: LabRequest): Promise<LabOk>;
   close(): Promise<void>;
@@ -103,6 +105,7 @@ export async function startLabProcess(
   return {
     ports: ready.ports,
     handPort: ready.handPort,
+    digitPorts: ready.digitPorts,
     child,
     ask: (request) => client.ask(request),
     close: async () => {

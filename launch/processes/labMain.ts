@@ -7,6 +7,9 @@ import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
 import { entryUrl } from "../../core/entry.js";
 import type { CerebellumError } from "../../core/errors.js";
+import type { LabRosNode } from "../../lab/camera/publisher.js";
+import { startGroundLab } from "../../lab/digit/groundLab.js";
+import type { DigitPorts } from "../../lab/digit/sockets.js";
 import { startLab } from "../../lab/lab.js";
 import { savePng } from "../../lab/savePng.js";
 import { LabSetup } from "../../lab/setup.js";
@@ -36,6 +39,7 @@ export interface LabReady {
   readonly ports: Readonly<Record<string, number>>;
   /** Serial port of the hand's adapter. */
   readonly handPort: string | undefined;
+  readonly digitPorts: DigitPorts | undefined;
   readonly controlSocket: string | undefined;
 }
 
@@ -48,28 +52,17 @@ async function main(): Promise<void> {
   onDefect(log, () => process.exit(1));
   let failure: CerebellumError | undefined;
   let ros: RosRuntime | undefined;
+  const onFailure = (error: CerebellumError) => {
+    failure = error;
+    end();
+  };
   try {
-    if (wantsRos) ros = await startRos();
-    const lab = await startLab({
-      setup,
-      clock: systemClock,
-      workerUrls: {
-        physics: entryUrl("./physicsWorker.js", import.meta.url),
-        camera: entryUrl("./cameraWorker.js", import.meta.url),
-      },
-      rosNode: ros?.createNode(nodeName),
-      openHandPort,
-      savePng,
-      onFailure: (error) => {
-        failure = error;
-        end();
-      },
-    });
-    // After the workers have started: the camera is the heavy part and must not come before anybody's control loop.
-    makeThisThreadFifo(LAB_PRIORITY);
-    const handPort = setup.hand?.path;
-    printReady({ ports: lab.ports, handPort, controlSocket: setup.controlSocket } satisfies LabReady);
-    log.info({ event: "labReady", ports: lab.ports, handPort, seed: setup.lab.seed });
+    if (wantsRos && setup.digit === undefined) ros = await startRos();
+    const lab = await (setup.digit === undefined
+      ? startCameraLab(setup, ros?.createNode(nodeName), onFailure)
+      : startDigitLab(setup, onFailure));
+    printReady(lab.ready);
+    log.info({ event: "labReady", ...lab.ready, seed: setup.lab.seed });
     if (!ended.signal.aborted) {
       await new Promise((resolve) => ended.signal.addEventListener("abort", resolve));
     }
@@ -82,6 +75,51 @@ async function main(): Promise<void> {
     log.error({ event: "labFailed", code: failure.code }, failure.message);
     process.exitCode = 1;
   }
+}
+
+interface Running {
+  readonly ready: LabReady;
+  counters(): object;
+  close(): Promise<void>;
+}
+
+/** An arm, a hand or both, seen by cameras. */
+async function startCameraLab(
+  setup: LabSetup,
+  rosNode: LabRosNode | undefined,
+  onFailure: (error: CerebellumError) => void,
+): Promise<Running> {
+  const lab = await startLab({
+    setup,
+    clock: systemClock,
+    workerUrls: {
+      physics: entryUrl("./physicsWorker.js", import.meta.url),
+      camera: entryUrl("./cameraWorker.js", import.meta.url),
+    },
+    rosNode,
+    openHandPort,
+    savePng,
+    onFailure,
+  });
+  // After the workers have started: the camera is the heavy part and must not come before anybody's control loop.
+  makeThisThreadFifo(LAB_PRIORITY);
+  const { controlSocket, hand } = setup;
+  return {
+    ready: { ports: lab.ports, handPort: hand?.path, digitPorts: undefined, controlSocket },
+    counters: () => lab.counters(),
+    close: () => lab.close(),
+  };
+}
+
+async function startDigitLab(setup: LabSetup, onFailure: (error: CerebellumError) => void): Promise<Running> {
+  const workerUrl = entryUrl("./digitWorker.js", import.meta.url);
+  const lab = await startGroundLab({ setup, clock: systemClock, workerUrl, onFailure });
+  const { controlSocket } = setup;
+  return {
+    ready: { ports: {}, handPort: undefined, digitPorts: lab.digitPorts, controlSocket },
+    counters: () => ({}),
+    close: () => lab.close(),
+  };
 }
 
 try {
