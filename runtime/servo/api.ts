@@ -5,7 +5,8 @@
  */
 import type { ArmLimits, DeviceIdentity } from "../../core/arm.js";
 import type { MonotonicNs } from "../../core/clock.js";
-import type { Fault, StopCategory } from "../../drivers/contract.js";
+import type { FloatingBase } from "../../core/floatingBase.js";
+import type { Fault, ImpedanceGains, StopCategory } from "../../drivers/contract.js";
 import type { TriggerName } from "./triggers.js";
 
 /**
@@ -77,6 +78,8 @@ export interface ServoSnapshot {
   /** The device's own clock in the report of the state above [µs]; 0 when it has none. */
   readonly deviceTimeUs: number;
   readonly deviceErrorCode: number;
+  /** Only of a robot that stands on its feet. */
+  readonly base?: FloatingBase | undefined;
 }
 
 /** Loop health since the servo process started. Lateness is in microseconds after the deadline. */
@@ -134,6 +137,11 @@ export interface TargetCommand {
   readonly speedScale?: number;
   /** Age of the oldest input that the target was made from, now [ms]; for the black box. */
   readonly inputAgeMs?: number;
+  /**
+   * How stiffly the joints are held to the target. A robot on legs refuses a command without them, and takes the target
+   * as it is in the next tick and in every tick until a newer command or its expiry; any other robot refuses them.
+   */
+  readonly gains?: ImpedanceGains;
 }
 
 /** Setpoints for consecutive ticks, up to 64 of them; numbers lie tick by tick, base to tool. */

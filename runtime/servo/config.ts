@@ -137,3 +137,109 @@ export const HandServoConfig = ServoConfig.extend({
       "Largest distance of any joint from its setpoint; a hand that grips has it inside of the object",
     ),
 });
+
+const LEG_JOINTS = 20;
+/** Left leg 6, right leg 6, left arm 4, right arm 4: the same for both sides. */
+const bothSides = (leg: readonly number[], arm: readonly number[]) => [...leg, ...leg, ...arm, ...arm];
+const perMotor = (maximum: number, fallback: readonly number[]) =>
+  z
+    .array(z.number().min(0).max(maximum))
+    .length(LEG_JOINTS)
+    .default([...fallback]);
+
+/** Of a robot on legs with twenty motors: left leg, right leg, left arm, right arm. */
+export const LegServoConfig = z.strictObject({
+  rateHz: z.number().min(500).max(1000).default(1000).describe("Rate of commands to the device"),
+  positionMarginRad: z
+    .number()
+    .min(0)
+    .max(0.2)
+    .default(0.01)
+    .describe("Kept free before each position limit; targets beyond are cut to it"),
+  stiffnessMaxNmPerRad: perMotor(1500, Array(LEG_JOINTS).fill(1200)).describe(
+    "Stiffer commands are cut to it",
+  ),
+  dampingMaxNmSPerRad: perMotor(70, bothSides([60, 26, 38, 38, 28, 28], [60, 60, 26, 60])).describe(
+    "Commands with more damping are cut to it; the device announces what it allows",
+  ),
+  torqueDemandMaxNm: z
+    .number()
+    .positive()
+    .max(1000)
+    .default(500)
+    .describe(
+      "A target that asks a motor for more (stiffness times distance) ends in damping; the strongest gives 231",
+    ),
+  commandExpiryMsMax: z
+    .number()
+    .positive()
+    .max(200)
+    .default(100)
+    .describe("Longest validity a command may ask for"),
+  stateAgeMsMax: z.number().positive().max(100).default(20).describe("Older device state means damping"),
+  leaseSilenceMsMax: ServoConfig.shape.leaseSilenceMsMax.describe(
+    "A commander silent for longer means damping",
+  ),
+  supervisorSilenceMsMax: ServoConfig.shape.supervisorSilenceMsMax.describe(
+    "The daemon silent for longer, while somebody commands, means damping",
+  ),
+  lateTicksMax: z
+    .int()
+    .positive()
+    .max(100)
+    .default(40)
+    .describe("Consecutive missed ticks that mean damping; the device itself waits 50 ms"),
+  stand: z
+    .strictObject({
+      // Of a public controller that stands on the real robot (Oregon State), with its stiffness.
+      poseRad: z
+        .array(z.number().min(-Math.PI).max(Math.PI))
+        .length(LEG_JOINTS)
+        .default([
+          0.3747, -0.0002, 0.3113, 0.344, -0.1231, 0.1228, -0.375, 0.0003, -0.3113, -0.344, 0.1233, -0.1228,
+          -0.0773, 1.1451, 0.0013, -0.0426, 0.0774, -1.1453, -0.0012, 0.0425,
+        ])
+        .describe("Where an enabled robot stands that nobody commands"),
+      stiffnessNmPerRad: perMotor(1500, Array(LEG_JOINTS).fill(1000)),
+      dampingNmSPerRad: perMotor(70, bothSides([30, 25, 30, 30, 25, 25], [30, 30, 25, 30])),
+      stiffenMs: z
+        .number()
+        .min(20)
+        .max(10_000)
+        .default(200)
+        .describe("Time in which the stiffness rises from nothing"),
+      speedMaxRadPerS: z
+        .number()
+        .positive()
+        .max(1)
+        .default(0.3)
+        .describe("No joint's target goes faster from where it was measured to the pose"),
+    })
+    .prefault({}),
+  release: z
+    .strictObject({
+      tiltRadMax: z.number().positive().max(0.3).default(0.15),
+      speedMaxMPerS: z.number().positive().max(0.5).default(0.2),
+      turnRateMaxRadPerS: z.number().positive().max(1).default(0.5),
+      jointSpeedMaxRadPerS: z.number().positive().max(3).default(1.5),
+    })
+    .prefault({})
+    .describe("Whoever gives the lease back leaves a robot that stands, if it is at most this; else damping"),
+  realtimePriority: ServoConfig.shape.realtimePriority,
+  cpus: ServoConfig.shape.cpus,
+});
+export type LegServoConfig = z.infer<typeof LegServoConfig>;
+
+/** What every servo needs to know, whatever it drives. */
+export type CommonServoConfig = Pick<
+  ServoConfig & LegServoConfig,
+  | "rateHz"
+  | "positionMarginRad"
+  | "commandExpiryMsMax"
+  | "stateAgeMsMax"
+  | "leaseSilenceMsMax"
+  | "supervisorSilenceMsMax"
+  | "lateTicksMax"
+  | "realtimePriority"
+  | "cpus"
+>;

@@ -96,7 +96,7 @@ export class Servo implements LinkHandler {
       raiseEpoch: () => void this.#epoch++,
       stop: (trigger, reason) => void this.#stopFor(trigger, 2, reason),
     });
-    this.#snapshot = createSnapshot(jointCount);
+    this.#snapshot = createSnapshot(jointCount, options.driver.state().base);
     options.driver.onFault((fault) => this.#onFault(fault));
     if (options.startLatched !== undefined) {
       this.#state = "stopped";

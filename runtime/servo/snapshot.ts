@@ -3,6 +3,7 @@
  * tick times are numbers, because a bigint is a new object each time; who wants nanoseconds reads the getters.
  */
 import { type MonotonicNs, msToMonotonicNs } from "../../core/clock.js";
+import type { FloatingBase } from "../../core/floatingBase.js";
 import type { ArmState } from "../../drivers/contract.js";
 import type { ServoSnapshot, ServoStateName } from "./api.js";
 
@@ -12,7 +13,8 @@ type Moments = "tickNs" | "stateNs" | "commandWireNs";
 export type MutableSnapshot = Mutable<Omit<ServoSnapshot, Moments>> &
   Pick<ServoSnapshot, Moments> & { tickMs: number; stateMs: number; commandWireMs: number };
 
-export function createSnapshot(jointCount: number): MutableSnapshot {
+/** @param base of a robot on legs: the driver's own object, which it updates in place */
+export function createSnapshot(jointCount: number, base?: FloatingBase): MutableSnapshot {
   const zeros = () => new Float64Array(jointCount);
   const state: ServoStateName = "disconnected";
   return {
@@ -45,6 +47,7 @@ export function createSnapshot(jointCount: number): MutableSnapshot {
     gripperOpeningM: Number.NaN,
     deviceTimeUs: 0,
     deviceErrorCode: 0,
+    ...(base === undefined ? {} : { base }),
   };
 }
 

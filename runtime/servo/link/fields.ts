@@ -157,6 +157,44 @@ export const vector = counted(u8, VECTOR_LENGTH_MAX);
 /** One number per joint for each of up to `rowsMax` ticks, tick by tick, with the count of all in two bytes. */
 export const vectors = (rowsMax: number): Field<Float64Array> => counted(u16, rowsMax * VECTOR_LENGTH_MAX);
 
+/** Exactly `length` numbers, without their count. */
+export const numbers = (length: number): Field<Float64Array> => ({
+  write: (writer, values) => {
+    invariant(values.length === length, `these are ${length} numbers`);
+    for (let i = 0; i < length; i++) f64.write(writer, values[i]!);
+  },
+  read: (reader) => {
+    const values = new Float64Array(length);
+    for (let i = 0; i < length; i++) values[i] = f64.read(reader);
+    return values;
+  },
+});
+
+type Values<F> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never };
+
+/** Several fields as one, in the order written. */
+export function record<F extends Readonly<Record<string, Field<unknown>>>>(fields: F): Field<Values<F>> {
+  const entries = Object.entries(fields);
+  return {
+    write: (writer, value) => {
+      for (const [key, field] of entries) field.write(writer, value[key]);
+    },
+    read: (reader) =>
+      Object.fromEntries(entries.map(([key, field]) => [key, field.read(reader)])) as Values<F>,
+  };
+}
+
+/** Absent, or there: one byte says which. */
+export function optional<T>(field: Field<T>): Field<T | undefined> {
+  return {
+    write: (writer, value) => {
+      flag.write(writer, value !== undefined);
+      if (value !== undefined) field.write(writer, value);
+    },
+    read: (reader) => (flag.read(reader) ? field.read(reader) : undefined),
+  };
+}
+
 /** Nested, rarely sent things as JSON, parsed by their schema when read; `fallback` stands in after a failure. */
 export function json<T>(schema: z.ZodType<T>, fallback: T, bytesMax = 32_768): Field<T> {
   const raw = text(bytesMax);

@@ -1,8 +1,8 @@
 /** The last 2 s of measured joint positions, so that a moment's pose can be interpolated between two device reports. */
 import { asMonotonicNs, type MonotonicNs } from "../../../core/clock.js";
 
-/** 2 s of the fastest report stream (a hand's, 500 Hz), rounded up. */
-const CAPACITY = 1024;
+/** 2 s of the fastest report stream (a robot on legs, 1 kHz), rounded up. */
+const CAPACITY = 2048;
 const KEPT_NS = 2_000_000_000n;
 
 export class PositionHistory {

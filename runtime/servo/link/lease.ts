@@ -29,9 +29,13 @@ export class SocketLease implements Lease {
     const { expiresNs, speedScale = 1, inputAgeMs = Number.NaN } = target;
     const positionRad = Float64Array.from(target.positionRad);
     const stampNs = this.#clock.nowNs();
-    this.#write(
-      encode("command", { epoch: this.epoch, seq, stampNs, expiresNs, speedScale, inputAgeMs, positionRad }),
-    );
+    const command = { epoch: this.epoch, seq, stampNs, expiresNs, speedScale, inputAgeMs, positionRad };
+    if (target.gains === undefined) this.#write(encode("command", command));
+    else {
+      const stiffnessNmPerRad = Float64Array.from(target.gains.stiffnessNmPerRad);
+      const dampingNmSPerRad = Float64Array.from(target.gains.dampingNmSPerRad);
+      this.#write(encode("impedance", { ...command, stiffnessNmPerRad, dampingNmSPerRad }));
+    }
     return seq;
   }
 

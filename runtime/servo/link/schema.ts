@@ -16,6 +16,9 @@ import {
   flag,
   json,
   monotonicNs,
+  numbers,
+  optional,
+  record,
   text,
   u16,
   u32,
@@ -23,7 +26,7 @@ import {
   vectors,
 } from "./fields.js";
 
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 /** Largest value of a frame's length word. */
 export const FRAME_BYTES_MAX = 65_536;
 /** Length word, version and type. */
@@ -134,6 +137,17 @@ const name = text(NAME_BYTES_MAX);
 const sentence = text(2048);
 const code = text(64);
 
+/** `FloatingBase`, in its order. */
+const floatingBase = record({
+  quatWorldBaseXyzw: numbers(4),
+  translationWorldM: numbers(3),
+  linearVelocityBaseMPerS: numbers(3),
+  angularVelocityBaseRadPerS: numbers(3),
+  specificForceBaseMPerS2: numbers(3),
+  passivePositionRad: vector,
+  passiveVelocityRadPerS: vector,
+});
+
 /** Keeps `number`, `from` and the field types literal. */
 const message = <const N extends number, const D extends "client" | "servo", F extends Fields>(
   number: N,
@@ -175,6 +189,18 @@ export const MESSAGES = {
     accelerationRadPerS2: vectors(SETPOINTS_MAX),
   }),
   teach: message(13, "client", { requestId: u32, on: flag }),
+  /** A command with gains, for a robot on legs. */
+  impedance: message(14, "client", {
+    epoch: u32,
+    seq: u32,
+    stampNs: monotonicNs,
+    expiresNs: monotonicNs,
+    speedScale: f64,
+    inputAgeMs: f64,
+    positionRad: vector,
+    stiffnessNmPerRad: vector,
+    dampingNmSPerRad: vector,
+  }),
 
   /** Answer to hello; sent again whenever the device's identity or limits became known. */
   info: message(65, "servo", { info: json(Info, NO_INFO) }),
@@ -199,6 +225,7 @@ export const MESSAGES = {
     gripperOpeningM: f64,
     deviceTimeUs: f64,
     deviceErrorCode: u32,
+    base: optional(floatingBase),
   }),
   event: message(67, "servo", {
     atNs: monotonicNs,
@@ -215,9 +242,15 @@ export const MESSAGES = {
 } as const;
 
 export type MessageName = keyof typeof MESSAGES;
-type FieldValues<F> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never };
+type FieldValue<T> = T extends Field<infer V> ? V : never;
+type OptionalKey<F> = { [K in keyof F]: undefined extends FieldValue<F[K]> ? K : never }[keyof F];
+type FieldValues<F> = { readonly [K in Exclude<keyof F, OptionalKey<F>>]: FieldValue<F[K]> } & {
+  readonly [K in OptionalKey<F>]?: FieldValue<F[K]>;
+};
 /** The fields of one message, without its name. */
 export type BodyOf<N extends MessageName> = FieldValues<(typeof MESSAGES)[N]["fields"]>;
+/** A command, with gains or without. */
+export type CommandBody = BodyOf<"command"> | BodyOf<"impedance">;
 type Named<N extends MessageName> = N extends MessageName ? { readonly type: N } & BodyOf<N> : never;
 type NamesFrom<D> = {
   [N in MessageName]: (typeof MESSAGES)[N]["from"] extends D ? N : never;

@@ -8,7 +8,7 @@ import type { StopCategory } from "../../../drivers/contract.js";
 import type { ServoEvent, ServoInfo, ServoRole, ServoStatistics } from "../api.js";
 import type { MutableSnapshot } from "../snapshot.js";
 import { decodeFromClient, encode, FrameReader } from "./codec.js";
-import type { BodyOf, ClientMessage } from "./schema.js";
+import type { BodyOf, ClientMessage, CommandBody } from "./schema.js";
 import { SnapshotFrame } from "./snapshotFrame.js";
 
 const PEERS_MAX = 32;
@@ -33,7 +33,7 @@ export interface LinkHandler {
   gone(peer: Peer): void;
   acquireLease(peer: Peer, leaseName: string): { readonly epoch: number; readonly silenceMsMax: number };
   releaseLease(peer: Peer, epoch: number): void;
-  command(peer: Peer, command: BodyOf<"command">): void;
+  command(peer: Peer, command: CommandBody): void;
   setpoints(peer: Peer, batch: BodyOf<"setpoints">): void;
   gripper(peer: Peer, epoch: number, openingM: number): void;
   enable(): Promise<void>;
@@ -211,6 +211,7 @@ export class LinkServer {
       case "heartbeat":
         break;
       case "command":
+      case "impedance":
         this.#handler.command(peer, message);
         break;
       case "setpoints":

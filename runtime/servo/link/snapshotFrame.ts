@@ -3,12 +3,13 @@
  * The codec's own writer reads values by name, which makes a new object of every number; a test holds the two to the
  * same bytes.
  */
+import type { FloatingBase } from "../../../core/floatingBase.js";
 import { SERVO_STATES } from "../api.js";
 import type { MutableSnapshot } from "../snapshot.js";
 import { HEADER_BYTES, MESSAGES, NAME_BYTES_MAX, PROTOCOL_VERSION } from "./schema.js";
 
-/** Far above any arm's snapshot: six vectors of 32 numbers and a name. */
-const BYTES_MAX = 2048;
+/** Far above any robot's snapshot: eight vectors of 32 numbers, a base and a name. */
+const BYTES_MAX = 4096;
 const HALF = 2 ** 32;
 
 export class SnapshotFrame {
@@ -43,11 +44,24 @@ export class SnapshotFrame {
     this.#number(snapshot.gripperOpeningM);
     this.#number(snapshot.deviceTimeUs);
     this.#word(snapshot.deviceErrorCode);
+    this.#base(snapshot.base);
     view.setUint32(0, this.#at - 4, true);
     view.setUint8(4, PROTOCOL_VERSION);
     view.setUint8(5, MESSAGES.snapshot.number);
     if (this.#frame.length !== this.#at) this.#frame = this.#bytes.subarray(0, this.#at);
     return this.#frame;
+  }
+
+  #base(base: FloatingBase | undefined): void {
+    this.#view.setUint8(this.#at++, base === undefined ? 0 : 1);
+    if (base === undefined) return;
+    this.#numbers(base.quatWorldBaseXyzw);
+    this.#numbers(base.translationWorldM);
+    this.#numbers(base.linearVelocityBaseMPerS);
+    this.#numbers(base.angularVelocityBaseRadPerS);
+    this.#numbers(base.specificForceBaseMPerS2);
+    this.#vector(base.passivePositionRad);
+    this.#vector(base.passiveVelocityRadPerS);
   }
 
   #number(value: number): void {
@@ -70,6 +84,10 @@ export class SnapshotFrame {
 
   #vector(values: Float64Array): void {
     this.#view.setUint8(this.#at++, values.length);
+    this.#numbers(values);
+  }
+
+  #numbers(values: Float64Array): void {
     for (let i = 0; i < values.length; i++) this.#number(values[i]!);
   }
 
