@@ -16,7 +16,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeTestBundle, type TestBundleOptions } from "../test/support/onnx/testBundle.js";
-import { bundlePath, loadBundle } from "./bundle.js";
+import { loadAnyBundle } from "./anyBundle.js";
+import { loadBundle } from "./bundle.js";
+import { bundlePath } from "./bundleFolder.js";
 import type { PolicyManifest } from "./manifest.js";
 import { openPolicy, passingVariants } from "./verify.js";
 
@@ -107,6 +109,20 @@ describe("reading a bundle", () => {
     await expect(loadBundle(directory)).rejects.toMatchObject({ code: "BUNDLE_INVALID" });
   });
 
+  it("tells a policy without pictures from one that it does not know", async () => {
+    await makeTestBundle(directory);
+    const file = join(directory, "policy.json");
+    const manifest = JSON.parse(await readFile(file, "utf8")) as object;
+    await writeFile(file, JSON.stringify({ ...manifest, kind: "lstm" }));
+    await expect(loadBundle(directory)).rejects.toThrow(
+      /of kind lstm, which sees no camera; expected bc-mlp/,
+    );
+    await writeFile(file, JSON.stringify({ ...manifest, kind: "diffusion" }));
+    await expect(loadAnyBundle(directory)).rejects.toThrow(
+      /kind diffusion is not known, expected one of bc-mlp, causal-transformer, mlp, cnn, lstm/,
+    );
+  });
+
   it.each<[string, NonNullable<TestBundleOptions["change"]>, RegExp]>([
     ["an unknown field", (m) => ({ ...m, python: "x" }), /python/],
     ["another schema version", (m) => ({ ...m, schema: "cerebellum/policy@2" }), /schema/],
@@ -184,7 +200,7 @@ describe("a file that bundles share", () => {
   it("is kept once among the shipped bundles, all of which are whole, and found by a copy elsewhere", async () => {
     const bytesOf = new Map<string, number>();
     for (const name of await readdir(shipped)) {
-      const { manifest, sharedPaths } = await loadBundle(join(shipped, name));
+      const { manifest, sharedPaths } = await loadAnyBundle(join(shipped, name));
       for (const [file, sha256] of Object.entries(manifest.files)) {
         if (sharedPaths.has(file)) continue;
         const { size } = await stat(join(shipped, name, file));

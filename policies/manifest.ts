@@ -4,12 +4,8 @@
  * whatever does not match.
  */
 import { z } from "zod";
+import { BundleHead, RelativeFile, Sha256 } from "./bundleHead.js";
 
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-const RelativeFile = z
-  .string()
-  .regex(/^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/)
-  .refine((path) => !path.split("/").includes(".."), { error: "must stay inside the bundle" });
 const Rgb = z.tuple([z.number(), z.number(), z.number()]);
 
 /** What a policy moves, as joints of one vector: one device, or several whose joints follow one another in this order. */
@@ -54,11 +50,8 @@ export const ImageInput = z.strictObject({
 
 export const PolicyManifest = z
   .strictObject({
-    schema: z.literal("cerebellum/policy@1"),
+    ...BundleHead.shape,
     kind: z.literal("bc-mlp"),
-    name: z.string().min(1),
-    task: z.string().min(1),
-    description: z.string(),
     robot: z.strictObject({
       device: z.enum(POLICY_DEVICES).describe("Several devices joined by - have their joints in this order"),
       joints: z
@@ -143,7 +136,6 @@ export const PolicyManifest = z
         .describe("Largest difference between ONNX Runtime and PyTorch at export"),
       notes: z.string(),
     }),
-    files: z.record(RelativeFile, Sha256).describe("Checksum of every other file of the bundle"),
   })
   .refine((m) => m.start.positionRad.length === m.robot.joints.length, {
     path: ["start", "positionRad"],

@@ -1,6 +1,7 @@
 /** A loaded policy: camera image and joint state in, action out, in three parts on preallocated memory. */
 import { CerebellumError, invariant } from "../core/errors.js";
-import { type Bundle, bundlePath } from "./bundle.js";
+import type { Bundle } from "./bundle.js";
+import { bundlePath } from "./bundleFolder.js";
 import type { PolicyManifest } from "./manifest.js";
 import { type PixelEncoding, Preprocessor } from "./preprocess.js";
 import { OnnxModel } from "./session.js";

@@ -12,10 +12,13 @@ export interface TensorBinding {
   readonly data: Float32Array;
 }
 
+/** Tensors made beforehand: which memory a run reads or writes. */
+export type TensorSet = Readonly<Record<string, Tensor>>;
+
 export class OnnxModel {
   readonly #session: InferenceSession;
-  readonly #feeds: Record<string, Tensor>;
-  readonly #fetches: Record<string, Tensor>;
+  readonly #feeds: TensorSet;
+  readonly #fetches: TensorSet;
 
   private constructor(
     session: InferenceSession,
@@ -69,9 +72,13 @@ export class OnnxModel {
     return new OnnxModel(session, inputs, outputs);
   }
 
-  /** Computes the outputs in place. The thread's event loop stands still meanwhile. */
-  async run(): Promise<void> {
-    await this.#session.run(this.#feeds, this.#fetches);
+  /**
+   * Computes the outputs in place. The thread's event loop stands still meanwhile.
+   *
+   * @param feeds inputs of the same names and shapes in other memory
+   */
+  async run(feeds: TensorSet = this.#feeds, fetches: TensorSet = this.#fetches): Promise<void> {
+    await this.#session.run(feeds, fetches);
   }
 
   release(): Promise<void> {
@@ -79,7 +86,7 @@ export class OnnxModel {
   }
 }
 
-function tensors(bindings: readonly TensorBinding[]): Record<string, Tensor> {
+export function tensors(bindings: readonly TensorBinding[]): TensorSet {
   return Object.fromEntries(
     bindings.map(({ name, data, shape }) => [name, new Tensor("float32", data, shape)] as const),
   );

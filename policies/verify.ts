@@ -1,14 +1,15 @@
 /** Opens a bundle for use: variant by the gate, fit to robot and camera, goldens through the real pipeline. */
 import { readFile } from "node:fs/promises";
 import { CerebellumError } from "../core/errors.js";
-import { type Bundle, bundleInvalid, bundlePath, loadBundle } from "./bundle.js";
+import { type Bundle, loadBundle } from "./bundle.js";
+import { bundleInvalid, bundlePath } from "./bundleFolder.js";
+import { bundleMismatch, compareGolden } from "./compare.js";
 import type { PolicyManifest } from "./manifest.js";
 import { PolicyPipeline, type Variant } from "./pipeline.js";
 import { decodePng } from "./png.js";
 
 /** Largest differences between the camera as mounted and as trained with. */
 export const MOUNT_LIMITS = { positionMm: 5, rotationDeg: 1, fovYDeg: 1 } as const;
-const DIFFERENCES_SHOWN = 5;
 
 /** The image camera as the cell declares it. */
 export interface CameraExpectation {
@@ -93,9 +94,6 @@ function noVariant(bundle: Bundle): CerebellumError {
   );
 }
 
-const bundleMismatch = (happened: string, remedy: string) =>
-  new CerebellumError("BUNDLE_MISMATCH", happened, remedy);
-
 function checkJoints(manifest: PolicyManifest, jointNames: readonly string[]): void {
   const { joints } = manifest.robot;
   if (joints.length === jointNames.length && joints.every((name, index) => name === jointNames[index]))
@@ -159,10 +157,23 @@ async function replayGoldens(bundle: Bundle, pipeline: PolicyPipeline): Promise<
     const label = `golden case ${index} (${golden.image})`;
     const image = pipeline.preprocess(pixels, "rgb8");
     const sampled = indices.map((at) => image[at]!);
-    const imageErrorMax = compare(bundle, `${label} image`, sampled, values, toleranceImage, indices);
+    const imageErrorMax = compareGolden(
+      bundle.directory,
+      `${label} image`,
+      sampled,
+      values,
+      toleranceImage,
+      (at) => indices[at]!,
+    );
     await pipeline.encode();
     const action = await pipeline.control(golden.state);
-    const actionErrorMaxRad = compare(bundle, `${label} action`, action, golden.action, toleranceAction);
+    const actionErrorMaxRad = compareGolden(
+      bundle.directory,
+      `${label} action`,
+      action,
+      golden.action,
+      toleranceAction,
+    );
     results.push({ image: golden.image, imageErrorMax, actionErrorMaxRad });
   }
   return results;
@@ -179,32 +190,4 @@ async function readGoldenImage(bundle: Bundle, file: string): Promise<Uint8Array
     );
   }
   return decoded.pixels;
-}
-
-/** @returns the largest difference; @throws BUNDLE_MISMATCH with the first differences beyond the tolerance */
-function compare(
-  bundle: Bundle,
-  label: string,
-  found: ArrayLike<number>,
-  expected: ArrayLike<number>,
-  tolerance: number,
-  indices?: readonly number[],
-): number {
-  let largest = 0;
-  const beyond: string[] = [];
-  for (let at = 0; at < expected.length; at++) {
-    const difference = Math.abs(found[at]! - expected[at]!);
-    if (!(difference <= largest)) largest = difference;
-    if (!(difference <= tolerance)) {
-      beyond.push(
-        `[${indices?.[at] ?? at}] found ${found[at]!.toPrecision(6)}, expected ${expected[at]!.toPrecision(6)}`,
-      );
-    }
-  }
-  if (beyond.length === 0) return largest;
-  throw bundleMismatch(
-    `Policy bundle ${bundle.directory}: ${label} differs at ${beyond.length} of ${expected.length} values ` +
-      `(tolerance ${tolerance}): ${beyond.slice(0, DIFFERENCES_SHOWN).join("; ")}`,
-    "Preprocessing or engine differ from training; export the bundle again and compare versions",
-  );
 }

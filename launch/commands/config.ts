@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { CerebellumError } from "../../core/errors.js";
-import { loadBundle, MANIFEST_FILE } from "../../policies/bundle.js";
+import { loadAnyBundle } from "../../policies/anyBundle.js";
+import { MANIFEST_FILE } from "../../policies/bundleFolder.js";
 import { policyRobots } from "../../runtime/policy/config.js";
 import { cellJsonSchema, loadCell } from "../cell/load.js";
 import { addressOf } from "../cell/robotConfig.js";
@@ -42,7 +43,7 @@ async function policyLine({ policy, robots }: CellConfig): Promise<string> {
   const start = policy.autostart ? ", started by itself" : "";
   if (!existsSync(join(policy.bundle, MANIFEST_FILE)))
     return `${policy.bundle}${start}: no bundle is there yet; train or copy one, or leave the policy out with --no-policy`;
-  const { manifest } = await loadBundle(policy.bundle);
+  const { manifest } = await loadAnyBundle(policy.bundle);
   const { device, joints } = manifest.robot;
   const led = policyRobots(policy);
   const devices = led.map((robot) => robots[robot]!.device).join("-");

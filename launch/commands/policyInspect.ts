@@ -1,18 +1,23 @@
 /** `policy inspect`: what a bundle says about itself, without running it. */
-import { type Bundle, loadBundle } from "../../policies/bundle.js";
+import { isHistoryBundle, loadAnyBundle } from "../../policies/anyBundle.js";
+import type { Bundle } from "../../policies/bundle.js";
 import { passingVariants } from "../../policies/verify.js";
+import { describeHistoryBundle } from "./historyInspect.js";
 import { printer, writeJson } from "./output.js";
 
-/** @throws BUNDLE_INVALID */
+/** @throws BUNDLE_INVALID, BUNDLE_MISMATCH */
 export async function policyInspect(directory: string, options: { json?: string } = {}): Promise<void> {
-  const bundle = await loadBundle(directory);
+  const bundle = await loadAnyBundle(directory);
   const print = printer(options.json);
-  for (const [label, value] of describeBundle(bundle)) print(`${label.padEnd(16)} ${value}`);
+  for (const [label, value] of isHistoryBundle(bundle)
+    ? describeHistoryBundle(bundle)
+    : describeBundle(bundle))
+    print(`${label.padEnd(16)} ${value}`);
   writeJson(options.json, {
     directory,
     manifest: bundle.manifest,
     fileBytes: Object.fromEntries(bundle.fileBytes),
-    chosenPrecision: passingVariants(bundle)[0]!.precision,
+    chosenPrecision: isHistoryBundle(bundle) ? "fp32" : passingVariants(bundle)[0]!.precision,
     goldenCases: bundle.goldens.cases.length,
   });
 }

@@ -1,7 +1,8 @@
 """Commands of the trainer. Each leaves a JSON record of its run beside its result.
 
 pretrain: corpus -> frozen encoder. clone: episodes -> controller and bundle. report: the same data with the
-controls that a result must stand beside. reach-block: pretrain and clone.
+controls that a result must stand beside. reach-block: pretrain and clone. history: the bundle of a policy
+that takes a history of observations and actions, from weights that are there already.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 import tyro
@@ -23,6 +25,9 @@ from cerebellum_trainer.dataset import Dataset, read_dataset
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encoder_sha256, training_tokens
 from cerebellum_trainer.frozen import encoder_of_bundle, preprocessing_of_bundle
+from cerebellum_trainer.history.bundle import Weights, write_history_bundle
+from cerebellum_trainer.history.manifest import policy_of_manifest
+from cerebellum_trainer.history.shipped import SHIPPED
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.mae import MaeConfig, open_corpora, pretrain, reconstruction_sheet
 from cerebellum_trainer.relight import Relighting
@@ -103,6 +108,38 @@ class ReachBlock:
     work: Path = WORK
     seed: int = 0
     threads: int = 1
+
+
+@dataclass(frozen=True)
+class History:
+    """Writes the bundle of a history policy: a shipped one, or one's own from a manifest and a state dict."""
+
+    policy: tyro.conf.Positional[str]
+    """digit-random, digit-stand, or a policy.json that names slots, sizes, history and start."""
+    out: Path | None = None
+    """Folder of the bundle; policies/bundles/NAME when none is named."""
+    state_dict: Path | None = None
+    """PyTorch file of the network's weights (torch.save of state_dict()); random ones without it."""
+    inference: Literal["full-window", "cached-embedding"] | None = None
+    seed: int = 0
+    threads: int = 1
+
+
+def run_history(config: History) -> Path:
+    """Returns the bundle's folder."""
+    torch.set_num_threads(config.threads)
+    inference = "full-window"
+    if config.policy in SHIPPED:
+        policy, sizes, weights, notes = SHIPPED[config.policy]()
+    else:
+        origin = "trained" if config.state_dict else "random"
+        policy, sizes, inference = policy_of_manifest(Path(config.policy), origin)
+        weights = Weights(config.seed, config.state_dict)
+        notes = f"From {Path(config.policy).name}."
+    out = config.out or Path("policies/bundles") / policy.name
+    manifest = write_history_bundle(out, policy, sizes, weights, config.inference or inference, notes)
+    print(f"{out}: {manifest['kind']}, {manifest['parameters']} weights, motion {manifest['motion']}")
+    return out
 
 
 def run_pretrain(config: Pretrain) -> Path:
@@ -293,7 +330,7 @@ def run_reach_block(config: ReachBlock) -> Path:
 
 def main() -> int:
     """Runs one command; expected trouble is one line on standard error and exit code 1."""
-    chosen = tyro.cli(Pretrain | Clone | Report | ReachBlock, prog="cerebellum train")
+    chosen = tyro.cli(Pretrain | Clone | Report | ReachBlock | History, prog="cerebellum train")
     try:
         RUNNERS[type(chosen)](chosen)
     except TrainerError as error:
@@ -302,7 +339,13 @@ def main() -> int:
     return 0
 
 
-RUNNERS = {Pretrain: run_pretrain, Clone: run_clone, Report: run_report, ReachBlock: run_reach_block}
+RUNNERS = {
+    Pretrain: run_pretrain,
+    Clone: run_clone,
+    Report: run_report,
+    ReachBlock: run_reach_block,
+    History: run_history,
+}
 
 
 def _actions(reading: Reading) -> str:

@@ -3,8 +3,8 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { CerebellumError, errorText } from "../../../core/errors.js";
 import type { BundleSummary } from "../../../core/gateway/library.js";
-import { loadBundle, MANIFEST_FILE } from "../../../policies/bundle.js";
-import type { PolicyManifest } from "../../../policies/manifest.js";
+import { type AnyBundle, isHistoryBundle, loadAnyBundle } from "../../../policies/anyBundle.js";
+import { MANIFEST_FILE } from "../../../policies/bundleFolder.js";
 
 const BUNDLES_MAX = 200;
 
@@ -42,16 +42,16 @@ export class BundleLibrary {
 
 async function summarise(directory: string): Promise<BundleSummary> {
   try {
-    const { manifest } = await loadBundle(directory);
-    const { episodes, frames } = manifest.provenance.dataset;
+    const bundle = await loadAnyBundle(directory);
+    const { manifest } = bundle;
     return {
       directory,
       name: manifest.name,
       task: manifest.task,
       rateHz: manifest.rateHz,
-      precision: precisionOf(manifest),
+      precision: precisionOf(bundle),
       loaded: false,
-      note: `${manifest.description} Trained on ${episodes} episodes, ${frames} frames.`.trimStart(),
+      note: `${manifest.description} ${originOf(bundle)}`.trimStart(),
     };
   } catch (thrown) {
     const note =
@@ -60,8 +60,19 @@ async function summarise(directory: string): Promise<BundleSummary> {
   }
 }
 
+function originOf(bundle: AnyBundle): string {
+  if (!isHistoryBundle(bundle)) {
+    const { episodes, frames } = bundle.manifest.provenance.dataset;
+    return `Trained on ${episodes} episodes, ${frames} frames.`;
+  }
+  const { motion, motionReason } = bundle.manifest;
+  return motion === "refused" ? `Refused for motion: ${motionReason}` : motionReason;
+}
+
 /** The first variant that passes its gate is the one that will be used. */
-function precisionOf({ variants, gate }: PolicyManifest): string {
+function precisionOf(bundle: AnyBundle): string {
+  if (isHistoryBundle(bundle)) return "fp32";
+  const { variants, gate } = bundle.manifest;
   return (
     variants.find(
       ({ featureCosineMean, featureCosineMin }) =>
