@@ -137,6 +137,11 @@ export class MujocoDigit implements DigitBody {
     return this.#data.ncon;
   }
 
+  /** Every position as MuJoCo orders them: base, then joints and rods. Copied. */
+  positions(): Float64Array {
+    return this.#views.qpos.slice();
+  }
+
   /** How far rods' ends are from where they belong [m]: the largest of the last step. */
   get loopErrorM(): number {
     const errors: Float64Array = this.#data.efc_pos;

@@ -1,5 +1,5 @@
 /**
- * `sh launch/setup/campaign.sh digitStand [RESULTS.csv]`: how much a Digit bears that only holds its standing pose: grounds
+ * `sh launch/setup/campaign.sh digitStand [RESULTS.csv [STIFFNESS]]`: how much a Digit bears that only holds its standing pose: grounds
  * and loads, pulls of a cable, weak knees, and the largest push from each side. The stiff pose alone, without
  * wire and driver, as fast as the computer simulates; every trial is a row. Nothing is random.
  */
@@ -33,6 +33,11 @@ const CABLE_S = 3;
 const CABLES_N = [10, 20, 30];
 const WEAK_KNEES = 0.5;
 
+const [path, given] = argv.slice(2);
+/** [N·m/rad]; one number for every motor instead of the stand's own. */
+const stiffnessNmPerRad =
+  given === undefined ? DIGIT_STAND.stiffnessNmPerRad : DIGIT_MOTORS.map(() => Number(given));
+
 const rows: DigitResult[] = [];
 let simulatedS = 0;
 
@@ -47,7 +52,7 @@ interface Options {
 async function stand({ scene = "flat", durationS, push, cableForceMaxN = 0, kneeStrength = 1 }: Options) {
   const body = await MujocoDigit.load({ scene: DIGIT_SCENES[scene], standRad: DIGIT_STAND.positionRad });
   const watch = new TrialWatch(body);
-  const { stiffnessNmPerRad, dampingNmSPerRad } = DIGIT_STAND;
+  const { dampingNmSPerRad } = DIGIT_STAND;
   body.drive.dampingNmSPerRad.set(dampingNmSPerRad);
   const disturbedAt = Math.round(SETTLED_S / STEP_S);
   for (let step = 0; step < durationS / STEP_S && !watch.hasFallen; step++) {
@@ -118,7 +123,6 @@ for (const pushTowardsDeg of PUSH_DIRECTIONS_DEG) {
 }
 const spentS = (systemClock.nowMs() - startMs) / 1000;
 say(`${rows.length} trials, ${simulatedS.toFixed(0)} s simulated in ${spentS.toFixed(0)} s`);
-const [path] = argv.slice(2);
 if (path !== undefined) {
   writeFileSync(path, `${[RESULT_CSV_HEADER, ...rows.map(resultCsvRow)].join("\n")}\n`);
 }
