@@ -3,6 +3,7 @@
  * robot's own controller, which stands. A millisecond at a time; it neither waits nor reads time.
  */
 import { MOTOR_COUNT, MOTORS } from "../../drivers/digit/protocol/joints.js";
+import { addBalance } from "../../kinematics/digit/balance.js";
 import { type DigitBody, type MotorDrive, tiltRad } from "./body.js";
 import { CommandLog } from "./commandLog.js";
 import type { DigitFaults, Events, OperationMode } from "./digitFaults.js";
@@ -85,6 +86,7 @@ export class EmulatedRobot {
   readonly #faults: DigitFaults;
   readonly #command: LowLevelCommand & { fallback: number; apply: boolean };
   readonly #entryRad = new Float64Array(MOTOR_COUNT);
+  readonly #targetRad = new Float64Array(MOTOR_COUNT);
   #mode: OperationMode = "locomotion";
   #enteredMs: number;
   #nowMs: number;
@@ -311,7 +313,7 @@ export class EmulatedRobot {
       case "locomotion":
         return this.#stand();
       case "joint":
-        return this.#hold("joint", this.#entryRad, 1);
+        return this.#hold("joint", this.#entryRad);
       case "low-level-api":
         if (this.#command.apply) return this.#follow();
         return this.#fallback === "disabled" ? this.#limp("idle") : this.#damp("idle");
@@ -335,16 +337,19 @@ export class EmulatedRobot {
 
   #stand(): DriveCause {
     const share = Math.min(1, (this.#nowMs - this.#enteredMs) / STAND_RAMP_MS);
-    return this.#hold("locomotion", this.body.standRad, share);
+    const { truth, standRad } = this.body;
+    for (let motor = 0; motor < MOTOR_COUNT; motor++)
+      this.#targetRad[motor] = this.#entryRad[motor]! + share * (standRad[motor]! - this.#entryRad[motor]!);
+    addBalance(this.#targetRad, truth.quatWorldBaseXyzw, truth.angularVelocityBaseRadPerS);
+    return this.#hold("locomotion", this.#targetRad);
   }
 
-  /** Stiffly, on the way from where the mode was entered to a pose. */
-  #hold(cause: DriveCause, poseRad: ArrayLike<number>, share: number): DriveCause {
+  /** Stiffly. */
+  #hold(cause: DriveCause, targetRad: ArrayLike<number>): DriveCause {
     const { drive, truth } = this.body;
     for (let motor = 0; motor < MOTOR_COUNT; motor++) {
       const limits = MOTOR_LIMITS[motor]!;
-      const targetRad = this.#entryRad[motor]! + share * (poseRad[motor]! - this.#entryRad[motor]!);
-      const torqueNm = STAND_STIFFNESS_NM_PER_RAD * (targetRad - truth.positionRad[motor]!);
+      const torqueNm = STAND_STIFFNESS_NM_PER_RAD * (targetRad[motor]! - truth.positionRad[motor]!);
       drive.torqueNm[motor] = clamp(torqueNm, limits.torqueNm);
       drive.velocityRadPerS[motor] = 0;
       drive.dampingNmSPerRad[motor] = Math.min(STAND_DAMPING_NM_S_PER_RAD, limits.dampingNmSPerRad);
