@@ -7,7 +7,7 @@ from PIL import Image
 
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Crop, Preprocessing, decode_image, preprocess
-from cerebellum_trainer.relight import Relighting, relit
+from cerebellum_trainer.relight import Relighting, hue_turns, relit
 
 RANDOM = np.random.default_rng(5).integers(0, 256, (480, 640, 3), dtype=np.uint8)
 
@@ -62,6 +62,17 @@ def test_wrong_sizes_are_refused() -> None:
     with pytest.raises(TrainerError) as caught:
         decode_image(b"\xff\xd8 no picture", Preprocessing())
     assert caught.value.code == "IMAGE_UNREADABLE"
+
+
+def test_hue_turns_colours_and_leaves_greys() -> None:
+    third = hue_turns(torch.tensor([2 * torch.pi / 3]))[0]
+    torch.testing.assert_close(third @ torch.tensor([0.9, 0.2, 0.1]), torch.tensor([0.1, 0.9, 0.2]))
+    torch.testing.assert_close(third @ torch.full((3,), 0.4), torch.full((3,), 0.4))
+    red = np.full((480, 640, 3), (200, 40, 20), np.uint8)
+    colours = preprocess(red, Preprocessing())[None].repeat(8, 1, 1, 1)
+    config = Relighting(gain=(1, 1), tint=(1, 1), hue_deg=180)
+    turned = relit(colours, Preprocessing(), config, torch.Generator().manual_seed(0))
+    assert len({tuple(round(value, 3) for value in image[:, 4, 4].tolist()) for image in turned}) == 8
 
 
 def test_relighting_scales_colours_and_clips_like_a_sensor() -> None:
