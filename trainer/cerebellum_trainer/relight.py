@@ -17,8 +17,8 @@ from cerebellum_trainer.images import Preprocessing
 class Relighting:
     """How many more lights each frame is seen in, and how far they go: one gain times one for each colour.
 
-    hue_deg: colours are turned around the grey axis by up to so many degrees, either way. 180 where a thing is
-    known by its shape and place and may have any colour; 0 where its colour tells it from others.
+    hue_deg: colours are turned around the grey axis by up to so many degrees, either way. 180 where a thing
+    is known by its shape and place and may have any colour; 0 where its colour tells it from others.
     """
 
     copies: int = 2
@@ -44,7 +44,7 @@ def relit(
 
 
 def hue_turns(turn_rad: torch.Tensor) -> torch.Tensor:
-    """(n,) -> (n, 3, 3) rotations of RGB around its grey axis (Rodrigues' formula): greys stay what they are."""
+    """(n,) -> (n, 3, 3) rotations of RGB around its grey axis (Rodrigues' formula): greys stay."""
     axis = torch.full((3,), 3**-0.5)
     cross = torch.linalg.cross(axis.expand(3, 3), torch.eye(3)).T
     sine, cosine = turn_rad.sin().view(-1, 1, 1), turn_rad.cos().view(-1, 1, 1)
