@@ -73,7 +73,6 @@ export class DigitJsonLink implements DigitJson {
   #end: AbortController | undefined;
   #reference = 0;
   #heardMs = 0;
-  #isHeard = false;
   #isInControl = false;
 
   constructor(options: DigitJsonOptions) {
@@ -189,7 +188,6 @@ export class DigitJsonLink implements DigitJson {
     }
     this.counters.received++;
     this.#heardMs = this.#clock.nowMs();
-    this.#isHeard = true;
     this.#note(message);
     const pending = message.reference === undefined ? undefined : this.#pending.get(message.reference);
     if (message.reference === undefined || pending === undefined) return;
@@ -326,16 +324,18 @@ export class DigitJsonLink implements DigitJson {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    for (let turn = 0; ; turn++) {
+    for (let turn = 0, turnedMs = this.#clock.nowMs(); ; turn++) {
       await sleepMs(this.#clock, JSON_POLL_MS, signal);
       if (signal.aborted) return;
-      const silentMs = this.#clock.nowMs() - this.#heardMs;
-      // Two turns in a row without a message: what waits while this process was held up is no silence.
-      if (!this.#isHeard && silentMs >= JSON_SILENCE_MS) {
+      const nowMs = this.#clock.nowMs();
+      // A turn that comes late decides nothing: what waits while this process was held up is no silence.
+      const isLate = nowMs - turnedMs > 2 * JSON_POLL_MS;
+      turnedMs = nowMs;
+      const silentMs = nowMs - this.#heardMs;
+      if (!isLate && silentMs >= JSON_SILENCE_MS) {
         this.#lose({ kind: "silent", happened: `no message from the robot for ${Math.round(silentMs)} ms` });
         return;
       }
-      this.#isHeard = false;
       this.#askQuietly(turn % 2 === 0 ? "get-robot-status" : "get-privileges");
     }
   }

@@ -34,8 +34,8 @@ export interface DigitUdpOptions {
   readonly inflate?: Inflate;
 }
 
-/** Twice in a row without a datagram within this, and older than the stream's limit, is silence [ms]. */
-const SILENCE_CHECK_MS = 50;
+/** Between two looks whether the robot is silent [ms]. */
+const SILENCE_CHECK_MS = 25;
 /** An observation that is older than the newest by less was overtaken on its way; by more, the robot's clock began anew [s]. */
 const REORDER_S_MAX = 0.1;
 /** A second or so of observations, for a process that was held up. */

@@ -15,6 +15,8 @@ export type StreamState = "silent" | "describing" | "live";
 
 /** Without a valid chunk for so long, the connection is over [ms]. */
 export const STREAM_SILENCE_MS = 100;
+/** Between two looks for silence, more means that this process was held up [ms]. */
+const LATE_LOOK_MS = 60;
 
 /** @throws RangeError for what is no Zstandard frame, or one that would become larger than `bytesMax` */
 export type Inflate = (frame: Uint8Array, bytesMax: number) => Uint8Array;
@@ -58,8 +60,7 @@ export class StreamReader {
   #address = "";
   #port = 0;
   #validMs = 0;
-  /** A datagram came since the last `expire`. */
-  #isHeard = false;
+  #lookedMs = Number.NEGATIVE_INFINITY;
 
   /** @param inflate for compressed messages; without it they count as uncompressible */
   constructor(events: StreamEvents, inflate?: Inflate) {
@@ -83,7 +84,6 @@ export class StreamReader {
   }
 
   push(datagram: Uint8Array, address: string, port: number, nowMs: number): void {
-    this.#isHeard = true;
     const chunk = this.#chunk;
     const isOurs = port === this.#port && address === this.#address;
     if (this.#port !== 0 && !isOurs) {
@@ -105,14 +105,15 @@ export class StreamReader {
   }
 
   /**
-   * Ends a connection that has been silent. To be called every 50 ms or so: silence counts only where two calls in a row
-   * have found nothing new, because what waits in the kernel while this process was held up is no silence.
+   * Ends a connection that has been silent. To be called every 25 ms or so; a call that comes late decides nothing, because
+   * what waits in the kernel while this process was held up is no silence, and is read before the next call.
    */
   expire(nowMs: number): void {
-    const isSilent = !this.#isHeard && nowMs - this.#validMs >= STREAM_SILENCE_MS;
-    this.#isHeard = false;
-    if (this.#port !== 0 && isSilent)
-      this.#lose(`no valid datagram for ${Math.round(nowMs - this.#validMs)} ms`);
+    const isLate = nowMs - this.#lookedMs > LATE_LOOK_MS;
+    this.#lookedMs = nowMs;
+    const silentMs = nowMs - this.#validMs;
+    if (this.#port === 0 || isLate || silentMs < STREAM_SILENCE_MS) return;
+    this.#lose(`no valid datagram for ${Math.round(silentMs)} ms`);
   }
 
   /** Forgets the sender, without an event. */
