@@ -15,5 +15,7 @@ export const REASON_BITS = {
   deviceNotReady: 1 << 10,
   selfCollision: 1 << 11,
   commandMalformed: 1 << 12,
+  /** Stiffness or damping was cut to what the cell allows. */
+  gains: 1 << 13,
 } as const;
 export type ReasonName = keyof typeof REASON_BITS;

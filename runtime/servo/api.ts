@@ -30,6 +30,12 @@ export { REASON_BITS, type ReasonName } from "../../core/reasons.js";
 
 export type ServoRole = "observer" | "commander" | "supervisor";
 
+/** One number per joint; commands with more are cut to it. */
+export interface GainsMax {
+  readonly stiffnessNmPerRad: readonly number[];
+  readonly dampingNmSPerRad: readonly number[];
+}
+
 /** Sent once on connection. */
 export interface ServoInfo {
   readonly robot: string;
@@ -42,6 +48,8 @@ export interface ServoInfo {
   readonly processId: number;
   /** A lease ends when no supervisor was heard for longer [ms]. */
   readonly supervisorSilenceMsMax: number;
+  /** Only of a robot on legs, which is commanded with gains. */
+  readonly gainsMax?: GainsMax;
   /** Of a group (`group.ts`): the robots that it is made of, in the order of its joints. */
   readonly members?: readonly ServoInfo[];
 }

@@ -1,5 +1,5 @@
 /** What a command must be before it may move anything. Ownership is judged before content. */
-import type { BodyOf } from "./link/schema.js";
+import type { BodyOf, CommandBody } from "./link/schema.js";
 import { SETPOINTS_MAX, type SetpointQueue } from "./setpointQueue.js";
 
 export const REFUSALS = [
@@ -10,6 +10,9 @@ export const REFUSALS = [
   "wrongLength",
   "notFinite",
   "badScale",
+  "gainsMissing",
+  "gainsNotTaken",
+  "gainsNegative",
   "expired",
   "expiryTooLong",
   "streamGap",
@@ -25,6 +28,7 @@ export const MALFORMED: ReadonlySet<Refusal> = new Set([
   "wrongLength",
   "notFinite",
   "badScale",
+  "gainsNegative",
   "expiryTooLong",
   "streamGap",
   "queueFull",
@@ -41,11 +45,13 @@ export interface GateContext {
   readonly jointCount: number;
   readonly nowMs: number;
   readonly expiryMsMax: number;
+  /** A robot on legs is commanded with gains, any other without. */
+  readonly takesGains: boolean;
   readonly stateIsFresh: boolean;
 }
 
 /** Why the command may not be pursued, or undefined. */
-export function refusalOf(command: BodyOf<"command">, context: GateContext): Refusal | undefined {
+export function refusalOf(command: CommandBody, context: GateContext): Refusal | undefined {
   if (!context.isHolder) return "noLease";
   if (command.epoch !== context.epoch) return "wrongEpoch";
   if (!context.follows) return "notFollowing";
@@ -53,7 +59,7 @@ export function refusalOf(command: BodyOf<"command">, context: GateContext): Ref
   if (command.positionRad.length !== context.jointCount) return "wrongLength";
   if (!command.positionRad.every(Number.isFinite)) return "notFinite";
   if (!(command.speedScale > 0 && command.speedScale <= 1)) return "badScale";
-  return refusalOfTime(command.expiresNs, context);
+  return refusalOfGains(command, context) ?? refusalOfTime(command.expiresNs, context);
 }
 
 /** The same for setpoints, which must continue the stream that is under way, or begin one. */
@@ -65,6 +71,7 @@ export function refusalOfSetpoints(
   if (!context.isHolder) return "noLease";
   if (batch.epoch !== context.epoch) return "wrongEpoch";
   if (!context.follows) return "notFollowing";
+  if (context.takesGains) return "gainsMissing";
   const ticks = batch.positionRad.length / context.jointCount;
   if (!Number.isInteger(ticks) || ticks < 1 || ticks > SETPOINTS_MAX) return "wrongLength";
   if (batch.accelerationRadPerS2.length !== batch.positionRad.length) return "wrongLength";
@@ -80,6 +87,18 @@ export function refusalOfSetpoints(
   const waiting = batch.firstIndex === 0 ? 0 : queue.count;
   if (waiting + ticks > queue.capacity) return "queueFull";
   return refusalOfTime(batch.expiresNs, context);
+}
+
+/** Gains beyond what the cell allows are cut to it, later; below nothing they are no gains. */
+function refusalOfGains(command: CommandBody, context: GateContext): Refusal | undefined {
+  if (!("stiffnessNmPerRad" in command)) return context.takesGains ? "gainsMissing" : undefined;
+  if (!context.takesGains) return "gainsNotTaken";
+  for (const gains of [command.stiffnessNmPerRad, command.dampingNmSPerRad]) {
+    if (gains.length !== context.jointCount) return "wrongLength";
+    if (!gains.every(Number.isFinite)) return "notFinite";
+    if (!gains.every((gain) => gain >= 0)) return "gainsNegative";
+  }
+  return undefined;
 }
 
 function refusalOfTime(expiresNs: bigint, context: GateContext): Refusal | undefined {

@@ -4,8 +4,8 @@
  * their stream, and a stream that begins replaces the command.
  */
 import { type GateContext, type Refusal, refusalOf, refusalOfSetpoints } from "./commandGate.js";
-import type { ServoConfig } from "./config.js";
-import type { BodyOf } from "./link/schema.js";
+import type { CommonServoConfig } from "./config.js";
+import type { BodyOf, CommandBody } from "./link/schema.js";
 import type { Peer } from "./link/server.js";
 import { SetpointQueue } from "./setpointQueue.js";
 
@@ -30,6 +30,9 @@ interface CommandSlot {
   inputAgeMs: number;
   speedScale: number;
   readonly positionRad: Float64Array;
+  /** Of a robot that takes gains; else unused. */
+  readonly stiffnessNmPerRad: Float64Array;
+  readonly dampingNmSPerRad: Float64Array;
 }
 
 const emptySlot = (jointCount: number): CommandSlot => ({
@@ -40,6 +43,8 @@ const emptySlot = (jointCount: number): CommandSlot => ({
   inputAgeMs: Number.NaN,
   speedScale: 1,
   positionRad: new Float64Array(jointCount),
+  stiffnessNmPerRad: new Float64Array(jointCount),
+  dampingNmSPerRad: new Float64Array(jointCount),
 });
 
 export class Commander {
@@ -48,11 +53,13 @@ export class Commander {
   readonly pursued: CommandSlot;
   readonly setpoints: SetpointQueue;
   readonly #mailbox: CommandSlot;
-  readonly #config: ServoConfig;
+  readonly #config: CommonServoConfig;
+  readonly #takesGains: boolean;
   #lastSeq = 0;
 
-  constructor(config: ServoConfig, jointCount: number) {
+  constructor(config: CommonServoConfig, jointCount: number, takesGains = false) {
     this.#config = config;
+    this.#takesGains = takesGains;
     this.pursued = emptySlot(jointCount);
     this.#mailbox = emptySlot(jointCount);
     this.setpoints = new SetpointQueue(jointCount, config.rateHz);
@@ -100,7 +107,7 @@ export class Commander {
   }
 
   /** Puts a command into the mailbox, or answers why not. */
-  offer(peer: Peer, command: BodyOf<"command">, servo: ServoMoment): Refusal | undefined {
+  offer(peer: Peer, command: CommandBody, servo: ServoMoment): Refusal | undefined {
     const refusal = refusalOf(command, this.#contextOf(peer, servo));
     if (refusal !== undefined) return refusal;
     this.setpoints.drop();
@@ -113,6 +120,10 @@ export class Commander {
     mailbox.inputAgeMs = command.inputAgeMs;
     mailbox.speedScale = command.speedScale;
     mailbox.positionRad.set(command.positionRad);
+    if ("stiffnessNmPerRad" in command) {
+      mailbox.stiffnessNmPerRad.set(command.stiffnessNmPerRad);
+      mailbox.dampingNmSPerRad.set(command.dampingNmSPerRad);
+    }
     return undefined;
   }
 
@@ -137,6 +148,7 @@ export class Commander {
       lastSeq: this.#lastSeq,
       jointCount: this.pursued.positionRad.length,
       expiryMsMax: this.#config.commandExpiryMsMax,
+      takesGains: this.#takesGains,
     };
   }
 
@@ -152,6 +164,8 @@ export class Commander {
     this.pursued.inputAgeMs = inputAgeMs;
     this.pursued.speedScale = speedScale;
     this.pursued.positionRad.set(positionRad);
+    this.pursued.stiffnessNmPerRad.set(this.#mailbox.stiffnessNmPerRad);
+    this.pursued.dampingNmSPerRad.set(this.#mailbox.dampingNmSPerRad);
     return true;
   }
 }

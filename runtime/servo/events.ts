@@ -53,16 +53,16 @@ export class EventDesk {
     this.#send({ atNs: this.#clock.nowNs(), kind: "fault", text, fault });
   }
 
-  /** @param trigger what the refusal sets off */
+  /** @param trigger what the refusal sets off; null for nothing */
   refuse(
     reason: Refusal,
     what: string,
     nowMs: number,
-    trigger: TriggerName | undefined = MALFORMED.has(reason) ? "commandMalformed" : undefined,
+    trigger: TriggerName | null = MALFORMED.has(reason) ? "commandMalformed" : null,
   ): void {
     this.refused[reason]++;
-    if (trigger !== undefined) this.triggers[trigger]++;
-    this.#tellPaced("refused", reason, what, 1, nowMs, trigger);
+    if (trigger !== null) this.triggers[trigger]++;
+    this.#tellPaced("refused", reason, what, 1, nowMs, trigger ?? undefined);
   }
 
   overrun(missedTicks: number, cause: string | undefined, nowMs: number): void {

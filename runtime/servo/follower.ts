@@ -2,40 +2,31 @@
  * One tick of an enabled arm: watchdogs, then the newest command or the next setpoint of a stream, then one setpoint
  * for the driver. Whatever is in doubt makes the motion brake to a hold; what lasts makes the servo stop.
  */
-import type { Clock } from "../../core/clock.js";
+import type { ArmLimits } from "../../core/arm.js";
 import type { ArmDriver } from "../../drivers/contract.js";
 import { REASON_BITS, type ServoStateName } from "./api.js";
-import type { BlackBox, InputAges } from "./blackBox.js";
-import type { Commander } from "./commander.js";
+import type { InputAges } from "./blackBox.js";
 import type { ServoConfig } from "./config.js";
-import type { EventDesk } from "./events.js";
-import { limitsInForce } from "./limits.js";
+import { limitsInForce, publicLimits } from "./limits.js";
 import { reasonNames } from "./link/schema.js";
 import type { Tick } from "./loop.js";
 import { Motion } from "./motion.js";
+import { BUSY_MS_MAX, type FollowerHooks, type RobotFollower, watchLease } from "./robotFollower.js";
 import { passesCommands } from "./states.js";
 import type { TriggerName } from "./triggers.js";
 import type { MovingBody } from "./zones.js";
 
-/** A device that holds its stream back for longer than this has stopped following. */
-const BUSY_MS_MAX = 1000;
-
-export interface FollowerParts {
+export interface FollowerParts extends FollowerHooks {
   readonly config: ServoConfig;
   readonly driver: ArmDriver;
   readonly body: MovingBody;
-  readonly clock: Clock;
-  readonly commander: Commander;
-  readonly events: EventDesk;
-  readonly blackBox: BlackBox | undefined;
-  /** Trouble that braking to a hold does not answer. */
-  readonly stop: (trigger: TriggerName, reason: string) => void;
-  readonly endLease: (trigger: TriggerName, reason: string) => void;
-  /** Since somebody was heard who could stop the arm [ms]. */
-  readonly supervisorSilentMs: (nowMs: number) => number;
 }
 
-export class Follower {
+export class Follower implements RobotFollower {
+  readonly brakes = true;
+  /** An arm holds where it comes to rest. */
+  readonly whyNotHold = undefined;
+  readonly gainsMax = undefined;
   /** Sequence number of the newest command that moved the arm, and when its first setpoint left, monotonic. */
   commandSeq = 0;
   commandWireMs = 0;
@@ -51,6 +42,10 @@ export class Follower {
   constructor(parts: FollowerParts) {
     this.#parts = parts;
     this.#motion = this.#createMotion();
+  }
+
+  get limits(): ArmLimits {
+    return publicLimits(limitsInForce(this.#parts.driver.limits, this.#parts.config));
   }
 
   get atRest(): boolean {
@@ -131,15 +126,11 @@ export class Follower {
   }
 
   #watch({ nowMs, skipped, missCause }: Tick, state: ServoStateName): void {
-    const { config, commander, endLease, supervisorSilentMs } = this.#parts;
     if (skipped > 0) this.#onLate(skipped, missCause, nowMs, state);
     else this.#lateTicks = 0;
     this.#watchDevice(nowMs);
     if (state !== "stopping") this.#watchTrust();
-    if (commander.isSilent(nowMs))
-      endLease("leaseSilent", `silent for more than ${config.leaseSilenceMsMax} ms`);
-    else if (commander.holder !== undefined && supervisorSilentMs(nowMs) > config.supervisorSilenceMsMax)
-      endLease("supervisorSilent", `no supervisor was heard for ${config.supervisorSilenceMsMax} ms`);
+    watchLease(this.#parts, this.#parts.config, nowMs);
     this.#watchExpiry(nowMs);
     this.#watchSetpoints(nowMs);
   }

@@ -1,51 +1,39 @@
 /**
- * The servo of one arm: driver, motion, watchdogs and lease, driven by `tick`. Whatever is in doubt (an expired
- * command, an old device state, a silent or vanished commander) makes the motion brake to a hold; a stop, a fault or a
- * lost link ends the lease and raises the epoch, so that nothing that was given before can run after.
+ * The servo of one robot: driver, motion, watchdogs and lease, driven by `tick`. Whatever is in doubt (an expired
+ * command, an old device state, a silent or vanished commander) makes an arm's motion brake to a hold, and stops a robot on
+ * legs, which cannot; a stop, a fault or a lost link ends the lease and raises the epoch, so that nothing that was given
+ * before can run after.
  *
  * Nothing here waits: what needs an answer from the device is in `device.ts`. A tick allocates nothing that grows with
  * its number.
  */
 import type { ArmLimits } from "../../core/arm.js";
-import type { Clock } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { ArmDriver, Fault, StopCategory } from "../../drivers/contract.js";
 import { REASON_BITS, type ServoInfo, type ServoStateName, type ServoStatistics } from "./api.js";
-import type { BlackBox, InputAges } from "./blackBox.js";
+import type { InputAges } from "./blackBox.js";
 import { Commander, type ServoMoment } from "./commander.js";
 import { MALFORMED } from "./commandGate.js";
-import type { ServoConfig } from "./config.js";
 import { DeviceSession, isLinkLoss } from "./device.js";
 import { EventDesk, type ServoOutput } from "./events.js";
 import { Follower } from "./follower.js";
-import { limitsInForce, publicLimits } from "./limits.js";
-import type { BodyOf } from "./link/schema.js";
+import { LegFollower } from "./legFollower.js";
+import type { BodyOf, CommandBody } from "./link/schema.js";
 import type { LinkHandler, Peer } from "./link/server.js";
 import type { ServoLoop, Tick } from "./loop.js";
+import type { LegServoOptions, ServoOptions } from "./options.js";
+import type { FollowerHooks, RobotFollower } from "./robotFollower.js";
 import { createSnapshot, type MutableSnapshot, takeDeviceState } from "./snapshot.js";
 import { advance, canAdvance, passesCommands, type ServoEventName, streams } from "./states.js";
 import { graver, STOP_CATEGORIES } from "./stopCategories.js";
 import { Supervision } from "./supervision.js";
 import { TeachMode } from "./teachMode.js";
 import type { TriggerName } from "./triggers.js";
-import type { MovingBody } from "./zones.js";
 
-export interface ServoOptions {
-  readonly robot: string;
-  readonly device: string;
-  readonly config: ServoConfig;
-  readonly driver: ArmDriver;
-  readonly body: MovingBody;
-  readonly clock: Clock;
-  readonly realtimePriority: number;
-  readonly processId: number;
-  readonly blackBox?: BlackBox;
-  /** Start in `stopped` for this reason: after a crash of the servo process, only a reset leads on. */
-  readonly startLatched?: string;
-}
+export type { LegServoOptions, ServoOptions } from "./options.js";
 
 export class Servo implements LinkHandler {
-  readonly #options: ServoOptions;
+  readonly #options: ServoOptions | LegServoOptions;
   readonly #driver: ArmDriver;
   readonly #device: DeviceSession;
   readonly #events: EventDesk;
@@ -60,33 +48,46 @@ export class Servo implements LinkHandler {
   };
   readonly #snapshot: MutableSnapshot;
   #loop: ServoLoop | undefined;
-  readonly #follower: Follower;
-  readonly #teachMode: TeachMode;
+  readonly #follower: RobotFollower;
+  readonly #teachMode: TeachMode | undefined;
   #limits: ArmLimits;
   #state: ServoStateName = "disconnected";
   #epoch = 1;
   #stopCategory: StopCategory = 2;
   #stopWaiters: (() => void)[] = [];
 
-  constructor(options: ServoOptions) {
+  constructor(options: ServoOptions | LegServoOptions) {
     this.#options = options;
     this.#driver = options.driver;
     this.#device = new DeviceSession(options.driver, options.clock);
     this.#events = new EventDesk(options.clock, options.blackBox);
-    const limits = limitsInForce(options.driver.limits, options.config);
-    const jointCount = limits.jointNames.length;
-    this.#limits = publicLimits(limits);
-    this.#commander = new Commander(options.config, jointCount);
-    this.#follower = new Follower({
-      ...options,
+    const jointCount = options.driver.limits.jointNames.length;
+    const isArm = "body" in options;
+    this.#commander = new Commander(options.config, jointCount, !isArm);
+    const hooks: FollowerHooks = {
+      clock: options.clock,
       commander: this.#commander,
       events: this.#events,
       blackBox: options.blackBox,
       stop: (trigger, reason) => void this.#stopFor(trigger, 2, reason),
       endLease: (trigger, reason) => this.#endLease(reason, trigger),
       supervisorSilentMs: (nowMs) => this.#supervision.silentMs(nowMs),
-    });
-    this.#teachMode = new TeachMode({
+    };
+    this.#follower = isArm
+      ? new Follower({ ...options, ...hooks })
+      : new LegFollower({ ...options, ...hooks });
+    this.#limits = this.#follower.limits;
+    this.#teachMode = isArm ? this.#createTeachMode(options) : undefined;
+    this.#snapshot = createSnapshot(jointCount, options.driver.state().base);
+    options.driver.onFault((fault) => this.#onFault(fault));
+    if (options.startLatched !== undefined) {
+      this.#state = "stopped";
+      this.#events.tell("state", `starts stopped: ${options.startLatched}`);
+    }
+  }
+
+  #createTeachMode(options: ServoOptions): TeachMode {
+    return new TeachMode({
       ...options,
       device: this.#device,
       state: () => this.#state,
@@ -96,12 +97,6 @@ export class Servo implements LinkHandler {
       raiseEpoch: () => void this.#epoch++,
       stop: (trigger, reason) => void this.#stopFor(trigger, 2, reason),
     });
-    this.#snapshot = createSnapshot(jointCount, options.driver.state().base);
-    options.driver.onFault((fault) => this.#onFault(fault));
-    if (options.startLatched !== undefined) {
-      this.#state = "stopped";
-      this.#events.tell("state", `starts stopped: ${options.startLatched}`);
-    }
   }
 
   attach(output: ServoOutput, loop?: ServoLoop): void {
@@ -137,7 +132,18 @@ export class Servo implements LinkHandler {
     const { identity } = this.#device;
     const limits = this.#limits;
     const { rateHz, supervisorSilenceMsMax } = config;
-    return { robot, device, rateHz, limits, identity, realtimePriority, processId, supervisorSilenceMsMax };
+    const info = {
+      robot,
+      device,
+      rateHz,
+      limits,
+      identity,
+      realtimePriority,
+      processId,
+      supervisorSilenceMsMax,
+    };
+    const { gainsMax } = this.#follower;
+    return gainsMax === undefined ? info : { ...info, gainsMax };
   }
 
   statistics(): ServoStatistics {
@@ -206,7 +212,10 @@ export class Servo implements LinkHandler {
   }
 
   releaseLease(peer: Peer, epoch: number): void {
-    if (this.#commander.isHeldBy(peer) && epoch === this.#epoch) this.#endLease("released");
+    if (!this.#commander.isHeldBy(peer) || epoch !== this.#epoch) return;
+    const { whyNotHold } = this.#follower;
+    if (whyNotHold === undefined) this.#endLease("released");
+    else void this.#stopFor("commanderGone", 2, `${peer.name} gave the robot back, but ${whyNotHold}`);
   }
 
   revokeLease(peer: Peer, reason: string): void {
@@ -215,11 +224,17 @@ export class Servo implements LinkHandler {
   }
 
   /** Judges a command and leaves it for the next tick. */
-  command(peer: Peer, command: BodyOf<"command">): void {
+  command(peer: Peer, command: CommandBody): void {
     const nowMs = this.#nowMs();
     const refusal = this.#commander.offer(peer, command, this.#moment(nowMs));
     if (refusal === undefined) return;
-    this.#events.refuse(refusal, `command ${command.seq} of ${peer.name}`, nowMs);
+    const what = `command ${command.seq} of ${peer.name}`;
+    if (this.#follower.brakes || !MALFORMED.has(refusal)) this.#events.refuse(refusal, what, nowMs);
+    else {
+      // The stop is told by itself.
+      this.#events.refuse(refusal, what, nowMs, null);
+      void this.#stopFor("commandMalformed", 2, `${what}: ${refusal}`);
+    }
     if (MALFORMED.has(refusal)) this.#follower.hold(REASON_BITS.commandMalformed);
   }
 
@@ -236,7 +251,7 @@ export class Servo implements LinkHandler {
     const trigger = refusal === "expired" ? "commandExpired" : "commandMalformed";
     const what = `setpoints from ${batch.firstIndex} on of ${peer.name}`;
     this.#events.refuse(refusal, what, nowMs, isFollowed && refusal !== "stateStale" ? trigger : undefined);
-    if (isFollowed) this.#follower.hold(REASON_BITS[trigger]);
+    if (isFollowed && this.#follower.brakes) this.#follower.hold(REASON_BITS[trigger]);
   }
 
   #moment(nowMs: number): ServoMoment {
@@ -307,7 +322,7 @@ export class Servo implements LinkHandler {
     const wasFree = this.#state === "teaching";
     this.#stopCategory = this.#state === "stopping" ? graver(this.#stopCategory, category) : category;
     this.#advance("stopRequested", `stop of category ${category}: ${reason}`);
-    const { decelerates } = STOP_CATEGORIES[category];
+    const decelerates = STOP_CATEGORIES[category].decelerates && this.#follower.brakes;
     // Nothing is streamed to a free arm, so only the device itself can hold it.
     if (!decelerates || wasFree) {
       const left = this.#driver.stopNow(category);
@@ -340,6 +355,12 @@ export class Servo implements LinkHandler {
 
   /** @throws CerebellumError of `TeachMode` */
   async teach(on: boolean): Promise<void> {
+    if (this.#teachMode === undefined)
+      throw new CerebellumError(
+        "COMMAND_REFUSED",
+        `${this.#options.robot} (${this.#options.device}) cannot be guided by hand`,
+        "Only an arm or a hand that can be set free has a teach mode",
+      );
     await (on ? this.#teachMode.start() : this.#teachMode.end());
   }
 
@@ -348,7 +369,7 @@ export class Servo implements LinkHandler {
   tick(tick: Tick): void {
     const reasons = streams(this.#state) ? this.#follower.tick(tick, this.#state) : this.#follower.doubts;
     if (this.#state === "stopping" && this.#follower.atRest) void this.#finishStop();
-    if (this.#state === "teaching") this.#teachMode.tick(tick.nowMs);
+    if (this.#state === "teaching") this.#teachMode?.tick(tick.nowMs);
     this.#publish(tick.index, reasons);
   }
 
@@ -405,6 +426,7 @@ export class Servo implements LinkHandler {
       });
     } else {
       this.#advance("fault", fault.code);
+      if (!this.#follower.brakes) this.#driver.stopNow(2);
       void this.#device.leave(2);
     }
     this.#settleStops();
@@ -434,13 +456,17 @@ export class Servo implements LinkHandler {
 
   /** The device's limits may have changed with what was learnt of it. Only while nothing moves. */
   #takeLimits(): void {
-    this.#limits = publicLimits(limitsInForce(this.#driver.limits, this.#options.config));
     this.#follower.takeLimits();
+    this.#limits = this.#follower.limits;
     this.#events.output?.broadcastInfo();
   }
 
   /** @param trigger what took the lease away; none when its holder gave it back */
   #endLease(reason: string, trigger?: TriggerName): void {
+    if (trigger !== undefined && !this.#follower.brakes) {
+      void this.#stopFor(trigger, 2, reason);
+      return;
+    }
     if (trigger !== undefined) this.#events.triggered(trigger, "watchdog", reason);
     this.#dropHolder(reason);
     this.#follower.clearDoubts();

@@ -10,13 +10,13 @@
  */
 export type TriggerResponse = "hold" | "endLease" | "stop" | "fault" | "disconnect";
 
-interface Trigger {
+export interface Trigger {
   readonly response: TriggerResponse;
   readonly cause: string;
   readonly remedy: string;
 }
 
-const REARM = "`./cerebellum reset`, then `./cerebellum enable`";
+export const REARM = "`./cerebellum reset`, then `./cerebellum enable`";
 
 export const TRIGGERS = {
   commandExpired: {

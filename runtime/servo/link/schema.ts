@@ -59,6 +59,7 @@ const Info = z
     realtimePriority: z.int().min(0),
     processId: z.int().positive(),
     supervisorSilenceMsMax: z.number().positive(),
+    gainsMax: z.strictObject({ stiffnessNmPerRad: Numbers, dampingNmSPerRad: Numbers }).exactOptional(),
   })
   // JSON drops an undefined identity; readers find the key all the same.
   .transform((info): ServoInfo => ({ ...info, identity: info.identity }));
