@@ -36,7 +36,11 @@ const FITS: Readonly<Record<NumberKind, (field: Field) => boolean>> = {
 
 export function mapNumbers(description: Description, wanted: readonly WantedField[]): NumberMap {
   const byName = new Map<string, Field[]>();
-  for (const field of description.fields) byName.set(field.name, [...(byName.get(field.name) ?? []), field]);
+  for (const field of description.fields) {
+    const same = byName.get(field.name);
+    if (same === undefined) byName.set(field.name, [field]);
+    else same.push(field);
+  }
   const offsets: number[] = [];
   const scalars: ScalarType[] = [];
   const targets: number[] = [];
