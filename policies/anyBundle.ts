@@ -12,9 +12,14 @@ const Kind = z.looseObject({ kind: z.string() });
 
 /** @throws BUNDLE_INVALID, BUNDLE_MISMATCH */
 export async function loadAnyBundle(directory: string): Promise<AnyBundle> {
+  return (await takesHistory(directory)) ? loadHistoryBundle(directory) : loadBundle(directory);
+}
+
+/** Whether a bundle's policy takes a history instead of pictures; only the manifest's kind is read. @throws BUNDLE_INVALID */
+export async function takesHistory(directory: string): Promise<boolean> {
   const { kind } = await readJson(directory, MANIFEST_FILE, Kind);
-  if (kind === PICTURE_KIND) return loadBundle(directory);
-  if ((HISTORY_KINDS as readonly string[]).includes(kind)) return loadHistoryBundle(directory);
+  if (kind === PICTURE_KIND) return false;
+  if ((HISTORY_KINDS as readonly string[]).includes(kind)) return true;
   throw bundleInvalid(
     directory,
     `kind ${kind} is not known, expected one of ${[PICTURE_KIND, ...HISTORY_KINDS].join(", ")}`,

@@ -1,5 +1,6 @@
 /** What must hold between the robots of a cell, their mounts and their cameras; each problem with its place in the file. */
 import { normalize } from "node:path";
+import { LEGGED_DEVICES } from "../../policies/history/bodies.js";
 import { type CameraConfig, type PolicyConfig, policyRobots } from "../../runtime/policy/config.js";
 import { PARENT_FRAME } from "./frames.js";
 import { armsOf, handsOf, hasGripper, type RobotConfig } from "./robotConfig.js";
@@ -42,10 +43,22 @@ function unknownNames({ robots, cameras, policy }: Checked): Problem[] {
     ...(new Set(led).size === led.length
       ? []
       : [{ path: ["policy", "robot"], message: "names a robot twice" }]),
-    ...(policy === undefined
-      ? []
-      : unknown(["policy", "camera"], "camera", policy.camera, Object.keys(cameras))),
+    ...(policy === undefined ? [] : policyCameraProblems(policy, robots, cameras)),
   ];
+}
+
+function policyCameraProblems(
+  policy: PolicyConfig,
+  robots: Checked["robots"],
+  cameras: Checked["cameras"],
+): Problem[] {
+  if (policy.camera !== undefined)
+    return unknown(["policy", "camera"], "camera", policy.camera, Object.keys(cameras));
+  const seeing = policyRobots(policy).find(
+    (name) => !(LEGGED_DEVICES as readonly string[]).includes(robots[name]?.device ?? ""),
+  );
+  if (seeing === undefined) return [];
+  return [{ path: ["policy", "camera"], message: `is missing: a policy that moves ${seeing} sees pictures` }];
 }
 
 function mountProblems({ robots }: Checked): Problem[] {

@@ -3,7 +3,7 @@ import { sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { ImageStorage } from "../../episodes/format.js";
 import { loadBundle } from "../../policies/bundle.js";
-import { policyRobots } from "../../runtime/policy/config.js";
+import { pictureCamera, policyRobots } from "../../runtime/policy/config.js";
 import { goTo } from "../tasks/trial.js";
 import { collectSteps, describePolicyBench, summariseSteps } from "./benchPolicy.js";
 import { printer, writeJson } from "./output.js";
@@ -84,7 +84,7 @@ async function benchConsoleCommand(options: BenchOptions): Promise<void> {
 async function benchCamera(options: BenchOptions): Promise<void> {
   const print = printer(options.json);
   await withRunningPolicy(options, async (daemon, signal) => {
-    const name = daemon.cell.policy!.camera;
+    const name = pictureCamera(daemon.cell.policy!);
     const { stream } = daemon.camera(name)!;
     const before = { ...stream.counters };
     const startNs = daemon.clock.nowNs();

@@ -1,6 +1,6 @@
 /** `policy verify`: replays a bundle's goldens through the real preprocessing and engine. */
 import { CerebellumError } from "../../core/errors.js";
-import { loadAnyBundle } from "../../policies/anyBundle.js";
+import { takesHistory } from "../../policies/anyBundle.js";
 import { openHistoryPolicy } from "../../policies/history/verify.js";
 import { openPolicy } from "../../policies/verify.js";
 import { printer, writeJson } from "./output.js";
@@ -12,8 +12,7 @@ export async function policyVerify(
 ): Promise<void> {
   const print = printer(options.json);
   try {
-    const { kind } = (await loadAnyBundle(directory)).manifest;
-    const result = await (kind === "bc-mlp" ? verifyPictures : verifyHistory)(
+    const result = await ((await takesHistory(directory)) ? verifyHistory : verifyPictures)(
       directory,
       options.intraOpThreads ?? 1,
       print,

@@ -3,6 +3,7 @@
  * socket. `start` brings everything up in the order in which it depends on each other; `close` takes it down so that
  * an arm is left holding, and a hand limp and off.
  */
+
 import type { Server } from "node:net";
 import type { Logger } from "pino";
 import {
@@ -16,6 +17,7 @@ import { CerebellumError, errorText } from "../../core/errors.js";
 import type { ImageView } from "../../core/rosWire.js";
 import type { EpisodeStart } from "../../episodes/format.js";
 import type { GatewayHost } from "../../runtime/gateway/host.js";
+import { pictureCamera } from "../../runtime/policy/config.js";
 import type { PolicyHost } from "../../runtime/policy/host.js";
 import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
@@ -402,7 +404,7 @@ export class Daemon {
 
   #takeFrame(camera: string, image: ImageView, receivedNs: MonotonicNs, bytes: Uint8Array): void {
     if (camera === this.cell.policy?.camera) {
-      this.#policy?.frames.write(image.data, image.stepBytes, image.stampNs, receivedNs);
+      this.#policy?.frames?.write(image.data, image.stepBytes, image.stampNs, receivedNs);
     }
     this.#gateway?.takeFrame(camera, image, receivedNs);
     for (const listener of this.frameListeners) listener(camera, image, receivedNs, bytes);
@@ -411,7 +413,7 @@ export class Daemon {
   /** Loads and verifies a bundle in a worker of its own; a former policy is closed first. */
   async #openPolicy(bundle: string | undefined): Promise<PolicyHost> {
     const { cell, clock, log } = this.#options;
-    const { camera } = policyConfigOf(cell);
+    const camera = pictureCamera(policyConfigOf(cell));
     const former = this.#policy;
     this.#policy = undefined;
     this.#bundleRecord = null;

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
-import { policyRobots } from "../../runtime/policy/config.js";
+import { pictureCamera, policyRobots } from "../../runtime/policy/config.js";
 import { PolicyHost } from "../../runtime/policy/host.js";
 import type { CellConfig } from "../cell/schema.js";
 
@@ -36,7 +36,7 @@ export function createPolicyHost({ cell, clock, log, servoSocket, bundle }: Poli
     name: "policy",
     socketPaths: policyRobots(config).map(servoSocket),
     bundleDirectory: bundle === undefined ? config.bundle : resolve(bundle),
-    camera: cell.cameras[config.camera]!,
+    camera: cell.cameras[pictureCamera(config)],
     frameAgeMsMax: config.frameAgeMsMax,
     approachSpeedScale: config.approachSpeedScale,
     intraOpThreads: config.intraOpThreads,

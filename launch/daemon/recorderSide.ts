@@ -87,7 +87,7 @@ export async function startRecorder(options: RecorderSideOptions): Promise<Recor
       imageTopics: Object.fromEntries(
         Object.entries(cell.cameras).map(([name, { topic }]) => [name, imageTopicOf(topic)]),
       ),
-      policyCameras: cell.policy === undefined ? [] : [cell.policy.camera],
+      policyCameras: cell.policy?.camera === undefined ? [] : [cell.policy.camera],
       prefixes,
       cell: recordedCell(cell),
       software: await softwareIdentity(),

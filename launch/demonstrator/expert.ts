@@ -7,7 +7,7 @@ import type { ImageView } from "../../core/rosWire.js";
 import type { Outcome } from "../../episodes/format.js";
 import type { ReachBlockExpert } from "../../lab/experts/reachBlock.js";
 import type { Actor, Observation } from "../../runtime/policy/actor.js";
-import { policyRobots } from "../../runtime/policy/config.js";
+import { pictureCamera, policyRobots } from "../../runtime/policy/config.js";
 import { createFrameSlots, FrameReader, FrameWriter } from "../../runtime/policy/frameSlots.js";
 import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
 import { PolicyRunner } from "../../runtime/policy/runner.js";
@@ -66,13 +66,14 @@ export async function runExpert(
 ) {
   const { clock, cell } = daemon;
   const policy = cell.policy!;
-  const camera = cell.cameras[policy.camera]!;
+  const cameraName = pictureCamera(policy);
+  const camera = cell.cameras[cameraName]!;
   const finished = new AbortController();
   const actor = new ExpertActor(expert, blockM, () => finished.abort());
   const slots = createFrameSlots(camera);
   const writer = new FrameWriter(slots, camera);
   const takeFrame = (name: string, image: ImageView, receivedNs: MonotonicNs) => {
-    if (name === policy.camera) writer.write(image.data, image.stepBytes, image.stampNs, receivedNs);
+    if (name === cameraName) writer.write(image.data, image.stepBytes, image.stampNs, receivedNs);
   };
   daemon.frameListeners.add(takeFrame);
   const servo = await daemon.connectCommander(policyRobots(policy)[0], EXPERT);
@@ -83,7 +84,7 @@ export async function runExpert(
     const { mapping } = recorder;
     if (mapping === undefined) return;
     if (record.commandSeq !== undefined) steps++;
-    const origin = { policy: EXPERT, camera: policy.camera };
+    const origin = { policy: EXPERT, camera: cameraName };
     const label = wanted === undefined ? {} : { labelRad: wanted.cleanRad, phase: wanted.phase };
     recorder.policyStep(toPolicyStep(record, mapping, { ...origin, ...label }));
   };

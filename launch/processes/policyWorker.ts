@@ -9,5 +9,6 @@ invariant(parentPort !== null, "the policy worker runs as a thread of the daemon
 await runPolicyWorker(workerData, {
   port: parentPort,
   clock: systemClock,
-  connect: (socketPath, name) => connectServo(socketPath, { role: "commander", name, clock: systemClock }),
+  connect: (socketPath, name, snapshotEveryTicks = 1) =>
+    connectServo(socketPath, { role: "commander", name, clock: systemClock, snapshotEveryTicks }),
 });

@@ -7,6 +7,7 @@ import { Random } from "../../lab/world/random.js";
 import type { PolicyPipeline } from "../../policies/pipeline.js";
 import { openPolicy } from "../../policies/verify.js";
 import { boundAction } from "../../runtime/policy/boundAction.js";
+import { pictureCamera } from "../../runtime/policy/config.js";
 import type { CellConfig } from "../cell/schema.js";
 import { HAND_TASKS, type HandTask } from "./handJudge.js";
 import { HandRig } from "./handRig.js";
@@ -29,7 +30,7 @@ export class LockstepHandCell {
    */
   static async open(cell: CellConfig, bundle: string): Promise<LockstepHandCell> {
     const rig = await HandRig.open(cell);
-    const camera = cell.cameras[cell.policy!.camera]!;
+    const camera = cell.cameras[pictureCamera(cell.policy!)]!;
     try {
       const { pipeline } = await openPolicy(bundle, { jointNames: rig.limits.jointNames, camera });
       return new LockstepHandCell(rig, pipeline);

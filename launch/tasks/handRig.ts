@@ -2,6 +2,7 @@
  * A hand of the lab in simulated time, in this process: the lab's physics and overhead camera, the driver's own filter
  * and PD law, and the servo's own interpolator and limiter. Trials move it by a policy, demonstrations by a person's fingers.
  */
+
 import { CerebellumError } from "../../core/errors.js";
 import { gainsOf } from "../../drivers/allegro/config.js";
 import { limitsOf } from "../../drivers/allegro/limits.js";
@@ -17,6 +18,7 @@ import type { LabCamera } from "../../lab/world/mount.js";
 import type { WorldParts } from "../../lab/world/parts.js";
 import { Physics } from "../../lab/world/physics.js";
 import type { SceneOptions } from "../../lab/world/scene.js";
+import { pictureCamera } from "../../runtime/policy/config.js";
 import { type LimiterLimits, limitsInForce } from "../../runtime/servo/limits.js";
 import { Motion } from "../../runtime/servo/motion.js";
 import { HandBody } from "../allegro/handBody.js";
@@ -59,7 +61,7 @@ export class HandRig {
   static async open(cell: CellConfig): Promise<HandRig> {
     const { lab, policy } = cell;
     const found = Object.entries(cell.robots).find(([, { device }]) => device === "allegro");
-    const camera = policy && cell.cameras[policy.camera];
+    const camera = policy && cell.cameras[pictureCamera(policy)];
     const robot = found?.[1];
     if (lab === undefined || policy === undefined || robot?.device !== "allegro" || camera === undefined)
       throw new CerebellumError(
@@ -70,7 +72,14 @@ export class HandRig {
     const { mount, topic, widthPx, heightPx, rateHz, fovYDeg } = camera;
     const { positionM, quatXyzw, parentFrame } = mount;
     const size = { widthPx, heightPx, rateHz, fovYDeg };
-    const labCamera: LabCamera = { name: policy.camera, topic, ...size, parentFrame, positionM, quatXyzw };
+    const labCamera: LabCamera = {
+      name: pictureCamera(policy),
+      topic,
+      ...size,
+      parentFrame,
+      positionM,
+      quatXyzw,
+    };
     const { model, side } = robot.allegro;
     const world: WorldParts = {
       hand: {

@@ -16,7 +16,7 @@ import { drawScene, type SceneOptions } from "../../lab/world/scene.js";
 import type { PolicyPipeline } from "../../policies/pipeline.js";
 import { openPolicy } from "../../policies/verify.js";
 import { boundAction } from "../../runtime/policy/boundAction.js";
-import { policyRobots } from "../../runtime/policy/config.js";
+import { pictureCamera, policyRobots } from "../../runtime/policy/config.js";
 import { limitsInForce } from "../../runtime/servo/limits.js";
 import { Motion } from "../../runtime/servo/motion.js";
 import { armBody } from "../armBody.js";
@@ -57,7 +57,7 @@ export class LockstepCell {
   static async open(cell: CellConfig, bundle: string): Promise<LockstepCell> {
     const { lab, policy } = cell;
     const robot = policy && cell.robots[policyRobots(policy)[0]];
-    const camera = policy && cell.cameras[policy.camera];
+    const camera = policy && cell.cameras[pictureCamera(policy)];
     if (lab === undefined || policy === undefined || robot?.device !== "xarm7" || camera === undefined) {
       throw new CerebellumError(
         "CONFIG_INVALID",
@@ -70,7 +70,7 @@ export class LockstepCell {
     const limits = limitsInForce(limitsOfGeneration(0), servo);
     const { pipeline } = await openPolicy(bundle, { jointNames: limits.jointNames, camera });
     const { positionM, quatXyzw } = mount;
-    const name = policy.camera;
+    const name = pictureCamera(policy);
     const labCamera: LabCamera = {
       name,
       topic,

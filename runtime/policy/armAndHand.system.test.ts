@@ -64,7 +64,7 @@ function startCamera(): void {
   camera = setInterval(() => {
     pixels[0] = count++ % 256;
     pixels[1] = Math.floor(count / 256) % 256;
-    host.frames.write(pixels, 640 * 3, systemClock.epochNs(), systemClock.nowNs());
+    host.frames!.write(pixels, 640 * 3, systemClock.epochNs(), systemClock.nowNs());
   }, 33);
 }
 

@@ -6,7 +6,11 @@ export const PolicyConfig = z.strictObject({
   robot: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(2).max(4)])
     .describe("Name of the robot it moves; a list where one policy moves several, in its joints' order"),
-  camera: z.string().min(1).describe("Name of the camera that fills the bundle's image role"),
+  camera: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Name of the camera that fills the bundle's image role; a robot on legs needs none"),
   autostart: z
     .boolean()
     .default(false)
@@ -30,6 +34,9 @@ export type PolicyConfig = z.infer<typeof PolicyConfig>;
 /** Robots that a policy moves, in the order of its joints. */
 export const policyRobots = ({ robot }: Pick<PolicyConfig, "robot">): readonly [string, ...string[]] =>
   typeof robot === "string" ? [robot] : (robot as [string, ...string[]]);
+
+/** The camera of a policy that sees pictures; "", which no camera is called, where the cell names none. */
+export const pictureCamera = ({ camera = "" }: Pick<PolicyConfig, "camera">): string => camera;
 
 /** The `cameras.<name>` section. Frames follow realsense2_camera: the optical frame has z forward, x right, y down. */
 export const CameraConfig = z.strictObject({

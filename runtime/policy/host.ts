@@ -2,10 +2,17 @@
 import { Worker } from "node:worker_threads";
 import { type Clock, sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
+import type { VelocityCommand } from "../../core/floatingBase.js";
 import type { CameraExpectation } from "../../policies/verify.js";
 import { type Failure, toError } from "../failure.js";
 import { createFrameSlots, type FrameFormat, FrameWriter } from "./frameSlots.js";
-import { FromWorker, type WorkerPhase, type WorkerReady, type WorkerSetup } from "./messages.js";
+import {
+  FromWorker,
+  type ToWorker,
+  type WorkerPhase,
+  type WorkerReady,
+  type WorkerSetup,
+} from "./messages.js";
 import type { StepRecord, StepStatistics } from "./steps.js";
 
 export interface PolicyHostOptions {
@@ -17,11 +24,13 @@ export interface PolicyHostOptions {
   /** Of the robot that it moves, or of several whose joints follow one another in this order. */
   readonly socketPaths: readonly string[];
   readonly bundleDirectory: string;
-  /** The cell's camera: what its frames are like and how it is mounted. */
-  readonly camera: FrameFormat & {
-    readonly fovYDeg: number;
-    readonly mount: CameraExpectation["mount"];
-  };
+  /** The cell's camera: what its frames are like and how it is mounted. Left out for a policy without pictures. */
+  readonly camera?:
+    | (FrameFormat & {
+        readonly fovYDeg: number;
+        readonly mount: CameraExpectation["mount"];
+      })
+    | undefined;
   readonly frameAgeMsMax: number;
   readonly approachSpeedScale: number;
   readonly intraOpThreads: number;
@@ -47,13 +56,13 @@ const CLOSE_MS_MAX = 15_000;
 
 export class PolicyHost {
   readonly #options: PolicyHostOptions;
-  readonly #slots: SharedArrayBuffer;
+  readonly #slots: SharedArrayBuffer | undefined;
   readonly #cancel = new Int32Array(new SharedArrayBuffer(4));
   readonly #stepListeners = new Set<(record: StepRecord) => void>();
   readonly #phaseListeners = new Set<(status: PolicyStatus) => void>();
   readonly #answers = new Map<number, (failure: Failure | undefined) => void>();
   /** Where the main thread puts the camera's images. */
-  readonly frames: FrameWriter;
+  readonly frames: FrameWriter | undefined;
   #worker: Worker | undefined;
   #exited: Promise<void> = Promise.resolve();
   #requestId = 0;
@@ -66,6 +75,7 @@ export class PolicyHost {
 
   constructor(options: PolicyHostOptions) {
     this.#options = options;
+    if (options.camera === undefined) return;
     this.#slots = createFrameSlots(options.camera);
     this.frames = new FrameWriter(this.#slots, options.camera);
   }
@@ -80,7 +90,7 @@ export class PolicyHost {
       phase: this.#phase,
       bundle: this.#bundle,
       statistics: this.#statistics,
-      framesWritten: this.frames.writtenCount,
+      framesWritten: this.frames?.writtenCount ?? 0,
       failure: this.#failure,
     };
   }
@@ -129,6 +139,17 @@ export class PolicyHost {
     if (this.#isAlive()) await this.#request("stop");
   }
 
+  /** How fast a walking robot is to go. It counts for as long as the bundle says; then it stands. */
+  setVelocity(command: VelocityCommand): void {
+    const { forwardMPerS, leftMPerS, yawRateRadPerS } = command;
+    this.#worker?.postMessage({
+      kind: "velocity",
+      forwardMPerS,
+      leftMPerS,
+      yawRateRadPerS,
+    } satisfies ToWorker);
+  }
+
   onStep(listener: (record: StepRecord) => void): () => void {
     this.#stepListeners.add(listener);
     return () => this.#stepListeners.delete(listener);
@@ -160,18 +181,26 @@ export class PolicyHost {
   }
 
   #setup(): WorkerSetup {
-    const { camera, name, socketPaths, bundleDirectory } = this.#options;
-    const { widthPx, heightPx, encoding, fovYDeg, mount } = camera;
+    const { name, socketPaths, bundleDirectory } = this.#options;
     return {
       name,
       socketPaths: [...socketPaths],
       bundleDirectory,
-      frames: this.#slots,
-      format: { widthPx, heightPx, encoding },
       cancel: this.#cancel.buffer as SharedArrayBuffer,
       frameAgeMsMax: this.#options.frameAgeMsMax,
       approachSpeedScale: this.#options.approachSpeedScale,
       intraOpThreads: this.#options.intraOpThreads,
+      view: this.#view(),
+    };
+  }
+
+  #view(): WorkerSetup["view"] {
+    const { camera } = this.#options;
+    if (camera === undefined || this.#slots === undefined) return undefined;
+    const { widthPx, heightPx, encoding, fovYDeg, mount } = camera;
+    return {
+      frames: this.#slots,
+      format: { widthPx, heightPx, encoding },
       camera: {
         fovYDeg,
         parentFrame: mount.parentFrame,

@@ -12,30 +12,41 @@ export const WorkerSetup = z.strictObject({
   /** Of the servo that it moves, or of several whose joints follow one another in this order. */
   socketPaths: z.array(z.string().min(1)).min(1),
   bundleDirectory: z.string().min(1),
-  frames: Shared,
-  format: z.strictObject({
-    widthPx: z.int().positive(),
-    heightPx: z.int().positive(),
-    encoding: z.enum(["rgb8", "bgr8"]),
-  }),
+  /** Left out of a cell without a camera for its policy. */
+  view: z
+    .strictObject({
+      frames: Shared,
+      format: z.strictObject({
+        widthPx: z.int().positive(),
+        heightPx: z.int().positive(),
+        encoding: z.enum(["rgb8", "bgr8"]),
+      }),
+      camera: z.strictObject({
+        fovYDeg: z.number(),
+        parentFrame: z.enum(["flange", "palm"]),
+        positionM: z.array(z.number()).length(3),
+        quatXyzw: z.array(z.number()).length(4),
+      }),
+    })
+    .optional(),
   /** One Int32; 1 holds back every command at once, even while the worker's thread computes. */
   cancel: Shared,
   frameAgeMsMax: z.number().positive(),
   approachSpeedScale: z.number().positive().max(1),
   intraOpThreads: z.int().positive(),
-  camera: z.strictObject({
-    fovYDeg: z.number(),
-    parentFrame: z.enum(["flange", "palm"]),
-    positionM: z.array(z.number()).length(3),
-    quatXyzw: z.array(z.number()).length(4),
-  }),
 });
 export type WorkerSetup = z.infer<typeof WorkerSetup>;
 
-export const ToWorker = z.strictObject({
-  requestId: z.int(),
-  kind: z.enum(["start", "stop", "close"]),
-});
+export const ToWorker = z.discriminatedUnion("kind", [
+  z.strictObject({ requestId: z.int(), kind: z.enum(["start", "stop", "close"]) }),
+  /** Of a walking robot; nobody answers it. */
+  z.strictObject({
+    kind: z.literal("velocity"),
+    forwardMPerS: z.number(),
+    leftMPerS: z.number(),
+    yawRateRadPerS: z.number(),
+  }),
+]);
 export type ToWorker = z.infer<typeof ToWorker>;
 
 export const WorkerReady = z.strictObject({

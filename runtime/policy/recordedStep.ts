@@ -6,7 +6,7 @@ import type { StepRecord } from "./steps.js";
 export interface StepOrigin {
   /** Name of the bundle, or of whatever acted in its place. */
   readonly policy: string;
-  /** Camera that the images came from. */
+  /** Camera that the images came from; empty for a policy without pictures. */
   readonly camera: string;
   /** What a teacher wanted at this step [rad], base to tool, and its phase of the task; policies have neither. */
   readonly labelRad?: ArrayLike<number>;

@@ -1,10 +1,17 @@
 /** What is known about each policy step and what is counted over all of them. */
 import type { EpochNs, MonotonicNs } from "../../core/clock.js";
+import type { RecordedReading } from "../../policies/history/manifest.js";
 import type { FrameRefusal } from "./frameGate.js";
 import { DurationHistogram, type DurationSummary } from "./histogram.js";
 
-/** Why a step gave no command. The arm then decelerates to a hold when the previous command expires. */
-export type StepRefusal = FrameRefusal | "noJointState" | "servoNotReady" | "expired" | "cancelled";
+/** Why a step gave no command. An arm then decelerates to a hold when the previous command expires, legs go limp. */
+export type StepRefusal =
+  | FrameRefusal
+  | "noJointState"
+  | "stateOld"
+  | "servoNotReady"
+  | "expired"
+  | "cancelled";
 
 /** One step on the policy's grid. Durations [ms] are undefined where the step did not get so far. */
 export interface StepRecord {
@@ -39,6 +46,14 @@ export interface StepRecord {
   readonly targetRad?: readonly number[];
   /** Joints whose action was clipped. */
   readonly clippedCount?: number;
+  /** Of a policy without pictures: when the state that it was made from was received, and its age then. */
+  readonly stateNs?: MonotonicNs;
+  readonly stateAgeMs?: number;
+  readonly stateToWireMs?: number;
+  /** All that it was given, and the gains that it commanded; its `outputRad` are the network's numbers. */
+  readonly reading?: RecordedReading;
+  readonly stiffnessNmPerRad?: readonly number[];
+  readonly dampingNmSPerRad?: readonly number[];
 }
 
 export const STEP_PARTS = [
@@ -50,6 +65,8 @@ export const STEP_PARTS = [
   "control",
   "send",
   "imageToWire",
+  "stateAge",
+  "stateToWire",
 ] as const;
 export type StepPart = (typeof STEP_PARTS)[number];
 

@@ -82,6 +82,8 @@ const PART_WORDS: Readonly<Record<string, string>> = {
   control: "decide",
   send: "send",
   imageToWire: "picture to wire",
+  stateAge: "state's age",
+  stateToWire: "state to wire",
 };
 
 export function Stages({ policy }: { policy: PolicyTelemetry }) {
