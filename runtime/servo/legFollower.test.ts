@@ -56,6 +56,26 @@ describe("a robot on legs that nobody commands", () => {
     expect(bench.servo.state).toBe("holding");
   });
 
+  it("keeps its balance by its stand's targets, within its limits, and only while nobody commands", async () => {
+    const asked: number[] = [];
+    const bench = new LegBench({}, (targetRad, base) => {
+      asked.push(base.quatWorldBaseXyzw[0]!);
+      targetRad[3]! += 0.05;
+      targetRad[9] = 9;
+    });
+    bench.driver.base.quatWorldBaseXyzw.set([0.02, 0, 0, Math.sqrt(1 - 0.02 ** 2)]);
+    await bench.toStanding();
+    expect(asked.at(-1)).toBe(0.02);
+    const { positionRad } = bench.driver.told.at(-1)!;
+    expect(positionRad[3]).toBeCloseTo(STAND.poseRad[3]! + 0.05, 12);
+    expect(positionRad[9]).toBeCloseTo(1.5 - bench.config.positionMarginRad, 12);
+    expect(positionRad[0]).toBe(STAND.poseRad[0]);
+    const epoch = bench.lease(policy);
+    bench.command(policy, epoch, STEP);
+    await bench.run(3);
+    expect(bench.driver.told.at(-1)!.positionRad).toEqual(STEP);
+  });
+
   it("shows its base in snapshots, and the most that its gains may be", async () => {
     const bench = new LegBench();
     await bench.toStanding();

@@ -12,6 +12,7 @@ import type { LegServoConfig } from "./config.js";
 import { copyImpedance, createImpedance, type Impedance, legLimits, limitImpedance } from "./legLimits.js";
 import { LegStand, whyUnsteady } from "./legStand.js";
 import type { Tick } from "./loop.js";
+import type { Balance } from "./options.js";
 import { type FollowerHooks, type RobotFollower, watchLease } from "./robotFollower.js";
 import { passesCommands } from "./states.js";
 import type { TriggerName } from "./triggers.js";
@@ -19,6 +20,7 @@ import type { TriggerName } from "./triggers.js";
 export interface LegFollowerParts extends FollowerHooks {
   readonly config: LegServoConfig;
   readonly driver: LeggedDriver;
+  readonly balance?: Balance | undefined;
 }
 
 /** A joint that is pushed asks for more than a target may, for so long [ms]: it gives way, or its reading is wrong. */
@@ -180,7 +182,7 @@ export class LegFollower implements RobotFollower {
     const { pursued } = commander;
     const { nowMs } = tick;
     const isCommanded = pursued.isLive && passesCommands(state);
-    const wanted = isCommanded ? pursued : this.#stand.at(nowMs);
+    const wanted = isCommanded ? pursued : this.#standing(nowMs);
     const reasons = limitImpedance(wanted, this.#limits, config, this.#next);
     const wild = this.#jointBeyondDemand(this.#next);
     if (wild === undefined) this.#demandSinceMs = Number.NaN;
@@ -199,6 +201,14 @@ export class LegFollower implements RobotFollower {
     if (outcome === "refused") events.refuse("driverRefused", "target outside of the driver's limits", nowMs);
     this.#watchUnsent(outcome, nowMs);
     return reasons | REASON_BITS.deviceNotReady;
+  }
+
+  #standing(nowMs: number): Impedance {
+    const { balance, driver } = this.#parts;
+    const wanted = this.#stand.at(nowMs);
+    const { base } = driver.state();
+    if (base !== undefined) balance?.(wanted.positionRad, base);
+    return wanted;
   }
 
   #accept(isCommanded: boolean): void {

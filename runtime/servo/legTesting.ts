@@ -7,6 +7,7 @@ import type { ServoEvent, ServoSnapshot } from "./api.js";
 import type { BlackBox } from "./blackBox.js";
 import { LegServoConfig } from "./config.js";
 import type { Peer } from "./link/server.js";
+import type { Balance } from "./options.js";
 import { Servo } from "./servo.js";
 import { FakeDriver, SUPERVISOR } from "./testing.js";
 
@@ -72,7 +73,7 @@ export class LegBench {
   #index = 0;
   #seq = 0;
 
-  constructor(changes: Partial<LegServoConfig> = {}) {
+  constructor(changes: Partial<LegServoConfig> = {}, balance?: Balance) {
     this.config = LegServoConfig.parse({ ...LegServoConfig.parse({}), ...changes });
     this.servo = new Servo({
       robot: "legs",
@@ -83,6 +84,7 @@ export class LegBench {
       realtimePriority: 0,
       processId: 1,
       blackBox: this.blackBox,
+      balance,
     });
     this.servo.attach({
       broadcastSnapshot: (snapshot) => {

@@ -1,5 +1,6 @@
 /** What a servo is made of. */
 import type { Clock } from "../../core/clock.js";
+import type { FloatingBase } from "../../core/floatingBase.js";
 import type { ArmDriver, LeggedDriver } from "../../drivers/contract.js";
 import type { BlackBox } from "./blackBox.js";
 import type { CommonServoConfig, LegServoConfig, ServoConfig } from "./config.js";
@@ -24,8 +25,15 @@ export interface ServoOptions extends CommonOptions {
   readonly body: MovingBody;
 }
 
+/**
+ * Changes the target of a stand so that the robot keeps its balance. Called in every tick without a commander; allocates
+ * nothing.
+ */
+export type Balance = (targetRad: Float64Array, base: FloatingBase) => void;
+
 /** A robot on legs; `body` has no place in them: it tells the two kinds apart. */
 export interface LegServoOptions extends CommonOptions {
   readonly config: LegServoConfig;
   readonly driver: LeggedDriver;
+  readonly balance?: Balance | undefined;
 }
