@@ -66,8 +66,8 @@ export class ObservationStream {
   #observation(): Uint8Array {
     if (this.#newest !== undefined && this.#faults.has("freezes")) return this.#newest;
     this.#readings.update();
-    // A copy: a socket may take it later, and a frozen one is sent again.
-    this.#newest = this.#changed(this.#writer.write(this.#readings.observation)).slice();
+    // A copy, which a Buffer's own `slice` is not: a socket may take it later, and a frozen one is sent again.
+    this.#newest = new Uint8Array(this.#changed(this.#writer.write(this.#readings.observation)));
     return this.#newest;
   }
 

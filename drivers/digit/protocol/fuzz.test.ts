@@ -235,5 +235,6 @@ describe("texts of the JSON interface", () => {
     ])
       expect(parseJsonMessage(text), text).toBeUndefined();
     expect(parseJsonMessage('["a",{"b":1},7]')).toEqual({ type: "a", fields: { b: 1 }, reference: 7 });
+    expect(parseJsonMessage('["a",{},null]')).toEqual({ type: "a", fields: {}, reference: undefined });
   });
 });

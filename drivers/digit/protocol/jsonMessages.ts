@@ -22,7 +22,8 @@ export interface JsonMessage {
 }
 
 const Fields = z.record(z.string(), z.unknown());
-const Message = z.union([z.tuple([z.string(), Fields]), z.tuple([z.string(), Fields, z.int()])]);
+/** Nothing in place of a reference is as good as none. */
+const Message = z.union([z.tuple([z.string(), Fields]), z.tuple([z.string(), Fields, z.int().nullable()])]);
 
 /** Undefined for a text that is none. */
 export function parseJsonMessage(text: string): JsonMessage | undefined {
@@ -35,7 +36,7 @@ export function parseJsonMessage(text: string): JsonMessage | undefined {
   const parsed = Message.safeParse(content);
   if (!parsed.success) return undefined;
   const [type, fields, reference] = parsed.data;
-  return { type, fields, reference };
+  return { type, fields, reference: reference ?? undefined };
 }
 
 export const encodeJsonMessage = (
