@@ -129,7 +129,11 @@ describe("shipped policies of Digit", () => {
     const [stand, random] = await Promise.all(
       ["digit-stand", "digit-random"].map((n) => openHistoryPolicy(shipped(n))),
     );
-    expect(stand!.bundle.manifest).toMatchObject({ motion: "allowed", history: { steps: 1 } });
+    expect(stand!.bundle.manifest).toMatchObject({
+      motion: "allowed",
+      parameters: 380,
+      history: { steps: 1 },
+    });
     expect(random!.bundle.manifest).toMatchObject({
       motion: "refused",
       kind: "causal-transformer",

@@ -157,11 +157,26 @@ def test_a_state_dict_of_other_sizes_is_refused_by_name(tmp_path: Path) -> None:
     assert caught.value.code == "WEIGHTS_MISMATCH"
 
 
-def test_the_standing_policy_asks_for_its_pose_whatever_it_sees() -> None:
+def test_the_standing_policy_keeps_its_pose_upright_and_goes_against_a_lean() -> None:
     policy, config, weights, _ = digit_stand()
     standing = build_network(policy, config, weights)
-    token = np.random.default_rng(0).normal(size=policy.token).astype(np.float32)
-    assert not act(policy, standing, [token]).any()
+    places = {slot.id: place for place, slot in enumerate(policy.observation)}
+
+    def asked(**seen: float) -> dict[str, float]:
+        token = np.random.default_rng(0).normal(size=policy.token).astype(np.float32)
+        for slot, place in places.items():
+            if slot.startswith(("base-angular", "projected")):
+                token[place] = seen.get(slot.split("@")[0].replace("-", "_").replace(":", "_"), 0.0)
+        changes = zip(policy.action, act(policy, standing, [token]), strict=True)
+        return {slot.joint: float(value) for slot, value in changes if value}
+
+    assert asked() == {}
+    to_the_left = asked(projected_gravity_y=0.1, base_angular_velocity_x=0.25 * -0.2)
+    assert to_the_left == pytest.approx({"left_knee": 0.09, "right_knee": 0.09})
+    sole = 0.957 * (0.5 * -0.1 + 0.2 * 0.4)
+    backward = asked(projected_gravity_x=-0.1, base_angular_velocity_y=0.25 * 0.4)
+    toes = ("left_toe_A", "left_toe_B", "right_toe_A", "right_toe_B")
+    assert backward == pytest.approx(dict(zip(toes, (sole, -sole, -sole, sole), strict=True)))
 
 
 def test_a_delayed_slot_holds_what_was_measured_steps_ago() -> None:

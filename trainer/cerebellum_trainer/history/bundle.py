@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,8 @@ class Weights:
 
     seed: int = 0
     state_dict: Path | None = None
-    constant: bool = False
-    """The last layer is zero: the policy answers its slots' offsets, whatever it sees."""
+    construct: Callable[[HistoryNetwork], None] | None = None
+    """Writes weights that somebody thought out over those of the seed."""
 
 
 class Embedding(nn.Module):
@@ -82,11 +83,9 @@ def build_network(policy: HistoryPolicy, config: NetworkConfig, weights: Weights
                     "Name the sizes that the network was trained with",
                 )
         network.load_state_dict(found)
-    if weights.constant:
-        last = [layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1]
+    if weights.construct is not None:
         with torch.no_grad():
-            last.weight.zero_()
-            last.bias.zero_()
+            weights.construct(network)
     return network
 
 

@@ -12,7 +12,12 @@ from cerebellum_trainer.history.description import (
     Observed,
     Start,
 )
-from cerebellum_trainer.history.networks import MlpConfig, NetworkConfig, TransformerConfig
+from cerebellum_trainer.history.networks import (
+    HistoryNetwork,
+    MlpConfig,
+    NetworkConfig,
+    TransformerConfig,
+)
 
 LEG, ARM = 6, 4
 MIRRORED = -1.0
@@ -116,32 +121,67 @@ def digit_random() -> tuple[HistoryPolicy, NetworkConfig, Weights, str]:
     return policy, TransformerConfig(), Weights(seed=0), notes
 
 
+# Target's change by lean [rad/rad] and by its rate [rad/(rad/s)]: the stand's balance of the daemon's
+# kinematics/digit, found on the lab's body. Knees against a lean to the side, soles against one forward.
+BY_LEAN, BY_RATE_S, CHANGE_RAD_MAX, TOE_PER_SOLE = 0.5, 0.2, 0.3, 0.957
+BALANCED = {
+    "left_knee": ("side", 1.0),
+    "right_knee": ("side", 1.0),
+    "left_toe_A": ("forward", TOE_PER_SOLE),
+    "left_toe_B": ("forward", -TOE_PER_SOLE),
+    "right_toe_A": ("forward", -TOE_PER_SOLE),
+    "right_toe_B": ("forward", TOE_PER_SOLE),
+}
+# Lean to the left is +y of the gravity that the base feels, lean forward is +x.
+LEANS = {"side": ("y", 1.0, "x", -1.0), "forward": ("x", 1.0, "y", 1.0)}
+STAND_STIFFNESS = both_sides([1200.0] * LEG, [1000.0] * ARM)
+
+
 def digit_stand() -> tuple[HistoryPolicy, NetworkConfig, Weights, str]:
     at = JOINTS.index
+
+    def slot(joint: str) -> Acted:
+        rest_rad, change = STAND_POSE[at(joint)], CHANGE_RAD_MAX * abs(BALANCED.get(joint, ("", 0.1))[1])
+        return Acted("position", joint, rest_rad, 1.0, (rest_rad - 0.35, rest_rad + 0.35), (-change, change))
+
     policy = HistoryPolicy(
         name="digit-stand",
         task="stand",
-        description="Stands: constant joint targets, held stiffly.",
+        description="Stands: stiff joints in one pose, knees and soles against a lean.",
         motion="allowed",
-        motion_reason="It asks for the pose and the gains of the stand state, whatever it sees.",
+        motion_reason="It keeps to the pose of the stand state within 0.3 rad.",
         observation=proprioception(JOINTS),
-        action=tuple(
-            Acted("position", joint, STAND_POSE[at(joint)], 0.05,
-                  (STAND_POSE[at(joint)] - 0.1, STAND_POSE[at(joint)] + 0.1))
-            for joint in JOINTS
-        ),
+        action=tuple(slot(joint) for joint in JOINTS),
         fixed=tuple(
-            Fixed(joint, None, STAND.stiffness[at(joint)], STAND.damping[at(joint)]) for joint in JOINTS
+            Fixed(joint, None, STAND_STIFFNESS[at(joint)], STAND.damping[at(joint)]) for joint in JOINTS
         ),
         start=STAND,
         weights="constructed",
         steps=1,
-    )  # fmt: skip
-    notes = (
-        "Nothing was learned: the last layer is zero, so the network answers zeros and the joints get the "
-        "offsets of their slots. It does not balance; stiff joints and feet flat on the ground do."
     )
-    return policy, MlpConfig(hidden=(32,)), Weights(seed=0, constant=True), notes
+    notes = (
+        "Nothing was learned: four hidden units compute lean and rate of lean to the side and forward, the "
+        "last layer spreads them over knees and toes. It takes no step; found in MuJoCo, tried on no robot."
+    )
+
+    def construct(network: HistoryNetwork) -> None:
+        """Of each lean a unit for either sign: what rectifies them adds up to the lean itself."""
+        ids = {(slot.source, slot.of): place for place, slot in enumerate(policy.observation)}
+        hidden, _, out = network.layers
+        for layer in (hidden, out):
+            layer.weight.zero_()
+            layer.bias.zero_()
+        for unit, (lean, (gravity, lean_sign, rate, rate_sign)) in enumerate(LEANS.items()):
+            for place, sign in ((2 * unit, 1.0), (2 * unit + 1, -1.0)):
+                seen, turning = ids["projected-gravity", gravity], ids["base-angular-velocity", rate]
+                hidden.weight[place, seen] = sign * lean_sign * BY_LEAN
+                scale = policy.observation[turning].scale
+                hidden.weight[place, turning] = sign * rate_sign * BY_RATE_S / scale
+                for joint, (of, share) in BALANCED.items():
+                    if of == lean:
+                        out.weight[at(joint), place] = sign * share
+
+    return policy, MlpConfig(hidden=(4,), activation="relu"), Weights(construct=construct), notes
 
 
 SHIPPED = {"digit-random": digit_random, "digit-stand": digit_stand}
