@@ -5,7 +5,7 @@
  * Only datagrams of the robot's own address count. The vendor's client takes whoever speaks first: a second robot, or anybody
  * else on the network, could make this one fall.
  */
-import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { type Clock, sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
@@ -32,6 +32,8 @@ export interface DigitUdpOptions {
   readonly observationPort: number;
   /** For compressed observations, which no robot of this kind was seen to send. */
   readonly inflate?: Inflate;
+  /** Tests bring their own. */
+  readonly openSocket?: (options: SocketOptions) => Socket;
 }
 
 /** Between two looks whether the robot is silent [ms]. */
@@ -103,8 +105,9 @@ export class DigitUdpLink implements DigitUdp {
     this.#robotAddress = await resolve(host);
     const robotAddress = this.#robotAddress;
     // A lookup that answers at once: the default one would hold each datagram back for a turn of the event loop.
-    const commands = createSocket({ type: "udp4", lookup: (_, __, found) => found(null, robotAddress, 4) });
-    const observations = createSocket({ type: "udp4", reuseAddr: false });
+    const openSocket = this.#options.openSocket ?? createSocket;
+    const commands = openSocket({ type: "udp4", lookup: (_, __, found) => found(null, robotAddress, 4) });
+    const observations = openSocket({ type: "udp4", reuseAddr: false });
     this.#commands = commands;
     this.#observations = observations;
     observations.on("message", (datagram, sender) => this.#onDatagram(datagram, sender));

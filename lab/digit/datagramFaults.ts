@@ -72,7 +72,7 @@ export class FaultyPath<Route> {
     const isGarbled = this.#hits(garbles);
     if (!isCut && !isGarbled) return datagram;
     this.damaged++;
-    const copy = datagram.slice(0, isCut ? cuts!.bytes : datagram.length);
+    const copy = copyOf(datagram.subarray(0, isCut ? cuts!.bytes : datagram.length));
     // Not the length: that is what `cuts` is for.
     if (isGarbled && copy.length > 8)
       copy[4 + this.#chance.below(copy.length - 4)]! ^= 1 << this.#chance.below(8);
@@ -81,7 +81,7 @@ export class FaultyPath<Route> {
 
   #order(datagram: Uint8Array, route: Route, nowMs: number): void {
     if (this.#held === undefined && this.#hits(this.#condition("reorders"))) {
-      this.#held = { datagram: datagram.slice(), route };
+      this.#held = { datagram: copyOf(datagram), route };
       return;
     }
     this.#delay(datagram, route, nowMs);
@@ -96,7 +96,7 @@ export class FaultyPath<Route> {
       this.#deliver(datagram, route);
       return;
     }
-    this.#waiting.push({ dueMs, datagram: datagram.slice(), route });
+    this.#waiting.push({ dueMs, datagram: copyOf(datagram), route });
     if (this.#waiting.length <= WAITING_MAX) return;
     this.#waiting.shift();
     this.lost++;
@@ -111,3 +111,6 @@ export class FaultyPath<Route> {
     return condition !== undefined && (condition.share >= 1 || this.#chance.uniform() < condition.share);
   }
 }
+
+/** `slice` of a Buffer would share its memory. */
+const copyOf = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes);

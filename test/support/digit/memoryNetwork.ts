@@ -2,6 +2,7 @@
  * The computer's side of Digit's network without the operating system: what `node:dgram` makes of datagrams, and the socket
  * under the JSON interface, handed to an emulated robot in the same process and time.
  */
+import type { Socket } from "node:dgram";
 import { EventEmitter } from "node:events";
 import type { JsonSocketEvents, OpenJsonSocket } from "../../../drivers/digit/jsonSocket.js";
 import type { DigitEmulator, SourceId } from "../../../lab/digit/emulator.js";
@@ -42,8 +43,8 @@ export class MemoryNetwork {
   readonly #bound = new Map<number, MemorySocket>();
   #nextPort = FIRST_CLIENT_PORT;
 
-  /** In place of `createSocket` of node:dgram. */
-  readonly createSocket = (): MemorySocket => new MemorySocket(this);
+  /** As much of a datagram socket as the link uses. */
+  readonly openSocket = (): Socket => new MemorySocket(this) as unknown as Socket;
 
   /** From the robot to the port that the client has opened; gone when nobody has. */
   readonly deliver = (datagram: Uint8Array, port: number, from: SourceId): void => {
