@@ -8,12 +8,12 @@ const STIFFNESS_NM_PER_RAD = 1000;
 const DAMPING_NM_S_PER_RAD = 30;
 const PUSH_S = 0.2;
 
-describe("a stand that is pushed to the side", () => {
+describe("a stand that is pushed", () => {
   let body: MujocoDigit;
   afterEach(() => body.dispose());
 
-  /** Tilt of the base three seconds after the push [rad], or as it fell. */
-  async function leanAfterPush(forceN: number, isBalanced: boolean): Promise<number> {
+  /** Tilt of the base [rad] and its rate [rad/s] three seconds after the push, or as it fell. */
+  async function afterPush(forceN: readonly [number, number, number], isBalanced: boolean) {
     body = await MujocoDigit.load();
     const { drive, truth, standRad } = body;
     const targetRad = new Float64Array(DIGIT_MOTORS.length);
@@ -22,21 +22,28 @@ describe("a stand that is pushed to the side", () => {
     for (const [motor, { announcedDampingMaxNmSPerRad }] of DIGIT_MOTORS.entries())
       drive.dampingNmSPerRad[motor] = Math.min(DAMPING_NM_S_PER_RAD, announcedDampingMaxNmSPerRad);
     for (let ms = 0; ms < 3500 && tilt() < 0.8; ms++) {
-      if (ms === 500) body.push([0, forceN, 0], PUSH_S);
+      if (ms === 500) body.push(forceN, PUSH_S);
       targetRad.set(standRad);
       if (isBalanced) addBalance(targetRad, truth.quatWorldBaseXyzw, truth.angularVelocityBaseRadPerS);
       for (let motor = 0; motor < DIGIT_MOTORS.length; motor++)
         drive.torqueNm[motor] = STIFFNESS_NM_PER_RAD * (targetRad[motor]! - truth.positionRad[motor]!);
       body.step(0.001);
     }
-    return tilt();
+    const [x, y] = truth.angularVelocityBaseRadPerS;
+    return { tiltRad: tilt(), rateRadPerS: Math.hypot(x!, y!) };
   }
 
-  it("falls where only its pose is held", async () => {
-    expect(await leanAfterPush(50, false)).toBeGreaterThan(0.3);
+  it("falls to the side where only its pose is held", async () => {
+    expect((await afterPush([0, 50, 0], false)).tiltRad).toBeGreaterThan(0.3);
   });
 
-  it("is upright again where it keeps its balance", async () => {
-    expect(await leanAfterPush(50, true)).toBeLessThan(0.05);
+  it.each([
+    ["the side", [0, 50, 0]],
+    ["the front", [50, 0, 0]],
+    ["the back", [-50, 0, 0]],
+  ] as const)("is upright and quiet again where it keeps its balance (towards %s)", async (_, forceN) => {
+    const { tiltRad, rateRadPerS } = await afterPush(forceN, true);
+    expect(tiltRad).toBeLessThan(0.05);
+    expect(rateRadPerS).toBeLessThan(0.1);
   });
 });
