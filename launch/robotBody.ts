@@ -2,7 +2,7 @@
 import type { MovingBody } from "../runtime/servo/zones.js";
 import { HandBody } from "./allegro/handBody.js";
 import { armBody } from "./armBody.js";
-import type { RobotConfig } from "./cell/robotConfig.js";
+import type { ArmRobotConfig, HandRobotConfig } from "./cell/robotConfig.js";
 
-export const robotBody = (robot: RobotConfig): MovingBody =>
+export const robotBody = (robot: ArmRobotConfig | HandRobotConfig): MovingBody =>
   robot.device === "xarm7" ? armBody(robot.xarm7, robot.servo) : new HandBody(robot.servo.workspace);

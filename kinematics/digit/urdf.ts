@@ -4,7 +4,16 @@
  * six rods are weights, fixed where they are with every joint at zero, and nobody sees them.
  */
 import { rotate, rpyFromQuat } from "../pose.js";
-import { escapeXml, fixedXml, jointXml, linkOfSolids, numbers, primitives, solid } from "../urdf.js";
+import {
+  escapeXml,
+  type FixedFrame,
+  fixedXml,
+  jointXml,
+  linkOfSolids,
+  numbers,
+  primitives,
+  solid,
+} from "../urdf.js";
 import type { Joint, Vector3 } from "../xarm7.js";
 import { DIGIT_BASE, DIGIT_BODIES, type DigitBody, type DigitHinge, type DigitSolid } from "./bodies.js";
 import { DIGIT_MOTORS } from "./motors.js";
@@ -45,9 +54,17 @@ function jointOf({ name, parent, positionM, quatXyzw }: DigitBody, hinge: DigitH
   };
 }
 
+/** The rods, which are weights here. */
+export const digitFixedFrames = (): FixedFrame[] =>
+  DIGIT_BODIES.filter(({ joint }) => joint?.kind === "ball").map(({ name, parent, positionM, quatXyzw }) => ({
+    parent: parent!,
+    child: name,
+    positionM,
+    rpyRad: rpyFromQuat(quatXyzw),
+  }));
+
 export function digitUrdf(options: DigitUrdfOptions = {}): string {
   const prefix = options.framePrefix ?? "";
-  const rods = DIGIT_BODIES.filter(({ joint }) => joint?.kind === "ball");
   return [
     '<?xml version="1.0"?>',
     `<robot name="${escapeXml(options.robotName ?? "digit")}">`,
@@ -55,9 +72,7 @@ export function digitUrdf(options: DigitUrdfOptions = {}): string {
       linkOfSolids(name, inertial, joint?.kind === "ball" ? [] : solids.flatMap(solidXml), prefix),
     ),
     ...digitJoints().map((joint) => jointXml(joint, prefix)),
-    ...rods.map(({ name, parent, positionM, quatXyzw }) =>
-      fixedXml({ parent: parent!, child: name, positionM, rpyRad: rpyFromQuat(quatXyzw) }, prefix),
-    ),
+    ...digitFixedFrames().map((frame) => fixedXml(frame, prefix)),
     "</robot>",
     "",
   ].join("\n");

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { CerebellumError } from "../../core/errors.js";
 import { cellJsonSchema, loadCell, nearest, parseCell, recordedCell } from "./load.js";
+import { armsOf } from "./robotConfig.js";
 import type { CellConfig } from "./schema.js";
 
 const labFile = fileURLToPath(new URL("../cells/xarm7-lab.yaml", import.meta.url));
@@ -22,7 +23,7 @@ function refusal(text: string): string {
 describe("cell file", () => {
   it("reads the shipped lab cell and fills the defaults in", () => {
     const cell = loadCell(labFile);
-    expect(cell.robots.arm?.servo.velocityMaxRadPerS).toHaveLength(7);
+    expect(armsOf(cell.robots)[0]?.[1].servo.velocityMaxRadPerS).toHaveLength(7);
     expect(cell.cameras.wrist?.encoding).toBe("rgb8");
   });
 

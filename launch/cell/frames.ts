@@ -3,6 +3,7 @@
  * its own name before them. A camera has one name in the whole cell, and so have its frames.
  */
 import { PALM_LINK } from "../../kinematics/allegro/links.js";
+import { DIGIT_BASE_LINK } from "../../kinematics/digit/urdf.js";
 import { XARM7_BASE_LINK, XARM7_FLANGE_LINK } from "../../kinematics/xarm7.js";
 import type { CameraConfig } from "../../runtime/policy/config.js";
 import type { RobotConfig } from "./robotConfig.js";
@@ -15,10 +16,14 @@ export const WORLD_FRAME = "world";
 export const framePrefixOf = (robots: Robots, robot: string): string =>
   Object.keys(robots).length > 1 ? `${robot}_` : "";
 
+/** In which a robot on legs tells where it is: its own odometry, which drifts. */
+export const odometryFrameOf = (robots: Robots, robot: string): string =>
+  `${framePrefixOf(robots, robot)}odom`;
+
 /** Where things are fixed to each device, as cameras and hands name it. */
-export const PARENT_FRAME = { xarm7: "flange", allegro: "palm" } as const;
-const PARENT_LINK = { xarm7: XARM7_FLANGE_LINK, allegro: PALM_LINK } as const;
-const ROOT_LINK = { xarm7: XARM7_BASE_LINK, allegro: PALM_LINK } as const;
+export const PARENT_FRAME = { xarm7: "flange", allegro: "palm", digit: "torso" } as const;
+const PARENT_LINK = { xarm7: XARM7_FLANGE_LINK, allegro: PALM_LINK, digit: DIGIT_BASE_LINK } as const;
+const ROOT_LINK = { xarm7: XARM7_BASE_LINK, allegro: PALM_LINK, digit: DIGIT_BASE_LINK } as const;
 
 /** Frame of a robot to which things are fixed: an arm's flange, a hand's palm. */
 export const parentFrameOf = (robots: Robots, robot: string): string =>
@@ -39,6 +44,8 @@ export function carrierOf(robots: Robots, robot: string) {
     if (Object.keys(robots).length === 1) return undefined;
     return { frame: WORLD_FRAME, pose: { positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] } } as const;
   }
+  // Its base moves in its odometry's frame, tick by tick: nothing fixed carries it.
+  if (config.device === "digit") return undefined;
   const { robot: arm, positionM, quatXyzw } = config.mount;
   return {
     frame: arm === undefined ? WORLD_FRAME : parentFrameOf(robots, arm),

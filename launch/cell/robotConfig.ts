@@ -1,8 +1,9 @@
 /** The `robots.<name>` section of a cell file: one form for each device. */
 import { z } from "zod";
 import { AllegroConfig } from "../../drivers/allegro/config.js";
+import { DigitConfig } from "../../drivers/digit/config.js";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
-import { HandServoConfig, ServoConfig } from "../../runtime/servo/config.js";
+import { HandServoConfig, LegServoConfig, ServoConfig } from "../../runtime/servo/config.js";
 
 /** Also a ROS namespace. */
 export const Name = z
@@ -36,7 +37,18 @@ export const HandRobotConfig = z.strictObject({
 });
 export type HandRobotConfig = z.infer<typeof HandRobotConfig>;
 
-export const RobotConfig = z.discriminatedUnion("device", [ArmRobotConfig, HandRobotConfig]);
+export const DigitRobotConfig = z.strictObject({
+  device: z.literal("digit"),
+  digit: DigitConfig,
+  servo: LegServoConfig.prefault({}),
+});
+export type DigitRobotConfig = z.infer<typeof DigitRobotConfig>;
+
+export const RobotConfig = z.discriminatedUnion("device", [
+  ArmRobotConfig,
+  HandRobotConfig,
+  DigitRobotConfig,
+]);
 export type RobotConfig = z.infer<typeof RobotConfig>;
 
 type Robots = Readonly<Record<string, RobotConfig>>;
@@ -49,12 +61,17 @@ export const armsOf = (robots: Robots): [name: string, arm: ArmRobotConfig][] =>
 export const handsOf = (robots: Robots): [name: string, hand: HandRobotConfig][] =>
   Object.entries(robots).flatMap(([name, robot]) => (robot.device === "allegro" ? [[name, robot]] : []));
 
+/** Those of a cell's robots that stand on legs, in the file's order. */
+export const digitsOf = (robots: Robots): [name: string, digit: DigitRobotConfig][] =>
+  Object.entries(robots).flatMap(([name, robot]) => (robot.device === "digit" ? [[name, robot]] : []));
+
 export const hasGripper = (robot: RobotConfig): boolean =>
   robot.device === "xarm7" && robot.xarm7.gripper !== "none";
 
 /** Of the device, for people. */
 export function addressOf(robot: RobotConfig): string {
   if (robot.device === "xarm7") return `${robot.xarm7.host}:${robot.xarm7.commandPort}`;
+  if (robot.device === "digit") return `${robot.digit.host}:${robot.digit.commandPort}`;
   const { slcan, socketcan } = robot.allegro.can;
   return slcan?.path ?? socketcan?.interface ?? "";
 }

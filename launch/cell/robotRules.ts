@@ -3,7 +3,7 @@ import { normalize } from "node:path";
 import { LEGGED_DEVICES } from "../../policies/history/bodies.js";
 import { type CameraConfig, type PolicyConfig, policyRobots } from "../../runtime/policy/config.js";
 import { PARENT_FRAME } from "./frames.js";
-import { armsOf, handsOf, hasGripper, type RobotConfig } from "./robotConfig.js";
+import { armsOf, digitsOf, handsOf, hasGripper, type RobotConfig } from "./robotConfig.js";
 
 interface Checked {
   readonly robots: Readonly<Record<string, RobotConfig>>;
@@ -86,7 +86,7 @@ function cameraProblems({ robots, cameras }: Checked): Problem[] {
   });
 }
 
-/** Two robots behind one address: an arm's port, a hand's adapter. */
+/** Two robots behind one address: an arm's or a Digit's port, a hand's adapter. */
 function sharedAddresses({ robots }: Checked): Problem[] {
   const taken = new Map<string, string>();
   const take = (path: Problem["path"], what: string, address: string, by: string): Problem[] => {
@@ -120,11 +120,23 @@ function sharedAddresses({ robots }: Checked): Problem[] {
         return take([...path, "socketcan", "interface"], "interface", socketcan?.interface ?? "", name);
       },
     ),
+    ...digitsOf(robots).flatMap(([name, { digit }]) => {
+      const path = ["robots", name, "digit"];
+      const { host, commandPort, jsonPort, observationPort } = digit;
+      return [
+        ...take(path, "commandPort", `${host}:${commandPort}/udp`, `${name}.commandPort`),
+        ...take(path, "jsonPort", `${host}:${jsonPort}`, `${name}.jsonPort`),
+        ...take(path, "observationPort", `this computer:${observationPort}/udp`, `${name}.observationPort`),
+      ];
+    }),
   ];
 }
 
 function workspaceProblems({ robots }: Checked): Problem[] {
-  return Object.entries(robots).flatMap(([name, { servo }]): Problem[] => {
+  return Object.entries(robots).flatMap(([name, robot]): Problem[] => {
+    // A robot on legs has the ground for a workspace.
+    if (robot.device === "digit") return [];
+    const { servo } = robot;
     const { minM, maxM } = servo.workspace;
     if (minM.every((low, axis) => low < maxM[axis]!)) return [];
     const message = `minM ${JSON.stringify(minM)} must lie below maxM ${JSON.stringify(maxM)} on every axis`;

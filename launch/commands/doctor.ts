@@ -1,7 +1,7 @@
 /** `doctor`: everything that is missing or weak on this machine, with its remedy. */
 import { CerebellumError } from "../../core/errors.js";
 import { loadCell } from "../cell/load.js";
-import { armsOf, handsOf } from "../cell/robotConfig.js";
+import { armsOf, digitsOf, handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { formatReport, runDoctor } from "../doctor/doctor.js";
 import { gatherFacts } from "../doctor/gather.js";
@@ -31,7 +31,12 @@ async function timing(options: DoctorCommandOptions, cell: CellConfig): Promise<
   const print = printer(options.json);
   const facts = await gatherFacts({ clock: systemClock });
   const robots: Record<string, TimingResult & TimingVerdict> = {};
-  for (const [robot, { servo }] of Object.entries(cell.robots)) {
+  for (const [robot, config] of Object.entries(cell.robots)) {
+    if (config.device === "digit") {
+      print(`${robot}: a loop of ${config.servo.rateHz} Hz is measured by \`./cerebellum bench digit\``);
+      continue;
+    }
+    const { servo } = config;
     print(`${robot}: measuring for ${options.seconds} s`);
     const result = await runTimingTest({ clock: systemClock, servo, seconds: options.seconds });
     const verdict = judgeTiming(result, facts);
@@ -59,8 +64,11 @@ async function checks(options: DoctorCommandOptions, cell: CellConfig): Promise<
           }),
         ),
   );
+  const digitPorts = digitsOf(cell.robots).flatMap(([robot, { digit }]) =>
+    cell.lab === undefined ? [] : [{ name: `${robot} json`, port: digit.jsonPort }],
+  );
   const metricsPorts = cell.metrics === undefined ? [] : [{ name: "metrics", port: cell.metrics.port }];
-  const ports = [...robotPorts, ...metricsPorts, ...gatewayPorts(cell)];
+  const ports = [...robotPorts, ...digitPorts, ...metricsPorts, ...gatewayPorts(cell)];
   const report = await runDoctor({
     clock: systemClock,
     ports,

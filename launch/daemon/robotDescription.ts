@@ -1,6 +1,7 @@
 /** What the gateway's clients are told of a robot: identity and limits as its servo has them, shape from its tables. */
 import { FINGERS, JOINTS_PER_FINGER } from "../../kinematics/allegro/hand.js";
 import { handUrdf } from "../../kinematics/allegro/handUrdf.js";
+import { digitUrdf } from "../../kinematics/digit/urdf.js";
 import { urdf } from "../../kinematics/urdf.js";
 import type { GatewaySetup } from "../../runtime/gateway/messages.js";
 import type { ServoInfo } from "../../runtime/servo/api.js";
@@ -11,7 +12,7 @@ export function describeRobot(
   config: RobotConfig,
   info: Pick<ServoInfo, "device" | "rateHz" | "limits">,
 ): GatewaySetup["robots"][number] {
-  const { minM, maxM, tableM } = config.servo.workspace;
+  const { minM, maxM, tableM } = config.device === "digit" ? AROUND_LEGS : config.servo.workspace;
   const { jointNames, positionMinRad, positionMaxRad, velocityMaxRadPerS } = info.limits;
   return {
     robot,
@@ -27,8 +28,14 @@ export function describeRobot(
     urdf: shapeOf(robot, config, info),
     hasGripper: hasGripper(config),
     ...(config.device === "allegro" ? handParts(config) : {}),
+    ...(config.device === "digit" ? { mount: STANDING } : {}),
   };
 }
+
+/** What is drawn around a robot on legs, whose workspace is wherever it walks: about its own size. */
+const AROUND_LEGS = { minM: [-0.6, -0.6, 0], maxM: [0.6, 0.6, 1.8], tableM: 0 };
+/** Where its torso is drawn: about as high as it stands. */
+const STANDING = { robot: null, positionM: [0, 0, 0.97], quatXyzw: [0, 0, 0, 1] };
 
 function handParts({ mount: { robot, positionM, quatXyzw } }: HandRobotConfig) {
   return {
@@ -38,6 +45,7 @@ function handParts({ mount: { robot, positionM, quatXyzw } }: HandRobotConfig) {
 }
 
 function shapeOf(robotName: string, config: RobotConfig, { limits }: Pick<ServoInfo, "limits">): string {
+  if (config.device === "digit") return digitUrdf({ robotName });
   if (config.device === "xarm7") return urdf({ robotName, gripper: hasGripper(config), cameras: [] });
   const { model, side } = config.allegro;
   return handUrdf(model, side, { robotName, limits });

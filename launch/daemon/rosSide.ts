@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { ArmLimits } from "../../core/arm.js";
 import type { Clock, MonotonicNs } from "../../core/clock.js";
 import type { CerebellumError } from "../../core/errors.js";
+import type { VelocityCommand } from "../../core/floatingBase.js";
 import type { ImageView } from "../../core/rosWire.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
 import { armModel } from "../../runtime/ros/armModel.js";
@@ -14,16 +15,18 @@ import {
 } from "../../runtime/ros/cameraSubscription.js";
 import { type DaemonNode, startDaemonNode } from "../../runtime/ros/daemonNode.js";
 import { handModel } from "../../runtime/ros/handModel.js";
+import { type LegModel, legModel } from "../../runtime/ros/legModel.js";
+import { startLegNode } from "../../runtime/ros/legNode.js";
 import { type RosPoseListener, RosPoseSource, subscribePoseSource } from "../../runtime/ros/poseSource.js";
 import { subscribeTopics, tapPublishers } from "../../runtime/ros/rawTopics.js";
 import { offerRecorder } from "../../runtime/ros/recorderNode.js";
 import type { ModelPlace, RobotModel } from "../../runtime/ros/robotModel.js";
-import { type RobotNode, startRobotNode } from "../../runtime/ros/robotNode.js";
+import { startRobotNode } from "../../runtime/ros/robotNode.js";
 import type { RosRuntime } from "../../runtime/ros/rosRuntime.js";
 import { policyStatusPublisher, publishServoState } from "../../runtime/ros/statusTopics.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
 import type { DiagnosticItem, Supervisor } from "../../runtime/supervisor.js";
-import { carrierOf, framePrefixOf } from "../cell/frames.js";
+import { carrierOf, framePrefixOf, odometryFrameOf } from "../cell/frames.js";
 import { hasGripper } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { fedTopics, type GatewayFeed } from "./gatewayFeed.js";
@@ -37,6 +40,8 @@ export interface RosSideOptions {
   readonly supervisor: Supervisor;
   readonly servo: (robot: string) => ServoClient;
   readonly onFrame: (camera: string, image: ImageView, receivedNs: MonotonicNs, bytes: Uint8Array) => void;
+  /** How fast a robot on legs is asked to go. */
+  readonly onVelocity?: (robot: string, velocity: VelocityCommand) => void;
   readonly onShutdown: () => void;
   /** Hears trackers that come over ROS; absent in a cell without a gateway. */
   readonly poses?: RosPoseListener | undefined;
@@ -54,9 +59,17 @@ export interface RosSide {
   close(): void;
 }
 
+/** A robot's topics. */
+interface RobotTopics {
+  diagnostics(): readonly DiagnosticItem[];
+  /** Ends what was asked for over ROS and is under way. */
+  cancel(): void;
+  close(): void;
+}
+
 export function startRosSide(options: RosSideOptions): RosSide {
   const { ros, cell, clock, supervisor, onShutdown } = options;
-  const robots = new Map<string, RobotNode>();
+  const robots = new Map<string, RobotTopics>();
   const cameras = new Map<string, CameraSubscription>();
   const daemonNode = startDaemonNode(ros, {
     clock,
@@ -67,7 +80,7 @@ export function startRosSide(options: RosSideOptions): RosSide {
       ...[...cameras.values()].map(({ stream }) => stream.diagnostic()),
     ],
     onInactive: () => {
-      for (const robot of robots.values()) robot.trajectories.cancel();
+      for (const robot of robots.values()) robot.cancel();
     },
     onShutdown,
     onDiagnostics: options.onDiagnostics,
@@ -113,22 +126,26 @@ export function startRosSide(options: RosSideOptions): RosSide {
   };
 }
 
-function startRobot(robot: string, { node, lifecycle }: DaemonNode, options: RosSideOptions): RobotNode {
+function startRobot(robot: string, { node, lifecycle }: DaemonNode, options: RosSideOptions): RobotTopics {
   const { cell, clock, log, recorder, feed } = options;
   const recorded =
     recorder === undefined ? node : tapPublishers(node, tappedTopics(cell), clock, recorderTap(recorder));
   const fed = feed === undefined ? recorded : tapPublishers(recorded, fedTopics(cell), clock, feed.tap);
   const client = options.servo(robot);
-  return startRobotNode(fed, {
-    robot,
-    model: modelOf(robot, cell, client.info.limits),
-    client,
-    clock,
-    jointStateRateHz: cell.ros.jointStateRateHz,
-    transformRateHz: cell.ros.transformRateHz,
-    accepting: () => lifecycle() === "active",
+  const model = modelOf(robot, cell, client.info.limits);
+  const { jointStateRateHz, transformRateHz } = cell.ros;
+  const accepting = () => lifecycle() === "active";
+  const common = { robot, client, clock, jointStateRateHz, transformRateHz, accepting };
+  if ("base" in model) {
+    const onVelocity = (velocity: VelocityCommand) => options.onVelocity?.(robot, velocity);
+    return { ...startLegNode(fed, { ...common, model, onVelocity }), cancel: () => {} };
+  }
+  const started = startRobotNode(fed, {
+    ...common,
+    model,
     log: (level, event, fields) => log[level]({ event, ...fields }),
   });
+  return { ...started, cancel: () => started.trajectories.cancel() };
 }
 
 /** A robot of the cell with its place in the tree of frames. */
@@ -136,7 +153,7 @@ export function modelOf(
   robot: string,
   { robots, cameras }: Pick<CellConfig, "robots" | "cameras">,
   limits: ArmLimits,
-): RobotModel {
+): RobotModel | LegModel {
   const config = robots[robot]!;
   const carriedBy = carrierOf(robots, robot);
   const place: ModelPlace = {
@@ -158,6 +175,7 @@ export function modelOf(
     ...(carriedBy === undefined ? {} : { carriedBy }),
   };
   if (config.device === "xarm7") return armModel(place, { gripper: hasGripper(config) });
+  if (config.device === "digit") return legModel(place, odometryFrameOf(robots, robot));
   const { model, side } = config.allegro;
   return handModel(place, { model, side, limits });
 }

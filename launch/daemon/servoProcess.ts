@@ -58,9 +58,10 @@ export async function startServo(start: ServoStart, latched?: string): Promise<S
 /** What the servo process needs to know of its robot; where it is mounted is not of that. */
 function deviceOf(config: RobotConfig) {
   const { device, servo } = config;
-  return device === "xarm7"
-    ? { device, xarm7: config.xarm7, servo }
-    : { device, allegro: config.allegro, servo };
+  if (device === "xarm7") return { device, xarm7: config.xarm7, servo };
+  return device === "allegro"
+    ? { device, allegro: config.allegro, servo }
+    : { device, digit: config.digit, servo };
 }
 
 export async function connectToServo({ socketPath, clock }: ServoStart) {

@@ -130,7 +130,7 @@ class MeasuredState {
 }
 
 /** Says yes on a fixed grid of times; a late caller skips grid points and never catches up with a burst. */
-function rateGate(rateHz: number): (nowNs: MonotonicNs) => boolean {
+export function rateGate(rateHz: number): (nowNs: MonotonicNs) => boolean {
   const periodNs = BigInt(Math.round(Number(NS_PER_S) / rateHz));
   let dueNs = 0n;
   return (nowNs) => {
@@ -140,7 +140,7 @@ function rateGate(rateHz: number): (nowNs: MonotonicNs) => boolean {
   };
 }
 
-function fixedTransforms(frames: readonly Placement[]): TransformsMessage {
+export function fixedTransforms(frames: readonly Placement[]): TransformsMessage {
   const message = new TransformsMessage(frames);
   frames.forEach(({ pose }, index) => {
     message.set(index, pose.positionM, pose.quatXyzw);
@@ -149,12 +149,12 @@ function fixedTransforms(frames: readonly Placement[]): TransformsMessage {
 }
 
 /** Parent-to-child transforms of every moving link. */
-class LinkTransforms {
+export class LinkTransforms {
   readonly message: TransformsMessage;
-  readonly #model: RobotModel;
+  readonly #model: Pick<RobotModel, "links" | "anglesRad">;
   readonly #anglesRad: Float64Array;
 
-  constructor(model: RobotModel) {
+  constructor(model: Pick<RobotModel, "links" | "anglesRad">) {
     this.#model = model;
     this.#anglesRad = new Float64Array(model.links.length);
     this.message = new TransformsMessage(model.links);

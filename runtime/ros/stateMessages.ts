@@ -4,7 +4,8 @@
  */
 import { type EpochNs, NS_PER_S } from "../../core/clock.js";
 
-class Layout {
+/** A message as it grows; fields of changing value are reserved and written later. */
+export class Layout {
   readonly #parts: number[] = [0, 1, 0, 0];
 
   #align(size: number): void {
@@ -39,7 +40,7 @@ class Layout {
   }
 }
 
-const writeStamp = (bytes: Buffer, offset: number, stampNs: EpochNs): void => {
+export const writeStamp = (bytes: Buffer, offset: number, stampNs: EpochNs): void => {
   bytes.writeInt32LE(Number(stampNs / NS_PER_S), offset);
   bytes.writeUInt32LE(Number(stampNs % NS_PER_S), offset + 4);
 };

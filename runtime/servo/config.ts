@@ -1,5 +1,6 @@
 /** The `robots.<name>.servo` section of a cell file: rates, limits and watchdogs of the servo process. */
 import { z } from "zod";
+import { DIGIT_STAND } from "../../kinematics/digit/motors.js";
 
 const perJoint = (maximum: number, fallback: number, joints = 7) =>
   z.array(z.number().positive().max(maximum)).length(joints).default(Array(joints).fill(fallback));
@@ -156,7 +157,7 @@ export const LegServoConfig = z.strictObject({
     .max(0.2)
     .default(0.01)
     .describe("Kept free before each position limit; targets beyond are cut to it"),
-  stiffnessMaxNmPerRad: perMotor(1500, Array(LEG_JOINTS).fill(1200)).describe(
+  stiffnessMaxNmPerRad: perMotor(4000, Array(LEG_JOINTS).fill(2500)).describe(
     "Stiffer commands are cut to it",
   ),
   dampingMaxNmSPerRad: perMotor(70, bothSides([60, 26, 38, 38, 28, 28], [60, 60, 26, 60])).describe(
@@ -165,8 +166,8 @@ export const LegServoConfig = z.strictObject({
   torqueDemandMaxNm: z
     .number()
     .positive()
-    .max(1000)
-    .default(500)
+    .max(2000)
+    .default(1000)
     .describe(
       "A target that asks a motor for more (stiffness times distance) ends in damping; the strongest gives 231",
     ),
@@ -191,17 +192,13 @@ export const LegServoConfig = z.strictObject({
     .describe("Consecutive missed ticks that mean damping; the device itself waits 50 ms"),
   stand: z
     .strictObject({
-      // Of a public controller that stands on the real robot (Oregon State), with its stiffness.
       poseRad: z
         .array(z.number().min(-Math.PI).max(Math.PI))
         .length(LEG_JOINTS)
-        .default([
-          0.3747, -0.0002, 0.3113, 0.344, -0.1231, 0.1228, -0.375, 0.0003, -0.3113, -0.344, 0.1233, -0.1228,
-          -0.0773, 1.1451, 0.0013, -0.0426, 0.0774, -1.1453, -0.0012, 0.0425,
-        ])
+        .default([...DIGIT_STAND.positionRad])
         .describe("Where an enabled robot stands that nobody commands"),
-      stiffnessNmPerRad: perMotor(1500, Array(LEG_JOINTS).fill(1000)),
-      dampingNmSPerRad: perMotor(70, bothSides([30, 25, 30, 30, 25, 25], [30, 30, 25, 30])),
+      stiffnessNmPerRad: perMotor(4000, DIGIT_STAND.stiffnessNmPerRad),
+      dampingNmSPerRad: perMotor(70, DIGIT_STAND.dampingNmSPerRad),
       stiffenMs: z
         .number()
         .min(20)

@@ -138,8 +138,14 @@ async function planOne(
 }
 
 function targetOf(servo: ServoClient, parts: RobotConfig) {
-  const { servo: config } = parts;
   const { limits, identity, rateHz, robot } = servo.info;
+  if (parts.device === "digit")
+    throw new CerebellumError(
+      "DEVICE_MISMATCH",
+      `${robot} stands on legs: it is told targets and gains, not setpoints, and what it once was told does not balance it`,
+      "Run its policy, or replay an episode of an arm or a hand",
+    );
+  const { servo: config } = parts;
   if (identity === undefined)
     throw new CerebellumError(
       "DEVICE_UNREACHABLE",
