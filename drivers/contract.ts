@@ -106,7 +106,7 @@ export interface ArmDriver {
 
 /**
  * A robot on legs. It cannot hold a pose by standing still: `command` holds with the gains of its stand state, and who
- * commands it says the gains. Every stop category but 0 ends in damping; 0 in no torque at all.
+ * commands it says the gains. `activate` resolves with the robot held so where it was found. Every stop category but 0 ends in damping; 0 in no torque at all.
  */
 export interface LeggedDriver extends ArmDriver {
   /**

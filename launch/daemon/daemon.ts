@@ -14,10 +14,11 @@ import {
   sleepMs,
 } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
+import type { VelocityCommand } from "../../core/floatingBase.js";
 import type { ImageView } from "../../core/rosWire.js";
 import type { EpisodeStart } from "../../episodes/format.js";
 import type { GatewayHost } from "../../runtime/gateway/host.js";
-import { pictureCamera } from "../../runtime/policy/config.js";
+import { pictureCamera, policyRobots } from "../../runtime/policy/config.js";
 import type { PolicyHost } from "../../runtime/policy/host.js";
 import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
@@ -218,6 +219,12 @@ export class Daemon {
     );
   }
 
+  /** How fast a walking robot is to go, for the policy that leads it; without one nobody walks. */
+  setVelocity(robot: string, velocity: VelocityCommand): void {
+    if (this.cell.policy !== undefined && policyRobots(this.cell.policy).includes(robot))
+      this.#policy?.setVelocity(velocity);
+  }
+
   camera(name: string): CameraSubscription | undefined {
     return this.#rosSide?.cameras.get(name);
   }
@@ -287,6 +294,7 @@ export class Daemon {
       supervisor: this.supervisor,
       servo: (robot) => this.keeper(robot).commander,
       onFrame: (camera, image, receivedNs, bytes) => this.#takeFrame(camera, image, receivedNs, bytes),
+      onVelocity: (robot, velocity) => this.setVelocity(robot, velocity),
       onShutdown: () => this.shutdownRequested.abort(),
       poses:
         cell.gateway === "off"

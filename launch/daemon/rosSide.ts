@@ -41,7 +41,7 @@ export interface RosSideOptions {
   readonly servo: (robot: string) => ServoClient;
   readonly onFrame: (camera: string, image: ImageView, receivedNs: MonotonicNs, bytes: Uint8Array) => void;
   /** How fast a robot on legs is asked to go. */
-  readonly onVelocity?: (robot: string, velocity: VelocityCommand) => void;
+  readonly onVelocity: (robot: string, velocity: VelocityCommand) => void;
   readonly onShutdown: () => void;
   /** Hears trackers that come over ROS; absent in a cell without a gateway. */
   readonly poses?: RosPoseListener | undefined;
@@ -137,7 +137,7 @@ function startRobot(robot: string, { node, lifecycle }: DaemonNode, options: Ros
   const accepting = () => lifecycle() === "active";
   const common = { robot, client, clock, jointStateRateHz, transformRateHz, accepting };
   if ("base" in model) {
-    const onVelocity = (velocity: VelocityCommand) => options.onVelocity?.(robot, velocity);
+    const onVelocity = (velocity: VelocityCommand) => options.onVelocity(robot, velocity);
     return { ...startLegNode(fed, { ...common, model, onVelocity }), cancel: () => {} };
   }
   const started = startRobotNode(fed, {

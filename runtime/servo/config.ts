@@ -204,7 +204,9 @@ export const LegServoConfig = z.strictObject({
         .min(20)
         .max(10_000)
         .default(200)
-        .describe("Time in which the stiffness rises from nothing"),
+        .describe(
+          "Time in which the gains of a commander who gives the robot back become those of the stand",
+        ),
       speedMaxRadPerS: z
         .number()
         .positive()

@@ -32,7 +32,7 @@ async function keepAsking({ bench, epoch }: Walking, ms: number): Promise<void> 
 }
 
 describe("a robot on legs that nobody commands", () => {
-  it("stiffens about where it was measured, then goes to its stand no faster than the cell says", async () => {
+  it("is held where it was measured, then goes to its stand no faster than the cell says", async () => {
     const bench = new LegBench();
     await bench.servo.connect();
     await bench.run(2);
@@ -40,17 +40,15 @@ describe("a robot on legs that nobody commands", () => {
     await bench.run(400);
     const { told } = bench.driver;
     expect(told[0]!.positionRad).toEqual(FOUND_RAD);
-    expect(told[0]!.stiffness).toEqual(Array(20).fill(0));
+    expect(told[0]!.stiffness).toEqual(STAND.stiffnessNmPerRad);
     expect(told[0]!.damping).toEqual(STAND.dampingNmSPerRad);
     for (const [before, after] of told.slice(1).map((one, at) => [told[at]!, one] as const)) {
       const seconds = (after.atMs - before.atMs) / 1000;
       after.positionRad.forEach((rad, joint) => {
         const step = Math.abs(rad - before.positionRad[joint]!);
         expect(step).toBeLessThanOrEqual(STAND.speedMaxRadPerS * seconds + 1e-12);
-        expect(after.stiffness[joint]! - before.stiffness[joint]!).toBeLessThanOrEqual(1000 / 200 + 1e-9);
       });
     }
-    expect(told[100]!.positionRad).toEqual(FOUND_RAD);
     expect(told.at(-1)!.positionRad).toEqual(STAND.poseRad);
     expect(told.at(-1)!.stiffness).toEqual(STAND.stiffnessNmPerRad);
     expect(bench.servo.state).toBe("holding");
@@ -264,7 +262,7 @@ const ENDS: Partial<Record<TriggerResponse, ServoStateName>> = {
 
 describe.each(Object.entries(FIRE))("%s, while a robot on legs walks", (name, fire) => {
   it("does what the table says at once, lets nothing run after it, and is latched", async () => {
-    const limits = { leaseSilenceMsMax: 60, supervisorSilenceMsMax: 80 };
+    const limits = { leaseSilenceMsMax: 60, supervisorSilenceMsMax: 80, torqueDemandMaxNm: 500 };
     const moving = await walking(limits);
     const { bench } = moving;
     // The short limits on silence are for their own triggers; commands keep the others heard.
@@ -309,5 +307,5 @@ it("stands again only after a reset and an enabling", async () => {
   await bench.servo.enable();
   const told = bench.driver.told.length;
   await bench.run(1);
-  expect(bench.driver.told[told]!.stiffness).toEqual(Array(20).fill(0));
+  expect(bench.driver.told[told]!.positionRad).toEqual(STEP);
 });

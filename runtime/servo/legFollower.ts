@@ -91,7 +91,7 @@ export class LegFollower implements RobotFollower {
   }
 
   startAt(positionRad: Float64Array): void {
-    this.#stand.beginLoose(positionRad);
+    this.#stand.beginHeld(positionRad);
     this.#sent.positionRad.set(positionRad);
     this.#next.positionRad.set(positionRad);
     this.#parts.commander.forgetCommands();

@@ -1,7 +1,8 @@
 /**
- * The stand of a robot on legs that nobody commands. It begins where the robot is: first the gains change to those of the
- * stand, about the target that the joints have already, then the target moves to the pose, each joint in a straight line
- * and all of them arriving together.
+ * The stand of a robot on legs that nobody commands. It begins where the robot is. One that was just enabled is held there
+ * already, stiffly, by its driver: rising from slack joints it would fall first. One that was given back keeps its target
+ * while its gains change to those of the stand. Then the target moves to the pose, each joint in a straight line and all of
+ * them arriving together.
  */
 import type { ArmState } from "../../drivers/contract.js";
 import type { LegServoConfig } from "./config.js";
@@ -12,6 +13,7 @@ export class LegStand {
   readonly #from: Impedance;
   readonly #now: Impedance;
   #beganMs = Number.NaN;
+  #stiffenMs = 0;
   #moveMs = 0;
 
   constructor(config: LegServoConfig["stand"]) {
@@ -21,26 +23,28 @@ export class LegStand {
     this.#now = createImpedance(joints);
   }
 
-  /** From joints without stiffness, which are where they were measured. Damping is there at once. */
-  beginLoose(positionRad: ArrayLike<number>): void {
+  /** From joints that are held where they were measured: no torque jumps, because no joint is away from its target. */
+  beginHeld(positionRad: ArrayLike<number>): void {
+    const { stiffnessNmPerRad, dampingNmSPerRad } = this.#config;
     this.#from.positionRad.set(positionRad);
-    this.#from.stiffnessNmPerRad.fill(0);
-    this.#from.dampingNmSPerRad.set(this.#config.dampingNmSPerRad);
-    this.#begin();
+    this.#from.stiffnessNmPerRad.set(stiffnessNmPerRad);
+    this.#from.dampingNmSPerRad.set(dampingNmSPerRad);
+    this.#begin(0);
   }
 
   /** From what the motors are told now. */
   beginFrom(told: Impedance): void {
     copyImpedance(told, this.#from);
-    this.#begin();
+    this.#begin(this.#config.stiffenMs);
   }
 
   /** What the motors are to be told; the same object each time. Time counts from the first call after a beginning. */
   at(nowMs: number): Impedance {
     if (Number.isNaN(this.#beganMs)) this.#beganMs = nowMs;
-    const { poseRad, stiffnessNmPerRad, dampingNmSPerRad, stiffenMs } = this.#config;
+    const { poseRad, stiffnessNmPerRad, dampingNmSPerRad } = this.#config;
+    const stiffenMs = this.#stiffenMs;
     const passedMs = nowMs - this.#beganMs;
-    const gainShare = Math.min(1, passedMs / stiffenMs);
+    const gainShare = stiffenMs === 0 ? 1 : Math.min(1, passedMs / stiffenMs);
     const moveShare = this.#moveMs === 0 ? 1 : Math.min(1, Math.max(0, passedMs - stiffenMs) / this.#moveMs);
     const [from, now] = [this.#from, this.#now];
     for (let joint = 0; joint < poseRad.length; joint++) {
@@ -59,7 +63,8 @@ export class LegStand {
     return now;
   }
 
-  #begin(): void {
+  #begin(stiffenMs: number): void {
+    this.#stiffenMs = stiffenMs;
     const { poseRad, speedMaxRadPerS } = this.#config;
     let farthestRad = 0;
     for (let joint = 0; joint < poseRad.length; joint++)

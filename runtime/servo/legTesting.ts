@@ -122,7 +122,7 @@ export class LegBench {
     await this.servo.connect();
     await this.run(2);
     await this.servo.enable();
-    await this.run(this.config.stand.stiffenMs + 110);
+    await this.run(120);
   }
 
   lease(peer: Peer): number {
