@@ -90,21 +90,24 @@ const isRest = (mode: OperationMode | undefined): mode is RestMode => RESTS.incl
  */
 export async function takeControl(link: ControlLink, signal: AbortSignal): Promise<void> {
   const found = await link.readMode();
-  for (const [index, step] of CONTROL_STEPS.entries()) {
-    try {
-      await step.take(link);
-      if (signal.aborted)
-        throw new CerebellumError(
-          "DEVICE_REFUSED",
-          `taking control of Digit was cancelled after: ${step.name}`,
-          "Enable again",
-        );
-    } catch (thrown) {
-      await giveBack(link, isRest(found) ? found : "damping", index);
-      throw thrown;
-    }
+  let onAbort = (): void => undefined;
+  const cancelled = new Promise<never>((_, reject) => {
+    onAbort = () => reject(new CerebellumError("DEVICE_REFUSED", CANCELLED, "Enable again"));
+  });
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  try {
+    for (const [index, step] of CONTROL_STEPS.entries())
+      await Promise.race([cancelled, step.take(link)]).catch(async (thrown: unknown) => {
+        await giveBack(link, isRest(found) ? found : "damping", index);
+        throw thrown;
+      });
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }
+
+const CANCELLED = "taking control of Digit was cancelled";
 
 /** From the step with this index up. @returns what failed, empty when nothing did */
 export async function giveBack(

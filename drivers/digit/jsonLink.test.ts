@@ -211,6 +211,22 @@ describe("taking control", () => {
     await expect(settled(link.takeControl(cancel.signal))).rejects.toMatchObject({ code: "DEVICE_REFUSED" });
     expect(robot).toMatchObject({ hasPrivilege: false, mode: "locomotion" });
   });
+
+  it("does not wait for an answer that never comes when it is cancelled", async () => {
+    await open();
+    const cancel = new AbortController();
+    robot.handlers.set(MODE, (reference, { mode }) => {
+      robot.mode = String(mode);
+      if (mode !== "low-level-api") robot.say("action-status-changed", { status: "success" }, reference);
+      cancel.abort();
+    });
+    const startMs = clock.nowMs();
+    await expect(settled(link.takeControl(cancel.signal))).rejects.toMatchObject({
+      happened: "taking control of Digit was cancelled",
+    });
+    expect(clock.nowMs() - startMs).toBeLessThan(100);
+    expect(robot).toMatchObject({ hasPrivilege: false, mode: "locomotion" });
+  });
 });
 
 describe("giving control back", () => {
