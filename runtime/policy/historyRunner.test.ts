@@ -232,7 +232,7 @@ describe("a run on legs", () => {
       () => servo.base!.quatWorldBaseXyzw.set([0, Math.sin(0.2), 0, Math.cos(0.2)]),
       /leans 0\.40 rad/,
     ],
-    ["it does not stand", () => (servo.state = "following"), /it is following and does not stand/],
+    ["it does not stand", () => (servo.state = "connected"), /it is connected and does not stand/],
   ])("does not begin when %s", async (_, change, text) => {
     change();
     await start();

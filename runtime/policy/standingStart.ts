@@ -15,7 +15,9 @@ export function checkStart(
       `Policy ${name} cannot begin on ${robot}: ${happened}`,
       "Enable the robot and wait until it stands; `./cerebellum status` shows how",
     );
-  if (base === undefined || state !== "holding") throw refused(`it is ${state} and does not stand`);
+  // With the lease the servo follows at once, and stands on until the first command.
+  if (base === undefined || (state !== "holding" && state !== "following"))
+    throw refused(`it is ${state} and does not stand`);
   const offRad = start.positionRad.map((target, joint) => Math.abs(target - positionRad[joint]!));
   const worst = offRad.reduce((most, off, joint) => (off <= offRad[most]! ? most : joint), 0);
   if (!(offRad[worst]! <= start.toleranceRad)) {

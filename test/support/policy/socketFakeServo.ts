@@ -1,36 +1,61 @@
 /** A servo's socket for tests: grants leases, jumps to every target at once, publishes its state at 100 Hz. */
 import type { Clock } from "../../../core/clock.js";
 import type { CerebellumError } from "../../../core/errors.js";
+import { createFloatingBase } from "../../../core/floatingBase.js";
 import type { ServoInfo } from "../../../runtime/servo/api.js";
-import { type BodyOf, NO_STATISTICS } from "../../../runtime/servo/link/schema.js";
+import { type CommandBody, NO_STATISTICS } from "../../../runtime/servo/link/schema.js";
 import { type LinkHandler, LinkServer, type Peer } from "../../../runtime/servo/link/server.js";
 import { createSnapshot } from "../../../runtime/servo/snapshot.js";
 
-const seven = (value: number) => new Array<number>(7).fill(value);
+const PUBLISH_MS = 10;
+
+/** Of which robot it is. */
+export interface FakeRobot {
+  readonly device: string;
+  readonly rateHz: number;
+  readonly jointNames: readonly string[];
+  readonly startRad: readonly number[];
+  /** Only of a robot on legs. */
+  readonly passiveJointCount?: number;
+}
+
+const ARM: FakeRobot = {
+  device: "fake",
+  rateHz: 100,
+  jointNames: ["joint1", "joint2", "joint3", "joint4", "joint5", "joint6", "joint7"],
+  startRad: new Array<number>(7).fill(0),
+};
 
 export class SocketFakeServo implements LinkHandler {
-  readonly commands: BodyOf<"command">[] = [];
+  readonly commands: CommandBody[] = [];
   readonly openingsM: number[] = [];
   refuse: CerebellumError | undefined;
   readonly #clock: Clock;
   readonly #server: LinkServer;
   readonly #peers = new Map<number, string>();
   #timer: NodeJS.Timeout | undefined;
-  #positionRad = new Float64Array(7);
+  readonly #robot: FakeRobot;
+  #positionRad: Float64Array;
   #epoch = 1;
   #tick = 0;
   #holder: number | undefined;
   #wireMs = 0;
-  readonly #snapshot = createSnapshot(7);
+  readonly #snapshot: ReturnType<typeof createSnapshot>;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, robot = ARM) {
     this.#clock = clock;
+    this.#robot = robot;
+    this.#positionRad = Float64Array.from(robot.startRad);
+    this.#snapshot = createSnapshot(
+      robot.jointNames.length,
+      robot.passiveJointCount === undefined ? undefined : createFloatingBase(robot.passiveJointCount),
+    );
     this.#server = new LinkServer(this);
   }
 
   async listen(socketPath: string): Promise<void> {
     await this.#server.listen(socketPath);
-    this.#timer = setInterval(() => this.#publish(), 10);
+    this.#timer = setInterval(() => this.#publish(), PUBLISH_MS);
   }
 
   async close(): Promise<void> {
@@ -46,17 +71,19 @@ export class SocketFakeServo implements LinkHandler {
     this.#epoch++;
   }
 
+  #each = (value: number) => this.#robot.jointNames.map(() => value);
+
   info = (): ServoInfo => ({
     robot: "arm",
-    device: "fake",
-    rateHz: 100,
+    device: this.#robot.device,
+    rateHz: this.#robot.rateHz,
     limits: {
-      jointNames: ["joint1", "joint2", "joint3", "joint4", "joint5", "joint6", "joint7"],
-      positionMinRad: seven(-3),
-      positionMaxRad: seven(3),
-      velocityMaxRadPerS: seven(1),
-      accelerationMaxRadPerS2: seven(5),
-      jerkMaxRadPerS3: seven(60),
+      jointNames: [...this.#robot.jointNames],
+      positionMinRad: this.#each(-3),
+      positionMaxRad: this.#each(3),
+      velocityMaxRadPerS: this.#each(1),
+      accelerationMaxRadPerS2: this.#each(5),
+      jerkMaxRadPerS3: this.#each(60),
       toolSpeedMaxMPerS: 0.5,
     },
     identity: undefined,
@@ -78,7 +105,7 @@ export class SocketFakeServo implements LinkHandler {
   setpoints = (): never => {
     throw new Error("nobody streams here");
   };
-  command = (_peer: Peer, command: BodyOf<"command">) => {
+  command = (_peer: Peer, command: CommandBody) => {
     this.commands.push({ ...command, positionRad: Float64Array.from(command.positionRad) });
     this.#positionRad = Float64Array.from(command.positionRad);
     this.#wireMs = this.#clock.nowMs();
@@ -93,7 +120,8 @@ export class SocketFakeServo implements LinkHandler {
 
   #publish(): void {
     const snapshot = this.#snapshot;
-    snapshot.tick = ++this.#tick;
+    this.#tick += (PUBLISH_MS * this.#robot.rateHz) / 1000;
+    snapshot.tick = this.#tick;
     snapshot.tickMs = this.#clock.nowMs();
     snapshot.state = this.#holder === undefined ? "holding" : "following";
     snapshot.epoch = this.#epoch;
