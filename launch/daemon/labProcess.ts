@@ -7,7 +7,7 @@ import { LabClient, type LabOk } from "../../lab/control/client.js";
 import type { LabRequest } from "../../lab/control/protocol.js";
 import type { DigitPorts } from "../../lab/digit/sockets.js";
 import { cameraParentOf } from "../cell/frames.js";
-import { armsOf, type HandRobotConfig, handsOf } from "../cell/robotConfig.js";
+import { armsOf, digitsOf, type HandRobotConfig, handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { Child } from "../child.js";
 import type { LabProcessConfig, LabReady } from "../processes/labMain.js";
@@ -29,12 +29,15 @@ const STOP_MS_MAX = 1500;
 /** What the lab process needs to know of a cell. @throws CONFIG_INVALID when the lab cannot simulate the cell */
 export function labConfigOf(cell: CellConfig, controlSocket: string, logLevel: string): LabProcessConfig {
   const { robots, lab } = cell;
-  const [arms, hands] = [armsOf(robots), handsOf(robots)];
+  const [arms, hands, digits] = [armsOf(robots), handsOf(robots), digitsOf(robots)];
   const cameras = Object.values(cell.cameras);
-  if (lab === undefined || arms.length > 1 || hands.length > 1 || cameras.length === 0) {
+  const isSeen =
+    arms.length + hands.length > 0 && arms.length <= 1 && hands.length <= 1 && cameras.length > 0;
+  const isLegged = digits.length === 1 && arms.length + hands.length + cameras.length === 0;
+  if (lab === undefined || (digits.length === 0 ? !isSeen : !isLegged)) {
     throw new CerebellumError(
       "CONFIG_INVALID",
-      `The lab simulates a cell with an arm, a hand, or one of each, and at least one camera; ${cell.name} has ${arms.length} arms, ${hands.length} hands and ${cameras.length} cameras`,
+      `The lab simulates a cell with an arm, a hand, or one of each, and at least one camera, or a Digit alone; ${cell.name} has ${arms.length} arms, ${hands.length} hands, ${digits.length} Digits and ${cameras.length} cameras`,
       "Start from one of the cells in launch/cells",
     );
   }
@@ -44,10 +47,22 @@ export function labConfigOf(cell: CellConfig, controlSocket: string, logLevel: s
     ports: { command: xarm7.commandPort, ...xarm7.reportPorts },
   }));
   const [hand] = hands.map(([name, robot]) => handOf(name, robot));
+  const [digit] = digits.map(
+    ([
+      ,
+      {
+        digit: { host, commandPort, observationPort, jsonPort },
+      },
+    ]) => ({
+      host,
+      ports: { command: commandPort, observation: observationPort, json: jsonPort },
+    }),
+  );
   return {
     lab,
     ...(arm === undefined ? {} : { arm }),
     ...(hand === undefined ? {} : { hand }),
+    ...(digit === undefined ? {} : { digit }),
     cameras: Object.entries(cell.cameras).map(([name, camera]) => ({
       name,
       topic: camera.topic,

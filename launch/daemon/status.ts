@@ -45,7 +45,7 @@ export async function readStatus(daemon: Daemon): Promise<DaemonStatus> {
     policy: daemon.policy?.status(),
     recorder: daemon.recorder?.status(),
     gateway: daemon.gateway?.status(),
-    labPorts: daemon.lab?.ports,
+    labPorts: daemon.lab && { ...daemon.lab.ports, ...daemon.lab.digitPorts },
   };
 }
 
