@@ -1,4 +1,5 @@
 /** Privilege, mode and their loss, in simulated time, against a robot that answers as it should, otherwise, or never. */
+import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { SimClock } from "../../core/simClock.js";
 import { CONTROL_STEPS } from "./control.js";
@@ -350,4 +351,27 @@ describe("the vendor's own controller", () => {
       happened: "Digit refuses action-move: privilege missing",
     });
   });
+});
+
+it("whatever a robot says, nothing throws, and only what it says of privilege and mode ends control", async () => {
+  const type = fc.constantFrom(
+    ...["privileges", "robot-status", "action-status-changed", "robot-info", "warning", "error", "event"],
+  );
+  const fields = fc.dictionary(
+    fc.constantFrom("privileges", "operation-mode", "status", "info", "robot-name"),
+    fc.oneof(fc.jsonValue(), fc.constantFrom("inactive", "success", "low-level-api", "damping")),
+  );
+  const messages = fc.array(fc.tuple(type, fields, fc.option(fc.nat(20), { nil: undefined })), {
+    maxLength: 8,
+  });
+  const said = fc.sample(messages, { seed: 7, numRuns: 60 });
+  for (const each of said) {
+    await inControl();
+    for (const [kind, content, reference] of each) robot.say(kind, content, reference);
+    await clock.advance(1);
+    expect(losses.filter(({ kind }) => kind === "closed" || kind === "silent")).toEqual([]);
+    if (losses.length === 0) expect(link).toMatchObject({ mode: "low-level-api", hasPrivilege: true });
+    losses.length = 0;
+    await link.close();
+  }
 });

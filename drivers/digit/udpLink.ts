@@ -213,7 +213,7 @@ export class DigitUdpLink implements DigitUdp {
   }
 
   #onLost(reason: string): void {
-    this.#counts.lost++;
+    if (this.#reader !== undefined) this.#counts.lost++;
     this.#lastLoss = reason;
     this.#forget();
     this.#tell(this.state, reason);

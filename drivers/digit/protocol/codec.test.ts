@@ -69,12 +69,14 @@ describe("chunks", () => {
     const reader = new ChunkReader();
     for (const name of ["cmd_strt", "cmd_enum", "cmd_dend", "cmd_udat_damping5"]) {
       const datagram = Buffer.from(vector(name));
+      const accepted: number[] = [];
       for (let bit = 0; bit < 8 * datagram.length; bit++) {
         datagram[bit >> 3]! ^= 1 << (bit & 7);
         // A smaller length moves the checksum, a larger one the end.
-        expect(reader.read(datagram), `${name}, bit ${bit}`).not.toBeUndefined();
+        if (reader.read(datagram) === undefined) accepted.push(bit);
         datagram[bit >> 3]! ^= 1 << (bit & 7);
       }
+      expect(accepted, name).toEqual([]);
     }
   });
 

@@ -154,7 +154,7 @@ export class StreamReader {
         this.#lose("the sender describes its messages in another way now");
       return;
     }
-    // The same lost part would be missed twice: a DEND whose STRT was seen already is the end of nothing.
+    // A repeated DEND, whose STRT was lost, ends nothing.
     if (!this.#builder.isBuilding) return;
     const described = this.#builder.finish(this.#chunk);
     if (described.kind === "refused") {
