@@ -9,7 +9,7 @@ import { RingRecorder } from "../runtime/servo/blackBox/recorder.js";
 import { Ring, type RingSize, WORD } from "../runtime/servo/blackBox/ring.js";
 import { sessionStem } from "../runtime/servo/blackBox/segmentName.js";
 import type { SessionInfo } from "../runtime/servo/blackBox/session.js";
-import type { ServoConfig } from "../runtime/servo/config.js";
+import type { CommonServoConfig } from "../runtime/servo/config.js";
 import { blackBoxFolder } from "./runFolder.js";
 
 /** What the thread is started with. */
@@ -47,7 +47,7 @@ export async function startBlackBox(options: {
   readonly robot: string;
   readonly device: string;
   readonly socketPath: string;
-  readonly servo: ServoConfig;
+  readonly servo: CommonServoConfig;
   readonly limits: ArmLimits;
   readonly clock: Clock;
 }): Promise<RunningBlackBox> {

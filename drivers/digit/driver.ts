@@ -38,8 +38,6 @@ import { DigitWatch } from "./watch.js";
 const KEEP_ALIVE_MS = 5;
 /** Between two commands while control is taken, at the pace of observations. */
 const HOLD_MS = 1;
-/** The servo has not ticked for so long: what the motors were told last has become wrong. */
-const COMMAND_SILENCE_MS_MAX = 25;
 /** How long what it tells is looked at before it is driven. */
 const CHECK_MS = 300;
 const LIVE_MS_MAX = 3000;
@@ -304,10 +302,12 @@ export class DigitDriver implements LeggedDriver {
   /** Everything that time alone can bring. */
   #look(nowMs: number): void {
     if (!this.#isDriven) return;
+    const { observationAgeMsMax } = this.#config;
     const ageMs = nowMs - this.#seen.state.receivedMs;
     const silentMs = nowMs - this.#calledMs;
-    if (!(ageMs <= this.#config.observationAgeMsMax)) this.#fail("OBSERVATION_OLD", inMs(ageMs));
-    else if (this.#phase === "active" && silentMs > COMMAND_SILENCE_MS_MAX)
+    if (!(ageMs <= observationAgeMsMax)) this.#fail("OBSERVATION_OLD", inMs(ageMs));
+    // Torques from an observation of then are as wrong as those from an old one.
+    else if (this.#phase === "active" && silentMs > observationAgeMsMax)
       this.#fail("COMMANDS_SILENT", inMs(silentMs));
   }
 

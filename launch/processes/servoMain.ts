@@ -18,19 +18,22 @@ import { z } from "zod";
 import { sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import { AllegroConfig } from "../../drivers/allegro/config.js";
-import type { ArmDriver } from "../../drivers/contract.js";
+import type { ArmDriver, LeggedDriver } from "../../drivers/contract.js";
+import { DigitConfig } from "../../drivers/digit/config.js";
 import { XArm7Config } from "../../drivers/xarm7/config.js";
 import { XArm7Driver } from "../../drivers/xarm7/driver.js";
-import { HandServoConfig, ServoConfig } from "../../runtime/servo/config.js";
+import { HandServoConfig, LegServoConfig, ServoConfig } from "../../runtime/servo/config.js";
 import type { ServoOutput } from "../../runtime/servo/events.js";
 import { LinkServer } from "../../runtime/servo/link/server.js";
 import { ServoLoop } from "../../runtime/servo/loop.js";
+import type { Balance } from "../../runtime/servo/options.js";
 import { Servo } from "../../runtime/servo/servo.js";
 import type { MovingBody } from "../../runtime/servo/zones.js";
 import { allegroDevice } from "../allegro/device.js";
 import { armBody } from "../armBody.js";
 import { type RunningBlackBox, startBlackBox } from "../blackBox.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
+import { digitDevice } from "../digit/device.js";
 import { onDefect } from "../lastResort.js";
 import { createLog } from "../log.js";
 import { makeThisThreadFifo, pinThisThread } from "../realtime.js";
@@ -46,6 +49,8 @@ setFlagsFromString("--no-parallel-scavenge");
 const ORPHAN_MS = 30_000;
 /** A hand's frames wait no longer than this, in the last millisecond before a tick; else the event loop waits for them. */
 const HAND_NAP_MS = 0.2;
+/** Each tick of a Digit has an observation that is hardly older than this. */
+const DIGIT_NAP_MS = 0.25;
 /** After SIGTERM the process has ended by then, whatever the device does. */
 const EXIT_MS_MAX = 1400;
 
@@ -58,12 +63,17 @@ const common = {
 const ServoProcessConfig = z.discriminatedUnion("device", [
   z.strictObject({ ...common, device: z.literal("xarm7"), xarm7: XArm7Config, servo: ServoConfig }),
   z.strictObject({ ...common, device: z.literal("allegro"), allegro: AllegroConfig, servo: HandServoConfig }),
+  z.strictObject({ ...common, device: z.literal("digit"), digit: DigitConfig, servo: LegServoConfig }),
 ]);
 type ServoProcessConfig = z.infer<typeof ServoProcessConfig>;
 
+/** What a servo needs to know of an arm or a hand, or of a robot on legs. */
+type Parts =
+  | { readonly driver: ArmDriver; readonly body: MovingBody; readonly config: ServoConfig }
+  | { readonly driver: LeggedDriver; readonly balance: Balance; readonly config: LegServoConfig };
+
 interface Device {
-  readonly driver: ArmDriver;
-  readonly body: MovingBody;
+  readonly parts: Parts;
   /** Of the device, for the lock that keeps a second servo process from it. */
   readonly address: string;
   /** Longest time for which the loop may leave the device's frames unread [ms]; as long as it likes when undefined. */
@@ -71,15 +81,20 @@ interface Device {
 }
 
 /** The only place that knows which devices there are. */
-function createDevice(config: ServoProcessConfig): Device {
-  const { device, servo } = config;
-  if (device === "allegro")
-    return { ...allegroDevice(config.robot, config.allegro, servo), napMs: HAND_NAP_MS };
+async function createDevice(config: ServoProcessConfig): Promise<Device> {
+  if (config.device === "digit") {
+    const { address, ...parts } = await digitDevice(config.digit);
+    return { parts: { ...parts, config: config.servo }, address, napMs: DIGIT_NAP_MS };
+  }
+  if (config.device === "allegro") {
+    const { address, ...parts } = allegroDevice(config.robot, config.allegro, config.servo);
+    return { parts: { ...parts, config: config.servo }, address, napMs: HAND_NAP_MS };
+  }
   const { host, commandPort } = config.xarm7;
+  const driver = new XArm7Driver(config.xarm7, systemClock);
   return {
-    driver: new XArm7Driver(config.xarm7, systemClock),
-    body: armBody(config.xarm7, servo),
-    address: `${device}-${host}:${commandPort}`,
+    parts: { driver, body: armBody(config.xarm7, config.servo), config: config.servo },
+    address: `xarm7-${host}:${commandPort}`,
   };
 }
 
@@ -117,7 +132,7 @@ async function run(): Promise<void> {
   });
   const config = parseConfig(await readChildConfig(() => parentGone()));
   const log = createLog(config.logLevel, 2);
-  const { driver, body, address, napMs } = createDevice(config);
+  const { parts, address, napMs } = await createDevice(config);
   await holdLock(
     `servo-${address}`,
     `The device at ${address}`,
@@ -126,15 +141,13 @@ async function run(): Promise<void> {
   await clearSocket(config.socketPath);
 
   const { robot, device } = config;
-  blackBox = await startBlackBox({ ...config, limits: driver.limits, clock: systemClock });
+  blackBox = await startBlackBox({ ...config, limits: parts.driver.limits, clock: systemClock });
   pinThisThread(config.servo.cpus, "servo.cpus");
   const realtimePriority = makeThisThreadFifo(config.servo.realtimePriority);
   const servo = new Servo({
     robot,
     device,
-    config: config.servo,
-    driver,
-    body,
+    ...parts,
     clock: systemClock,
     realtimePriority,
     processId: process.pid,
