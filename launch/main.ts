@@ -244,11 +244,11 @@ function buildProgram(): Command {
   program
     .command("evaluate")
     .description("run trials of a task in the lab and print each")
-    .argument("<task>", "reach-block or pick-cube; finger-reach or cube-flip of a hand")
+    .argument("<task>", "reach-block or pick-cube; finger-reach or cube-flip of a hand; stand of a Digit")
     .addOption(taskCellOption())
     .option("--bundle <folder>", "another bundle than the cell's")
-    .option("--positions <n>", "trials", positiveInteger, 16)
-    .option("--seed <n>", "seed of the block positions and scenes", seed, 4242)
+    .option("--positions <n>", "trials: 16, or each scenario of stand once, when absent", positiveInteger)
+    .option("--seed <n>", "seed of the positions, scenes and pushes", seed, 4242)
     .addOption(
       new Option("--light <light>", "lighting of the scenes")
         .choices(["training", "changed"])
@@ -267,6 +267,7 @@ function buildProgram(): Command {
         .choices(["seen", "unseen"])
         .default("seen"),
     )
+    .option("--scenario <name>", "of stand: this one only")
     .option("--at-least <n>", "fail below this number of successes", positiveInteger)
     .addOption(json())
     .action(async (task: string, options) =>

@@ -10,10 +10,11 @@ const ENDING = ".yaml";
 /** The cell that commands take when none is named: the lab's. */
 export const DEFAULT_CELL = join(SHIPPED_FOLDER, `xarm7-lab${ENDING}`);
 
-/** Where the tasks of a hand are at home; all others are the arm's. */
+/** Where the tasks of other robots are at home; all others are the arm's. */
 const CELL_OF_TASK: Readonly<Record<string, string>> = {
   "finger-reach": "allegro-lab",
   "cube-flip": "allegro-lab",
+  stand: "digit-lab",
 };
 export const cellOfTask = (task: string): string =>
   Object.hasOwn(CELL_OF_TASK, task) ? join(SHIPPED_FOLDER, CELL_OF_TASK[task]! + ENDING) : DEFAULT_CELL;

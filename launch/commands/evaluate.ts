@@ -1,8 +1,6 @@
 /** `evaluate TASK`: a fixed number of trials in the lab, each printed, with a confidence interval. */
-import { once } from "node:events";
 import { resolve } from "node:path";
 import { CerebellumError } from "../../core/errors.js";
-import { wilsonInterval } from "../../core/statistics.js";
 import type { HandSide } from "../../kinematics/allegro/hand.js";
 import { loadBundle } from "../../policies/bundle.js";
 import type { PolicyManifest } from "../../policies/manifest.js";
@@ -22,8 +20,10 @@ import {
 import { isLabTask, LAB_TASKS, type LabTask, TASK_JUDGES } from "../tasks/judge.js";
 import { LockstepCell } from "../tasks/lockstep.js";
 import { describeTrial, planTrials, runTrial, type Trial, type TrialResult } from "../tasks/trial.js";
+import { evaluateStand, STAND_TASK } from "./evaluateStand.js";
 import { printer, writeJson } from "./output.js";
 import { enableOrFail, withDaemon } from "./running.js";
+import { checkScore, runAll, scoreOf, scoreText, untilInterrupted } from "./trialSeries.js";
 
 export interface EvaluateOptions {
   readonly cell: string;
@@ -34,19 +34,28 @@ export interface EvaluateOptions {
   readonly clock: "paced" | "lockstep";
   /** What lies on a hand: objects that its policy was trained with, or others. */
   readonly objects: ObjectChoice;
+  /** Of `stand`: this one only. */
+  readonly scenario?: string;
   readonly atLeast?: number;
   readonly json?: string;
   readonly logLevel: string;
 }
 
+const POSITIONS = 16;
+
 type Task = LabTask | HandTask;
 type Result = TrialResult | HandTrialResult;
 
-export async function evaluate(task: string, options: EvaluateOptions): Promise<void> {
+export async function evaluate(
+  task: string,
+  given: Omit<EvaluateOptions, "positions"> & { positions?: number },
+): Promise<void> {
+  if (task === STAND_TASK) return evaluateStand(given);
+  const options: EvaluateOptions = { ...given, positions: given.positions ?? POSITIONS };
   if (!isLabTask(task) && !isHandTask(task)) {
     throw new CerebellumError(
       "CONFIG_INVALID",
-      `Task "${task}" is not known; expected ${[...LAB_TASKS, ...HAND_TASK_NAMES].join(" or ")}`,
+      `Task "${task}" is not known; expected ${[...LAB_TASKS, ...HAND_TASK_NAMES, STAND_TASK].join(" or ")}`,
       "Evaluate a task that this version has",
     );
   }
@@ -56,25 +65,11 @@ export async function evaluate(task: string, options: EvaluateOptions): Promise<
     options.clock === "lockstep" ? await lockstep(task, options, print) : await paced(task, options, print);
   const { trials } = done;
   const summary = summarise(task, done.policy, options, trials);
-  const { low, high } = summary.interval95;
   print(
-    `${summary.successes} of ${trials.length} successes (95 % interval ${(100 * low).toFixed(0)} to ${(100 * high).toFixed(0)} %); ${summary.reached} ${(isHandTask(task) ? HAND_TASKS[task] : TASK_JUDGES[task]).cameCloseWord} at some moment`,
+    `${scoreText(summary, trials.length)}; ${summary.reached} ${(isHandTask(task) ? HAND_TASKS[task] : TASK_JUDGES[task]).cameCloseWord} at some moment`,
   );
   writeJson(options.json, summary);
-  if (trials.length < options.positions) {
-    throw new CerebellumError(
-      "CHECK_FAILED",
-      `Only ${trials.length} of ${options.positions} trials ran`,
-      "Let the evaluation run to its end",
-    );
-  }
-  if (options.atLeast !== undefined && summary.successes < options.atLeast) {
-    throw new CerebellumError(
-      "CHECK_FAILED",
-      `${summary.successes} successes, expected at least ${options.atLeast}`,
-      "Look at the trials above; retrain or correct the cell",
-    );
-  }
+  checkScore(summary, trials.length, options.positions, options.atLeast);
 }
 
 /** @throws CerebellumError CONFIG_INVALID */
@@ -135,17 +130,11 @@ async function lockstep(task: Task, options: EvaluateOptions, print: Print): Pro
   const { trier, series } = isHandTask(task)
     ? await openHand(task, cell, folder, options, print)
     : await openArm(task, cell, folder, options, print);
-  const interrupt = new AbortController();
-  void once(process, "SIGINT", { signal: interrupt.signal }).then(
-    () => interrupt.abort(),
-    () => {},
-  );
   try {
     announce(task, (await loadBundle(folder)).manifest, options, print);
     print("In simulated time: no ROS, no wire, no jitter. `--clock paced` tries the whole cell");
-    return { policy: trier.policyName, trials: await series(interrupt.signal) };
+    return { policy: trier.policyName, trials: await untilInterrupted(series) };
   } finally {
-    interrupt.abort();
     await trier.close();
   }
 }
@@ -197,25 +186,7 @@ function announce(
     print(`This policy was made for ${policy.task}: --bundle names another one, as policies/bundles/${task}`);
 }
 
-async function runAll<T extends { readonly index: number }, R extends Result>(
-  trials: readonly T[],
-  run: (trial: T) => Promise<R>,
-  describe: (result: R) => string,
-  signal: AbortSignal,
-  print: Print,
-): Promise<R[]> {
-  const results: R[] = [];
-  for (const trial of trials) {
-    const result = await run(trial);
-    if (signal.aborted) break;
-    results.push(result);
-    print(`${String(trial.index + 1).padStart(3)}  ${describe(result)}`);
-  }
-  return results;
-}
-
 function summarise(task: Task, policy: string, options: EvaluateOptions, trials: readonly Result[]) {
-  const successes = trials.filter(({ verdict }) => verdict.success).length;
   return {
     task,
     policy,
@@ -224,9 +195,8 @@ function summarise(task: Task, policy: string, options: EvaluateOptions, trials:
     light: options.light,
     ...(isHandTask(task) ? { objects: options.objects } : {}),
     clock: options.clock,
-    successes,
+    ...scoreOf(trials),
     reached: trials.filter(({ cameClose }) => cameClose).length,
-    interval95: wilsonInterval(successes, trials.length),
     trials: trials.map(({ verdict, cameClose: _, words: __, ...trial }) => ({ ...trial, ...verdict })),
   };
 }

@@ -10,6 +10,7 @@ import type { Daemon } from "../daemon/daemon.js";
 import { QUIET_MS } from "../daemon/teleopSide.js";
 import { showOf } from "./labShow.js";
 import { enableOrFail, withDaemon } from "./running.js";
+import { standInLab } from "./standShow.js";
 
 const SUMMARY_MS = 10_000;
 const TRIALS_PLANNED = 1000;
@@ -24,6 +25,10 @@ export async function up(
     async (daemon, signal) => {
       const { cell } = daemon;
       await tellConsole(daemon);
+      if (options.policy && cell.lab?.world === "ground") {
+        await standInLab(daemon, signal, say);
+        return;
+      }
       if (!options.policy || cell.policy?.autostart !== true) {
         say("the cell is up; nothing is enabled. `./cerebellum enable`, then `./cerebellum policy start`");
         await untilEnded(signal);

@@ -5,6 +5,7 @@ import type { LabRequest } from "../../lab/control/protocol.js";
 import type { DigitFault } from "../../lab/digit/digitFaults.js";
 import type { DigitSceneName } from "../../lab/digit/scenes.js";
 import type { ServoEvent, ServoStateName } from "../../runtime/servo/api.js";
+import { digitsOf } from "../cell/robotConfig.js";
 import type { Daemon } from "../daemon/daemon.js";
 import {
   type DigitSample,
@@ -34,28 +35,52 @@ export class PacedStand implements StandStage {
   readonly #options: PacedStandOptions;
   #letGo: LetGo | undefined;
   #isWatching = false;
+  #stopsItself = false;
+  #isStoppedByOther: boolean;
 
-  constructor(daemon: Daemon, robot: string, options: PacedStandOptions) {
+  /** @throws CerebellumError LAB_REFUSED for a cell without a simulated Digit */
+  constructor(daemon: Daemon, options: PacedStandOptions) {
+    const [found] = digitsOf(daemon.cell.robots);
+    if (daemon.lab === undefined || found === undefined)
+      throw new CerebellumError(
+        "LAB_REFUSED",
+        `Cell ${daemon.cell.name} has no lab with a Digit`,
+        "Use launch/cells/digit-lab.yaml",
+      );
     this.#daemon = daemon;
-    this.#robot = robot;
+    this.#robot = found[0];
     this.#options = options;
-    daemon.servo(robot).onEvent((event) => this.#onEvent(event));
+    this.#isStoppedByOther = LATCHED.includes(this.#state);
+    daemon.servo(this.#robot).onEvent((event) => this.#onEvent(event));
   }
 
   nowMs(): number {
     return this.#daemon.clock.nowMs();
   }
 
+  /** Somebody else has stopped it, or it was so from the start: only a person's reset leads on. */
+  get needsPerson(): boolean {
+    this.#isStoppedByOther &&= LATCHED.includes(this.#state);
+    return this.#isStoppedByOther;
+  }
+
   /**
-   * The robot is let go of, people put it on its feet, and it is enabled again.
+   * The robot is let go of, people put it on its feet, and it is enabled again. What a trial has brought about is reset here;
+   * what somebody else has stopped is not.
    * @throws CerebellumError NOT_ENABLED, and what the lab refuses
    */
   async begin(scene: DigitSceneName, signal: AbortSignal): Promise<void> {
     const { supervisor, policy, clock } = this.#daemon;
     this.#isWatching = false;
     await policy?.stop();
-    if (STANDING.includes(this.#state)) await supervisor.stop(2, "the next trial begins");
+    if (STANDING.includes(this.#state)) await this.#stop();
     await this.#until((state) => !STANDING.includes(state) && state !== "stopping", signal);
+    if (this.needsPerson)
+      throw new CerebellumError(
+        "NOT_ENABLED",
+        `${this.#robot} is ${this.#state}, and not by the trials`,
+        "`./cerebellum why` tells by what; `./cerebellum reset` goes on",
+      );
     await this.#ask({ do: "digitScene", scene });
     if (LATCHED.includes(this.#state)) succeed(await supervisor.reset());
     await this.#until((state) => state === "connected", signal);
@@ -89,6 +114,15 @@ export class PacedStand implements StandStage {
     return this.#daemon.clock.sleepUntil(msToMonotonicNs(atMs), signal);
   }
 
+  async #stop(): Promise<void> {
+    this.#stopsItself = true;
+    try {
+      succeed(await this.#daemon.supervisor.stop(2, "the next trial begins"));
+    } finally {
+      this.#stopsItself = false;
+    }
+  }
+
   get #state(): ServoStateName {
     return this.#daemon.servo(this.#robot).latest()?.state ?? "disconnected";
   }
@@ -99,9 +133,10 @@ export class PacedStand implements StandStage {
   }
 
   /** The first thing by which the servo leaves its stand is the one that counts. */
-  #onEvent(event: ServoEvent): void {
-    if (event.trigger !== undefined && ["stop", "fault", "watchdog", "lease"].includes(event.kind))
-      this.#note(event.atNs, event.text);
+  #onEvent({ atNs, trigger, text }: ServoEvent): void {
+    if (trigger === undefined) return;
+    if (trigger === "stopRequested" && !this.#stopsItself) this.#isStoppedByOther = true;
+    this.#note(atNs, text);
   }
 
   #note(atNs: MonotonicNs, because: string): void {

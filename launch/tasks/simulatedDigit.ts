@@ -16,9 +16,9 @@ const EXPIRE_EVERY_MS = 50;
 
 export interface SimulatedDigitOptions {
   readonly body: DigitBody;
-  readonly conventions?: Partial<Conventions>;
+  readonly conventions?: Partial<Conventions> | undefined;
   /** Of the chance in faults. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 export class SimulatedDigit {

@@ -70,8 +70,7 @@ export async function runStandTrial(
     letGoMs: letGo?.atMs,
     letGoBecause: letGo?.because,
   };
-  const verdict = judgeStand(scenario, run, startMs);
-  return { ...trial, verdict, cameClose: verdict.stoodS > 1 };
+  return { ...trial, verdict: judgeStand(scenario, run, startMs) };
 }
 
 /** As the lab's people do it, world frame; the robot looks along x at the start. */

@@ -19,8 +19,6 @@ export interface StandTrial {
 
 export interface StandTrialResult extends StandTrial {
   readonly verdict: StandVerdict;
-  /** It stood for a while, whatever came later. */
-  readonly cameClose: boolean;
 }
 
 /** Every one of these scenarios in turn, each time with directions of its own. */
