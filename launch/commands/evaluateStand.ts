@@ -104,12 +104,7 @@ async function lockstep(trials: readonly StandTrial[], options: Options, print: 
 const series = (stage: StandStage, trials: readonly StandTrial[], signal: AbortSignal, print: Print) =>
   runAll(trials, (trial) => runStandTrial(stage, trial, signal), describeStandTrial, signal, print);
 
-function announce(
-  trials: readonly StandTrial[],
-  controller: string,
-  { seed }: Options,
-  print: Print,
-): void {
+function announce(trials: readonly StandTrial[], controller: string, { seed }: Options, print: Print): void {
   print(`${trials.length} trials of ${STAND_TASK} by ${controller}, seed ${seed}`);
   for (const name of new Set(trials.map(({ scenario }) => scenario)))
     print(`  ${name}: ${STAND_SCENARIOS[name].words}`);

@@ -24,7 +24,9 @@ export async function standInLab(
   daemon.activity = "stands, is pushed and falls by itself";
   for (const trial of planStandTrials({ count: PLANNED, seed: cell.lab!.seed, scenarios: SHOWN })) {
     if (stage.needsPerson) {
-      say("the robot is stopped and stays so; `./cerebellum why` tells by what, `./cerebellum reset` goes on");
+      say(
+        "the robot is stopped and stays so; `./cerebellum why` tells by what, `./cerebellum reset` goes on",
+      );
       while (stage.needsPerson && !signal.aborted) await sleepMs(clock, PERSON_POLL_MS, signal);
     }
     if (signal.aborted) break;

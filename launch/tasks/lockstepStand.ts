@@ -1,10 +1,10 @@
 /** A standing Digit in simulated time, in this process and as fast as it goes: the lab's body, the driver and the servo. */
 import { nsToMs } from "../../core/clock.js";
 import { CerebellumError, invariant } from "../../core/errors.js";
+import { tiltRad } from "../../lab/digit/body.js";
 import type { DigitFault } from "../../lab/digit/digitFaults.js";
 import { MujocoDigit } from "../../lab/digit/mujocoBody.js";
 import { DIGIT_SCENES, type DigitSceneName } from "../../lab/digit/scenes.js";
-import { tiltRad } from "../../lab/digit/body.js";
 import { type DigitRobotConfig, digitsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { DigitServo } from "./digitServo.js";
