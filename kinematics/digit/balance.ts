@@ -9,6 +9,7 @@
  * and an ankle have leaf springs between them, and from 0.02 s on the robot rocks at 0.7 rad/s for ever. Nobody has tried it
  * on a robot.
  */
+import type { FloatingBase } from "../../core/floatingBase.js";
 import { DIGIT_MOTORS } from "./motors.js";
 
 /** Target's change by lean [rad/rad] and by rate of lean [rad/(rad/s)], and the largest change [rad]. */
@@ -60,6 +61,10 @@ export function addBalance(
   const soleRad = change(SOLE_BALANCE, pitchRad, angularVelocityBaseRadPerS[1]!);
   for (let toe = 0; toe < TOES.length; toe++) targetRad[TOES[toe]![0]]! += TOES[toe]![1] * soleRad;
 }
+
+/** The same, of a robot whose driver tells its base. */
+export const digitBalance = (targetRad: Float64Array, base: FloatingBase): void =>
+  addBalance(targetRad, base.quatWorldBaseXyzw, base.angularVelocityBaseRadPerS);
 
 const change = ({ byLean, byRateS, changeRadMax }: BalanceGains, rad: number, radPerS: number): number =>
   Math.max(-changeRadMax, Math.min(changeRadMax, byLean * rad + byRateS * radPerS));

@@ -15,7 +15,10 @@ const EXPIRY_MS = 50;
 const BEFORE_MS = 300;
 const POLICY: Peer = { id: 2, name: "policy", role: "commander" };
 
-/** Holds the lease and asks for the same pose in every step, as long as it lives. */
+/** Step by step a pose is asked for a little this way and that way, so that motors are driven at every moment. */
+const SWAY_RAD = 0.01;
+
+/** Holds the lease and asks for one pose in every step, as long as it lives. */
 export class StandingPolicy {
   isAlive = true;
   readonly #rig: DigitServo;
@@ -47,7 +50,7 @@ export class StandingPolicy {
       expiresNs: addNs(stampNs, msToNs(EXPIRY_MS)),
       speedScale: 1,
       inputAgeMs: 1,
-      positionRad: this.#positionRad,
+      positionRad: this.#positionRad.map((rad) => rad + (this.#seq % 2 === 0 ? SWAY_RAD : -SWAY_RAD)),
       stiffnessNmPerRad: Float64Array.from(this.#gains.stiffnessNmPerRad),
       dampingNmSPerRad: Float64Array.from(this.#gains.dampingNmSPerRad),
     });
@@ -91,11 +94,17 @@ export const DIGIT_LOSSES = {
   },
   servoKilled: {
     words: "the servo process is killed",
+    happen: (rig) => rig.kill(),
+    quietMsMax: ROBOT_MS,
+    by: "robot",
+  },
+  servoStandsStill: {
+    words: "the servo's loop stands still, and its process lives: the driver notices",
     happen: (rig) => {
       rig.isAlive = false;
     },
-    quietMsMax: ROBOT_MS,
-    by: "robot",
+    quietMsMax: 30,
+    by: "servo",
   },
   linkCut: {
     words: "the network is cut, both ways",

@@ -4,15 +4,15 @@
  * sends what it measures, the servo ticks, the robot takes the command.
  */
 import { invariant } from "../../core/errors.js";
-import type { LeggedDriver } from "../../drivers/contract.js";
+import { DigitDriver } from "../../drivers/digit/driver.js";
+import { digitBalance } from "../../kinematics/digit/balance.js";
 import type { DigitBody } from "../../lab/digit/body.js";
 import type { Conventions } from "../../lab/digit/digitFaults.js";
 import type { ServoEvent, ServoStateName } from "../../runtime/servo/api.js";
-import type { LegServoConfig } from "../../runtime/servo/config.js";
 import type { Peer } from "../../runtime/servo/link/server.js";
 import { Servo } from "../../runtime/servo/servo.js";
 import type { DigitRobotConfig } from "../cell/robotConfig.js";
-import { createDigitDriver } from "../digit/device.js";
+
 import { SimulatedDigit } from "./simulatedDigit.js";
 
 /** Whatever is waited for comes within this, or not at all. */
@@ -29,22 +29,23 @@ export interface DigitServoOptions {
 
 export class DigitServo {
   readonly digit: SimulatedDigit;
-  readonly driver: LeggedDriver;
+  readonly driver: DigitDriver;
   readonly servo: Servo;
   readonly events: ServoEvent[] = [];
-  /** The servo process runs; a killed one neither ticks nor sends. */
+  /** The servo ticks. */
   isAlive = true;
   #index = 0;
 
   constructor({ robot, body, conventions, seed }: DigitServoOptions) {
     this.digit = new SimulatedDigit({ body, conventions, seed });
     const { clock, udp, json } = this.digit;
-    this.driver = createDigitDriver(robot.digit, { clock, udp, json });
+    this.driver = new DigitDriver(robot.digit, { clock, udp, json });
     this.servo = new Servo({
       robot: "digit",
       device: "digit",
-      config: robot.servo as LegServoConfig,
+      config: robot.servo,
       driver: this.driver,
+      balance: digitBalance,
       clock,
       realtimePriority: 0,
       processId: process.pid,
@@ -71,6 +72,13 @@ export class DigitServo {
     await this.until(this.servo.connect());
     await this.until(this.servo.enable());
     await this.run(settleMs);
+  }
+
+  /** As SIGKILL does it: nothing more is sent or read, and the system closes what was open. */
+  kill(): void {
+    this.isAlive = false;
+    this.digit.udp.isCut = true;
+    void this.digit.json.close();
   }
 
   /** One millisecond. */
