@@ -22,7 +22,8 @@ describe("a commanded Digit", () => {
 
   beforeEach(async () => {
     rig = new DigitServo({ robot, body: new IdealBody() });
-    await rig.stand(SETTLE_MS);
+    await rig.enable();
+    await rig.run(SETTLE_MS);
     policy = new StandingPolicy(rig, poseRad, { stiffnessNmPerRad, dampingNmSPerRad });
   });
   afterEach(() => rig.close());

@@ -67,11 +67,10 @@ export class DigitServo {
     return this.servo.state;
   }
 
-  /** Connected, enabled, and in the stand's pose. @throws what driver and servo refuse */
-  async stand(settleMs: number): Promise<void> {
+  /** @throws CerebellumError what driver and servo refuse */
+  async enable(): Promise<void> {
     await this.until(this.servo.connect());
     await this.until(this.servo.enable());
-    await this.run(settleMs);
   }
 
   /** As SIGKILL does it: nothing more is sent or read, and the system closes what was open. */

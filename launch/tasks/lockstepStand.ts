@@ -44,9 +44,10 @@ export class LockstepStand implements StandStage {
     const { digit, seed } = this.#cell.lab!;
     const rig = new DigitServo({ robot: this.#robot, body, conventions: digit.frames, seed });
     this.#rig = rig;
-    await rig.stand(SETTLE_MS);
+    await rig.enable();
     rig.digit.emulator.robot.motorLog.clear();
     rig.events.length = 0;
+    await rig.run(SETTLE_MS);
   }
 
   async disturb(fault: DigitFault): Promise<void> {

@@ -85,11 +85,11 @@ export class PacedStand implements StandStage {
     if (LATCHED.includes(this.#state)) succeed(await supervisor.reset());
     await this.#until((state) => state === "connected", signal);
     succeed(await supervisor.enable());
-    if (this.#options.byPolicy) await policy!.start();
-    await sleepMs(clock, SETTLE_MS, signal);
     await this.#ask({ do: "digitWire", since: 0, records: false, clear: true });
     this.#letGo = undefined;
     this.#isWatching = true;
+    if (this.#options.byPolicy) await policy!.start();
+    await sleepMs(clock, SETTLE_MS, signal);
     if (!STANDING.includes(this.#state)) this.#note(clock.nowNs(), `the servo is ${this.#state}`);
   }
 

@@ -55,7 +55,8 @@ export function judgeStand(
   const endedBecause = ending(aim, fallen !== undefined, letGo);
   return {
     success: endedBecause === (aim === "stands" ? "stood to the end" : "fell, and was let go of"),
-    stoodS: Math.min(samples.at(-1)!.atS, fallen?.atS ?? Number.POSITIVE_INFINITY, letGoS),
+    // Let go of before the trial's start, it has not stood at all.
+    stoodS: Math.max(0, Math.min(samples.at(-1)!.atS, fallen?.atS ?? Number.POSITIVE_INFINITY, letGoS)),
     fell: fallen !== undefined,
     leanMaxRad: Math.max(...samples.map(({ tiltRad }) => tiltRad)),
     driftMaxM: Math.max(...samples.map((sample) => driftM(sample, first))),
