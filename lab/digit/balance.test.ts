@@ -44,6 +44,7 @@ describe("a stand that is pushed", () => {
   ] as const)("is upright and quiet again where it keeps its balance (towards %s)", async (_, forceN) => {
     const { tiltRad, rateRadPerS } = await afterPush(forceN, true);
     expect(tiltRad).toBeLessThan(0.05);
-    expect(rateRadPerS).toBeLessThan(0.1);
+    // What is left of the push fades; a law that rocks the robot keeps it at 0.7 rad/s.
+    expect(rateRadPerS).toBeLessThan(0.2);
   });
 });
