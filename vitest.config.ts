@@ -5,6 +5,7 @@ import { defineConfig } from "vitest/config";
 const ALONE = [
   "launch/timing/allocation.test.ts",
   "launch/timing/digitWire.test.ts",
+  "launch/timing/legTick.test.ts",
   "console/xr/cameraPicture.test.ts",
   "console/operator/state/operatorApp.test.ts",
 ];

@@ -1,9 +1,8 @@
 /** What a tick of the real servo leaves on the heap, without device, sockets or clients, in simulated time. */
-import type { Clock } from "../../core/clock.js";
-import { asEpochNs, msToMonotonicNs } from "../../core/clock.js";
 import type { Tick } from "../../runtime/servo/loop.js";
 import { measureGarbage } from "./garbage.js";
 import { COMMAND_RATE_HZ, Practice } from "./practice.js";
+import { SteppedClock } from "./steppedClock.js";
 
 const RATE_HZ = 250;
 const PERIOD_MS = 1000 / RATE_HZ;
@@ -16,28 +15,6 @@ export interface AllocationResult {
   readonly heapGrowthBytes: number;
   /** Median over short runs without a collection; without and with a new command 5 times a second. */
   readonly bytesPerTick: number;
-}
-
-/** A clock that stands still but for `ms`, and allocates nothing where the tick looks at it. */
-class SteppedClock implements Clock {
-  ms = 1e9;
-
-  nowMs(): number {
-    return this.ms;
-  }
-
-  nowNs() {
-    return msToMonotonicNs(this.ms);
-  }
-
-  epochNs() {
-    return asEpochNs(msToMonotonicNs(this.ms));
-  }
-
-  /** Nobody in the servo sleeps here. */
-  sleepUntil(): Promise<void> {
-    return new Promise(() => {});
-  }
 }
 
 export async function measureAllocation(options: {

@@ -1,27 +1,29 @@
-/** An xArm7 in memory that is at once where a setpoint puts it: for measuring the servo without any device or socket. */
+/** Robots in memory that are at once where a setpoint puts them: for measuring the servo without any device or socket. */
 import type { ArmLimits, DeviceIdentity } from "../../core/arm.js";
 import type { Clock } from "../../core/clock.js";
-import type { ArmDriver, ArmDriverCounters, ArmState } from "../../drivers/contract.js";
+import { createFloatingBase } from "../../core/floatingBase.js";
+import type { ArmDriver, ArmDriverCounters, ArmState, LeggedDriver } from "../../drivers/contract.js";
 import { limitsOfGeneration } from "../../drivers/xarm7/limits.js";
+import { DIGIT_MOTORS, DIGIT_PASSIVE_JOINTS } from "../../kinematics/digit/motors.js";
 
-const JOINTS = 7;
-
+/** An xArm7. */
 export class MemoryArm implements ArmDriver {
   readonly stopMeanings = { 0: "stands", 1: "stands", 2: "stands" } as const;
-  readonly limits: ArmLimits = limitsOfGeneration(0);
+  readonly limits: ArmLimits;
   readonly #clock: Clock;
   readonly #state: ArmState;
   readonly #counters = { sent: 0, replied: 0, unanswered: 0, reports: 0, corrupt: 0, reconnects: 0 };
 
-  constructor(clock: Clock, positionRad: readonly number[]) {
+  constructor(clock: Clock, positionRad: readonly number[], limits = limitsOfGeneration(0)) {
     this.#clock = clock;
+    this.limits = limits;
     this.#state = {
       sequence: 0,
       receivedMs: 0,
       deviceTimeUs: 0,
       positionRad: Float64Array.from(positionRad),
-      velocityRadPerS: new Float64Array(JOINTS),
-      effortNm: new Float64Array(JOINTS),
+      velocityRadPerS: new Float64Array(positionRad.length),
+      effortNm: new Float64Array(positionRad.length),
       toolPoseBase: new Float64Array(6),
       ready: false,
       errorCode: 0,
@@ -49,7 +51,7 @@ export class MemoryArm implements ArmDriver {
     return this.#state;
   }
 
-  command(positionRad: Float64Array): "sent" | "notReady" {
+  command(positionRad: ArrayLike<number>): "sent" | "notReady" {
     if (!this.#state.ready) return "notReady";
     this.#state.positionRad.set(positionRad);
     this.#counters.sent++;
@@ -81,5 +83,25 @@ export class MemoryArm implements ArmDriver {
     this.#state.sequence++;
     this.#state.receivedMs = this.#clock.nowMs();
     this.#counters.reports++;
+  }
+}
+
+/** A Digit; what its motors are told of gains makes no difference. */
+export class MemoryLegs extends MemoryArm implements LeggedDriver {
+  constructor(clock: Clock, positionRad: readonly number[]) {
+    super(clock, positionRad, {
+      jointNames: DIGIT_MOTORS.map(({ name }) => name),
+      positionMinRad: DIGIT_MOTORS.map(({ positionMinRad }) => positionMinRad),
+      positionMaxRad: DIGIT_MOTORS.map(({ positionMaxRad }) => positionMaxRad),
+      velocityMaxRadPerS: DIGIT_MOTORS.map((motor) => motor.announcedVelocityMaxRadPerS),
+      accelerationMaxRadPerS2: DIGIT_MOTORS.map(() => Number.MAX_VALUE),
+      jerkMaxRadPerS3: DIGIT_MOTORS.map(() => Number.MAX_VALUE),
+      toolSpeedMaxMPerS: Number.MAX_VALUE,
+    });
+    Object.assign(this.state(), { base: createFloatingBase(DIGIT_PASSIVE_JOINTS.length) });
+  }
+
+  commandImpedance(positionRad: ArrayLike<number>): "sent" | "notReady" {
+    return this.command(positionRad);
   }
 }
