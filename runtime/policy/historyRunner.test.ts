@@ -177,7 +177,7 @@ describe("a step of a robot on legs", () => {
   });
 
   it.each<[string, () => void, string]>([
-    ["the state is old", () => (servo.stateAgeMs = 21), "stateOld"],
+    ["the state is old", () => (servo.stateAgeMs = stand.manifest.expiryMs + 1), "stateOld"],
     ["the servo lets go", () => (servo.state = "stopped"), "servoNotReady"],
     ["the base is not known", () => (servo.base = undefined), "noJointState"],
   ])("gives no command while %s", async (_, change, refusal) => {
@@ -193,7 +193,8 @@ describe("a step of a robot on legs", () => {
     const slow = {
       reset: () => stand.reset(),
       step: async (reading: Parameters<HistoryPipeline["step"]>[0]) => {
-        if (servo.tick > 40) await clock.sleepUntil(addNs(clock.nowNs(), msToNs(51)));
+        if (servo.tick > 40)
+          await clock.sleepUntil(addNs(clock.nowNs(), msToNs(stand.manifest.expiryMs + 1)));
         return stand.step(reading);
       },
     };
@@ -203,7 +204,7 @@ describe("a step of a robot on legs", () => {
     await period();
     cancelled = false;
     await period();
-    await clock.advance(60);
+    await clock.advance(stand.manifest.expiryMs + 10);
     await settle();
     expect(records.map(({ refusal }) => refusal)).toEqual([undefined, "cancelled", "expired"]);
     expect(servo.commands).toHaveLength(1);

@@ -39,8 +39,6 @@ export interface HistoryRunnerOptions {
   readonly onStep?: (record: StepRecord) => void;
 }
 
-/** Older device states give no command. */
-const STATE_AGE_MS_MAX = 20;
 /** Without a snapshot for so long the run ends; the servo has let go of the robot long before. */
 const SILENCE_MS_MAX = 500;
 
@@ -185,7 +183,8 @@ export class HistoryRunner {
     if (snapshot.state !== "holding" && snapshot.state !== "following") {
       return { ...record, refusal: "servoNotReady" };
     }
-    if (stateAgeMs > STATE_AGE_MS_MAX) return { ...record, refusal: "stateOld" };
+    // The servo is stricter (`servo.stateAgeMsMax`): this is for what it sent long ago.
+    if (stateAgeMs > manifest.expiryMs) return { ...record, refusal: "stateOld" };
     const command = velocity.at(startNs, manifest.command?.staleMs ?? 0);
     const reading = { timeS, positionRad, velocityRadPerS, base, command };
     const answer = await actor.step(reading);

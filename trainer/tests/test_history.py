@@ -173,7 +173,7 @@ def test_the_standing_policy_keeps_its_pose_upright_and_goes_against_a_lean() ->
     assert asked() == {}
     to_the_left = asked(projected_gravity_y=0.1, base_angular_velocity_x=0.25 * -0.2)
     assert to_the_left == pytest.approx({"left_knee": 0.09, "right_knee": 0.09})
-    sole = 0.957 * (0.5 * -0.1 + 0.2 * 0.4)
+    sole = 0.957 * 0.4 * -0.1
     backward = asked(projected_gravity_x=-0.1, base_angular_velocity_y=0.25 * 0.4)
     toes = ("left_toe_A", "left_toe_B", "right_toe_A", "right_toe_B")
     assert backward == pytest.approx(dict(zip(toes, (sole, -sole, -sole, sole), strict=True)))
