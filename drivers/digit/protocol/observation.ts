@@ -52,7 +52,7 @@ const TIME = placeOf("time");
 const ERROR = placeOf("error");
 const BATTERY = placeOf("battery.state_of_charge");
 
-/** Reads observations of one description. */
+/** Reads observations of one description, whose places are worked out once. */
 export class ObservationReader {
   readonly #numbers: NumberMap;
 
@@ -70,9 +70,6 @@ export class ObservationReader {
     readNumbers(this.#numbers, view, start, into.values);
   }
 }
-
-export const compileObservation = (description: Description): ObservationReader =>
-  new ObservationReader(description);
 
 function layOut(): WantedField[] {
   const fields: WantedField[] = [];
