@@ -68,6 +68,12 @@ export class GroundLab {
     graceEnd.abort();
   }
 
+  /** What its owner wants to know at the end. */
+  async counters(): Promise<Record<string, unknown>> {
+    const { observationsSent, skippedMs, counters } = await this.ask({ do: "digitStatus" });
+    return { observationsSent, skippedMs, ...(counters as object) };
+  }
+
   ask(request: DigitDeviceRequest): Promise<Record<string, unknown>> {
     return this.#host!.ask(request);
   }

@@ -66,8 +66,9 @@ async function main(): Promise<void> {
     if (!ended.signal.aborted) {
       await new Promise((resolve) => ended.signal.addEventListener("abort", resolve));
     }
+    const counters = failure === undefined ? await lab.counters() : {};
     await lab.close();
-    log.info({ event: "labEnded", ...lab.counters() });
+    log.info({ event: "labEnded", ...counters });
   } finally {
     ros?.shutdown();
   }
@@ -79,7 +80,7 @@ async function main(): Promise<void> {
 
 interface Running {
   readonly ready: LabReady;
-  counters(): object;
+  counters(): object | Promise<object>;
   close(): Promise<void>;
 }
 
@@ -117,7 +118,7 @@ async function startDigitLab(setup: LabSetup, onFailure: (error: CerebellumError
   const { controlSocket } = setup;
   return {
     ready: { ports: {}, handPort: undefined, digitPorts: lab.digitPorts, controlSocket },
-    counters: () => ({}),
+    counters: () => lab.counters(),
     close: () => lab.close(),
   };
 }
