@@ -33,6 +33,7 @@ export default defineConfig({
             "test/bench/*.test.ts",
             // In simulated time, unlike the others of its folder.
             "test/faults/allegroScripts.test.ts",
+            "test/faults/digitScripts.test.ts",
           ],
           exclude: ["**/*.system.test.ts", "**/node_modules/**", "dist/**", ...ALONE],
           isolate: false,
