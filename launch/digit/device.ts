@@ -4,12 +4,8 @@ import { DigitDriver } from "../../drivers/digit/driver.js";
 import { DigitJsonLink } from "../../drivers/digit/jsonLink.js";
 import { DigitUdpLink } from "../../drivers/digit/udpLink.js";
 import { zstdDecompressor } from "../../episodes/import/zstd.js";
-import { addBalance } from "../../kinematics/digit/balance.js";
-import type { Balance } from "../../runtime/servo/options.js";
+import { digitBalance } from "../../kinematics/digit/balance.js";
 import { systemClock } from "../systemClock.js";
-
-export const digitBalance: Balance = (targetRad, { quatWorldBaseXyzw, angularVelocityBaseRadPerS }) =>
-  addBalance(targetRad, quatWorldBaseXyzw, angularVelocityBaseRadPerS);
 
 export async function digitDevice(config: DigitConfig) {
   const { host, commandPort, observationPort, jsonPort: port } = config;
