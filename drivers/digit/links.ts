@@ -33,7 +33,7 @@ export interface DigitUdp {
   send(command: DigitCommand): boolean;
   /** `live`: the description is whole and observations count. */
   readonly state: StreamState;
-  /** Newest observation, one object updated in place, and when it came, monotonic [ms]. */
+  /** Newest observation, one object updated in place, and when it came, monotonic [ms]; -Infinity before the first. */
   readonly observation: DigitObservation;
   readonly receivedMs: number;
   /** Of the robot's description; undefined until it is live. */

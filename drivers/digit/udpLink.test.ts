@@ -124,6 +124,7 @@ describe("observations", () => {
     expect(link.missing).toEqual([]);
     expect(link.limits?.torqueNm).toEqual(SOME_LIMITS.torqueNm);
     expect(link.observation.timeS).toBeNaN();
+    expect(link.receivedMs).toBe(Number.NEGATIVE_INFINITY);
     await say([source.message()]);
     expect([...link.observation.values]).toEqual([...countedObservation().values]);
     expect(seen).toEqual([[countedObservation().timeS, clock.nowMs()]]);

@@ -77,6 +77,7 @@ export class DigitUdpLink implements DigitUdp {
           // What is missing is no number, and the first observation is newer than none.
           this.observation.values.fill(Number.NaN);
           this.#newest.values.fill(Number.NaN);
+          this.receivedMs = Number.NEGATIVE_INFINITY;
           this.#tell("live", "the robot's description is complete");
         },
         onMessage: (view, start) => this.#onMessage(view, start),
