@@ -324,7 +324,7 @@ function buildProgram(): Command {
     );
   program
     .command("bench")
-    .description("measure: servo, stop, policy, encoder, camera, recorder, teleop or console")
+    .description("measure: servo, stop, policy, encoder, camera, recorder, teleop, console or digit")
     .addArgument(
       new Argument("<what>").choices([
         "servo",
@@ -335,6 +335,7 @@ function buildProgram(): Command {
         "recorder",
         "teleop",
         "console",
+        "digit",
       ]),
     )
     .addOption(cellOption())

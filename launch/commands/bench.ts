@@ -24,6 +24,7 @@ export async function bench(what: string, options: BenchOptions): Promise<void> 
   if (what === "encoder") {
     await (await import("./benchEncoder.js")).benchEncoder(options);
   } else if (what === "servo") await benchServoCommand(options);
+  else if (what === "digit") await benchDigitCommand(options);
   else if (what === "stop") await benchStopCommand(options);
   else if (what === "camera") await benchCamera(options);
   else if (what === "recorder") await benchRecorderCommand(options);
@@ -37,6 +38,14 @@ async function benchServoCommand(options: BenchOptions): Promise<void> {
   const result = await benchServo({ seconds: options.seconds });
   const print = printer(options.json);
   for (const line of describeServoBench(result)) print(line);
+  writeJson(options.json, result);
+}
+
+async function benchDigitCommand(options: BenchOptions): Promise<void> {
+  const { benchDigit, describeDigitBench } = await import("./benchDigit.js");
+  const print = printer(options.json);
+  const result = await benchDigit({ seconds: options.seconds, onProgress: print });
+  for (const line of describeDigitBench(result)) print(line);
   writeJson(options.json, result);
 }
 

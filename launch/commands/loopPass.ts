@@ -115,6 +115,8 @@ async function measure<S extends CommandStream>(
   await supervisor.enable();
   const stream = streamOf(commander, supervisor);
   const streaming = stream.run(WARM_UP_MS + seconds * 1000);
+  // Its failure is awaited below.
+  streaming.catch(() => {});
   await sleepMs(systemClock, WARM_UP_MS);
   const { rateHz, realtimePriority } = supervisor.info;
   const before = await marker.mark();

@@ -8,7 +8,9 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
+import type { DigitBenchResult } from "../../launch/commands/benchDigit.js";
 import type { ServoBenchResult } from "../../launch/commands/benchServo.js";
+import type { LoopPass } from "../../launch/commands/loopPass.js";
 import { ROOT, Running } from "../support/cell.js";
 import { findRegressions, Recorded, record } from "./gate.js";
 
@@ -20,6 +22,7 @@ const BAR = 50;
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   start: [],
   servo: ["bench", "servo", "--seconds", "30"],
+  digit: ["bench", "digit", "--seconds", "30"],
   policy: ["bench", "policy", "--seconds", "60"],
   camera: ["bench", "camera", "--seconds", "300"],
   recorder: ["bench", "recorder", "--seconds", "600"],
@@ -53,6 +56,7 @@ for (const name of chosen.length > 0 ? chosen : Object.keys(PARTS)) {
   if (name === "start") writeFileSync(file, JSON.stringify(await timeStart(), undefined, 2));
   else if ((await run([...programOf(PARTS[name]!), "--json", file])) !== 0) process.exitCode = 1;
   else if (name === "servo") judgeServo(file);
+  else if (name === "digit") drawHistogram((JSON.parse(readFileSync(file, "utf8")) as DigitBenchResult).loop);
 }
 
 /** Words of the command line, unless they name a program of their own. */
@@ -104,7 +108,7 @@ function judgeServo(file: string): void {
 }
 
 /** Lateness of the servo loop as bars of logarithmic length. */
-function drawHistogram({ latenessBucketsUs, latenessCounts }: ServoBenchResult): void {
+function drawHistogram({ latenessBucketsUs, latenessCounts }: LoopPass): void {
   const most = Math.log1p(Math.max(...latenessCounts));
   latenessCounts.forEach((count, index) => {
     if (count === 0) return;
