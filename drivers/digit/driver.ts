@@ -327,12 +327,13 @@ export class DigitDriver implements LeggedDriver {
     else this.#changing?.abort(new CerebellumError("DEVICE_REFUSED", fault.cause, fault.remedy));
   };
 
+  /** Whoever is faulted is configured anew in any case. */
   #onStream(isLive: boolean, reason: string): void {
-    if (!isLive && this.#phase !== "closed") this.#fail("STREAM_LOST", reason);
+    if (!isLive && this.#phase !== "closed" && this.#phase !== "faulted") this.#fail("STREAM_LOST", reason);
   }
 
   #onJsonLoss({ kind, happened }: JsonLoss): void {
-    if (this.#phase === "closed") return;
+    if (this.#phase === "closed" || this.#phase === "faulted") return;
     if (kind === "closed" || kind === "silent") this.#fail("JSON_LOST", happened);
     else if (this.#isDriven) this.#fail(kind === "mode" ? "MODE_LOST" : "PRIVILEGE_LOST", happened);
   }

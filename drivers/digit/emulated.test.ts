@@ -249,15 +249,24 @@ describe("after a fault", () => {
     expect(rig.motors).toMatchObject({ cause: "command", effect: "driven" });
   });
 
-  it("of a lost stream it is configured anew once the robot is heard again", async () => {
-    await rig.enable();
+  it("a stream that ends while nobody drives is told as a lost link, and configured anew when it is back", async () => {
+    await rig.configure();
     rig.inject({ loses: { side: "both" }, forMs: 400 });
     await rig.run(300);
-    rig.commands = false;
-    expect(rig.codes).toEqual(["DIGIT_OBSERVATION_OLD", "DIGIT_STREAM_LOST"]);
-    expect(rig.motors.effect).toBe("damping");
+    expect(rig.faults).toMatchObject([{ code: "DIGIT_STREAM_LOST", kind: "link" }]);
     await rig.run(300);
     await rig.configure();
     expect(rig.driver.counters().reconnects).toBe(1);
+  });
+
+  it("the robot damps by itself when our commands do not arrive, and we damp it when it is heard again", async () => {
+    await rig.enable();
+    rig.inject({ loses: { side: "both" }, forMs: 400 });
+    await rig.run(80);
+    expect(rig.codes).toEqual(["DIGIT_OBSERVATION_OLD"]);
+    expect(rig.motors).toMatchObject({ cause: "damping", effect: "damping" });
+    await rig.run(500);
+    expect(rig.motors.effect).toBe("damping");
+    expect(rig.driver.command(STAND_RAD)).toBe("notReady");
   });
 });

@@ -26,6 +26,8 @@ export class DeviceSession {
   #operation: { readonly name: string; readonly abort: AbortController } | undefined;
   #leaving: Promise<void> = Promise.resolve();
   #isReconnecting = false;
+  /** So often the device was connected, by whomever. */
+  #connections = 0;
 
   constructor(driver: ArmDriver, clock: Clock) {
     this.#driver = driver;
@@ -39,6 +41,7 @@ export class DeviceSession {
       signal.throwIfAborted();
       return await this.#driver.configure(signal);
     });
+    this.#connections++;
   }
 
   /** Tries until the device answers or the session ends. */
@@ -46,10 +49,12 @@ export class DeviceSession {
     if (this.#isReconnecting) return;
     this.#isReconnecting = true;
     let toldReason = "";
+    const connections = this.#connections;
     try {
       for (;;) {
         await sleepMs(this.#clock, RECONNECT_MS, this.#end.signal);
-        if (this.#end.signal.aborted) return;
+        // Where a reset has connected it meanwhile, it may be in use by now.
+        if (this.#end.signal.aborted || this.#connections !== connections) return;
         try {
           await this.connect();
           listener.linkUp();
