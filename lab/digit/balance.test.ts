@@ -1,7 +1,7 @@
 /** The balance law on the body that it was found on: what a stiff pose alone does not bear. */
 import { afterEach, describe, expect, it } from "vitest";
 import { addBalance } from "../../kinematics/digit/balance.js";
-import { DIGIT_MOTORS } from "../../kinematics/digit/motors.js";
+import { DIGIT_MOTORS, DIGIT_POSES } from "../../kinematics/digit/motors.js";
 import { MujocoDigit } from "./mujocoBody.js";
 
 const STIFFNESS_NM_PER_RAD = 1000;
@@ -14,7 +14,7 @@ describe("a stand that is pushed", () => {
 
   /** Tilt of the base [rad] and its rate [rad/s] three seconds after the push, or as it fell. */
   async function afterPush(forceN: readonly [number, number, number], isBalanced: boolean) {
-    body = await MujocoDigit.load();
+    body = await MujocoDigit.load({ standRad: DIGIT_POSES.upright });
     const { drive, truth, standRad } = body;
     const targetRad = new Float64Array(DIGIT_MOTORS.length);
     const tilt = () =>

@@ -3,7 +3,7 @@
  * torso stays where it is unless it is made to fall. Closed form, for tests of the wire and of what stands behind it.
  */
 import { MOTOR_COUNT } from "../../drivers/digit/protocol/joints.js";
-import { DIGIT_POSES } from "../../kinematics/digit/motors.js";
+import { DIGIT_STAND } from "../../kinematics/digit/motors.js";
 import { createDrive, createTruth, type DigitBody, GRAVITY_M_PER_S2, type MotorDrive } from "./body.js";
 import type { Cable } from "./disturbances.js";
 import { MOTOR_LIMITS } from "./specs.js";
@@ -26,7 +26,7 @@ const LEG_JOINTS = 5;
 export class IdealBody implements DigitBody {
   readonly truth = createTruth();
   readonly drive: MotorDrive = createDrive();
-  readonly standRad = DIGIT_POSES.upright;
+  readonly standRad = DIGIT_STAND.positionRad;
   /** Direction of a fall in the world: 1, 0 is forward. Undefined while it hangs. */
   #fallTowards: readonly [number, number] | undefined;
   #tiltRad = 0;

@@ -6,7 +6,7 @@
 import loadMujoco, { type MainModule, type MjData, type MjModel } from "@mujoco/mujoco";
 import { CerebellumError, errorText, invariant } from "../../core/errors.js";
 import { DIGIT_BASE } from "../../kinematics/digit/bodies.js";
-import { DIGIT_MOTORS, DIGIT_PASSIVE_JOINTS, DIGIT_POSES } from "../../kinematics/digit/motors.js";
+import { DIGIT_MOTORS, DIGIT_PASSIVE_JOINTS, DIGIT_STAND } from "../../kinematics/digit/motors.js";
 import { conjugate, type QuatXyzw, rotate } from "../../kinematics/pose.js";
 import type { Vector3 } from "../../kinematics/xarm7.js";
 import { createDrive, createTruth, type DigitBody, type MotorDrive } from "./body.js";
@@ -93,7 +93,7 @@ export class MujocoDigit implements DigitBody {
         cause,
       );
     }
-    return new MujocoDigit(mujoco, model, scene, stepMs, options.standRad ?? DIGIT_POSES.upright);
+    return new MujocoDigit(mujoco, model, scene, stepMs, options.standRad ?? DIGIT_STAND.positionRad);
   }
 
   private constructor(

@@ -1,10 +1,11 @@
 /**
- * `sh launch/setup/campaign.sh digitStand [RESULTS.csv [STIFFNESS]]`: how much a Digit bears that only holds its standing pose: grounds
- * and loads, pulls of a cable, weak knees, and the largest push from each side. The stiff pose alone, without
- * wire and driver, as fast as the computer simulates; every trial is a row. Nothing is random.
+ * `sh launch/setup/campaign.sh digitStand [RESULTS.csv [STIFFNESS]]`: how much a standing Digit bears: grounds and loads,
+ * pulls of a cable, weak knees, and the largest push from each side. The stand's pose, gains and balance alone, without wire
+ * and driver, as fast as the computer simulates; every trial is a row. Nothing is random.
  */
 import { writeFileSync } from "node:fs";
 import { argv, stdout } from "node:process";
+import { addBalance } from "../../kinematics/digit/balance.js";
 import { DIGIT_MOTORS, DIGIT_STAND } from "../../kinematics/digit/motors.js";
 import { MujocoDigit } from "../../lab/digit/mujocoBody.js";
 import {
@@ -54,11 +55,14 @@ async function stand({ scene = "flat", durationS, push, cableForceMaxN = 0, knee
   const watch = new TrialWatch(body);
   const { dampingNmSPerRad } = DIGIT_STAND;
   body.drive.dampingNmSPerRad.set(dampingNmSPerRad);
+  const targetRad = new Float64Array(DIGIT_MOTORS.length);
   const disturbedAt = Math.round(SETTLED_S / STEP_S);
   for (let step = 0; step < durationS / STEP_S && !watch.hasFallen; step++) {
     if (step === disturbedAt) disturb(body, push, cableForceMaxN, kneeStrength);
+    targetRad.set(DIGIT_STAND.positionRad);
+    addBalance(targetRad, body.truth.quatWorldBaseXyzw, body.truth.angularVelocityBaseRadPerS);
     for (let motor = 0; motor < DIGIT_MOTORS.length; motor++) {
-      const errorRad = body.standRad[motor]! - body.truth.positionRad[motor]!;
+      const errorRad = targetRad[motor]! - body.truth.positionRad[motor]!;
       body.drive.torqueNm[motor] = stiffnessNmPerRad[motor]! * errorRad;
     }
     body.step(STEP_S);
