@@ -54,7 +54,8 @@ export async function startBlackBox(options: {
   const { robot, device, servo, limits, clock } = options;
   const size = { jointCount: limits.jointNames.length, rateHz: servo.rateHz };
   const ring = new Ring(size);
-  const recorder = new RingRecorder(ring, size);
+  const isOnLegs = "stand" in servo;
+  const recorder = new RingRecorder(ring, size, isOnLegs);
   const stem = sessionStem(nsToMs(clock.epochNs()), process.pid);
   const session: SessionInfo = {
     id: stem,
@@ -67,6 +68,7 @@ export async function startBlackBox(options: {
     positionMinRad: [...limits.positionMinRad],
     positionMaxRad: [...limits.positionMaxRad],
     servo,
+    ...(isOnLegs && { isOnLegs }),
   };
   const workerData: BlackBoxWorkerData = {
     memory: ring.memory,

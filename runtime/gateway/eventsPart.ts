@@ -6,7 +6,7 @@ import { type MonotonicNs, nsToMs, toEpochNs } from "../../core/clock.js";
 import type { ClientMessage } from "../../core/gateway/client.js";
 import type { Diagnostics } from "../../core/gateway/server.js";
 import type { ServoEvent } from "../servo/api.js";
-import { TRIGGERS } from "../servo/triggers.js";
+import { triggersOf } from "../servo/legTriggers.js";
 import type { EventLevel } from "./eventLog.js";
 import type { GatewayClient, GatewayPart, PartFactory, PartServices } from "./part.js";
 import { ServoWatch } from "./servoWatch.js";
@@ -46,7 +46,7 @@ class EventsPart implements GatewayPart {
         // No snapshots: only its news.
         connect: () => services.connectServo(robot, "observer", "console events", 0),
         onConnected: (client) => {
-          client.onEvent((event) => this.#take(robot, event));
+          client.onEvent((event) => this.#take(robot, event, client.info.gainsMax !== undefined));
         },
       });
       // From the start on: who connects after a stop wants to know why.
@@ -76,7 +76,8 @@ class EventsPart implements GatewayPart {
     await Promise.all(this.#watches.map((watch) => watch.stop()));
   }
 
-  #take(robot: string, event: ServoEvent): void {
+  /** @param isOnLegs the robot's triggers mean what they mean on legs */
+  #take(robot: string, event: ServoEvent, isOnLegs: boolean): void {
     const { mapping, events } = this.#services;
     const atNs: MonotonicNs = event.atNs;
     events.take({
@@ -84,7 +85,7 @@ class EventsPart implements GatewayPart {
       level: levelOf(event),
       source: robot,
       text: event.text,
-      remedy: remedyOf(event),
+      remedy: remedyOf(event, isOnLegs),
     });
   }
 
@@ -101,7 +102,7 @@ function levelOf({ kind, fault }: ServoEvent): EventLevel {
 }
 
 /** The device's remedy where it has one, else what the table of triggers says. */
-function remedyOf({ fault, trigger }: ServoEvent): string {
+function remedyOf({ fault, trigger }: ServoEvent, isOnLegs: boolean): string {
   if (fault !== undefined && fault.remedy !== "") return fault.remedy;
-  return trigger === undefined ? "" : TRIGGERS[trigger].remedy;
+  return trigger === undefined ? "" : triggersOf(isOnLegs)[trigger].remedy;
 }

@@ -26,8 +26,8 @@ export class DeviceSession {
   #operation: { readonly name: string; readonly abort: AbortController } | undefined;
   #leaving: Promise<void> = Promise.resolve();
   #isReconnecting = false;
-  /** So often the device was connected, by whomever. */
-  #connections = 0;
+  /** The device was configured since its connection was lost last. */
+  #isUp = false;
 
   constructor(driver: ArmDriver, clock: Clock) {
     this.#driver = driver;
@@ -41,20 +41,19 @@ export class DeviceSession {
       signal.throwIfAborted();
       return await this.#driver.configure(signal);
     });
-    this.#connections++;
+    this.#isUp = true;
   }
 
-  /** Tries until the device answers or the session ends. */
+  /** Tries until the device answers, to this or to somebody's reset meanwhile, or the session ends. */
   async reconnect(listener: DeviceListener): Promise<void> {
+    this.#isUp = false;
     if (this.#isReconnecting) return;
     this.#isReconnecting = true;
     let toldReason = "";
-    const connections = this.#connections;
     try {
       for (;;) {
         await sleepMs(this.#clock, RECONNECT_MS, this.#end.signal);
-        // Where a reset has connected it meanwhile, it may be in use by now.
-        if (this.#end.signal.aborted || this.#connections !== connections) return;
+        if (this.#end.signal.aborted || this.#isUp) return;
         try {
           await this.connect();
           listener.linkUp();

@@ -537,6 +537,20 @@ describe("faults", () => {
   });
 });
 
+it("a device that a reset has found again is not looked for any more", async () => {
+  const { bench } = await moving();
+  bench.driver.fault("FAKE_COLLISION");
+  bench.driver.fault("FAKE_GONE", "stop", "link");
+  expect(bench.servo.state).toBe("faulted");
+  await bench.servo.reset();
+  await bench.servo.enable();
+  const configured = () => bench.driver.calls.filter((call) => call === "configure").length;
+  const before = configured();
+  await bench.run(2100);
+  expect(configured()).toBe(before);
+  expect(bench.servo.state).toBe("holding");
+});
+
 describe("a latch", () => {
   it("survives the loss of the device", async () => {
     const { bench } = await moving();

@@ -1,5 +1,6 @@
 /** From a record to an explanation: pure, so that every sentence of it can be tested against a made-up record. */
-import { TRIGGERS, type TriggerName } from "../triggers.js";
+import { triggersOf } from "../legTriggers.js";
+import type { Trigger, TriggerName } from "../triggers.js";
 import { commandOf, errorAfter, limiterOf, orNull, poseAt, timingOf } from "./evidence.js";
 import type { Explanation, Incident } from "./explanation.js";
 import { PROCESS_KIND } from "./format.js";
@@ -123,7 +124,8 @@ function describe(incident: FoundIncident, record: BlackBoxRecord, asking: Askin
   const { session, kind, atMs, event } = incident;
   const { ticks } = session;
   const before = ticks.at(ticks.firstFrom(atMs + (kind === "death" ? 0.001 : 0)) - 1);
-  const known = event?.trigger === undefined ? undefined : TRIGGERS[event.trigger as TriggerName];
+  const triggers = triggersOf(session.info.isOnLegs === true);
+  const known = event?.trigger === undefined ? undefined : triggers[event.trigger as TriggerName];
   const { cause, remedies } = reasonFor(incident, known, asking);
   const atEpochMs = epochOf(session, atMs, asking);
   const timing = timingOf(incident);
@@ -192,9 +194,7 @@ function happenedIn({ event, session, atMs }: FoundIncident): string {
   return end === undefined ? own : `${own} (${end.text})`;
 }
 
-type KnownTrigger = (typeof TRIGGERS)[TriggerName] | undefined;
-
-function reasonFor({ event, session }: FoundIncident, known: KnownTrigger, asking: Asking) {
+function reasonFor({ event, session }: FoundIncident, known: Trigger | undefined, asking: Asking) {
   if (event === undefined)
     return { cause: deathCause(session.info.bootId === asking.bootId), remedies: [...DEATH_REMEDIES] };
   const general = known?.remedy ?? "`./cerebellum reset`, then `./cerebellum enable`";

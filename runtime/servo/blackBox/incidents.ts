@@ -2,6 +2,8 @@
  * Finds in a session what people ask about: each stop, fault, lost link, ended lease, hold, and the death of the
  * process itself. What only follows on a stop belongs to that stop; a hold that passed is told apart from one that lasts.
  */
+
+import { triggersOf } from "../legTriggers.js";
 import { streams } from "../states.js";
 import { TRIGGERS, type TriggerName, type TriggerResponse } from "../triggers.js";
 import type { IncidentKind } from "./explanation.js";
@@ -29,8 +31,8 @@ const KINDS: Record<TriggerResponse, IncidentKind> = {
 const REPEATS_WITHIN_MS = 2000;
 
 /** Of a trigger that this version does not know: the most cautious reading. */
-const responseTo = (trigger: string): TriggerResponse =>
-  trigger in TRIGGERS ? TRIGGERS[trigger as TriggerName].response : "stop";
+const responseTo = (trigger: string, { info }: Session): TriggerResponse =>
+  trigger in TRIGGERS ? triggersOf(info.isOnLegs === true)[trigger as TriggerName].response : "stop";
 
 /** One trigger and its repetitions. */
 interface Group {
@@ -45,7 +47,7 @@ export function findIncidents(session: Session, isRunning: boolean): FoundIncide
   const groups: Group[] = [];
   for (const event of session.events) {
     if (event.trigger === undefined) continue;
-    const kind = KINDS[responseTo(event.trigger)];
+    const kind = KINDS[responseTo(event.trigger, session)];
     const last = groups.at(-1);
     if (last !== undefined && repeats(last, event, kind, session)) {
       last.repeatedCount++;

@@ -6,9 +6,10 @@
 import { nsToMs } from "../../../core/clock.js";
 import { SERVO_STATES, type ServoEvent, type ServoStateName } from "../api.js";
 import type { BlackBox, InputAges } from "../blackBox.js";
+import { triggersOf } from "../legTriggers.js";
 import type { MutableSnapshot } from "../snapshot.js";
 import { streams } from "../states.js";
-import { TRIGGERS, type TriggerResponse } from "../triggers.js";
+import type { TriggerResponse } from "../triggers.js";
 import { CHUNK_TYPES, FLAG_INCIDENT, JOINT_BLOCKS, type JointBlock, PROCESS_KIND, ROW } from "./format.js";
 import { pushNote, type Ring, WORD } from "./ring.js";
 
@@ -26,6 +27,7 @@ export class RingRecorder implements BlackBox {
   readonly #ring: Ring;
   readonly #jointCount: number;
   readonly #ticksPerS: number;
+  readonly #triggers: ReturnType<typeof triggersOf>;
   readonly #told = new Map<string, number>();
   #ticksToNextSecond: number;
   #lostRows = 0;
@@ -37,8 +39,10 @@ export class RingRecorder implements BlackBox {
   #failureNumber = 0;
   #failureText: string | undefined;
 
-  constructor(ring: Ring, size: { jointCount: number; rateHz: number }) {
+  /** @param isOnLegs the robot's triggers are those of `LEG_TRIGGERS` */
+  constructor(ring: Ring, size: { jointCount: number; rateHz: number }, isOnLegs = false) {
     this.#ring = ring;
+    this.#triggers = triggersOf(isOnLegs);
     this.#jointCount = size.jointCount;
     this.#ticksPerS = Math.round(size.rateHz);
     this.#ticksToNextSecond = this.#ticksPerS;
@@ -148,7 +152,7 @@ export class RingRecorder implements BlackBox {
   }
 
   #endsWork({ trigger }: ServoEvent): boolean {
-    if (trigger === undefined || !ENDS_WORK.has(TRIGGERS[trigger].response)) return false;
+    if (trigger === undefined || !ENDS_WORK.has(this.#triggers[trigger].response)) return false;
     // Whatever follows on a stop belongs to it.
     return streams(this.#state) && this.#state !== "stopping";
   }

@@ -17,6 +17,8 @@ export const SessionInfo = z.object({
   positionMaxRad: Numbers,
   /** The servo's configuration as it ran, for the limits that triggers speak of. */
   servo: z.record(z.string(), z.unknown()),
+  /** The robot stands on legs: its triggers are those of `LEG_TRIGGERS`. */
+  isOnLegs: z.boolean().optional(),
 });
 export type SessionInfo = z.infer<typeof SessionInfo>;
 
