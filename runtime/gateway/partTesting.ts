@@ -6,7 +6,7 @@ import { CerebellumError } from "../../core/errors.js";
 import type { ServerMessage } from "../../core/gateway/server.js";
 import { LatenessHistogram } from "../../core/histogram.js";
 import { SimClock } from "../../core/simClock.js";
-import type { ServoClient, ServoEvent, ServoSnapshot, ServoStatistics } from "../servo/api.js";
+import type { ServoClient, ServoEvent, ServoInfo, ServoSnapshot, ServoStatistics } from "../servo/api.js";
 import { ServoConfig } from "../servo/config.js";
 import { TeleopConfig } from "../teleop/config.js";
 import { GatewayConfig } from "./config.js";
@@ -129,6 +129,8 @@ export class FakeServo {
 }
 
 class FakeServoClient {
+  /** Of an arm. */
+  readonly info: Pick<ServoInfo, "gainsMax"> = {};
   readonly eventListeners = new Set<(event: ServoEvent) => void>();
   readonly #ended = new AbortController();
 
