@@ -16,6 +16,7 @@ import { LabClient } from "./control/client.js";
 import { COMMAND_TIMEOUT_MS } from "./digit/specs.js";
 
 const entry = fileURLToPath(entryUrl("../launch/processes/labMain.js", import.meta.url));
+const ATTEMPTS_MAX = 20;
 const host = "127.0.0.1";
 const never = new AbortController().signal;
 
@@ -55,9 +56,10 @@ async function start(digit: object) {
     controlSocket,
   };
   child.stdin!.write(`${JSON.stringify(config)}\n`);
-  const line = await new Promise<string>((resolve) =>
-    createInterface({ input: child.stdout! }).once("line", resolve),
-  );
+  const line = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout! }).once("line", resolve);
+    child.once("exit", (code) => reject(new Error(`the lab ended with ${code}`)));
+  });
   const ready = JSON.parse(line) as { digitPorts: { command: number; observation: number; json: number } };
   client = await LabClient.connect(controlSocket);
   return ready.digitPorts;
@@ -91,19 +93,25 @@ it("stands, gives low-level control to who asks in the right order, and damps 50
   expect(udp.missing).toEqual([]);
   const { digit: standing } = await client.ask({ do: "digitTruth" });
   expect(standing).toMatchObject({ mode: "locomotion", isUpright: true });
-  await json.takeControl(never);
-  command.apply = true;
+  // On a busy machine this process may be silent for longer than the robot bears: then somebody tries again.
   command.torqueNm.fill(1);
-  await until(async () => (await wire()).spans.at(-1)?.cause === "command");
+  for (let attempt = 0; attempt < ATTEMPTS_MAX && !(await isCommanded()); attempt++) {
+    command.apply = false;
+    await json.takeControl(never).catch(() => {});
+    command.apply = true;
+    await sleep(50);
+  }
+  expect(await isCommanded()).toBe(true);
   sends = false;
   await sending;
   await until(async () => (await wire()).modes.at(-1)?.why === "timeout");
   const { modes, quietSinceMs, lastCommandMs } = await wire();
+  const { digit: status } = await client.ask({ do: "digitStatus" });
   expect(modes.at(-1)?.mode).toBe("damping");
-  // In the robot's own time: of one millisecond steps.
+  // In the robot's own time, of one millisecond steps; what its process lost it has not lived through.
   const dampedMs = quietSinceMs! - lastCommandMs;
   expect(dampedMs).toBeGreaterThan(COMMAND_TIMEOUT_MS);
-  expect(dampedMs).toBeLessThanOrEqual(COMMAND_TIMEOUT_MS + 1);
+  expect(dampedMs).toBeLessThanOrEqual(COMMAND_TIMEOUT_MS + 1 + Number(status!.skippedMs));
   await expect(client.ask({ do: "truth" })).rejects.toThrow(/has a Digit and nothing else/);
   const { digit: elsewhere } = await client.ask({ do: "digitScene", scene: "slope-up-4" });
   expect(elsewhere).toMatchObject({ mode: "locomotion", isUpright: true });
@@ -118,6 +126,8 @@ interface Wire {
   readonly quietSinceMs: number | null;
   readonly lastCommandMs: number;
 }
+
+const isCommanded = async () => (await wire()).spans.some(({ cause }) => cause === "command");
 
 async function wire(): Promise<Wire> {
   const { digit } = await client.ask({ do: "digitWire", since: 0, records: false, clear: false });

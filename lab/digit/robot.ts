@@ -231,6 +231,8 @@ export class EmulatedRobot {
     this.#nowMs += ms;
     this.#startMs += ms;
     this.#enteredMs += ms;
+    // Commands of before the pause are as old as they were; those that came meanwhile are new.
+    this.#commandMs = Math.min(this.#commandMs + ms, this.#nowMs);
   }
 
   /** One millisecond passes. */
