@@ -16,6 +16,8 @@ import {
 } from "./digitTruth.js";
 import type { LetGo, StandStage } from "./standRun.js";
 
+/** From put on its feet to at rest: what may be enabled is checked at rest. */
+const ON_FEET_MS = 1500;
 /** From enabled to a stand at rest. */
 const SETTLE_MS = 3000;
 const STATE_MS_MAX = 10_000;
@@ -82,6 +84,7 @@ export class PacedStand implements StandStage {
         "`./cerebellum why` tells by what; `./cerebellum reset` goes on",
       );
     await this.#ask({ do: "digitScene", scene });
+    await sleepMs(clock, ON_FEET_MS, signal);
     if (LATCHED.includes(this.#state)) succeed(await supervisor.reset());
     await this.#until((state) => state === "connected", signal);
     succeed(await supervisor.enable());
