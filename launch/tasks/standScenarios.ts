@@ -72,8 +72,7 @@ export const STAND_SCENARIOS = {
   quiet: quiet("on flat ground, left alone", "flat"),
   pushed: pushed(`on flat ground, pushed three times with ${BORNE_N} N for ${PUSH_MS} ms`, "flat"),
   "low-friction": pushed("on smooth ground, pushed", "low-friction"),
-  // On 8.7 % up it falls backward as it is enabled: the stand's pose is one for level ground.
-  "slope-up": quiet("on a slope of 4 % that rises before it", "slope-up-4"),
+  "slope-up": quiet("on a slope of 8.7 % that rises before it", "slope-up-8.7"),
   "slope-down": quiet("on a slope of 8.7 % that falls before it", "slope-down-8.7"),
   rough: quiet("on tiles of up to 1 cm", "rough-1cm"),
   backpack: pushed("with 5 kg on its back, pushed", "backpack-5kg"),

@@ -197,6 +197,9 @@ export const LegServoConfig = z.strictObject({
         .length(LEG_JOINTS)
         .default([...DIGIT_STAND.positionRad])
         .describe("Where an enabled robot stands that nobody commands"),
+      asFoundRadMax: perMotor(0.3, bothSides([0, 0, 0, 0, 0.15, 0.15], [0, 0, 0, 0])).describe(
+        "Up to so far from the pose a joint stays where it was found: soles lie on a slope as they lay",
+      ),
       stiffnessNmPerRad: perMotor(4000, DIGIT_STAND.stiffnessNmPerRad),
       dampingNmSPerRad: perMotor(70, DIGIT_STAND.dampingNmSPerRad),
       stiffenMs: z

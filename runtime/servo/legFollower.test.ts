@@ -54,6 +54,17 @@ describe("a robot on legs that nobody commands", () => {
     expect(bench.servo.state).toBe("holding");
   });
 
+  it("leaves a joint as it was found, as far as the cell lets it, and goes to its pose with the rest", async () => {
+    const asFoundRadMax = STAND.poseRad.map((_, joint) => (joint === 4 ? 0.15 : joint === 5 ? 0.01 : 0));
+    const bench = new LegBench({ stand: { ...STAND, asFoundRadMax } });
+    await bench.toStanding();
+    await bench.run(200);
+    const { positionRad } = bench.driver.told.at(-1)!;
+    expect(positionRad[3]).toBe(STAND.poseRad[3]);
+    expect(positionRad[4]).toBeCloseTo(FOUND_RAD[4]!, 12);
+    expect(positionRad[5]).toBeCloseTo(STAND.poseRad[5]! + 0.01, 12);
+  });
+
   it("keeps its balance by its stand's targets, within its limits, and only while nobody commands", async () => {
     const asked: number[] = [];
     const bench = new LegBench({}, (targetRad, base) => {

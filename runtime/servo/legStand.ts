@@ -12,6 +12,8 @@ export class LegStand {
   readonly #config: LegServoConfig["stand"];
   readonly #from: Impedance;
   readonly #now: Impedance;
+  /** The pose, as far as the joints are not left as they were found. */
+  readonly #goalRad: Float64Array;
   #beganMs = Number.NaN;
   #stiffenMs = 0;
   #moveMs = 0;
@@ -21,12 +23,18 @@ export class LegStand {
     const joints = config.poseRad.length;
     this.#from = createImpedance(joints);
     this.#now = createImpedance(joints);
+    this.#goalRad = Float64Array.from(config.poseRad);
   }
 
   /** From joints that are held where they were measured: no torque jumps, because no joint is away from its target. */
   beginHeld(positionRad: ArrayLike<number>): void {
-    const { stiffnessNmPerRad, dampingNmSPerRad } = this.#config;
+    const { poseRad, asFoundRadMax, stiffnessNmPerRad, dampingNmSPerRad } = this.#config;
     this.#from.positionRad.set(positionRad);
+    for (let joint = 0; joint < poseRad.length; joint++) {
+      const foundRad = positionRad[joint]! - poseRad[joint]!;
+      const keptRad = Math.max(-asFoundRadMax[joint]!, Math.min(asFoundRadMax[joint]!, foundRad));
+      this.#goalRad[joint] = poseRad[joint]! + keptRad;
+    }
     this.#from.stiffnessNmPerRad.set(stiffnessNmPerRad);
     this.#from.dampingNmSPerRad.set(dampingNmSPerRad);
     this.#begin(0);
@@ -41,14 +49,15 @@ export class LegStand {
   /** What the motors are to be told; the same object each time. Time counts from the first call after a beginning. */
   at(nowMs: number): Impedance {
     if (Number.isNaN(this.#beganMs)) this.#beganMs = nowMs;
-    const { poseRad, stiffnessNmPerRad, dampingNmSPerRad } = this.#config;
+    const { stiffnessNmPerRad, dampingNmSPerRad } = this.#config;
+    const goalRad = this.#goalRad;
     const stiffenMs = this.#stiffenMs;
     const passedMs = nowMs - this.#beganMs;
     const gainShare = stiffenMs === 0 ? 1 : Math.min(1, passedMs / stiffenMs);
     const moveShare = this.#moveMs === 0 ? 1 : Math.min(1, Math.max(0, passedMs - stiffenMs) / this.#moveMs);
     const [from, now] = [this.#from, this.#now];
-    for (let joint = 0; joint < poseRad.length; joint++) {
-      now.positionRad[joint] = between(from.positionRad[joint]!, poseRad[joint]!, moveShare);
+    for (let joint = 0; joint < goalRad.length; joint++) {
+      now.positionRad[joint] = between(from.positionRad[joint]!, goalRad[joint]!, moveShare);
       now.stiffnessNmPerRad[joint] = between(
         from.stiffnessNmPerRad[joint]!,
         stiffnessNmPerRad[joint]!,
@@ -65,10 +74,11 @@ export class LegStand {
 
   #begin(stiffenMs: number): void {
     this.#stiffenMs = stiffenMs;
-    const { poseRad, speedMaxRadPerS } = this.#config;
+    const { speedMaxRadPerS } = this.#config;
+    const goalRad = this.#goalRad;
     let farthestRad = 0;
-    for (let joint = 0; joint < poseRad.length; joint++)
-      farthestRad = Math.max(farthestRad, Math.abs(poseRad[joint]! - this.#from.positionRad[joint]!));
+    for (let joint = 0; joint < goalRad.length; joint++)
+      farthestRad = Math.max(farthestRad, Math.abs(goalRad[joint]! - this.#from.positionRad[joint]!));
     this.#moveMs = (farthestRad / speedMaxRadPerS) * 1000;
     this.#beganMs = Number.NaN;
   }

@@ -74,7 +74,9 @@ export class LegBench {
   #seq = 0;
 
   constructor(changes: Partial<LegServoConfig> = {}, balance?: Balance) {
-    this.config = LegServoConfig.parse({ ...LegServoConfig.parse({}), ...changes });
+    const { stand, ...others } = LegServoConfig.parse({});
+    const toThePose = { ...stand, asFoundRadMax: Array(JOINTS).fill(0) };
+    this.config = LegServoConfig.parse({ ...others, stand: toThePose, ...changes });
     this.servo = new Servo({
       robot: "legs",
       device: "fake",
