@@ -18,6 +18,8 @@ export const servoTickTopic = (robot: string): string => `/${robot}/servo_tick`;
 export const servoEventTopic = (robot: string): string => `/${robot}/servo_event`;
 export const POLICY_STEP_TOPIC = "/cerebellum/policy_step";
 export const TELEOP_INPUT_TOPIC = "/cerebellum/teleop_input";
+/** What each step of a policy without pictures was given: see `labelledNumbers.ts`. */
+export const POLICY_READING_TOPIC = "/cerebellum/policy_reading";
 /** Images that a policy used, without loss, when the camera's own topic is kept with loss. */
 export const policyInputTopic = (camera: string): string => `/cerebellum/policy_input/${camera}/compressed`;
 export const RECORDER_EVENT_TOPIC = "/cerebellum/recorder_event";

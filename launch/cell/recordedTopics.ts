@@ -1,6 +1,7 @@
 /** Topics that every episode of a cell has, so that `recorder.topics` cannot name one a second time. */
 import {
   CLOCK_TOPIC,
+  POLICY_READING_TOPIC,
   POLICY_STEP_TOPIC,
   policyInputTopic,
   RECORDER_EVENT_TOPIC,
@@ -32,6 +33,7 @@ export function recordedTopics(cell: {
     TRANSFORM_TOPIC,
     STATIC_TRANSFORM_TOPIC,
     POLICY_STEP_TOPIC,
+    POLICY_READING_TOPIC,
     TELEOP_INPUT_TOPIC,
     RECORDER_EVENT_TOPIC,
     CLOCK_TOPIC,

@@ -20,6 +20,7 @@ import type { EpisodeStart } from "../../episodes/format.js";
 import type { GatewayHost } from "../../runtime/gateway/host.js";
 import { pictureCamera, policyRobots } from "../../runtime/policy/config.js";
 import type { PolicyHost } from "../../runtime/policy/host.js";
+import { toPolicyReading } from "../../runtime/policy/recordedReading.js";
 import { toPolicyStep } from "../../runtime/policy/recordedStep.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
 import type { CameraSubscription } from "../../runtime/ros/cameraSubscription.js";
@@ -441,8 +442,10 @@ export class Daemon {
     host.onStep((record) => {
       this.#rosSide?.publishPolicy(host.status(), record);
       const mapping = this.#recorder?.mapping;
-      if (mapping !== undefined)
-        this.#recorder?.policyStep(toPolicyStep(record, mapping, { policy, camera }));
+      if (mapping === undefined) return;
+      if (record.reading !== undefined)
+        this.#recorder?.policyReading(toPolicyReading(record.step, record.reading));
+      this.#recorder?.policyStep(toPolicyStep(record, mapping, { policy, camera }));
     });
     host.onPhase((status) => this.#rosSide?.publishPolicy(status));
     const loaded = host.status().bundle;

@@ -7,7 +7,14 @@ import { entryUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import { rosDefinition } from "../../episodes/definitions.js";
 import type { EpisodeStart } from "../../episodes/format.js";
-import { POLICY_STEP, POLICY_STEP_TOPIC, TELEOP_INPUT, TELEOP_INPUT_TOPIC } from "../../episodes/messages.js";
+import { LABELLED_NUMBERS } from "../../episodes/labelledNumbers.js";
+import {
+  POLICY_READING_TOPIC,
+  POLICY_STEP,
+  POLICY_STEP_TOPIC,
+  TELEOP_INPUT,
+  TELEOP_INPUT_TOPIC,
+} from "../../episodes/messages.js";
 import type { RecorderConfig } from "../../runtime/recorder/config.js";
 import { RecorderHost, type RecorderStatus } from "../../runtime/recorder/host.js";
 import type { RecorderInput } from "../../runtime/recorder/messages.js";
@@ -195,6 +202,17 @@ export function recorderInputs(cell: CellConfig, config: RecorderConfig): Record
       }),
     ),
     { topic: POLICY_STEP_TOPIC, type: POLICY_STEP, source: "policy", latched: false, countsGaps: false },
+    ...(cell.policy === undefined || cell.policy.camera !== undefined
+      ? []
+      : [
+          {
+            topic: POLICY_READING_TOPIC,
+            type: LABELLED_NUMBERS,
+            source: "policy",
+            latched: false,
+            countsGaps: false,
+          } satisfies RecorderInput,
+        ]),
     ...(cell.gateway === "off" ? [] : [TELEOP]),
   ];
 }

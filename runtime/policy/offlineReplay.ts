@@ -21,7 +21,9 @@ import { boundAction } from "./boundAction.js";
 import { losslessImage, type Pixels } from "./losslessImage.js";
 
 /** Why a step could not be computed: its image is not in the file, or only with loss, or not as a policy sees it. */
-export type SkipReason = "imageMissing" | "imageLossy" | "imageUnusable";
+type ImageProblem = "imageMissing" | "imageLossy" | "imageUnusable";
+/** Or a step before it, or what it was given, is not in the file. */
+export type SkipReason = ImageProblem | "historyMissing";
 
 export interface StepDifference {
   readonly step: number;
@@ -57,7 +59,7 @@ export interface OfflineReplay {
   readonly passed: boolean;
 }
 
-const DIFFERENCES_MAX = 20;
+export const DIFFERENCES_MAX = 20;
 
 /**
  * @param bundle the one that ran, or another one that is to be compared with it
@@ -79,10 +81,7 @@ export async function replayOffline(
     const images = new StepImages(reader, steps);
     // In the order in which they ran: whatever the pipeline remembers from step to step is then the same.
     for await (const [step, image] of images.paired()) await judge.take(step, image);
-    return judge.result(steps.length, [
-      ...identityDifferences(reader, bundle),
-      ...differences(software, engineIdentity(variant.precision, threads)),
-    ]);
+    return judge.result(steps.length, identityOf(reader, bundle.manifestSha256, variant.precision, threads));
   } finally {
     await pipeline.release();
   }
@@ -145,7 +144,7 @@ class StepImages {
     }
   }
 
-  async *paired(): AsyncGenerator<[PolicyStep, Pixels | SkipReason]> {
+  async *paired(): AsyncGenerator<[PolicyStep, Pixels | ImageProblem]> {
     const sources = await this.#sources();
     const wanted = new Set([...sources.values()].filter((source) => !this.#lossyTopics.has(topicOf(source))));
     const found = new Map<string, EpisodeMessage>();
@@ -157,7 +156,7 @@ class StepImages {
       const source = sourceOf(step);
       return source === undefined || !wanted.has(source) || found.has(source);
     };
-    const take = (): [PolicyStep, Pixels | SkipReason] => {
+    const take = (): [PolicyStep, Pixels | ImageProblem] => {
       const step = this.#steps[next++]!;
       const source = sourceOf(step);
       if (source === undefined) return [step, "imageMissing"];
@@ -200,7 +199,12 @@ const topicOf = (source: string): string => source.slice(source.indexOf(" ") + 1
 class Judge {
   readonly #bundle: Bundle;
   readonly #actor: PolicyActor;
-  readonly #skipped: Record<SkipReason, number> = { imageMissing: 0, imageLossy: 0, imageUnusable: 0 };
+  readonly #skipped: Record<SkipReason, number> = {
+    imageMissing: 0,
+    imageLossy: 0,
+    imageUnusable: 0,
+    historyMissing: 0,
+  };
   readonly #differences: StepDifference[] = [];
   #compared = 0;
   #identical = 0;
@@ -210,7 +214,7 @@ class Judge {
     this.#actor = actor;
   }
 
-  async take(step: PolicyStep, image: Pixels | SkipReason): Promise<void> {
+  async take(step: PolicyStep, image: Pixels | ImageProblem): Promise<void> {
     if (typeof image === "string") {
       this.#skipped[image]++;
       return;
@@ -265,10 +269,19 @@ function firstDifference(
   };
 }
 
-function identityDifferences({ start }: EpisodeReader, bundle: Bundle): IdentityDifference[] {
+/** What computed the outputs then and computes them now, where it is not the same. */
+export function identityOf(
+  { start }: EpisodeReader,
+  manifestSha256: string,
+  precision: Variant["precision"],
+  threads: number,
+): IdentityDifference[] {
   const recorded: Record<string, string> =
     start.bundle === null ? {} : { manifestSha256: start.bundle.manifestSha256 };
-  return differences(recorded, { manifestSha256: bundle.manifestSha256 });
+  return [
+    ...differences(recorded, { manifestSha256 }),
+    ...differences(start.software, engineIdentity(precision, threads)),
+  ];
 }
 
 const differences = (

@@ -1,8 +1,9 @@
 /** The main thread's end of the ring: which topics go in, and what of them is kept for the next episode. */
 import type { MonotonicNs } from "../../core/clock.js";
 import { rosDefinition } from "../../episodes/definitions.js";
+import { LABELLED_NUMBERS } from "../../episodes/labelledNumbers.js";
 import { POLICY_STEP, type PolicyStep, writePolicyStep } from "../../episodes/messages.js";
-import { type RosCodec, rosCodec } from "../../episodes/rosCodec.js";
+import { type RosCodec, type RosMessage, rosCodec } from "../../episodes/rosCodec.js";
 import { LatchedMessages } from "../latched.js";
 import type { RecorderInput } from "./messages.js";
 import { createRing, RingWriter } from "./ring.js";
@@ -15,6 +16,7 @@ export class RecorderFeed {
   readonly #prefixes: readonly string[];
   readonly #latched = new LatchedMessages();
   #policyStep: RosCodec | undefined;
+  #policyReading: RosCodec | undefined;
 
   constructor(ringBytes: number, inputs: readonly RecorderInput[], prefixes: readonly string[]) {
     this.ring = createRing(ringBytes, inputs.length);
@@ -45,5 +47,11 @@ export class RecorderFeed {
   encodeStep(step: PolicyStep): Uint8Array {
     this.#policyStep ??= rosCodec(POLICY_STEP, rosDefinition(POLICY_STEP, this.#prefixes));
     return this.#policyStep.encode(writePolicyStep(step));
+  }
+
+  /** @throws CerebellumError ROS_UNAVAILABLE without the standard messages */
+  encodeReading(reading: RosMessage): Uint8Array {
+    this.#policyReading ??= rosCodec(LABELLED_NUMBERS, rosDefinition(LABELLED_NUMBERS, this.#prefixes));
+    return this.#policyReading.encode(reading);
   }
 }

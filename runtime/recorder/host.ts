@@ -16,7 +16,8 @@ import {
 } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { EpisodeStart } from "../../episodes/format.js";
-import { POLICY_STEP_TOPIC, type PolicyStep } from "../../episodes/messages.js";
+import { POLICY_READING_TOPIC, POLICY_STEP_TOPIC, type PolicyStep } from "../../episodes/messages.js";
+import type { RosMessage } from "../../episodes/rosCodec.js";
 import { type Failure, toError } from "../failure.js";
 import { RecorderFeed } from "./feed.js";
 import { EpisodeLife, type LifeAction, type LifeState } from "./life.js";
@@ -173,6 +174,12 @@ export class RecorderHost {
   /** How monotonic times become the running episode's stamps; undefined while none is recorded. */
   get mapping(): ClockMapping | undefined {
     return this.#life.state === "recording" ? this.#mapping : undefined;
+  }
+
+  /** What the step that is told next was given, as `toPolicyReading` has it. */
+  policyReading(reading: RosMessage): void {
+    if (this.#life.state !== "recording") return;
+    this.write(POLICY_READING_TOPIC, this.#options.clock.nowNs(), this.#feed.encodeReading(reading));
   }
 
   /** @param step with the stamps of `mapping` */

@@ -85,7 +85,7 @@ describe("episodes recompute", () => {
         steps: 30,
         compared: 27,
         identical: 5,
-        skipped: { imageMissing: 1, imageLossy: 2, imageUnusable: 0 },
+        skipped: { imageMissing: 1, imageLossy: 2, imageUnusable: 0, historyMissing: 0 },
         differences: [
           {
             step: 4,

@@ -7,7 +7,8 @@ import { CerebellumError } from "../../../core/errors.js";
 import { EpisodeReader } from "../../../episodes/episodeReader.js";
 import type { EpisodeStart } from "../../../episodes/format.js";
 import { findEpisode } from "../../../episodes/recordings.js";
-import { type Bundle, loadBundle } from "../../../policies/bundle.js";
+import { type AnyBundle, isHistoryBundle, loadAnyBundle } from "../../../policies/anyBundle.js";
+import { replayHistoryOffline } from "../../../runtime/policy/offlineHistory.js";
 import {
   type IdentityDifference,
   type OfflineReplay,
@@ -36,8 +37,10 @@ export async function recomputeEpisode(
     const bundle =
       options.bundle === undefined
         ? await bundleThatRan(reader.start, BUNDLES)
-        : await loadBundle(resolve(options.bundle));
-    const result = await replayOffline(reader, bundle, systemClock);
+        : await loadAnyBundle(resolve(options.bundle));
+    const result = isHistoryBundle(bundle)
+      ? await replayHistoryOffline(reader, bundle)
+      : await replayOffline(reader, bundle, systemClock);
     for (const line of replayLines(result, bundle.directory)) print(line);
     writeJson(options.json, { episode: episode.folder, bundle: bundle.directory, ...result });
     if (!result.passed) throw failed(result);
@@ -54,7 +57,7 @@ const BUNDLES = join(ROOT, "policies", "bundles");
  * The bundle with the recorded checksum: where the cell had it, or anywhere in `bundles`.
  * @throws CerebellumError EPISODE_INVALID when no policy was loaded, BUNDLE_MISMATCH when its bundle is not here
  */
-export async function bundleThatRan(start: EpisodeStart, bundles: string): Promise<Bundle> {
+export async function bundleThatRan(start: EpisodeStart, bundles: string): Promise<AnyBundle> {
   if (start.bundle === null) {
     throw new CerebellumError(
       "EPISODE_INVALID",
@@ -67,7 +70,7 @@ export async function bundleThatRan(start: EpisodeStart, bundles: string): Promi
   const recorded = typeof cellPolicy?.bundle === "string" ? [resolve(ROOT, cellPolicy.bundle)] : [];
   const shipped = await readdir(bundles).catch(() => []);
   for (const directory of [...recorded, ...shipped.map((entry) => join(bundles, entry))]) {
-    const found = await loadBundle(directory).catch(() => undefined);
+    const found = await loadAnyBundle(directory).catch(() => undefined);
     if (found?.manifestSha256 === manifestSha256) return found;
   }
   throw new CerebellumError(
@@ -102,6 +105,7 @@ const SKIPS = {
   imageMissing: "without an image in the file",
   imageLossy: "whose image was kept with loss only",
   imageUnusable: "whose image cannot be read as the policy saw it",
+  historyMissing: "without all that their run saw and did before",
 } as const;
 
 const differenceLine = ({ step, field, joint, recordedRad, computedRad, differenceMaxRad }: StepDifference) =>

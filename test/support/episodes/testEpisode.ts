@@ -20,10 +20,12 @@ import {
   type TopicCounters,
   writeMapping,
 } from "../../../episodes/format.js";
+import { LABELLED_NUMBERS } from "../../../episodes/labelledNumbers.js";
 import {
   CLOCK_MAPPING,
   CLOCK_TOPIC,
   EVENT,
+  POLICY_READING_TOPIC,
   POLICY_STEP,
   POLICY_STEP_TOPIC,
   type PolicyStep,
@@ -37,7 +39,7 @@ import {
   writePolicyStep,
   writeServoTick,
 } from "../../../episodes/messages.js";
-import { type RosCodec, rosCodec } from "../../../episodes/rosCodec.js";
+import { type RosCodec, type RosMessage, rosCodec } from "../../../episodes/rosCodec.js";
 
 export interface TestEpisodeOptions {
   readonly number?: number;
@@ -60,6 +62,8 @@ export interface TestEpisodeOptions {
   readonly step?: (step: PolicyStep, frameIndex: number) => PolicyStep | Promise<PolicyStep>;
   /** Keeps the images that the policy used once more as PNG. */
   readonly policyInputs?: boolean;
+  /** What each step of a policy without pictures was given. */
+  readonly reading?: (step: number) => RosMessage | undefined;
   /** Changes a servo tick before it is written, at a time of the episode [s]. */
   readonly tick?: (tick: ServoTick, atS: number) => ServoTick;
   /** Besides the one of the lease. */
@@ -155,6 +159,7 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
     pixels: pixelsOf = (index) => testPixels(widthPx, heightPx, index),
     step: changeStep = (step) => step,
     policyInputs = false,
+    reading: readingOf,
   } = options;
   const imageType = storage === "raw" ? "sensor_msgs/msg/Image" : "sensor_msgs/msg/CompressedImage";
   const declared: RecordedTopic[] = [
@@ -169,6 +174,9 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
     { topic: servoEventTopic(ROBOT), type: EVENT, source: "servo" },
     { topic: POLICY_STEP_TOPIC, type: POLICY_STEP, source: "policy", rateHz: policyRateHz },
     { topic: CLOCK_TOPIC, type: CLOCK_MAPPING, source: "recorder" },
+    ...(readingOf === undefined
+      ? []
+      : [{ topic: POLICY_READING_TOPIC, type: LABELLED_NUMBERS, source: "policy" as const }]),
     ...(policyInputs
       ? [
           {
@@ -309,6 +317,9 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
       const frame = Math.floor((step * cameraRateHz) / policyRateHz);
       const imageNs = at(frame, cameraRateHz);
       const stepNs = imageNs + CAMERA_DELAY_NS + 5_000_000n;
+      const reading = readingOf?.(step);
+      if (reading !== undefined)
+        push(POLICY_READING_TOPIC, stepNs, 29_999_999n, encode(LABELLED_NUMBERS, reading));
       push(
         POLICY_STEP_TOPIC,
         stepNs,
