@@ -1,9 +1,9 @@
 /** Computes a history policy's recorded steps anew from what they say they were given, and compares to the last bit. */
-import type { HistoryManifest } from "../../policies/history/manifest.js";
-import { fromRecorded } from "../../policies/history/reading.js";
-import { actionId } from "../../policies/history/slots.js";
-import type { HistoryActor } from "./historyRunner.js";
-import type { StepRecord } from "./steps.js";
+import type { HistoryManifest } from "../../../policies/history/manifest.js";
+import { fromRecorded } from "../../../policies/history/reading.js";
+import { actionId } from "../../../policies/history/slots.js";
+import type { HistoryActor } from "../../../runtime/policy/historyRunner.js";
+import type { StepRecord } from "../../../runtime/policy/steps.js";
 
 export interface HistoryDifference {
   readonly step: number;
