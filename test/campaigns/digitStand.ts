@@ -22,8 +22,10 @@ import { systemClock } from "../../launch/systemClock.js";
 const STEP_S = 0.001;
 const STAND_S = 60;
 const CALM_S = 10;
+/** On a slope it starts with its soles turned, and goes to the pose, which is one for level ground, as slowly as a servo. */
+const RAMP_S = 1;
 /** A push or a pull comes after so long, and the robot has so long to come to rest. */
-const SETTLED_S = 1.5;
+const SETTLED_S = 2.5;
 const AFTERWARDS_S = 4;
 const PUSH_DIRECTIONS_DEG = [0, 45, 90, 135, 180];
 const PUSHES = [
@@ -59,7 +61,10 @@ async function stand({ scene = "flat", durationS, push, cableForceMaxN = 0, knee
   const disturbedAt = Math.round(SETTLED_S / STEP_S);
   for (let step = 0; step < durationS / STEP_S && !watch.hasFallen; step++) {
     if (step === disturbedAt) disturb(body, push, cableForceMaxN, kneeStrength);
-    targetRad.set(DIGIT_STAND.positionRad);
+    const share = Math.min(1, (step * STEP_S) / RAMP_S);
+    DIGIT_STAND.positionRad.forEach((rad, motor) => {
+      targetRad[motor] = body.standRad[motor]! + share * (rad - body.standRad[motor]!);
+    });
     addBalance(targetRad, body.truth.quatWorldBaseXyzw, body.truth.angularVelocityBaseRadPerS);
     for (let motor = 0; motor < DIGIT_MOTORS.length; motor++) {
       const errorRad = targetRad[motor]! - body.truth.positionRad[motor]!;
