@@ -5,6 +5,7 @@ import type { ArmLimits } from "../core/arm.js";
 import { type Clock, nsToMs, sleepMs } from "../core/clock.js";
 import { entryUrl } from "../core/entry.js";
 import { errorText } from "../core/errors.js";
+import { BASE_NUMBERS } from "../runtime/servo/blackBox/format.js";
 import { RingRecorder } from "../runtime/servo/blackBox/recorder.js";
 import { Ring, type RingSize, WORD } from "../runtime/servo/blackBox/ring.js";
 import { sessionStem } from "../runtime/servo/blackBox/segmentName.js";
@@ -49,12 +50,15 @@ export async function startBlackBox(options: {
   readonly socketPath: string;
   readonly servo: CommonServoConfig;
   readonly limits: ArmLimits;
+  /** Of a robot on legs: joints without motor. */
+  readonly passiveCount?: number | undefined;
   readonly clock: Clock;
 }): Promise<RunningBlackBox> {
   const { robot, device, servo, limits, clock } = options;
-  const size = { jointCount: limits.jointNames.length, rateHz: servo.rateHz };
-  const ring = new Ring(size);
   const isOnLegs = "stand" in servo;
+  const baseCount = isOnLegs ? BASE_NUMBERS + (options.passiveCount ?? 0) : 0;
+  const size = { jointCount: limits.jointNames.length, rateHz: servo.rateHz, baseCount };
+  const ring = new Ring(size);
   const recorder = new RingRecorder(ring, size, isOnLegs);
   const stem = sessionStem(nsToMs(clock.epochNs()), process.pid);
   const session: SessionInfo = {

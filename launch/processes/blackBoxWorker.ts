@@ -16,7 +16,6 @@ const ring = new Ring(size, memory);
 const writer = new BlackBoxWriter({
   ...target,
   ring,
-  jointCount: size.jointCount,
   clock: {
     nowMs: () => systemClock.nowMs(),
     epochMs: () => nsToMs(systemClock.epochNs()),

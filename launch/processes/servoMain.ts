@@ -141,7 +141,12 @@ async function run(): Promise<void> {
   await clearSocket(config.socketPath);
 
   const { robot, device } = config;
-  blackBox = await startBlackBox({ ...config, limits: parts.driver.limits, clock: systemClock });
+  blackBox = await startBlackBox({
+    ...config,
+    limits: parts.driver.limits,
+    passiveCount: parts.driver.state().base?.passivePositionRad.length,
+    clock: systemClock,
+  });
   pinThisThread(config.servo.cpus, "servo.cpus");
   const realtimePriority = makeThisThreadFifo(config.servo.realtimePriority);
   const servo = new Servo({

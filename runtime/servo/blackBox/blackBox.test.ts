@@ -313,7 +313,7 @@ describe("reading", () => {
     const { sessions, filesSkipped } = bench.read();
     expect(sessions).toEqual([]);
     expect(filesSkipped).toEqual([
-      { name, reason: expect.stringMatching(/newer version \(format 2; .* 1\)/) },
+      { name, reason: expect.stringMatching(/newer version \(format 3; .* 2\)/) },
     ]);
   });
 

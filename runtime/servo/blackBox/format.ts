@@ -7,9 +7,9 @@
  */
 import { crc32 } from "node:zlib";
 
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 const MAGIC = Buffer.from("CRBLKBX\n", "latin1");
-/** Magic, u16 version, u16 joint count, u32 zero. */
+/** Magic, u16 version, u16 joint count, u16 numbers of the base (version 2; 0 for a robot that has none), u16 zero. */
 export const FILE_HEADER_BYTES = 16;
 export const JOINTS_MAX = 64;
 
@@ -42,7 +42,7 @@ export const PROCESS_KIND = "process";
 export const FLAG_INCIDENT = 1;
 
 /**
- * One row: fixed fields, then five blocks of one float32 per joint. Float32, because the arm's own wire has no more;
+ * One row: fixed fields, then five blocks of one float32 per joint, then a robot's base where it has one. Float32, because the arm's own wire has no more;
  * what the recorder keeps for training comes from the snapshots.
  */
 export const ROW = {
@@ -74,19 +74,32 @@ export const JOINT_BLOCKS = [
 ] as const;
 export type JointBlock = (typeof JOINT_BLOCKS)[number];
 
-export const rowBytes = (jointCount: number): number =>
-  Math.ceil((ROW.joints + 4 * JOINT_BLOCKS.length * jointCount) / 8) * 8;
+/**
+ * Of a robot on legs, after the joints, one float32 each: orientation x y z w, position [m], velocity in the base [m/s], turn
+ * rate [rad/s], specific force [m/s²], then the joints without motor [rad].
+ */
+export const BASE_NUMBERS = 4 + 3 + 3 + 3 + 3;
 
-export function fileHeader(jointCount: number): Buffer {
+export interface RowShape {
+  readonly jointCount: number;
+  /** Numbers of the base in each row; 0 for a robot that has none. */
+  readonly baseCount: number;
+}
+
+export const rowBytes = ({ jointCount, baseCount }: RowShape): number =>
+  Math.ceil((ROW.joints + 4 * (JOINT_BLOCKS.length * jointCount + baseCount)) / 8) * 8;
+
+export function fileHeader({ jointCount, baseCount }: RowShape): Buffer {
   const header = Buffer.alloc(FILE_HEADER_BYTES);
   MAGIC.copy(header);
   header.writeUInt16LE(FORMAT_VERSION, 8);
   header.writeUInt16LE(jointCount, 10);
+  header.writeUInt16LE(baseCount, 12);
   return header;
 }
 
 /** The joint count, or why this is no segment that can be read. */
-export function readFileHeader(bytes: Buffer): { jointCount: number } | { trouble: string } {
+export function readFileHeader(bytes: Buffer): RowShape | { trouble: string } {
   if (bytes.length < FILE_HEADER_BYTES) return { trouble: `has ${bytes.length} bytes, too few for a header` };
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return { trouble: "is no black box segment" };
   const version = bytes.readUInt16LE(8);
@@ -95,9 +108,10 @@ export function readFileHeader(bytes: Buffer): { jointCount: number } | { troubl
       trouble: `was written by a newer version (format ${version}; this one reads ${FORMAT_VERSION})`,
     };
   const jointCount = bytes.readUInt16LE(10);
-  if (version === 0 || jointCount === 0 || jointCount > JOINTS_MAX)
+  const baseCount = version === 1 ? 0 : bytes.readUInt16LE(12);
+  if (version === 0 || jointCount === 0 || jointCount > JOINTS_MAX || baseCount > BASE_NUMBERS + JOINTS_MAX)
     return { trouble: `has a damaged header (format ${version}, ${jointCount} joints)` };
-  return { jointCount };
+  return { jointCount, baseCount };
 }
 
 /** Puts the header before a payload that already lies at `at + CHUNK_HEADER_BYTES`. @returns the chunk's bytes */

@@ -7,6 +7,7 @@ import {
   type Chunk,
   type ChunkTrouble,
   FORMAT_VERSION,
+  type RowShape,
   readChunks,
   readFileHeader,
   rowBytes,
@@ -45,7 +46,7 @@ export interface BlackBoxRecord {
 
 interface Segment {
   readonly info: SessionInfo;
-  readonly jointCount: number;
+  readonly shape: RowShape;
   rows: Buffer[];
   events: LoggedEvent[];
   commanderNames: Map<number, string>;
@@ -58,25 +59,24 @@ interface Segment {
 export function parseSegment(bytes: Buffer, trouble: ChunkTrouble): Segment | { readonly reason: string } {
   const header = readFileHeader(bytes);
   if ("trouble" in header) return { reason: header.trouble };
-  const { jointCount } = header;
   let segment: Segment | undefined;
   for (const chunk of readChunks(bytes, trouble)) {
     if (!Number.isFinite(chunk.timeMs)) trouble.damaged++;
     else if (segment === undefined) {
-      segment = startSegment(chunk, jointCount);
+      segment = startSegment(chunk, header);
       if (segment === undefined) trouble.damaged++;
     } else if (!takeChunk(segment, chunk)) trouble.damaged++;
   }
   return segment ?? { reason: `holds no session (format ${FORMAT_VERSION}, ${bytes.length} bytes)` };
 }
 
-function startSegment({ type, timeMs, payload }: Chunk, jointCount: number): Segment | undefined {
+function startSegment({ type, timeMs, payload }: Chunk, shape: RowShape): Segment | undefined {
   if (type !== CHUNK_TYPES.session) return undefined;
   const info = SessionInfo.safeParse(parseJson(payload)).data;
-  if (info === undefined || info.jointNames.length !== jointCount) return undefined;
+  if (info === undefined || info.jointNames.length !== shape.jointCount) return undefined;
   return {
     info,
-    jointCount,
+    shape,
     rows: [],
     events: [],
     commanderNames: new Map(),
@@ -99,7 +99,7 @@ function takeChunk(segment: Segment, { type, timeMs, payload }: Chunk): boolean 
       break;
     }
     case CHUNK_TYPES.ticks:
-      if (payload.length === 0 || payload.length % rowBytes(segment.jointCount) !== 0) return false;
+      if (payload.length === 0 || payload.length % rowBytes(segment.shape) !== 0) return false;
       segment.rows.push(payload);
       break;
     case CHUNK_TYPES.event: {
@@ -143,7 +143,7 @@ export function readBlackBox(files: readonly SegmentFile[]): BlackBoxRecord {
         : parseSegment(bytes, trouble);
     if ("reason" in segment) skipped.push({ name, reason: segment.reason });
     else {
-      const key = `${segment.info.id} ${segment.jointCount}`;
+      const key = `${segment.info.id} ${segment.shape.jointCount} ${segment.shape.baseCount}`;
       bySession.set(key, [...(bySession.get(key) ?? []), segment]);
     }
   }
@@ -160,7 +160,7 @@ function joinSegments(segments: readonly Segment[]): Session {
   const newest = segments.at(-1)!;
   return {
     info: newest.info,
-    ticks: new TickTable(Buffer.concat(segments.flatMap(({ rows }) => rows)), newest.jointCount),
+    ticks: new TickTable(Buffer.concat(segments.flatMap(({ rows }) => rows)), newest.shape),
     events: segments.flatMap(({ events }) => events).sort((a, b) => a.atMs - b.atMs),
     commanderNames: new Map(segments.flatMap(({ commanderNames }) => [...commanderNames])),
     ended: newest.ended,

@@ -4,13 +4,22 @@
  * so that no kind of news can push another one out.
  */
 import { nsToMs } from "../../../core/clock.js";
+import type { FloatingBase } from "../../../core/floatingBase.js";
 import { SERVO_STATES, type ServoEvent, type ServoStateName } from "../api.js";
 import type { BlackBox, InputAges } from "../blackBox.js";
 import { triggersOf } from "../legTriggers.js";
 import type { MutableSnapshot } from "../snapshot.js";
 import { streams } from "../states.js";
 import type { TriggerResponse } from "../triggers.js";
-import { CHUNK_TYPES, FLAG_INCIDENT, JOINT_BLOCKS, type JointBlock, PROCESS_KIND, ROW } from "./format.js";
+import {
+  BASE_NUMBERS,
+  CHUNK_TYPES,
+  FLAG_INCIDENT,
+  JOINT_BLOCKS,
+  type JointBlock,
+  PROCESS_KIND,
+  ROW,
+} from "./format.js";
 import { pushNote, type Ring, WORD } from "./ring.js";
 
 /** In a second: events without a trigger, and events of each trigger. */
@@ -89,6 +98,7 @@ export class RingRecorder implements BlackBox {
     this.#putJoints(at, "effortNm", snapshot.effortNm);
     this.#putJoints(at, "requestedRad", snapshot.requestedRad);
     this.#putJoints(at, "sentRad", snapshot.sentRad);
+    if (ring.shape.baseCount > 0 && snapshot.base !== undefined) this.#putBase(at, snapshot.base);
     ring.set(WORD.rowsWritten, (counter + 1) | 0);
   }
 
@@ -96,6 +106,23 @@ export class RingRecorder implements BlackBox {
     const at = rowAt + ROW.joints + 4 * JOINT_BLOCKS.indexOf(block) * this.#jointCount;
     for (let joint = 0; joint < this.#jointCount; joint++)
       this.#ring.rowView.setFloat32(at + 4 * joint, values[joint]!, true);
+  }
+
+  /** In the order of `BASE_NUMBERS`, then as many joints without motor as there is room for. */
+  #putBase(rowAt: number, base: FloatingBase): void {
+    const at = rowAt + ROW.joints + 4 * JOINT_BLOCKS.length * this.#jointCount;
+    this.#putNumbers(at, base.quatWorldBaseXyzw);
+    this.#putNumbers(at + 16, base.translationWorldM);
+    this.#putNumbers(at + 28, base.linearVelocityBaseMPerS);
+    this.#putNumbers(at + 40, base.angularVelocityBaseRadPerS);
+    this.#putNumbers(at + 52, base.specificForceBaseMPerS2);
+    const passive = this.#ring.shape.baseCount - BASE_NUMBERS;
+    for (let joint = 0; joint < passive; joint++)
+      this.#ring.rowView.setFloat32(at + 4 * (BASE_NUMBERS + joint), base.passivePositionRad[joint]!, true);
+  }
+
+  #putNumbers(at: number, values: Float64Array): void {
+    for (let i = 0; i < values.length; i++) this.#ring.rowView.setFloat32(at + 4 * i, values[i]!, true);
   }
 
   event(event: ServoEvent): void {

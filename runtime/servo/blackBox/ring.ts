@@ -3,7 +3,7 @@
  * bytes for what is rare (events, names), and a few words for control. One producer, one consumer, no locks: each side
  * stores only its own counters, after the bytes that they count.
  */
-import { rowBytes } from "./format.js";
+import { type RowShape, rowBytes } from "./format.js";
 
 /** Words of the control block. Counters of rows and bytes wrap at 2^32; their differences do not. */
 export const WORD = {
@@ -31,14 +31,14 @@ const ROWS_KEPT_S = 4;
 
 const powerOfTwoFrom = (least: number): number => 2 ** Math.ceil(Math.log2(least));
 
-export interface RingSize {
-  readonly jointCount: number;
+export interface RingSize extends Pick<RowShape, "jointCount">, Partial<Pick<RowShape, "baseCount">> {
   readonly rateHz: number;
 }
 
 /** Both sides build one of these over the same memory. */
 export class Ring {
   readonly memory: SharedArrayBuffer;
+  readonly shape: RowShape;
   readonly rowBytes: number;
   /** A power of two, so that wrapping counters stay in step with it. */
   readonly rowCapacity: number;
@@ -49,7 +49,8 @@ export class Ring {
   readonly notes: Buffer;
 
   constructor(size: RingSize, memory?: SharedArrayBuffer) {
-    this.rowBytes = rowBytes(size.jointCount);
+    this.shape = { jointCount: size.jointCount, baseCount: size.baseCount ?? 0 };
+    this.rowBytes = rowBytes(this.shape);
     this.rowCapacity = powerOfTwoFrom(ROWS_KEPT_S * size.rateHz);
     const rowsAt = CONTROL_BYTES + FAILURE_BYTES;
     const notesAt = rowsAt + this.rowCapacity * this.rowBytes;

@@ -60,7 +60,6 @@ export class BlackBoxBench {
     this.writer = new BlackBoxWriter({
       folder: this.folder,
       ring: this.ring,
-      jointCount: JOINTS,
       stem,
       session: JSON.stringify(testSession(stem, options.info)),
       clock: { nowMs: () => this.nowMs, epochMs: () => BOOT_EPOCH_MS + this.nowMs },

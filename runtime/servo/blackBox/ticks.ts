@@ -1,6 +1,6 @@
 /** Rows of one session as a table in time: found by bisection, decoded only where somebody looks. */
 import { SERVO_STATES, type ServoStateName } from "../api.js";
-import { JOINT_BLOCKS, type JointBlock, ROW, rowBytes } from "./format.js";
+import { JOINT_BLOCKS, type JointBlock, ROW, type RowShape, rowBytes } from "./format.js";
 
 /** Times are CLOCK_MONOTONIC [ms]; arrays have one number per joint, base to tool. NaN where there was none. */
 export interface LoggedTick extends Readonly<Record<JointBlock, readonly number[]>> {
@@ -22,19 +22,21 @@ export interface LoggedTick extends Readonly<Record<JointBlock, readonly number[
   readonly deviceErrorCode: number;
   /** Rows before this one that found no room, since the session's start. */
   readonly lostRows: number;
+  /** As `BASE_NUMBERS` says; only of a robot that has a base. */
+  readonly base?: readonly number[];
 }
 
 export class TickTable {
   readonly #rows: Buffer;
-  readonly #jointCount: number;
+  readonly #shape: RowShape;
   readonly #rowBytes: number;
   readonly length: number;
 
   /** @param rows whole rows, oldest first */
-  constructor(rows: Buffer, jointCount: number) {
+  constructor(rows: Buffer, shape: RowShape) {
     this.#rows = rows;
-    this.#jointCount = jointCount;
-    this.#rowBytes = rowBytes(jointCount);
+    this.#shape = shape;
+    this.#rowBytes = rowBytes(shape);
     this.length = Math.floor(rows.length / this.#rowBytes);
   }
 
@@ -80,9 +82,11 @@ export class TickTable {
     const rows = this.#rows;
     const at = index * this.#rowBytes;
     const f32 = (offset: number) => rows.readFloatLE(at + offset);
+    const { jointCount, baseCount } = this.#shape;
+    const baseAt = ROW.joints + 4 * jointCount * JOINT_BLOCKS.length;
     const joints = (block: JointBlock) => {
-      const blockAt = ROW.joints + 4 * this.#jointCount * JOINT_BLOCKS.indexOf(block);
-      return Array.from({ length: this.#jointCount }, (_, joint) => f32(blockAt + 4 * joint));
+      const blockAt = ROW.joints + 4 * jointCount * JOINT_BLOCKS.indexOf(block);
+      return Array.from({ length: jointCount }, (_, joint) => f32(blockAt + 4 * joint));
     };
     return {
       tick: rows.readDoubleLE(at + ROW.tick),
@@ -106,6 +110,7 @@ export class TickTable {
       effortNm: joints("effortNm"),
       requestedRad: joints("requestedRad"),
       sentRad: joints("sentRad"),
+      ...(baseCount > 0 && { base: Array.from({ length: baseCount }, (_, i) => f32(baseAt + 4 * i)) }),
     };
   }
 }

@@ -22,6 +22,7 @@ import {
   chunk,
   FLAG_INCIDENT,
   fileHeader,
+  PAYLOAD_BYTES_MAX,
   ROW,
   sealChunk,
 } from "./format.js";
@@ -43,7 +44,6 @@ export interface WriterClock {
 export interface WriterOptions {
   readonly folder: string;
   readonly ring: Ring;
-  readonly jointCount: number;
   /** First part of every file name; sorts after the stems of older sessions. */
   readonly stem: string;
   /** The session's description, JSON as of `session.ts`. */
@@ -133,7 +133,7 @@ export class BlackBoxWriter {
   }
 
   #openSegment(nowMs: number): void {
-    const { folder, stem, jointCount, session, clock } = this.#options;
+    const { folder, stem, ring, session, clock } = this.#options;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const path = join(folder, segmentName(stem, this.#number++));
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -143,7 +143,7 @@ export class BlackBoxWriter {
     clocks.writeDoubleLE(clock.nowMs(), 0);
     clocks.writeDoubleLE(clock.epochMs(), 8);
     const opening = [
-      fileHeader(jointCount),
+      fileHeader(ring.shape),
       chunk(CHUNK_TYPES.session, 0, nowMs, Buffer.from(session)),
       chunk(CHUNK_TYPES.clocks, 0, nowMs, clocks),
     ];
@@ -169,7 +169,8 @@ export class BlackBoxWriter {
       this.#ring.set(WORD.noteBytesDrained, (this.#ring.get(WORD.noteBytesDrained) + bytes) | 0);
       for (const note of notes) this.#remember(note);
     }
-    this.#writeRows();
+    // What has piled up beyond one chunk's size has further ones.
+    while (this.#options.ring.rowsPending > 0) this.#writeRows();
   }
 
   #remember({ type, flags, timeMs, payload }: Note): void {
@@ -181,8 +182,7 @@ export class BlackBoxWriter {
 
   #writeRows(): void {
     const ring = this.#ring;
-    const count = ring.rowsPending;
-    if (count === 0) return;
+    const count = Math.min(ring.rowsPending, Math.floor(PAYLOAD_BYTES_MAX / ring.rowBytes));
     const drained = ring.get(WORD.rowsDrained);
     const at = ring.rowAt(drained);
     const bytes = count * ring.rowBytes;
