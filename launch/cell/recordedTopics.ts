@@ -22,6 +22,9 @@ export const publishedTopics = (robot: string) =>
 /** Also published of a hand; not recorded, because its joints say the same. */
 export const fingertipsTopic = (robot: string): string => `/${robot}/fingertips`;
 
+/** Also published of a robot on legs, and recorded: nothing else has its turn rate and specific force. */
+export const imuTopic = (robot: string): string => `/${robot}/imu`;
+
 export const TRANSFORM_TOPIC = "/tf";
 export const STATIC_TRANSFORM_TOPIC = "/tf_static";
 
@@ -39,6 +42,7 @@ export function recordedTopics(cell: {
     CLOCK_TOPIC,
     ...Object.keys(cell.robots).flatMap((robot) => [
       ...Object.values(publishedTopics(robot)),
+      imuTopic(robot),
       servoTickTopic(robot),
       servoEventTopic(robot),
     ]),

@@ -21,8 +21,13 @@ import type { RecorderInput } from "../../runtime/recorder/messages.js";
 import { imageTopicOf, infoTopicOf } from "../../runtime/ros/cameraSubscription.js";
 import type { RawTopic } from "../../runtime/ros/rawTopics.js";
 import { recordedCell } from "../cell/load.js";
-import { publishedTopics, STATIC_TRANSFORM_TOPIC, TRANSFORM_TOPIC } from "../cell/recordedTopics.js";
-import type { RobotConfig } from "../cell/robotConfig.js";
+import {
+  imuTopic,
+  publishedTopics,
+  STATIC_TRANSFORM_TOPIC,
+  TRANSFORM_TOPIC,
+} from "../cell/recordedTopics.js";
+import { digitsOf, type RobotConfig } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { calibrationFolder } from "../runFolder.js";
 import { softwareIdentity } from "../software.js";
@@ -147,11 +152,17 @@ function publishedInputs(robot: string, config: RobotConfig, rateHzMax: number) 
     { topic: jointStates, type: JOINT_STATE, rateHz: Math.min(rateHz, deviceHz), latched: false },
     { topic: jointCommand, type: JOINT_STATE, rateHz, latched: false },
     { topic: description, type: "std_msgs/msg/String", latched: true },
+    ...(config.device === "digit"
+      ? [{ topic: imuTopic(robot), type: "sensor_msgs/msg/Imu", rateHz, latched: false }]
+      : []),
   ];
 }
 
 export const tappedTopics = (cell: CellConfig): ReadonlySet<string> =>
-  new Set(Object.keys(cell.robots).flatMap((robot) => Object.values(publishedTopics(robot))));
+  new Set([
+    ...Object.keys(cell.robots).flatMap((robot) => Object.values(publishedTopics(robot))),
+    ...digitsOf(cell.robots).map(([robot]) => imuTopic(robot)),
+  ]);
 
 /** What other nodes publish and only the recorder wants. */
 export function subscribedTopics(config: RecorderConfig): readonly RawTopic[] {
