@@ -134,6 +134,8 @@ export class HandRig {
     const { physics, look, robot } = this.#parts;
     const request = { ...scene, props: "palm", side: robot.allegro.side } as const;
     physics.reset();
+    // Already now, or what lies on the hand meanwhile would be of the scene before.
+    physics.applyScene(request, look);
     physics.teleportHand(fromRad);
     this.#filter.reset();
     this.#ticks = -Math.ceil((SAG_MS + SETTLE_MS) / this.tickMs);
