@@ -12,7 +12,13 @@ import torch
 from torch import nn
 
 from cerebellum_trainer.errors import TrainerError
-from cerebellum_trainer.history.bundle import Weights, act, build_network, write_history_bundle
+from cerebellum_trainer.history.bundle import (
+    Weights,
+    act,
+    build_network,
+    default_action,
+    write_history_bundle,
+)
 from cerebellum_trainer.history.description import HistoryPolicy
 from cerebellum_trainer.history.manifest import policy_of_manifest
 from cerebellum_trainer.history.networks import (
@@ -27,7 +33,7 @@ from cerebellum_trainer.history.networks import (
     make_network,
     parameter_count,
 )
-from cerebellum_trainer.history.reference import example_run, observe
+from cerebellum_trainer.history.reference import clip_output, example_run, observe
 from cerebellum_trainer.history.shipped import digit_random, digit_stand
 
 SMALL = TransformerConfig(embed=(24,), width=16, blocks=2, heads=2, head=(12,))
@@ -135,14 +141,14 @@ def test_tokens_embedded_one_by_one_give_the_same_actions(tmp_path: Path) -> Non
     embed = onnxruntime.InferenceSession(tmp_path / "embed.onnx")
     decide = onnxruntime.InferenceSession(tmp_path / "policy.onnx")
     rows = [np.zeros((1, policy.token), np.float32)] * policy.steps
-    previous = np.zeros(len(policy.action), np.float32)
+    previous = default_action(policy)
     for step in goldens["cases"][0]["steps"]:
         token = np.concatenate([np.array(step["observation"], np.float32), previous])[None]
         rows = [*rows[1:], token]
         window = np.stack([embed.run(None, {"token": row})[0] for row in rows], axis=1)
         output = decide.run(None, {"embedded": window})[0][0]
         assert np.abs(output - step["output"]).max() < 1e-5
-        previous = output
+        previous = clip_output(policy, output)
 
 
 def test_a_state_dict_of_other_sizes_is_refused_by_name(tmp_path: Path) -> None:
