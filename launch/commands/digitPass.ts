@@ -120,6 +120,9 @@ class EmulatedDigit implements LoopRobot {
   }
 }
 
+const SWAY_RAD = 0.03;
+const SWAY_HZ = 0.7;
+
 type Results = Omit<DigitPass, keyof LoopPass>;
 
 class PolicyPace implements CommandStream {
@@ -199,10 +202,14 @@ class PolicyPace implements CommandStream {
         await Promise.race([come, sleepMs(systemClock, COMMAND_VALID_MS)]);
         continue;
       }
-      await this.#step(snapshot, (systemClock.nowMs() - startMs) / 1000);
+      const timeS = (systemClock.nowMs() - startMs) / 1000;
+      await this.#step(snapshot, timeS);
       if (lease.lost.aborted) break;
       const expiresNs = addNs(systemClock.nowNs(), msToNs(COMMAND_VALID_MS));
-      const seq = lease.command({ positionRad: stand.poseRad, gains: stand, expiresNs });
+      // A robot that hangs still where it is told to be has no motor that drives, and none that stops driving.
+      const swayRad = SWAY_RAD * Math.sin(2 * Math.PI * SWAY_HZ * timeS);
+      const positionRad = stand.poseRad.map((rad) => rad + swayRad);
+      const seq = lease.command({ positionRad, gains: stand, expiresNs });
       this.#observedNs.set(seq, snapshot.stateNs);
       this.#expiresNs.set(seq, expiresNs);
       this.#lastExpiresMs = nsToMs(expiresNs);
