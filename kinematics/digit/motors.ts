@@ -101,8 +101,9 @@ const STAND_DAMPING_SHARE_MAX = 0.95;
 
 /**
  * What holds Digit up where no policy does: targets, gains a motor, and `addBalance` on top. Stiffness of the legs and
- * damping are those of a public program that stands on the robot. In the lab it bears 50 N for 200 ms from every side. 2000 N·m/rad with a fifth of the announced damping bears 70 N, as long as no command is more
- * than 3 ms old: at 6 ms its knees swing up, where this one stands as at none.
+ * damping are those of a public program that stands on the robot. In the lab it bears 50 N for 200 ms. 2000 N·m/rad with a
+ * fifth of the announced damping bears 70 N, as long as no command is more than 3 ms old: at 6 ms its knees swing up, where
+ * this one stands as at none.
  */
 export const DIGIT_STAND = {
   positionRad: mirrored(STAND_LEG_RAD, STAND_ARM_RAD),

@@ -45,7 +45,10 @@ export async function withDaemon<T>(
   for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
   const interrupt = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
-    log.info({ event: "ending", signal: name }, "ending; an arm is left holding, a hand goes limp");
+    log.info(
+      { event: "ending", signal: name },
+      "ending; an arm is left holding, a hand goes limp, a Digit sinks in damping",
+    );
     interrupt.abort();
   };
   for (const signal of ENDING_SIGNALS) process.on(signal, onSignal);

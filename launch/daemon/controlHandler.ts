@@ -45,7 +45,10 @@ export function answerControl(daemon: Daemon, requestShutdown: () => void): Cont
       }
       case "shutdown":
         requestShutdown();
-        return { ok: true, message: "the daemon ends; an arm is left holding, a hand goes limp" };
+        return {
+          ok: true,
+          message: "the daemon ends; an arm is left holding, a hand goes limp, a Digit sinks in damping",
+        };
     }
   };
 }
