@@ -1,33 +1,29 @@
 /**
  * One pass of `bench digit`: the servo of a robot on legs at 1 kHz against the emulated Digit over both wires, led by a
- * policy's pace: at every twentieth snapshot one step of a transformer is computed, and a new target goes out. What the step
- * says is thrown away and the stand's pose commanded, because its weights are random. At the end the commander falls
- * silent without a word.
+ * policy's pace from a thread of its own (digitPace.ts). At the end who leads falls silent without a word.
  */
 import { createSocket } from "node:dgram";
+import { on } from "node:events";
 import { fileURLToPath } from "node:url";
-import { addNs, msToNs, NS_PER_MS, nsToMs, sleepMs } from "../../core/clock.js";
+import { Worker } from "node:worker_threads";
+import { nsToMs, sleepMs } from "../../core/clock.js";
 import { entryUrl, repositoryRootUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import { DigitConfig } from "../../drivers/digit/config.js";
-import type { HistoryPipeline } from "../../policies/history/pipeline.js";
-import { openHistoryPolicy } from "../../policies/history/verify.js";
 import type { ServoClient, ServoSnapshot } from "../../runtime/servo/api.js";
 import { LegServoConfig } from "../../runtime/servo/config.js";
 import { LAB_PRIORITY } from "../realtime.js";
 import { JsonChild } from "../rig/jsonChild.js";
 import { systemClock } from "../systemClock.js";
+import type { DigitPaceSetup, FromPace, PacedCommand, ToPace } from "./digitPace.js";
 import { type CommandStream, type LoopPass, type LoopRobot, runLoopPass } from "./loopPass.js";
 import { type SampleSummary, summariseMs } from "./statistics.js";
 
-export const TICKS_PER_STEP = 20;
-const COMMAND_VALID_MS = 50;
 /** Ages and late ticks as in the lab's cell: robot and servo share this computer. */
 const LAB_DIGIT = { observationAgeMsMax: 50 } as const;
 const LAB_SERVO = { stateAgeMsMax: 60, lateTicksMax: 45 } as const;
 /** From the last command, for its expiry and what follows it [ms]. */
 const SILENCE_MS = 400;
-const AGAIN_MS = 200;
 
 /** `commandToWire`: from when the servo had the observation that a step was made from until its target's first frame left. */
 export interface DigitPass extends LoopPass {
@@ -56,20 +52,19 @@ export async function runDigitPass(options: {
   /** Of policies/bundles. */
   readonly bundle: string;
 }): Promise<DigitPass> {
-  const folder = fileURLToPath(new URL(`policies/bundles/${options.bundle}/`, repositoryRootUrl()));
-  const { pipeline } = await openHistoryPolicy(folder, { intraOpThreads: 1 });
+  const bundleDirectory = fileURLToPath(new URL(`policies/bundles/${options.bundle}/`, repositoryRootUrl()));
   const robot = await EmulatedDigit.start(options.realtimePriority);
   try {
     const { pass, stream } = await runLoopPass({
       ...options,
       robot,
-      snapshotEvery: TICKS_PER_STEP,
-      stream: (commander, supervisor) => new PolicyPace(commander, supervisor, pipeline, robot),
+      snapshotEvery: 0,
+      stream: (_commander, supervisor, socketPath) =>
+        new PolicyPace({ socketPath, bundleDirectory }, supervisor, robot),
     });
     return { ...pass, ...stream.results };
   } finally {
     await robot.close();
-    await pipeline.release();
   }
 }
 
@@ -120,40 +115,30 @@ class EmulatedDigit implements LoopRobot {
   }
 }
 
-const SWAY_RAD = 0.03;
-const SWAY_HZ = 0.7;
-
 type Results = Omit<DigitPass, keyof LoopPass>;
+type Tick = Pick<ServoSnapshot, "state" | "commandSeq" | "commandWireNs" | "tickNs">;
 
+/** The main thread's side of a pass: starts who leads, watches every tick as a recorder does, and joins both at the end. */
 class PolicyPace implements CommandStream {
   readonly wireMs: number[] = [];
-  snapshotCount = 0;
-  readonly #commander: ServoClient;
-  readonly #supervisor: ServoClient;
-  readonly #pipeline: HistoryPipeline;
+  readonly #worker: Worker;
+  readonly #messages: AsyncIterator<[FromPace]>;
   readonly #robot: EmulatedDigit;
-  readonly #stepMs: number[] = [];
-  /** Commands that have not acted yet: when the servo had their observation. */
-  readonly #observedNs = new Map<number, bigint>();
-  readonly #expiresNs = new Map<number, bigint>();
-  #ticksBeyondExpiry = 0;
-  #beforeNs = 0n;
-  #stops = 0;
-  /** Of the last command, where the servo was led to the end of the pass. */
-  #lastExpiresMs = Number.NaN;
+  readonly #ticks: Tick[] = [];
   #results: Results | undefined;
 
-  constructor(
-    commander: ServoClient,
-    supervisor: ServoClient,
-    pipeline: HistoryPipeline,
-    robot: EmulatedDigit,
-  ) {
-    this.#commander = commander;
-    this.#pipeline = pipeline;
+  constructor(setup: DigitPaceSetup, supervisor: ServoClient, robot: EmulatedDigit) {
+    const entry = entryUrl("../processes/digitPaceWorker.js", import.meta.url);
+    this.#worker = new Worker(entry, { workerData: setup });
+    this.#messages = on(this.#worker, "message", { close: ["exit"] }) as AsyncIterator<[FromPace]>;
     this.#robot = robot;
-    this.#supervisor = supervisor;
-    supervisor.onSnapshot((snapshot) => this.#watch(snapshot));
+    supervisor.onSnapshot(({ state, commandSeq, commandWireNs, tickNs }) =>
+      this.#ticks.push({ state, commandSeq, commandWireNs, tickNs }),
+    );
+  }
+
+  get snapshotCount(): number {
+    return this.#ticks.length;
   }
 
   get results(): Results {
@@ -162,100 +147,59 @@ class PolicyPace implements CommandStream {
   }
 
   async run(durationMs: number): Promise<void> {
-    const endMs = systemClock.nowMs() + durationMs;
-    while (systemClock.nowMs() < endMs) {
-      await this.#lead(endMs);
-      if (systemClock.nowMs() < endMs) await this.#standAgain(endMs);
-    }
+    await this.#next("ready");
+    this.#worker.postMessage({ durationMs } satisfies ToPace);
+    const { leases, stops } = await this.#next("ended");
     const { commandGapMsMax } = await this.#robot.status();
     await sleepMs(systemClock, SILENCE_MS);
     const { quietSinceMs, lateUs, skippedMs } = await this.#robot.status();
+    const ticksBeyondExpiry = this.#join(leases);
+    const commands = leases.flat();
+    const last = leases.at(-1)?.at(-1);
     this.#results = {
-      policyStep: summariseMs(this.#stepMs),
-      steps: this.#stepMs.length,
-      stops: this.#stops,
-      ticksBeyondExpiry: this.#ticksBeyondExpiry,
-      expiryToDampingMs: (quietSinceMs ?? Number.POSITIVE_INFINITY) - this.#lastExpiresMs,
+      policyStep: summariseMs(commands.map(({ stepMs }) => stepMs)),
+      steps: commands.length,
+      stops,
+      ticksBeyondExpiry,
+      expiryToDampingMs:
+        last === undefined ? Number.NaN : (quietSinceMs ?? Number.POSITIVE_INFINITY) - nsToMs(last.expiresNs),
       robot: { commandGapMsMax, lateUs, skippedMs },
     };
   }
 
-  /** Until the time is up, or the servo has stopped: a target that came too late ends a lease. */
-  async #lead(endMs: number): Promise<void> {
-    const lease = await this.#commander.acquireLease("bench");
-    const { stand } = LegServoConfig.parse({});
-    const startMs = systemClock.nowMs();
-    this.#pipeline.reset();
-    let waiting: ServoSnapshot | undefined;
-    let wake = () => {};
-    const unsubscribe = this.#commander.onSnapshot((snapshot) => {
-      waiting = snapshot;
-      wake();
-    });
-    while (systemClock.nowMs() < endMs && !lease.lost.aborted) {
-      const snapshot = waiting;
-      waiting = undefined;
-      if (snapshot === undefined) {
-        const come = new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        await Promise.race([come, sleepMs(systemClock, COMMAND_VALID_MS)]);
-        continue;
-      }
-      const timeS = (systemClock.nowMs() - startMs) / 1000;
-      await this.#step(snapshot, timeS);
-      if (lease.lost.aborted) break;
-      const expiresNs = addNs(systemClock.nowNs(), msToNs(COMMAND_VALID_MS));
-      // A robot that hangs still where it is told to be has no motor that drives, and none that stops driving.
-      const swayRad = SWAY_RAD * Math.sin(2 * Math.PI * SWAY_HZ * timeS);
-      const positionRad = stand.poseRad.map((rad) => rad + swayRad);
-      const seq = lease.command({ positionRad, gains: stand, expiresNs });
-      this.#observedNs.set(seq, snapshot.stateNs);
-      this.#expiresNs.set(seq, expiresNs);
-      this.#lastExpiresMs = nsToMs(expiresNs);
-    }
-    unsubscribe();
+  /** @throws CerebellumError NOT_RUNNING when the thread ends before */
+  async #next<K extends FromPace["kind"]>(kind: K): Promise<Extract<FromPace, { kind: K }>> {
+    const message = (await this.#messages.next()).value?.[0];
+    if (message?.kind === kind) return message as Extract<FromPace, { kind: K }>;
+    throw new CerebellumError(
+      "NOT_RUNNING",
+      `Who leads the robot in this bench ended${message?.kind === "failed" ? `: ${message.what}` : " without a word"}`,
+      "Repeat the bench; if it stays so, try `./cerebellum policy verify` on its bundle",
+    );
   }
 
-  async #standAgain(endMs: number): Promise<void> {
-    this.#stops++;
-    this.#lastExpiresMs = Number.NaN;
-    this.#observedNs.clear();
-    this.#expiresNs.clear();
-    while (systemClock.nowMs() < endMs) {
-      try {
-        await this.#supervisor.reset();
-        await this.#supervisor.enable();
-        return;
-      } catch (thrown) {
-        if (!(thrown instanceof CerebellumError)) throw thrown;
-        await sleepMs(systemClock, AGAIN_MS);
+  /** Fills `wireMs`. @returns in how many ticks a target acted beyond its expiry */
+  #join(leases: readonly (readonly PacedCommand[])[]): number {
+    let beyondExpiry = 0;
+    const told = leases.filter((lease) => lease.length > 0);
+    for (const [index, lease] of told.entries()) {
+      const beginNs = lease[0]!.observedNs;
+      const endNs = told[index + 1]?.[0]?.observedNs;
+      const commands = new Map(lease.map((command) => [command.seq, command]));
+      const seen = new Set<number>();
+      let beforeNs = beginNs;
+      for (const { state, commandSeq, commandWireNs, tickNs } of this.#ticks) {
+        if (tickNs < beginNs || (endNs !== undefined && tickNs >= endNs)) continue;
+        const command = commands.get(commandSeq);
+        // A tick is stamped at its end, and judges by its begin: that lies after the end of the tick before it.
+        if (command !== undefined && state === "following" && beforeNs > command.expiresNs) beyondExpiry++;
+        beforeNs = tickNs;
+        if (command === undefined || commandWireNs < command.observedNs || seen.has(commandSeq)) continue;
+        seen.add(commandSeq);
+        this.wireMs.push(nsToMs(commandWireNs - command.observedNs));
       }
     }
-  }
-
-  async #step(snapshot: ServoSnapshot, timeS: number): Promise<void> {
-    const { positionRad, velocityRadPerS, base } = snapshot;
-    if (base === undefined) return;
-    const beforeMs = systemClock.nowMs();
-    const command = { forwardMPerS: 0, leftMPerS: 0, yawRateRadPerS: 0 };
-    await this.#pipeline.step({ timeS, positionRad, velocityRadPerS, base, command });
-    this.#stepMs.push(systemClock.nowMs() - beforeMs);
-  }
-
-  /** Every tick, as the recorder sees it. */
-  #watch({ state, commandSeq, commandWireNs, tickNs }: ServoSnapshot): void {
-    this.snapshotCount++;
-    const expiresNs = this.#expiresNs.get(commandSeq);
-    // A tick is stamped at its end, and judges by its begin: that lies after the end of the tick before it.
-    if (state === "following" && expiresNs !== undefined && this.#beforeNs > expiresNs)
-      this.#ticksBeyondExpiry++;
-    this.#beforeNs = tickNs;
-    const observedNs = this.#observedNs.get(commandSeq);
-    if (observedNs === undefined) return;
-    this.#observedNs.delete(commandSeq);
-    this.#expiresNs.delete(commandSeq - TICKS_PER_STEP);
-    this.wireMs.push(Number(commandWireNs - observedNs) / Number(NS_PER_MS));
+    return beyondExpiry;
   }
 }
 

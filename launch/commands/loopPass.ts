@@ -66,8 +66,9 @@ export interface LoopPassOptions<S extends CommandStream> {
   readonly seconds: number;
   readonly referenceProgram: string;
   readonly robot: LoopRobot;
-  readonly stream: (commander: ServoClient, supervisor: ServoClient) => S;
-  /** The commander gets one snapshot in so many ticks. */
+  /** @param socketPath for whoever connects by itself, from another thread */
+  readonly stream: (commander: ServoClient, supervisor: ServoClient, socketPath: string) => S;
+  /** The commander gets one snapshot in so many ticks; with 0, none. */
   readonly snapshotEvery?: number;
   /** Of the servo process: to measure what a flag changes. */
   readonly nodeOptions?: readonly string[];
@@ -113,7 +114,7 @@ async function measure<S extends CommandStream>(
   const commander = await connect("commander", snapshotEvery);
   const marker = new Marker(supervisor);
   await supervisor.enable();
-  const stream = streamOf(commander, supervisor);
+  const stream = streamOf(commander, supervisor, socketPath);
   const streaming = stream.run(WARM_UP_MS + seconds * 1000);
   // Its failure is awaited below.
   streaming.catch(() => {});

@@ -18,6 +18,8 @@ export interface LoadParts {
   readonly clock: Clock;
   /** @param snapshotEveryTicks one snapshot in so many servo ticks; every one when left out */
   readonly connect: (socketPath: string, name: string, snapshotEveryTicks?: number) => Promise<ServoClient>;
+  /** Has this thread served sooner than others, where the system permits it. */
+  readonly hurry?: () => void;
 }
 
 export interface Run {
@@ -113,7 +115,7 @@ async function loadPictures(setup: WorkerSetup, { clock, connect }: LoadParts): 
 
 async function loadHistory(
   setup: WorkerSetup,
-  { clock, connect }: LoadParts,
+  { clock, connect, hurry }: LoadParts,
   velocity: VelocityMailbox,
 ): Promise<LoadedPolicy> {
   const { socketPaths, name } = setup;
@@ -133,6 +135,8 @@ async function loadHistory(
     jointNames: info.limits.jointNames,
   });
   const { manifest } = bundle;
+  // A step is a millisecond of work that is wanted at once; an encoder's would keep others waiting for long.
+  hurry?.();
   try {
     const everyTicks = ticksPerStep(manifest, info.rateHz);
     const servo = await connect(socketPaths[0]!, name, everyTicks);
