@@ -18,7 +18,7 @@ from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.export import PARITY_MAX_ABS, open_session
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.runs import file_sha256
-from cerebellum_trainer.vit import VisionTransformer, VitConfig
+from cerebellum_trainer.vit import VisionTransformer, VitConfig, load_encoder
 
 # Linear layers of a block in the order in which it uses them.
 LINEAR = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
@@ -122,3 +122,11 @@ def unreadable(folder: Path, why: str) -> TrainerError:
         f"The encoder of bundle {folder} cannot be used: {why}",
         "Run `./cerebellum policy verify` on it, or name an encoder.safetensors",
     )
+
+
+def open_encoder(path: Path) -> tuple[VisionTransformer, str, Preprocessing]:
+    """The encoder, how it was pre-trained, and how pictures must come to it."""
+    if path.is_dir():
+        return *encoder_of_bundle(path), preprocessing_of_bundle(path)
+    encoder, pretraining = load_encoder(path)
+    return encoder, pretraining, Preprocessing(size_px=encoder.config.image_px)

@@ -12,7 +12,8 @@ import torch
 from recording import write_episode
 
 from cerebellum_trainer.clone import CloneConfig
-from cerebellum_trainer.commands import Clone, Report, run_clone, run_report
+from cerebellum_trainer.commands.clone import Clone, run_clone
+from cerebellum_trainer.commands.report import Report, run_report
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.export import OPSET, export_policy
 from cerebellum_trainer.features import cached_tokens, encode_images, encoder_sha256, training_tokens

@@ -1,0 +1,37 @@
+"""Commands of the trainer, a file each. Each leaves a JSON record of its run beside its result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import tyro
+
+from cerebellum_trainer.commands.clone import Clone, run_clone
+from cerebellum_trainer.commands.history import History, run_history
+from cerebellum_trainer.commands.pretrain import Pretrain, run_pretrain
+from cerebellum_trainer.commands.reach_block import ReachBlock, run_reach_block
+from cerebellum_trainer.commands.report import Report, run_report
+from cerebellum_trainer.errors import TrainerError
+
+RUNNERS: dict[type, Callable[[Any], object]] = {
+    Pretrain: run_pretrain,
+    Clone: run_clone,
+    Report: run_report,
+    ReachBlock: run_reach_block,
+    History: run_history,
+}
+
+
+def main() -> int:
+    """Runs one command; expected trouble is one line on standard error and exit code 1."""
+    chosen: object = tyro.cli(reduce(or_, RUNNERS), prog="cerebellum train")
+    try:
+        RUNNERS[type(chosen)](chosen)
+    except TrainerError as error:
+        print(f"{error.code}: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,121 @@
+"""episodes -> controller and bundle."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import tyro
+
+from cerebellum_trainer.bundle import PolicyDescription, write_bundle
+from cerebellum_trainer.clone import CloneConfig, clone, held_out_error
+from cerebellum_trainer.commands.made import describe, finger_noise, said_actions
+from cerebellum_trainer.commands.work import WORK
+from cerebellum_trainer.controller import ControllerConfig
+from cerebellum_trainer.dataset import read_dataset
+from cerebellum_trainer.features import encoder_sha256, training_tokens
+from cerebellum_trainer.frozen import open_encoder
+from cerebellum_trainer.relight import Relighting
+from cerebellum_trainer.runs import thinned, write_run
+from cerebellum_trainer.samples import Reading
+
+
+@dataclass(frozen=True)
+class Clone:
+    """Trains the controller on recorded episodes and writes the policy bundle."""
+
+    episodes: Path
+    """Folder of a set: it holds episode-000001, episode-000002 and so on."""
+    encoder: Path = WORK / "encoder" / "encoder.safetensors"
+    """Frozen encoder: a file of the pretrain command, or the folder of a policy bundle."""
+    out: Path | None = None
+    """Folder of the bundle; policies/bundles/TASK when none is named."""
+    task: str = "reach-block"
+    reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)
+    controller: ControllerConfig = field(default_factory=ControllerConfig)
+    recipe: CloneConfig = field(default_factory=CloneConfig)
+    relighting: Relighting = field(default_factory=Relighting)
+    policy: PolicyDescription = field(default_factory=PolicyDescription)
+    features: Path = WORK / "features"
+    seed: int = 0
+    threads: int = 1
+
+
+def run_clone(config: Clone) -> Path:
+    """Returns the bundle's folder."""
+    torch.set_num_threads(config.threads)
+    out = config.out or Path("policies/bundles") / config.task
+    encoder, pretraining, preprocessing = open_encoder(config.encoder)
+    dataset = read_dataset(
+        config.episodes,
+        config.task,
+        config.reading,
+        preprocessing,
+        config.policy.rate_hz,
+        config.recipe.stillness,
+    )
+    dataset.body.check_is_known()
+    print(
+        f"{dataset.episodes} episodes, {len(dataset.images)} frames of {dataset.body.name} "
+        f"({len(dataset.body.joints)} joints)",
+        flush=True,
+    )
+    tokens = training_tokens(
+        encoder,
+        dataset.images,
+        dataset.sha256,
+        dataset.preprocessing,
+        config.reading.camera,
+        config.relighting,
+        config.seed,
+        config.features,
+    )
+    started = time.monotonic()
+    controller, losses = clone(
+        tokens,
+        dataset.state,
+        dataset.action,
+        dataset.hold,
+        dataset.still,
+        config.controller.fit(dataset.body),
+        config.recipe,
+        config.seed,
+        dataset.body.is_compliant,
+    )
+    results = {
+        "wallS": round(time.monotonic() - started, 1),
+        "episodes": dataset.episodes,
+        "frames": len(dataset.images),
+        "holdFrames": int(dataset.hold.sum()),
+        "lossLast": losses[-1],
+        "losses": thinned(losses),
+        "trainingError": held_out_error(controller, tokens[0], dataset.state, dataset.action, dataset.hold),
+    }
+    notes = (
+        f"Cloned from {said_actions(config.reading)}, seed {config.seed}, {config.recipe.epochs} epochs, "
+        f"feature noise {config.recipe.feature_noise}{finger_noise(config.recipe, dataset)}; "
+        f"encoder {encoder_sha256(encoder)[:12]} ({pretraining})."
+    )
+    made = describe(config, results, dataset, pretraining)
+    manifest = write_bundle(
+        out,
+        encoder,
+        pretraining,
+        controller,
+        dataset,
+        config.task,
+        config.reading.camera,
+        config.policy,
+        notes,
+        made,
+    )
+    results["parityMaxAbs"] = manifest["provenance"]["trainingParityMaxAbs"]
+    inputs = {"dataset": dataset.sha256, "encoder": encoder_sha256(encoder)}
+    write_run(config.features.parent / "clone.json", "clone", config, inputs, results)
+    print(
+        f"{results['episodes']} episodes, {results['frames']} frames, loss {losses[-1]:.4f}, "
+        f"parity {results['parityMaxAbs']:.1e}, {out}"
+    )
+    return out

@@ -1,0 +1,102 @@
+"""The page `made.md` of a cloned bundle: how it came about, for people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from cerebellum_trainer import VERSION
+from cerebellum_trainer.bundle import DESCRIPTIONS
+from cerebellum_trainer.clone import CloneConfig
+from cerebellum_trainer.dataset import Dataset
+from cerebellum_trainer.samples import Reading
+
+if TYPE_CHECKING:
+    from cerebellum_trainer.commands.clone import Clone
+
+
+ACTIONS = {
+    "label": "the teacher's clean command of each step",
+    "sent": "what was sent one period after the image, minus the position measured at its time",
+    "path": "where the robot was led next, a whole step or as far as it came, minus the position measured",
+}
+
+
+def said_actions(reading: Reading) -> str:
+    said = ACTIONS[reading.actions]
+    if reading.actions == "sent" and reading.lead_ms > 0:
+        said += f", {reading.lead_ms:g} ms further ahead"
+    if reading.actions == "path":
+        steps = f"{reading.step_rad:g} rad (fingers {reading.finger_step_rad:g})"
+        said += f", steps of {steps} within {reading.path_s:g} s"
+    if reading.actions != "label" and reading.phases > 1:
+        said += f", on {reading.phases} grids within a period"
+    return said
+
+
+def _flags(reading: Reading) -> str:
+    flags = [f"--actions {reading.actions}"]
+    if reading.lead_ms > 0:
+        flags.append(f"--lead-ms {reading.lead_ms:g}")
+    if reading.actions == "path":
+        flags.append(
+            f"--step-rad {reading.step_rad:g} --finger-step-rad {reading.finger_step_rad:g} "
+            f"--path-s {reading.path_s:g}"
+        )
+    if reading.phases > 1:
+        flags.append(f"--phases {reading.phases}")
+    if reading.robots:
+        flags.append(f"--robots {' '.join(reading.robots)}")
+    if reading.crop is not None:
+        flags.append(f"--crop {' '.join(map(str, reading.crop))}")
+    return " ".join([*flags, f"--camera {reading.camera}"])
+
+
+def finger_noise(recipe: CloneConfig, dataset: Dataset) -> str:
+    noise = recipe.finger_noise_rad
+    return f", finger noise {noise} rad" if any(dataset.body.is_compliant) and noise else ""
+
+
+def describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -> str:
+    """The page `made.md`: how the bundle came about, for people."""
+    pretrain_record = config.encoder.parent / "run.json"
+    if config.encoder.is_dir():
+        how = f"that of bundle {config.encoder.name}, whose encoder this is"
+    elif pretrain_record.exists():
+        how = _describe_pretraining(pretrain_record)
+    else:
+        how = "no record beside the encoder"
+    lines = [
+        f"# {config.policy.name or config.task}",
+        "",
+        config.policy.description or DESCRIPTIONS.get(config.task, f"Does {config.task}."),
+        "",
+        f"- Demonstrations: {dataset.episodes} successful episodes, {len(dataset.images)} frames "
+        f"({results['holdFrames']} of them standing still at the end); data set `{dataset.sha256}`.",
+        f"- Actions: {said_actions(config.reading)}.",
+        f"- Encoder: frozen, pre-training {pretraining}, feature {config.controller.feature}.",
+        f"- Pre-training: {how}.",
+        f"- Controller: {config.recipe.epochs} epochs, batch {config.recipe.batch}, feature noise "
+        f"{config.recipe.feature_noise}{finger_noise(config.recipe, dataset)}, each frame in "
+        f"{1 + config.relighting.copies} lights, seed {config.seed}, {results['wallS']} s; last loss "
+        f"{results['lossLast']:.4f} (squared deviations of the action).",
+        f"- Made by cerebellum-trainer {VERSION}, torch {torch.__version__}.",
+        "",
+        f"To make it again: `./cerebellum train clone --task {config.task} --episodes FOLDER --encoder "
+        f"{'BUNDLE' if config.encoder.is_dir() else 'FILE'} {_flags(config.reading)}`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _describe_pretraining(record: Path) -> str:
+    found = json.loads(record.read_text(encoding="utf-8"))
+    recipe, results = found["config"]["mae"], found["results"]
+    return (
+        f"{recipe['images']} images from a corpus of {results['corpusImages']}, mask "
+        f"{recipe['mask_share']:.0%}, loss {results['lossFirst']:.3f} to {results['lossLast']:.3f}, "
+        f"{results['wallS']} s"
+    )
