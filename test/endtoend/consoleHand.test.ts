@@ -1,5 +1,6 @@
 /** The operator's console for a cell with a hand, in a real browser, against a gateway with nothing behind it. */
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { NO_TELEOP, type RobotDescription, type RobotTelemetry } from "../../core/gateway/server.js";
 import { CHROMIUM_PATH, launchBrowser } from "../support/browser.js";
@@ -48,42 +49,19 @@ const expectGood = async () =>
 const goTo = (name: string) => page.locator(`.rail a[href="#/${name}"]`).click();
 
 const DRAWN_SHARE_MIN = 0.03;
-/** Share of the view's pixels that are not its background; of the first frame that shows enough, where one does. */
-const drawnShare = () =>
-  page.locator(".view3d canvas").evaluate(async (canvas, enough) => {
-    const element = canvas as unknown as { width: number; height: number };
-    const scope = globalThis as unknown as {
-      document: { createElement(tag: string): unknown };
-      requestAnimationFrame(call: () => void): void;
-    };
-    const copy = scope.document.createElement("canvas") as {
-      width: number;
-      height: number;
-      getContext(kind: "2d"): {
-        drawImage(image: unknown, x: number, y: number): void;
-        getImageData(x: number, y: number, width: number, height: number): { data: Uint8ClampedArray };
-      };
-    };
-    copy.width = element.width;
-    copy.height = element.height;
-    const drawing = copy.getContext("2d");
-    let best = 0;
-    // A picture can be read in the frame in which it was drawn.
-    for (let frame = 0; frame < 120 && best <= enough; frame++) {
-      await new Promise<void>((done) => scope.requestAnimationFrame(() => done()));
-      drawing.drawImage(element, 0, 0);
-      const { data } = drawing.getImageData(0, 0, copy.width, copy.height);
-      const count = new Map<number, number>();
-      for (let at = 0; at < data.length; at += 4) {
-        if (data[at + 3] === 0) continue;
-        const key = (data[at]! << 16) | (data[at + 1]! << 8) | data[at + 2]!;
-        count.set(key, (count.get(key) ?? 0) + 1);
-      }
-      const total = [...count.values()].reduce((sum, one) => sum + one, 0);
-      if (total > 0) best = Math.max(best, 1 - Math.max(...count.values()) / total);
-    }
-    return best;
-  }, DRAWN_SHARE_MIN);
+/** Share of the view's pixels that are not its background, of a picture as the browser shows it. */
+async function drawnShare(): Promise<number> {
+  const png = await page
+    .locator(".view3d canvas")
+    .screenshot({ style: ".view3d :not(canvas) { opacity: 0 }" });
+  const { data, info } = await sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  const count = new Map<number, number>();
+  for (let at = 0; at < data.length; at += 3) {
+    const key = data.readUIntBE(at, 3);
+    count.set(key, (count.get(key) ?? 0) + 1);
+  }
+  return 1 - Math.max(...count.values()) / (info.width * info.height);
+}
 
 beforeAll(async () => {
   if (CHROMIUM_PATH !== undefined) browser = await launchBrowser();
