@@ -3,6 +3,7 @@
  * of a transformer is computed, and a new target goes out. What the step says is thrown away and the stand's pose swayed,
  * because its weights are random.
  */
+import { on } from "node:events";
 import type { MessagePort } from "node:worker_threads";
 import { addNs, type Clock, type MonotonicNs, msToNs, nsToMs, sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
@@ -43,8 +44,8 @@ export type FromPace =
     }
   | { readonly kind: "failed"; readonly what: string };
 
-/** For how long it leads [ms]. */
-export type ToPace = { readonly durationMs: number };
+/** For how long it leads [ms], and then that its silence was long enough: a closed connection would give the lease back. */
+export type ToPace = { readonly durationMs: number } | { readonly close: true };
 
 /** Serves one pass: says when it is ready, leads when it is told for how long, and tells what it sent. */
 export async function runDigitPace(setup: DigitPaceSetup, port: MessagePort, clock: Clock): Promise<void> {
@@ -53,10 +54,12 @@ export async function runDigitPace(setup: DigitPaceSetup, port: MessagePort, clo
   const { pipeline } = await openHistoryPolicy(setup.bundleDirectory, { intraOpThreads: 1 });
   const supervisor = await connect("supervisor", 0);
   const commander = await connect("commander", TICKS_PER_STEP);
-  const told = new Promise<ToPace>((resolve) => port.once("message", resolve));
+  const messages = on(port, "message") as AsyncIterator<[ToPace]>;
   post(port, { kind: "ready" });
-  const { durationMs } = await told;
-  post(port, await new DigitPace({ clock, commander, supervisor, pipeline }).run(durationMs));
+  for (let told = await messages.next(); "durationMs" in told.value[0]; told = await messages.next()) {
+    const { durationMs } = told.value[0];
+    post(port, await new DigitPace({ clock, commander, supervisor, pipeline }).run(durationMs));
+  }
   await Promise.all([commander.close(), supervisor.close(), pipeline.release()]);
   port.close();
 }
@@ -92,7 +95,8 @@ class DigitPace {
   /** Until the time is up, or the servo has stopped: a target that came too late ends a lease. */
   async #lead(endMs: number): Promise<void> {
     const { clock, commander, pipeline } = this.#parts;
-    const lease = await commander.acquireLease("bench");
+    const lease = await commander.acquireLease("bench").catch(ignoreRefusal);
+    if (lease === undefined) return;
     const sent: PacedCommand[] = [];
     this.#leases.push(sent);
     const { stand } = LegServoConfig.parse({});
@@ -136,7 +140,7 @@ class DigitPace {
         await supervisor.enable();
         return;
       } catch (thrown) {
-        if (!(thrown instanceof CerebellumError)) throw thrown;
+        ignoreRefusal(thrown);
         await sleepMs(clock, AGAIN_MS);
       }
     }
@@ -152,4 +156,9 @@ class DigitPace {
     await pipeline.step({ timeS, positionRad, velocityRadPerS, base, command });
     return nsToMs(clock.nowNs() - before);
   }
+}
+
+/** A servo that has stopped by itself refuses what is asked of it until it stands again. */
+function ignoreRefusal(thrown: unknown): undefined {
+  if (!(thrown instanceof CerebellumError)) throw thrown;
 }

@@ -153,6 +153,7 @@ class PolicyPace implements CommandStream {
     const { commandGapMsMax } = await this.#robot.status();
     await sleepMs(systemClock, SILENCE_MS);
     const { quietSinceMs, lateUs, skippedMs } = await this.#robot.status();
+    this.#worker.postMessage({ close: true } satisfies ToPace);
     const ticksBeyondExpiry = this.#join(leases);
     const commands = leases.flat();
     const last = leases.at(-1)?.at(-1);
