@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,22 +38,36 @@ def said_actions(reading: Reading) -> str:
     return said
 
 
-def _flags(reading: Reading) -> str:
-    flags = [f"--actions {reading.actions}"]
-    if reading.lead_ms > 0:
-        flags.append(f"--lead-ms {reading.lead_ms:g}")
-    if reading.actions == "path":
-        flags.append(
-            f"--step-rad {reading.step_rad:g} --finger-step-rad {reading.finger_step_rad:g} "
-            f"--path-s {reading.path_s:g}"
-        )
-    if reading.phases > 1:
-        flags.append(f"--phases {reading.phases}")
-    if reading.robots:
-        flags.append(f"--robots {' '.join(reading.robots)}")
-    if reading.crop is not None:
-        flags.append(f"--crop {' '.join(map(str, reading.crop))}")
-    return " ".join([*flags, f"--camera {reading.camera}"])
+def options(given: object, prefix: str = "--") -> list[str]:
+    """Command-line options of all that is not as it is by default, nested ones with their prefix."""
+    said: list[str] = []
+    for one in fields(given):
+        value = getattr(given, one.name)
+        name = prefix + one.name.replace("_", "-")
+        usual = one.default if one.default_factory is MISSING else one.default_factory()
+        if is_dataclass(value):
+            said += options(value, f"{name}.")
+        elif value == usual or value is None:
+            continue
+        elif isinstance(value, bool):
+            said.append(name if value else f"{prefix}no-{name[len(prefix) :]}")
+        elif isinstance(value, (tuple, list)):
+            said.append(" ".join([name, *map(str, value)]))
+        else:
+            said.append(f"{name} {value}")
+    return said
+
+
+def _command(config: Clone) -> str:
+    encoder = "BUNDLE" if config.encoder.is_dir() else "FILE"
+    nested = (("recipe", config.recipe), ("controller", config.controller), ("relighting", config.relighting))
+    said = [
+        f"./cerebellum train clone --task {config.task} --episodes FOLDER --encoder {encoder}",
+        *options(config.reading),
+        *(option for name, given in nested for option in options(given, f"--{name}.")),
+        *options(config.policy, "--policy."),
+    ]
+    return " ".join([*said, f"--seed {config.seed}"])
 
 
 def finger_noise(recipe: CloneConfig, dataset: Dataset) -> str:
@@ -85,8 +100,7 @@ def describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -
         f"{results['lossLast']:.4f} (squared deviations of the action).",
         f"- Made by cerebellum-trainer {VERSION}, torch {torch.__version__}.",
         "",
-        f"To make it again: `./cerebellum train clone --task {config.task} --episodes FOLDER --encoder "
-        f"{'BUNDLE' if config.encoder.is_dir() else 'FILE'} {_flags(config.reading)}`.",
+        f"To make it again: `{_command(config)}`.",
         "",
     ]
     return "\n".join(lines)
