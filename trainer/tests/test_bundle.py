@@ -56,7 +56,7 @@ def test_checksums_cover_every_file_that_the_manifest_names(made: Path) -> None:
 
 def test_the_page_for_people_says_every_option_that_it_was_made_with(made: Path) -> None:
     page = (made / "bundle" / "made.md").read_text()
-    assert "clone --task reach-block --episodes FOLDER --encoder FILE --recipe.epochs 4 --recipe.batch 32" in page
+    assert "--task reach-block --episodes FOLDER --encoder FILE --recipe.epochs 4 --recipe.batch 32" in page
 
 
 def test_goldens_replay_through_onnx_alone(made: Path) -> None:
