@@ -1,21 +1,22 @@
 /**
- * Who leads the robot in `bench digit`, in a thread of its own as a cell's policy is: at every twentieth snapshot one step
- * of a transformer is computed, and a new target goes out. What the step says is thrown away and the stand's pose swayed,
- * because its weights are random.
+ * Who leads the robot in `bench digit`: the runner of a cell's policy, in a thread of its own as there. A transformer
+ * computes every step; what it says is thrown away and the stand's pose swayed, because its weights are random.
  */
 import { on } from "node:events";
 import type { MessagePort } from "node:worker_threads";
-import { addNs, type Clock, type MonotonicNs, msToNs, nsToMs, sleepMs } from "../../core/clock.js";
+import { addNs, type Clock, type MonotonicNs, msToNs, sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
-import type { HistoryPipeline } from "../../policies/history/pipeline.js";
+import { createImpedanceTarget } from "../../policies/history/action.js";
+import type { HistoryManifest } from "../../policies/history/manifest.js";
+import type { HistoryPipeline, HistoryStep } from "../../policies/history/pipeline.js";
+import type { BodyReading } from "../../policies/history/reading.js";
 import { openHistoryPolicy } from "../../policies/history/verify.js";
-import type { ServoClient, ServoSnapshot } from "../../runtime/servo/api.js";
+import { type HistoryActor, HistoryRunner, ticksPerStep } from "../../runtime/policy/historyRunner.js";
+import { VelocityMailbox } from "../../runtime/policy/velocity.js";
+import type { ServoClient } from "../../runtime/servo/api.js";
 import { LegServoConfig } from "../../runtime/servo/config.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
 
-/** 50 Hz of 1000. */
-const TICKS_PER_STEP = 20;
-const COMMAND_VALID_MS = 50;
 const AGAIN_MS = 200;
 const SWAY_RAD = 0.03;
 const SWAY_HZ = 0.7;
@@ -53,7 +54,8 @@ export async function runDigitPace(setup: DigitPaceSetup, port: MessagePort, clo
     connectServo(setup.socketPath, { role, name: `bench pace ${role}`, clock, snapshotEveryTicks });
   const { pipeline } = await openHistoryPolicy(setup.bundleDirectory, { intraOpThreads: 1 });
   const supervisor = await connect("supervisor", 0);
-  const commander = await connect("commander", TICKS_PER_STEP);
+  const everyTicks = ticksPerStep(pipeline.manifest, supervisor.info.rateHz);
+  const commander = await connect("commander", everyTicks);
   const messages = on(port, "message") as AsyncIterator<[ToPace]>;
   post(port, { kind: "ready" });
   for (let told = await messages.next(); "durationMs" in told.value[0]; told = await messages.next()) {
@@ -76,10 +78,13 @@ interface PaceParts {
 class DigitPace {
   readonly #parts: PaceParts;
   readonly #leases: PacedCommand[][] = [];
+  readonly #manifest: HistoryManifest;
   #stops = 0;
 
   constructor(parts: PaceParts) {
     this.#parts = parts;
+    // What the weights answer never moves anything: see `Swaying`.
+    this.#manifest = { ...parts.pipeline.manifest, motion: "allowed" };
   }
 
   async run(durationMs: number): Promise<FromPace> {
@@ -95,40 +100,30 @@ class DigitPace {
   /** Until the time is up, or the servo has stopped: a target that came too late ends a lease. */
   async #lead(endMs: number): Promise<void> {
     const { clock, commander, pipeline } = this.#parts;
-    const lease = await commander.acquireLease("bench").catch(ignoreRefusal);
-    if (lease === undefined) return;
     const sent: PacedCommand[] = [];
     this.#leases.push(sent);
-    const { stand } = LegServoConfig.parse({});
-    const startMs = clock.nowMs();
-    pipeline.reset();
-    let waiting: ServoSnapshot | undefined;
-    let wake = () => {};
-    const unsubscribe = commander.onSnapshot((snapshot) => {
-      waiting = snapshot;
-      wake();
+    const { expiryMs } = this.#manifest;
+    const hung = new AbortController();
+    const ended = new AbortController();
+    const runner = new HistoryRunner({
+      clock,
+      servo: commander,
+      actor: new Swaying(pipeline, () => {
+        if (clock.nowMs() < endMs) return undefined;
+        hung.abort();
+        return new Promise<never>(() => {});
+      }),
+      manifest: this.#manifest,
+      velocity: new VelocityMailbox(),
+      name: "bench",
+      onStep: ({ commandSeq, stateNs, dueNs, controlMs }) => {
+        if (commandSeq === undefined || stateNs === undefined || controlMs === undefined) return;
+        const expiresNs = addNs(dueNs, msToNs(expiryMs));
+        sent.push({ seq: commandSeq, observedNs: stateNs, expiresNs, stepMs: controlMs });
+      },
     });
-    while (clock.nowMs() < endMs && !lease.lost.aborted) {
-      const snapshot = waiting;
-      waiting = undefined;
-      if (snapshot === undefined) {
-        const come = new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        await Promise.race([come, sleepMs(clock, COMMAND_VALID_MS)]);
-        continue;
-      }
-      const timeS = (clock.nowMs() - startMs) / 1000;
-      const stepMs = await this.#step(snapshot, timeS);
-      if (lease.lost.aborted) break;
-      const expiresNs = addNs(clock.nowNs(), msToNs(COMMAND_VALID_MS));
-      // A robot that hangs still where it is told to be has no motor that drives, and none that stops driving.
-      const swayRad = SWAY_RAD * Math.sin(2 * Math.PI * SWAY_HZ * timeS);
-      const positionRad = stand.poseRad.map((rad) => rad + swayRad);
-      const seq = lease.command({ positionRad, gains: stand, expiresNs });
-      sent.push({ seq, observedNs: snapshot.stateNs, expiresNs, stepMs });
-    }
-    unsubscribe();
+    const silent = new Promise<void>((resolve) => hung.signal.addEventListener("abort", () => resolve()));
+    await Promise.race([runner.run(ended.signal).catch(ignoreRefusal), silent]);
   }
 
   async #standAgain(endMs: number): Promise<void> {
@@ -145,16 +140,39 @@ class DigitPace {
       }
     }
   }
+}
 
-  /** @returns how long it took [ms] */
-  async #step(snapshot: ServoSnapshot, timeS: number): Promise<number> {
-    const { clock, pipeline } = this.#parts;
-    const { positionRad, velocityRadPerS, base } = snapshot;
-    if (base === undefined) return Number.NaN;
-    const before = clock.nowNs();
-    const command = { forwardMPerS: 0, leftMPerS: 0, yawRateRadPerS: 0 };
-    await pipeline.step({ timeS, positionRad, velocityRadPerS, base, command });
-    return nsToMs(clock.nowNs() - before);
+/** Computes every step, and answers with the stand's pose, swayed: the weights are random. */
+class Swaying implements HistoryActor {
+  readonly #pipeline: HistoryPipeline;
+  readonly #hang: () => Promise<never> | undefined;
+  readonly #stand = LegServoConfig.parse({}).stand;
+  readonly #target = createImpedanceTarget(this.#stand.poseRad.length);
+
+  /** @param hang asked before each step: what it returns is waited for, without end */
+  constructor(pipeline: HistoryPipeline, hang: () => Promise<never> | undefined) {
+    this.#pipeline = pipeline;
+    this.#hang = hang;
+  }
+
+  reset(): void {
+    this.#pipeline.reset();
+  }
+
+  async step(reading: BodyReading): Promise<HistoryStep> {
+    await this.#hang();
+    const answer = await this.#pipeline.step(reading);
+    const { poseRad, stiffnessNmPerRad, dampingNmSPerRad } = this.#stand;
+    // A robot that hangs still where it is told to be has no motor that drives, and none that stops driving.
+    const swayRad = SWAY_RAD * Math.sin(2 * Math.PI * SWAY_HZ * reading.timeS);
+    this.#target.positionRad.set(poseRad.map((rad) => rad + swayRad));
+    this.#target.stiffnessNmPerRad.set(stiffnessNmPerRad);
+    this.#target.dampingNmSPerRad.set(dampingNmSPerRad);
+    return { ...answer, target: this.#target };
+  }
+
+  rehearse(): Promise<void> {
+    return this.#pipeline.rehearse();
   }
 }
 

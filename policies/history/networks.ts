@@ -6,6 +6,11 @@ import { TokenWindow } from "./window.js";
 export interface Network {
   /** The token has been written: takes it into the window and computes the output. */
   step(isFirst: boolean): Promise<void>;
+  /**
+   * Computes the last step again, to the same bits: its weights come back near the processor, out of main memory, and the
+   * next step need not wait for them.
+   */
+  rehearse(): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -77,6 +82,8 @@ interface Base {
   readonly mask: Mask | undefined;
 }
 
+const rehearse = ({ trunk, feeds, window }: Base): Promise<void> => trunk.run(feeds[window.place]);
+
 class WholeWindow implements Network {
   readonly #base: Base;
   readonly #zeros: Float32Array;
@@ -93,6 +100,10 @@ class WholeWindow implements Network {
     window.commit();
     mask?.next(isFirst);
     await trunk.run(feeds[window.place]);
+  }
+
+  rehearse(): Promise<void> {
+    return rehearse(this.#base);
   }
 
   release(): Promise<void> {
@@ -122,6 +133,10 @@ class CachedEmbedding implements Network {
     window.commit();
     mask?.next(isFirst);
     await trunk.run(feeds[window.place]);
+  }
+
+  rehearse(): Promise<void> {
+    return rehearse(this.#base);
   }
 
   async #begin(): Promise<void> {

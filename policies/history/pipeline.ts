@@ -104,6 +104,11 @@ export class HistoryPipeline {
     return this.#answer;
   }
 
+  /** Before a step is due: see `Network.rehearse`. Changes nothing; without a step before it, does nothing. */
+  async rehearse(): Promise<void> {
+    if (!this.#isFirst) await this.#network.rehearse();
+  }
+
   release(): Promise<void> {
     return this.#network.release();
   }

@@ -247,6 +247,8 @@ describe("a run on legs", () => {
   it("ends when the servo falls silent, and when the lease is lost", async () => {
     await start();
     await period();
+    await clock.advance(20);
+    await settle();
     await clock.advance(501);
     await settle();
     expect(run.result).toBe("LINK_SILENT");
@@ -294,5 +296,75 @@ describe("recorded steps", () => {
     expect(await firstDifference(random, kept)).toMatchObject({ step: 17, slot: "stiffness:left_hip_pitch" });
     kept[5].reading.positionRad[3] += 1e-4;
     expect(await firstDifference(random, kept)).toMatchObject({ step: 5 });
+  });
+});
+
+describe("a rehearsal", () => {
+  /** What `random` does, and when it rehearses after the newest tick [ms]. */
+  class Rehearsing {
+    readonly atMs: number[] = [];
+    tickMs = 0;
+    reset = () => random.reset();
+    step = (reading: Parameters<HistoryPipeline["step"]>[0]) => random.step(reading);
+    rehearse = () => {
+      this.atMs.push(clock.nowMs() - this.tickMs);
+      return random.rehearse();
+    };
+  }
+  const manifest = () => ({ ...random.manifest, motion: "allowed" as const });
+  const outputs = () => records.map(({ outputRad }) => outputRad);
+
+  async function steps(actor: Pick<HistoryPipeline, "reset" | "step"> & { tickMs?: number }, count: number) {
+    records = [];
+    random.reset();
+    await start({ actor, manifest: manifest() });
+    for (let step = 0; step < count; step++) {
+      servo.positionRad[3] = random.manifest.start.positionRad[3]! + 0.02 * Math.sin(step);
+      await period(20, () => (actor.tickMs = clock.nowMs()));
+    }
+    stop.abort();
+    await settle();
+    stop = new AbortController();
+    return outputs();
+  }
+
+  it("comes shortly before each snapshot is due, and changes no bit of any answer", async () => {
+    const actor = new Rehearsing();
+    const rehearsed = await steps(actor, 20);
+    expect(actor.atMs.length).toBeGreaterThanOrEqual(18);
+    for (const afterMs of actor.atMs) expect(afterMs).toBeCloseTo(16.5, 6);
+    const plain = await steps({ reset: () => random.reset(), step: (reading) => random.step(reading) }, 20);
+    expect(rehearsed).toHaveLength(20);
+    expect(rehearsed).toEqual(plain);
+  });
+
+  it("is left out when the next snapshot has come already, or is due at once", async () => {
+    const actor = new Rehearsing();
+    let pass = () => {};
+    const slow = {
+      reset: actor.reset,
+      rehearse: actor.rehearse,
+      step: async (reading: Parameters<HistoryPipeline["step"]>[0]) => {
+        await new Promise<void>((resolve) => {
+          pass = resolve;
+        });
+        return random.step(reading);
+      },
+    };
+    await start({ actor: slow, manifest: manifest() });
+    await period();
+    await clock.advance(18);
+    pass();
+    await settle();
+    expect(servo.commands).toHaveLength(1);
+    expect(actor.atMs).toEqual([]);
+    await clock.advance(2);
+    servo.tick += 20;
+    servo.publish();
+    await settle();
+    await period();
+    pass();
+    await settle();
+    expect(actor.atMs).toEqual([]);
   });
 });

@@ -21,6 +21,8 @@ export interface HistoryActor {
   reset(): void;
   /** The answer is valid until the next call. */
   step(reading: BodyReading): Promise<HistoryStep>;
+  /** Makes the next step quicker and changes nothing; called when one is due soon. */
+  rehearse?(): Promise<void>;
 }
 
 export interface HistoryRunnerOptions {
@@ -41,6 +43,8 @@ export interface HistoryRunnerOptions {
 
 /** Without a snapshot for so long the run ends; the servo has let go of the robot long before. */
 const SILENCE_MS_MAX = 500;
+/** How long before a snapshot is due a step is rehearsed, and when it is too late for that: it would keep the step waiting. */
+const REHEARSAL = { beforeMs: 3.5, beforeMsMin: 2.5 } as const;
 
 /** @throws BUNDLE_MISMATCH when the policy's rate is no whole part of the servo's */
 export function ticksPerStep(manifest: HistoryManifest, servoRateHz: number): number {
@@ -121,7 +125,7 @@ export class HistoryRunner {
     let first: ServoSnapshot | undefined;
     let before: ServoSnapshot | undefined;
     for (let step = 0; ; step++) {
-      const snapshot = await this.#next(ended);
+      const snapshot = await this.#next(ended, before);
       if (snapshot === undefined) return;
       if (first === undefined) {
         checkStart(manifest, servo.info.robot, snapshot);
@@ -142,8 +146,9 @@ export class HistoryRunner {
   }
 
   /** @throws LINK_SILENT */
-  async #next(ended: AbortSignal): Promise<ServoSnapshot | undefined> {
+  async #next(ended: AbortSignal, before: ServoSnapshot | undefined): Promise<ServoSnapshot | undefined> {
     const { clock, servo } = this.#options;
+    if (before !== undefined) await this.#rehearse(ended, before);
     const found = new AbortController();
     const silent = sleepMs(clock, SILENCE_MS_MAX, AbortSignal.any([ended, found.signal])).then(
       () => "silent" as const,
@@ -156,6 +161,17 @@ export class HistoryRunner {
       `Servo of ${servo.info.robot} sent no state for ${SILENCE_MS_MAX} ms`,
       "Check with `./cerebellum status` that the robot is connected",
     );
+  }
+
+  /** A network that has rested for most of a period is slow at first: its weights lie in main memory again. */
+  async #rehearse(ended: AbortSignal, before: ServoSnapshot): Promise<void> {
+    const { clock, actor, servo } = this.#options;
+    if (actor.rehearse === undefined) return;
+    const dueNs = addNs(before.tickNs, msToNs((1000 * this.#ticksPerStep) / servo.info.rateHz));
+    const leftMs = () => nsToMs(dueNs - clock.nowNs());
+    const restMs = leftMs() - REHEARSAL.beforeMs;
+    if (restMs > 0) await sleepMs(clock, restMs, ended);
+    if (!ended.aborted && !this.#mailbox.isFull && leftMs() >= REHEARSAL.beforeMsMin) await actor.rehearse();
   }
 
   async #step(

@@ -5,6 +5,11 @@ export class SnapshotMailbox {
   #newest: ServoSnapshot | undefined;
   #waiting: ((snapshot: ServoSnapshot | undefined) => void) | undefined;
 
+  /** One has come that nobody has taken. */
+  get isFull(): boolean {
+    return this.#newest !== undefined;
+  }
+
   put(snapshot: ServoSnapshot): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
