@@ -77,8 +77,8 @@ class Preprocessing:
 
 def normalise(images: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
     """(n, size, size, 3) RGB in 0..255 -> (n, 3, size, size) float32, (RGB / 255 - mean) / std."""
-    mean = torch.tensor(preprocessing.mean).view(1, 3, 1, 1)
-    std = torch.tensor(preprocessing.std).view(1, 3, 1, 1)
+    mean = torch.tensor(preprocessing.mean, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(preprocessing.std, device=images.device).view(1, 3, 1, 1)
     return (images.permute(0, 3, 1, 2).to(torch.float32) / 255 - mean) / std
 
 

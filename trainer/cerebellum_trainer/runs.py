@@ -29,17 +29,21 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_run(path: Path, command: str, config: Any, inputs: dict[str, str], results: dict[str, Any]) -> dict:
-    """Writes and returns the record. `inputs` maps a name to a hash; `config` is a dataclass."""
-    record = {
+def describe_run(command: str, config: Any, inputs: dict[str, str]) -> dict[str, Any]:
+    """What is known before a run. `inputs` maps a name to a hash; `config` is a dataclass."""
+    return {
         "schema": SCHEMA,
         "command": command,
-        "config": dataclasses.asdict(config),
+        "config": json.loads(json.dumps(dataclasses.asdict(config), default=str)),
         "versions": versions(),
         "machine": {"system": platform.system(), "processor": platform.machine()},
         "inputs": inputs,
-        "results": results,
     }
+
+
+def write_run(path: Path, command: str, config: Any, inputs: dict[str, str], results: dict[str, Any]) -> dict:
+    """Writes and returns the record."""
+    record = {**describe_run(command, config, inputs), "results": results}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
     return record

@@ -7,17 +7,16 @@ import torch
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.mae import (
-    Corpora,
     MaeConfig,
     MaskedAutoencoder,
     cosine_rate,
     from_patches,
-    open_corpora,
     open_corpus,
     pretrain,
     reconstruction_sheet,
     to_patches,
 )
+from cerebellum_trainer.mae.pictures import Pictures, Rendered
 from cerebellum_trainer.vit import VisionTransformer, VitConfig
 
 SMALL = MaeConfig(images=64 * 60, batch=64, decoder_width=32, decoder_depth=1, decoder_heads=2)
@@ -104,12 +103,15 @@ def test_corpora_of_several_cells_are_one(tmp_path: Path) -> None:
     whole = corpus(30)
     for name, part in (("a", whole[:12]), ("b", whole[12:])):
         np.save(tmp_path / f"{name}.npy", part)
-    found = open_corpora((tmp_path / "a.npy", tmp_path / "b.npy"), whole.shape[1])
-    assert isinstance(found, Corpora)
+    sets = [Rendered(open_corpus(tmp_path / name, 112), name) for name in ("a.npy", "b.npy")]
+    found = Pictures(sets, 112, 49)
     assert len(found) == 30
-    chosen = np.array([0, 11, 12, 29, 5, 13])
-    np.testing.assert_array_equal(found[chosen], whole[chosen])
-    np.testing.assert_array_equal(found[::7], whole[::7])
+    for index in (0, 11, 12, 29):
+        pixels, noise = found.sample(index, np.random.default_rng(0))
+        np.testing.assert_array_equal(pixels.numpy(), whole[index])
+        assert noise.shape == (49,)
+    assert [found.name(index) for index in (11, 12)] == ["a.npy[11]", "b.npy[0]"]
+    np.testing.assert_array_equal(found.some(5), whole[::6])
 
 
 def test_a_corpus_of_another_shape_is_refused(tmp_path: Path) -> None:

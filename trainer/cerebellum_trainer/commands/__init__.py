@@ -10,7 +10,9 @@ from typing import Any
 
 import tyro
 
+from cerebellum_trainer.commands.bench_mae import BenchMae, run_bench_mae
 from cerebellum_trainer.commands.clone import Clone, run_clone
+from cerebellum_trainer.commands.frames import Frames, run_frames
 from cerebellum_trainer.commands.history import History, run_history
 from cerebellum_trainer.commands.pretrain import Pretrain, run_pretrain
 from cerebellum_trainer.commands.reach_block import ReachBlock, run_reach_block
@@ -18,7 +20,9 @@ from cerebellum_trainer.commands.report import Report, run_report
 from cerebellum_trainer.errors import TrainerError
 
 RUNNERS: dict[type, Callable[[Any], object]] = {
+    Frames: run_frames,
     Pretrain: run_pretrain,
+    BenchMae: run_bench_mae,
     Clone: run_clone,
     Report: run_report,
     ReachBlock: run_reach_block,

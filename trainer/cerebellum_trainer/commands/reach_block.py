@@ -11,6 +11,7 @@ from cerebellum_trainer.commands.clone import Clone, run_clone
 from cerebellum_trainer.commands.pretrain import Pretrain, run_pretrain
 from cerebellum_trainer.commands.work import WORK
 from cerebellum_trainer.samples import Reading
+from cerebellum_trainer.training.world import Hardware
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,10 @@ class ReachBlock:
 def run_reach_block(config: ReachBlock) -> Path:
     encoder = config.work / "encoder" / "encoder.safetensors"
     if not encoder.exists():
-        run_pretrain(Pretrain((config.corpus,), out=encoder.parent, seed=config.seed, threads=config.threads))
+        hardware = Hardware(threads=config.threads)
+        run_pretrain(
+            Pretrain((config.corpus,), out=encoder.parent, seed=config.seed, hardware=hardware, resume=True)
+        )
     return run_clone(
         Clone(
             config.episodes,
