@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { DeviceName, PoseMessage } from "../teleop/pose.js";
 import { GatewayRequest } from "./requests.js";
+import { AskedVelocity } from "./steering.js";
 
 export const GATEWAY_PROTOCOL = 1;
 /** Largest text message that a client may send [bytes]. */
@@ -35,6 +36,13 @@ export const ClientMessage = z.discriminatedUnion("kind", [
       .max(8),
   }),
   z.strictObject({ kind: z.literal("pose"), pose: PoseMessage }),
+  /** Of a robot on legs, said again and again while the dead-man's key is down, and once more when it is let go. */
+  z.strictObject({
+    kind: z.literal("velocity"),
+    robot: z.string().min(1).max(64),
+    isHeld: z.boolean(),
+    velocity: AskedVelocity,
+  }),
   z.strictObject({ kind: z.literal("stop"), reason: Text.describe("Stops every robot, category 2") }),
   z.strictObject({ kind: z.literal("request"), id: z.int().min(0), request: GatewayRequest }),
   /** Answered at once with `pong`; the page learns round trip and clock offset from it. */

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { PoseSource, TrackedPose } from "../teleop/pose.js";
 import { Role } from "./requests.js";
+import { SteeringStatus } from "./steering.js";
 
 const Numbers = z.array(z.number().nullable()).describe("null where a value is not finite");
 const Opening = z.number().nullable().describe("Opening between the finger pads [m]");
@@ -27,6 +28,8 @@ export const RobotDescription = z.strictObject({
   hasGripper: z.boolean(),
   /** Joints that belong together, in order: a hand's fingers. Absent where all are one chain. */
   jointGroups: z.array(z.strictObject({ name: z.string(), joints: z.int().positive() })).optional(),
+  /** Of a robot that stands on nothing but its feet: its joints without a motor, in the order of its telemetry. */
+  legs: z.strictObject({ passiveJointNames: z.array(z.string()) }).optional(),
   /** What carries the robot, and where; absent for one whose base is the world's origin. */
   mount: z
     .strictObject({
@@ -163,6 +166,14 @@ export const NO_TELEOP: TeleopStatus = {
   recording: "",
 };
 
+/** Where a robot on legs is, by its own odometry, and how its joints without a motor stand. */
+export const BaseTelemetry = z.strictObject({
+  positionM: z.tuple([z.number(), z.number(), z.number()]).describe("In the world, which drifts"),
+  quatXyzw: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+  passiveRad: Numbers,
+});
+export type BaseTelemetry = z.infer<typeof BaseTelemetry>;
+
 export const RobotTelemetry = z.strictObject({
   state: z.string(),
   epoch: z.int(),
@@ -177,6 +188,7 @@ export const RobotTelemetry = z.strictObject({
   gripperOpeningM: Opening,
   gripperCommandM: Opening,
   tool: TrackedPose.nullable().describe("Measured tool point and flange rotation, base frame"),
+  base: BaseTelemetry.nullable().describe("null for what is fixed to something, and while nothing is known"),
   stateAgeMs: z.number(),
   deviceErrorCode: z.int(),
   latenessUs: z
@@ -194,6 +206,7 @@ export const PolicyTelemetry = z.strictObject({
   refusals: z.record(z.string(), z.int()),
   /** Median and 99th percentile of each part of a step [ms]: age, preprocess, encode, control, send, imageToWire, ... */
   partsMs: z.record(z.string(), z.strictObject({ p50: z.number().nullable(), p99: z.number().nullable() })),
+  steering: SteeringStatus.nullable().describe("null for a policy that takes no velocity"),
 });
 export type PolicyTelemetry = z.infer<typeof PolicyTelemetry>;
 

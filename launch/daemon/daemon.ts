@@ -1,7 +1,7 @@
 /**
  * A running cell: lab (if the cell has one), one servo process per robot, ROS nodes, cameras, policy worker, control
  * socket. `start` brings everything up in the order in which it depends on each other; `close` takes it down so that
- * an arm is left holding, and a hand limp and off.
+ * an arm is left holding, a hand limp and off, and a robot on legs in damping.
  */
 
 import type { Server } from "node:net";
@@ -14,7 +14,6 @@ import {
   sleepMs,
 } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
-import type { VelocityCommand } from "../../core/floatingBase.js";
 import type { ImageView } from "../../core/rosWire.js";
 import type { EpisodeStart } from "../../episodes/format.js";
 import type { GatewayHost } from "../../runtime/gateway/host.js";
@@ -49,6 +48,7 @@ import { RESTART_RULES } from "./restartPolicy.js";
 import { type RosSide, startRosSide } from "./rosSide.js";
 import { ServoKeeper } from "./servoKeeper.js";
 import { logFileItem } from "./status.js";
+import { SteeringDesk } from "./steeringDesk.js";
 import { CellSupervisor } from "./supervisor.js";
 import { TeleopSide } from "./teleopSide.js";
 
@@ -87,6 +87,7 @@ export class Daemon {
   readonly mapping: ClockMapping;
   readonly supervisor: CellSupervisor;
   readonly teleop: TeleopSide;
+  readonly steering: SteeringDesk;
   readonly frameListeners = new Set<FrameListener>();
   /** What the daemon does by itself right now, for people; empty while it waits for somebody. */
   activity = "";
@@ -129,6 +130,11 @@ export class Daemon {
       clock: options.clock,
       stopPolicy: () => void this.#policy?.stop().catch(() => {}),
       log: (text) => options.log.info({ event: "teleop" }, text),
+    });
+    this.steering = new SteeringDesk({
+      clock: options.clock,
+      policy: () => this.#policy,
+      robots: options.cell.policy === undefined ? [] : policyRobots(options.cell.policy),
     });
     this.supervisor = new CellSupervisor({
       clock: options.clock,
@@ -220,12 +226,6 @@ export class Daemon {
     );
   }
 
-  /** How fast a walking robot is to go, for the policy that leads it; without one nobody walks. */
-  setVelocity(robot: string, velocity: VelocityCommand): void {
-    if (this.cell.policy !== undefined && policyRobots(this.cell.policy).includes(robot))
-      this.#policy?.setVelocity(velocity);
-  }
-
   camera(name: string): CameraSubscription | undefined {
     return this.#rosSide?.cameras.get(name);
   }
@@ -295,7 +295,7 @@ export class Daemon {
       supervisor: this.supervisor,
       servo: (robot) => this.keeper(robot).commander,
       onFrame: (camera, image, receivedNs, bytes) => this.#takeFrame(camera, image, receivedNs, bytes),
-      onVelocity: (robot, velocity) => this.setVelocity(robot, velocity),
+      onVelocity: (robot, velocity) => this.steering.takeTopic(robot, velocity),
       onShutdown: () => this.shutdownRequested.abort(),
       poses:
         cell.gateway === "off"
@@ -347,6 +347,7 @@ export class Daemon {
       activity: () => this.activity,
       cameras: () => new Map([...(this.#rosSide?.cameras ?? [])].map(([name, { stream }]) => [name, stream])),
       teleop: this.teleop,
+      steering: this.steering,
     });
     this.#undo.push(() => this.#gateway?.close());
   }
@@ -474,7 +475,7 @@ export class Daemon {
       sleepMs(this.clock, POLICY_STOP_MS_MAX, stopped.signal),
     ]);
     stopped.abort();
-    // Its end takes the disk's time; the arm's hold does not wait for it.
+    // Its end takes the disk's time; the robots' end does not wait for it.
     const recorded = this.#recorder?.finishForEnd();
     await Promise.all([...this.#keepers.values()].map((keeper) => attempt("servo", () => keeper.close())));
     await recorded;

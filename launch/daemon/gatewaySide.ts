@@ -26,6 +26,7 @@ import type { GatewayFeed } from "./gatewayFeed.js";
 import { GatewayStateFeed, type GatewayStateOptions } from "./gatewayState.js";
 import { RESTART_RULES, RestartBudget } from "./restartPolicy.js";
 import { describeRobot } from "./robotDescription.js";
+import type { SteeringDesk } from "./steeringDesk.js";
 import type { CellSupervisor } from "./supervisor.js";
 import { restamp, type TeleopSide } from "./teleopSide.js";
 
@@ -48,6 +49,7 @@ export interface GatewaySideOptions {
   readonly activity: GatewayStateOptions["activity"];
   readonly cameras: GatewayStateOptions["cameras"];
   readonly teleop: TeleopSide;
+  readonly steering: SteeringDesk;
 }
 
 /** Ages of cameras that no policy looks at. */
@@ -89,6 +91,7 @@ export async function startGateway(options: GatewaySideOptions): Promise<Gateway
       // The gateway has stopped the robots that it reached; this tries the others once more.
       if (failures.length > 0) void options.supervisor.stop(category, reason);
     },
+    onVelocity: (asked) => options.steering.takeHand(asked),
     onRecord: ({ topic, receivedNs, cdr }) => {
       const arrivedNs = receivedNs as MonotonicNs;
       const mapping = recorder?.mapping;
@@ -119,6 +122,7 @@ export async function startGateway(options: GatewaySideOptions): Promise<Gateway
     host,
     isAlwaysTold: cell.gateway.mqtt !== "off",
     policy: options.policyStatus,
+    steering: () => options.steering.status(),
     recorder: () => recorder?.status(),
     activity: options.activity,
     cameras: options.cameras,

@@ -47,6 +47,7 @@ function started({ isAlwaysTold = false } = {}) {
       status: () => ({ clients: Array(known.clients).fill({}) }) as unknown as GatewayStatus,
     },
     policy: () => known.policy,
+    steering: () => undefined,
     recorder: () => known.recorder,
     activity: () => "reaching",
     cameras: () => new Map([["wrist", { newestAgeMs: () => 21.123, rateHz: () => Number.NaN }]]),

@@ -4,6 +4,7 @@
  */
 import { type Clock, nsToMs, sleepMs } from "../../core/clock.js";
 import type { Diagnostics, PolicyTelemetry, RecorderTelemetry } from "../../core/gateway/server.js";
+import type { SteeringStatus } from "../../core/gateway/steering.js";
 import type { GatewayHost, GatewayState } from "../../runtime/gateway/host.js";
 import type { PolicyStatus } from "../../runtime/policy/host.js";
 import type { RecorderStatus } from "../../runtime/recorder/host.js";
@@ -18,6 +19,8 @@ export interface GatewayStateOptions {
   /** Also while nobody is connected: MQTT tells others of it, who are no clients. */
   readonly isAlwaysTold: boolean;
   readonly policy: () => PolicyStatus | undefined;
+  /** How fast a walking policy is asked to go, and by whom. */
+  readonly steering: () => SteeringStatus | undefined;
   readonly recorder: () => RecorderStatus | undefined;
   /** What moves the robot besides a policy or a person: a task that the daemon runs. */
   readonly activity: () => string;
@@ -67,14 +70,14 @@ export class GatewayStateFeed {
   }
 
   tell(): void {
-    const { host, isAlwaysTold, policy, recorder, activity, cameras } = this.#options;
+    const { host, isAlwaysTold, policy, steering, recorder, activity, cameras } = this.#options;
     const policyStatus = policy();
     const recorderStatus = recorder();
     if (policyStatus !== undefined) this.#comparePolicy(policyStatus);
     if (recorderStatus !== undefined) this.#compareRecorder(recorderStatus);
     if (!isAlwaysTold && host.status().clients.length === 0) return;
     const state: GatewayState = {
-      policy: policyStatus === undefined ? null : policyTelemetry(policyStatus),
+      policy: policyStatus === undefined ? null : policyTelemetry(policyStatus, steering()),
       recorder: recorderStatus === undefined ? null : recorderTelemetry(recorderStatus),
       activity: activity(),
       cameras: Object.fromEntries(
@@ -128,7 +131,10 @@ export class GatewayStateFeed {
   }
 }
 
-export function policyTelemetry({ phase, bundle, statistics, failure }: PolicyStatus): PolicyTelemetry {
+export function policyTelemetry(
+  { phase, bundle, statistics, failure }: PolicyStatus,
+  steering: SteeringStatus | undefined,
+): PolicyTelemetry {
   return {
     phase,
     policy: bundle?.policy ?? "",
@@ -142,6 +148,7 @@ export function policyTelemetry({ phase, bundle, statistics, failure }: PolicySt
         { p50: rounded(p50Ms), p99: rounded(p99Ms) },
       ]),
     ),
+    steering: steering ?? null,
   };
 }
 

@@ -40,8 +40,8 @@ export interface RosSideOptions {
   readonly supervisor: Supervisor;
   readonly servo: (robot: string) => ServoClient;
   readonly onFrame: (camera: string, image: ImageView, receivedNs: MonotonicNs, bytes: Uint8Array) => void;
-  /** How fast a robot on legs is asked to go. */
-  readonly onVelocity: (robot: string, velocity: VelocityCommand) => void;
+  /** How fast a robot on legs is asked to go. @returns why that does not count; undefined when it does */
+  readonly onVelocity: (robot: string, velocity: VelocityCommand) => string | undefined;
   readonly onShutdown: () => void;
   /** Hears trackers that come over ROS; absent in a cell without a gateway. */
   readonly poses?: RosPoseListener | undefined;

@@ -1,8 +1,6 @@
 /** The velocity that a walking policy is asked for: within the range it was trained in, and nothing or enough. */
 import type { VelocityCommand } from "../../core/floatingBase.js";
-import type { HistoryManifest } from "./manifest.js";
-
-export type CommandRule = NonNullable<HistoryManifest["command"]>;
+import type { CommandRule } from "./manifest.js";
 
 export const STANDING: VelocityCommand = { forwardMPerS: 0, leftMPerS: 0, yawRateRadPerS: 0 };
 

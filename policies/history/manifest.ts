@@ -11,6 +11,20 @@ import { ActionSlot, ObservationSlot } from "./slots.js";
 const PerJoint = z.array(z.number()).min(1);
 const Interval = z.tuple([z.number(), z.number()]);
 
+/** Which velocities a walking policy takes. */
+export const CommandRule = z.strictObject({
+  cutoff: z
+    .strictObject({
+      forwardMPerS: z.number().min(0),
+      leftMPerS: z.number().min(0),
+      yawRateRadPerS: z.number().min(0),
+    })
+    .describe("What is asked for below is zero"),
+  range: z.strictObject({ forwardMPerS: Interval, leftMPerS: Interval, yawRateRadPerS: Interval }),
+  staleMs: z.number().positive().max(2000).default(500).describe("Older commands count as zero"),
+});
+export type CommandRule = z.infer<typeof CommandRule>;
+
 export const HistoryManifest = z
   .strictObject({
     ...BundleHead.shape,
@@ -81,19 +95,7 @@ export const HistoryManifest = z
       defaultAction: z.array(z.number()).min(1).describe("The action before the first step"),
     }),
     clock: z.strictObject({ periodS: z.number().positive().describe("Of the gait") }).optional(),
-    command: z
-      .strictObject({
-        cutoff: z
-          .strictObject({
-            forwardMPerS: z.number().min(0),
-            leftMPerS: z.number().min(0),
-            yawRateRadPerS: z.number().min(0),
-          })
-          .describe("What is asked for below is zero"),
-        range: z.strictObject({ forwardMPerS: Interval, leftMPerS: Interval, yawRateRadPerS: Interval }),
-        staleMs: z.number().positive().max(2000).default(500).describe("Older commands count as zero"),
-      })
-      .optional(),
+    command: CommandRule.optional(),
     start: z
       .strictObject({
         positionRad: PerJoint,

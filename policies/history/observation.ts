@@ -1,7 +1,7 @@
 /** Turns what a robot on legs felt into the network's numbers, slot by slot, as the manifest says. */
 import { BODIES } from "./bodies.js";
-import { applyCommandRule, type CommandRule } from "./command.js";
-import type { HistoryManifest } from "./manifest.js";
+import { applyCommandRule } from "./command.js";
+import type { CommandRule, HistoryManifest } from "./manifest.js";
 import type { BodyReading } from "./reading.js";
 import type { ObservationSlot, SourceName } from "./slots.js";
 

@@ -61,6 +61,7 @@ function make(over: Partial<GatewayHostOptions> = {}): GatewayHost {
     },
     onStopped: (stop) => stopped.push(stop),
     onRecord: () => {},
+    onVelocity: () => {},
     ...over,
   });
   return host;

@@ -35,6 +35,7 @@ describe("the gateway's host", () => {
       answer: async () => "done",
       onStopped: () => {},
       onRecord: () => {},
+      onVelocity: () => {},
     });
     await host.start();
     for (let second = 0; second < 30; second += 5) {

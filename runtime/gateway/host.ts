@@ -18,6 +18,7 @@ import { RateLimit } from "./rateLimit.js";
 type Message<K extends FromGateway["kind"]> = Omit<Extract<FromGateway, { kind: K }>, "kind">;
 export type StoppedByGateway = Message<"stopped">;
 export type GatewayRecord = Message<"record">;
+export type GatewayVelocity = Message<"velocity">;
 export type GatewayState = Omit<Extract<ToGateway, { kind: "state" }>, "kind">;
 export type GatewayEvent = Extract<ToGateway, { kind: "event" }>["event"];
 
@@ -38,6 +39,8 @@ export interface GatewayHostOptions {
   readonly onStopped: (stop: StoppedByGateway) => void;
   /** A message for the recording; the bytes are the listener's. */
   readonly onRecord: (record: GatewayRecord) => void;
+  /** How fast whoever steers a robot on legs wants it to go. */
+  readonly onVelocity: (velocity: GatewayVelocity) => void;
 }
 
 export interface GatewayStatus {
@@ -291,7 +294,7 @@ export class GatewayHost {
 
   #take(message: FromGateway): void {
     this.#isHeard = true;
-    const { log, onStopped, onRecord } = this.#options;
+    const { log, onStopped, onRecord, onVelocity } = this.#options;
     switch (message.kind) {
       case "ready":
         this.#ready = message;
@@ -314,6 +317,9 @@ export class GatewayHost {
         return;
       case "teleop":
         this.#tellTeleop(message.status);
+        return;
+      case "velocity":
+        onVelocity(message);
         return;
       case "record":
         onRecord({ ...message, receivedNs: asMonotonicNs(message.receivedNs) });

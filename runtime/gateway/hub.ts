@@ -231,6 +231,11 @@ export class Hub {
       case "pose":
         this.deliverPose({ client, pose: message.pose, receivedNs });
         return;
+      case "velocity":
+        if (client.role === "operator")
+          this.#tell("onVelocity", (part) => part.onVelocity?.(client, message), client);
+        else this.counts.refused++;
+        return;
       case "ping":
         client.send({
           kind: "pong",

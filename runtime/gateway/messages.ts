@@ -11,6 +11,7 @@ import {
   RobotDescription,
   TeleopStatus,
 } from "../../core/gateway/server.js";
+import { AskedVelocity } from "../../core/gateway/steering.js";
 import { DeviceName, PoseMessage } from "../../core/teleop/pose.js";
 import { HAND_MODELS, HAND_SIDES } from "../../kinematics/allegro/hand.js";
 import { ServoConfig } from "../servo/config.js";
@@ -153,6 +154,14 @@ export const FromGateway = z.discriminatedUnion("kind", [
   }),
   /** On change, and a few times a second while it is taken: what the daemon does by itself waits meanwhile. */
   z.strictObject({ kind: z.literal("teleop"), status: TeleopStatus }),
+  /** Of the one client that steers; the last one of a hold has let go. */
+  z.strictObject({
+    kind: z.literal("velocity"),
+    robot: z.string(),
+    client: z.string(),
+    isHeld: z.boolean(),
+    velocity: AskedVelocity,
+  }),
   /** A message of ours for the recording, as CDR. */
   z.strictObject({
     kind: z.literal("record"),

@@ -71,6 +71,8 @@ export interface GatewayPart {
   onPose?(arrival: PoseArrival): void;
   /** What should have been a pose: whatever this client has engaged must end. */
   onMalformed?(client: GatewayClient, why: string): void;
+  /** How fast an operator asks a robot on legs to go. */
+  onVelocity?(client: GatewayClient, asked: Extract<ClientMessage, { kind: "velocity" }>): void;
   onLink?(client: GatewayClient, link: Extract<ClientMessage, { kind: "link" }>): void;
   close?(): Promise<void>;
 }

@@ -10,11 +10,13 @@ import { mqttPart } from "./mqtt/factory.js";
 import { pairingPart } from "./pairingPart.js";
 import type { PartFactory } from "./part.js";
 import { rosTrackersPart } from "./rosTrackersPart.js";
+import { steeringPart } from "./steeringPart.js";
 import { telemetryPart } from "./telemetryPart.js";
 import { teleopPart } from "./teleopPart.js";
 
 export const PART_FACTORIES: readonly PartFactory[] = [
   teleopPart,
+  steeringPart,
   rosTrackersPart,
   calibrationPart,
   mqttPart,

@@ -1,6 +1,7 @@
 /** A servo's snapshot as clients see it: plain numbers, rounded to what a person can tell apart, null where unknown. */
 import { type MonotonicNs, nsToMs } from "../../core/clock.js";
-import type { RobotTelemetry } from "../../core/gateway/server.js";
+import type { FloatingBase } from "../../core/floatingBase.js";
+import type { BaseTelemetry, RobotTelemetry } from "../../core/gateway/server.js";
 import { ArmChain, poseBuffer } from "../../kinematics/chain.js";
 import { quatFromRotation } from "../../kinematics/pose.js";
 import type { ServoSnapshot } from "../servo/api.js";
@@ -39,6 +40,7 @@ export class RobotTelemetryMaker {
       gripperOpeningM: rounded(snapshot.gripperOpeningM),
       gripperCommandM: rounded(snapshot.gripperCommandM),
       tool: this.#tool(snapshot.positionRad),
+      base: baseOf(snapshot.base),
       stateAgeMs: Math.round(10 * nsToMs(nowNs - snapshot.stateNs)) / 10,
       deviceErrorCode: snapshot.deviceErrorCode,
       latenessUs,
@@ -55,6 +57,16 @@ export class RobotTelemetryMaker {
     const [qx = 0, qy = 0, qz = 0, qw = 1] = Array.from(this.#pose.quatXyzw, round);
     return { positionM: [x, y, z], quatXyzw: [qx, qy, qz, qw] };
   }
+}
+
+/** Unknown before the robot has told where it is. */
+function baseOf(base: FloatingBase | undefined): BaseTelemetry | null {
+  if (base === undefined) return null;
+  const [x, y, z] = Array.from(base.translationWorldM, rounded);
+  const [qx, qy, qz, qw] = Array.from(base.quatWorldBaseXyzw, rounded);
+  if (x == null || y == null || z == null || qx == null || qy == null || qz == null || qw == null)
+    return null;
+  return { positionM: [x, y, z], quatXyzw: [qx, qy, qz, qw], passiveRad: numbers(base.passivePositionRad) };
 }
 
 /** Zero without a sign: JSON has none. */

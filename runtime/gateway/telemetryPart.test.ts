@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { createFloatingBase } from "../../core/floatingBase.js";
 import { ServerMessage, type Telemetry } from "../../core/gateway/server.js";
 import { messageText } from "./messageText.js";
 import {
@@ -75,6 +76,28 @@ describe("the telemetry part", () => {
     // Straight ahead of the base: y is zero, and the tool points down.
     expect(arm.tool!.positionM[1]).toBeCloseTo(0, 4);
     expect(arm.tool!.positionM[0]).toBeGreaterThan(0.2);
+  });
+
+  it("sends where a robot on legs is, once it is known", async () => {
+    const robots = [{ ...robotDescription("digit"), legs: { passiveJointNames: ["shin", "heel"] } }];
+    const { clock, servo, part } = await started(testSetup({ robots, arms: {}, toolPointsM: {} }));
+    const base = createFloatingBase(2);
+    base.translationWorldM.set([1, -2, Number.NaN]);
+    base.passivePositionRad.set([0.1, Number.NaN]);
+    servo.newest = { ...snapshotAt(clock, HOME), base };
+    const client = new FakeClient();
+    part.onSubscribe!(client, wanting({ telemetryHz: 10 }));
+    await pass(clock, 300);
+    expect(telemetryOf(client).at(-1)!.robots.digit!.base).toBeNull();
+    base.translationWorldM[2] = 0.97;
+    await pass(clock, 300);
+    const newest = telemetryOf(client).at(-1)!;
+    ServerMessage.parse(newest);
+    expect(newest.robots.digit!.base).toEqual({
+      positionM: [1, -2, 0.97],
+      quatXyzw: [0, 0, 0, 1],
+      passiveRad: [0.1, null],
+    });
   });
 
   it("sends a hand's sixteen joints, which has no tool", async () => {

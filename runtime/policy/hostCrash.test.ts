@@ -19,7 +19,7 @@ function hostOf(onStart: string, onDefect: (defect: Error) => void): PolicyHost 
   writeFileSync(
     entry,
     `import { parentPort } from "node:worker_threads";
-    parentPort.postMessage({ kind: "ready", policy: "test", task: "t", precision: "fp32", rejected: [], rateHz: 5, manifestSha256: "", engine: {}, loadMs: 1 });
+    parentPort.postMessage({ kind: "ready", policy: "test", task: "t", precision: "fp32", rejected: [], rateHz: 5, manifestSha256: "", engine: {}, loadMs: 1, command: null });
     parentPort.on("message", ({ requestId, kind }) => {
       if (kind === "start") { ${onStart} }
       else parentPort.postMessage({ kind: "answer", requestId });

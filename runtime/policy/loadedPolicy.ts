@@ -2,6 +2,7 @@
 import { type Clock, measureMapping } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import { takesHistory } from "../../policies/anyBundle.js";
+import type { CommandRule } from "../../policies/history/manifest.js";
 import { openHistoryPolicy } from "../../policies/history/verify.js";
 import { openPolicy } from "../../policies/verify.js";
 import type { ServoClient } from "../servo/api.js";
@@ -36,6 +37,8 @@ export interface RunListeners {
 export interface LoadedPolicy {
   readonly manifest: { readonly name: string; readonly task: string; readonly rateHz: number };
   readonly manifestSha256: string;
+  /** Velocities that it takes; null for a policy that takes none. */
+  readonly command: CommandRule | null;
   readonly precision: "fp32" | "int8";
   readonly rejected: readonly { readonly precision: string; readonly reason: string }[];
   /** Of the robots that it moves; replaced by a new connection where the servo has been restarted. */
@@ -80,6 +83,7 @@ async function loadPictures(setup: WorkerSetup, { clock, connect }: LoadParts): 
     const loaded: LoadedPolicy = {
       manifest,
       manifestSha256: opened.bundle.manifestSha256,
+      command: null,
       precision: variant.precision,
       rejected: opened.rejected,
       servo,
@@ -143,6 +147,7 @@ async function loadHistory(
     const loaded: LoadedPolicy = {
       manifest,
       manifestSha256: bundle.manifestSha256,
+      command: manifest.command ?? null,
       precision: "fp32",
       rejected: [],
       servo,

@@ -1,5 +1,6 @@
 /** What the daemon's main thread and a policy worker say to each other; both sides parse what they receive. */
 import { z } from "zod";
+import { CommandRule } from "../../policies/history/manifest.js";
 import { Failure } from "../failure.js";
 import type { StepRecord, StepStatistics } from "./steps.js";
 
@@ -60,6 +61,8 @@ export const WorkerReady = z.strictObject({
   manifestSha256: z.string(),
   engine: z.record(z.string(), z.string()),
   loadMs: z.number(),
+  /** Velocities that it takes; null for a policy that takes none. */
+  command: CommandRule.nullable(),
 });
 export type WorkerReady = z.infer<typeof WorkerReady>;
 

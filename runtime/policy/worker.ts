@@ -25,7 +25,7 @@ export async function runPolicyWorker(workerData: unknown, parts: WorkerParts): 
     const setup = WorkerSetup.parse(workerData);
     const velocity = new VelocityMailbox();
     policy = await loadPolicy(setup, parts, velocity);
-    const { manifest, precision, rejected, manifestSha256 } = policy;
+    const { manifest, precision, rejected, manifestSha256, command } = policy;
     const session = new WorkerSession(setup, policy, velocity, parts);
     post({
       kind: "ready",
@@ -37,6 +37,7 @@ export async function runPolicyWorker(workerData: unknown, parts: WorkerParts): 
       manifestSha256,
       engine: engineIdentity(precision, setup.intraOpThreads),
       loadMs: nsToMs(clock.nowNs() - startNs),
+      command,
     });
     await session.serve(port);
     await policy.release();

@@ -30,7 +30,10 @@ function start(accepting = true) {
     jointStateRateHz: 100,
     transformRateHz: 30,
     accepting: () => accepting,
-    onVelocity: (velocity) => void velocities.push(velocity),
+    onVelocity: (velocity) => {
+      velocities.push(velocity);
+      return velocity.forwardMPerS > 1 ? "the policy is ready" : undefined;
+    },
   });
   const run = async (ticks: number) => {
     for (let i = 0; i < ticks; i++) {
@@ -111,6 +114,8 @@ describe("a robot on legs on ROS", () => {
       level: "warn",
       values: { takenCount: 1, refusedCount: 2 },
     });
+    send(twist(1.5, 0, 0));
+    expect(legs.diagnostics()[0]).toMatchObject({ level: "warn", message: "refused: the policy is ready" });
     const idle = start(false);
     idle.node.listeners.get("/digit/cmd_vel")!(twist(0.5, 0, 0));
     expect(idle.velocities).toEqual([]);

@@ -24,7 +24,8 @@ export interface LegNodeOptions {
   readonly transformRateHz: number;
   /** False while the daemon's node is not active: velocities are then refused. */
   readonly accepting: () => boolean;
-  readonly onVelocity: (velocity: VelocityCommand) => void;
+  /** @returns why it does not count; undefined when it does */
+  readonly onVelocity: (velocity: VelocityCommand) => string | undefined;
 }
 
 export interface LegNode {
@@ -160,13 +161,17 @@ class VelocityInput {
       return;
     }
     const { linear, angular } = parsed.data;
-    this.#taken++;
-    this.#newest = `${linear.x.toFixed(2)} m/s forward, ${linear.y.toFixed(2)} m/s left, ${angular.z.toFixed(2)} rad/s`;
-    this.#options.onVelocity({
+    const why = this.#options.onVelocity({
       forwardMPerS: linear.x,
       leftMPerS: linear.y,
       yawRateRadPerS: angular.z,
     });
+    if (why !== undefined) {
+      this.#refuse(why);
+      return;
+    }
+    this.#taken++;
+    this.#newest = `${linear.x.toFixed(2)} m/s forward, ${linear.y.toFixed(2)} m/s left, ${angular.z.toFixed(2)} rad/s`;
   }
 
   diagnostic(): DiagnosticItem {

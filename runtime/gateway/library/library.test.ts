@@ -184,6 +184,7 @@ describe("the library", () => {
         commands: 0,
         refusals: {},
         partsMs: {},
+        steering: null,
       },
       recorder: null,
       activity: "",

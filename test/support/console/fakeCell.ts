@@ -87,6 +87,7 @@ export function fakeTelemetry(seconds: number, epochMs: number): Telemetry {
         gripperOpeningM: 0.055,
         gripperCommandM: 0.055,
         tool: fakeToolPose(positionRad),
+        base: null,
         stateAgeMs: 4 + 2 * wobble,
         deviceErrorCode: 0,
         latenessUs: { p50: 18 * wobble, p99: 95 * wobble, p999: 210 * wobble, max: 640 },
@@ -107,6 +108,7 @@ export function fakeTelemetry(seconds: number, epochMs: number): Telemetry {
         send: { p50: 0.2, p99: 0.9 },
         imageToWire: { p50: 79, p99: 118 },
       },
+      steering: null,
     },
     recorder: {
       state: "idle",

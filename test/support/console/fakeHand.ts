@@ -49,6 +49,7 @@ export function fakeHandTelemetry(seconds: number): RobotTelemetry {
     gripperOpeningM: null,
     gripperCommandM: null,
     tool: null,
+    base: null,
     stateAgeMs: 2.1,
     deviceErrorCode: 0,
     latenessUs: { p50: 12, p99: 80, p999: 160, max: 400 },

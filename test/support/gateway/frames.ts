@@ -41,6 +41,12 @@ export const VALID: readonly ClientMessage[] = [
     events: true,
     cameras: [{ camera: "wrist", rateHz: 5 }],
   },
+  {
+    kind: "velocity",
+    robot: "digit",
+    isHeld: true,
+    velocity: { forwardMPerS: 0.4, leftMPerS: 0, yawRateRadPerS: -0.3 },
+  },
   { kind: "stop", reason: "stop" },
   { kind: "ping", id: 1, clientTimeMs: 12.5 },
   { kind: "link", roundTripMs: 3, clockOffsetMs: -7.25 },
