@@ -151,11 +151,12 @@ export class GatewayLink {
 
   /** False when it was dropped: there is no connection, or it does not take more. */
   sendPose(pose: PoseMessage): boolean {
-    const socket = this.#socket;
-    if (this.#welcome === undefined || socket?.isOpen !== true) return false;
-    if (socket.bufferedBytes > POSE_BUFFER_BYTES_MAX) return false;
-    this.#write({ kind: "pose", pose });
-    return true;
+    return this.#sendNow({ kind: "pose", pose });
+  }
+
+  /** As `sendPose`. */
+  sendVelocity(asked: Omit<Extract<ClientMessage, { kind: "velocity" }>, "kind">): boolean {
+    return this.#sendNow({ kind: "velocity", ...asked });
   }
 
   /** False when there is no connection to say it on. */
@@ -189,6 +190,14 @@ export class GatewayLink {
       });
       this.#write({ kind: "request", id, request });
     });
+  }
+
+  #sendNow(message: ClientMessage): boolean {
+    const socket = this.#socket;
+    if (this.#welcome === undefined || socket?.isOpen !== true) return false;
+    if (socket.bufferedBytes > POSE_BUFFER_BYTES_MAX) return false;
+    this.#write(message);
+    return true;
   }
 
   /** A socket on a dead network may take minutes to close. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isHand, jointGroups, jointLabels } from "./joints.js";
+import { groupWords, isHand, jointGroups, jointLabels, kindOf } from "./joints.js";
 
 const named = (count: number) => Array.from({ length: count }, (_, joint) => `joint${joint}`);
 const FINGERS = ["index", "middle", "ring", "thumb"].map((name) => ({ name, joints: 4 }));
@@ -19,5 +19,15 @@ describe("joints as people see them", () => {
     expect(new Set(labels).size).toBe(16);
     expect(jointGroups(hand)[3]!.joints.map(({ joint }) => joint)).toEqual([12, 13, 14, 15]);
     expect(isHand(hand)).toBe(true);
+    expect(groupWords(hand, "index")).toBe("index finger");
+  });
+
+  it("of a robot on legs have their limb's letters, and no two the same label", () => {
+    const limbs = ["left leg", "right leg", "left arm", "right arm"].map((name) => ({ name, joints: 5 }));
+    const legs = { jointNames: named(20), jointGroups: limbs, legs: { passiveJointNames: [] } };
+    const labels = jointLabels(legs);
+    expect(labels.slice(4, 7)).toEqual(["LL5", "RL1", "RL2"]);
+    expect(new Set(labels).size).toBe(20);
+    expect([kindOf(legs), isHand(legs), groupWords(legs, "left leg")]).toEqual(["legs", false, "left leg"]);
   });
 });

@@ -3,7 +3,7 @@ import type { RobotDescription } from "../../core/gateway/server.js";
 
 export interface NamedJoint {
   readonly joint: number;
-  /** Two characters: J1, or I2 for the second joint of the index finger. */
+  /** J1, or I2 for the second joint of the index finger, LA3 for the third of the left arm. */
   readonly label: string;
 }
 
@@ -13,7 +13,7 @@ export interface JointGroup {
   readonly joints: readonly NamedJoint[];
 }
 
-type Described = Pick<RobotDescription, "jointNames" | "jointGroups">;
+type Described = Pick<RobotDescription, "jointNames" | "jointGroups" | "legs">;
 
 export function jointGroups({ jointNames, jointGroups: groups }: Described): JointGroup[] {
   if (groups === undefined) {
@@ -25,13 +25,28 @@ export function jointGroups({ jointNames, jointGroups: groups }: Described): Joi
     name,
     joints: Array.from({ length: joints }, (_, index) => ({
       joint: next++,
-      label: `${name.charAt(0).toUpperCase()}${index + 1}`,
+      label: `${initials(name)}${index + 1}`,
     })),
   }));
 }
+
+const initials = (name: string): string =>
+  name
+    .split(" ")
+    .map((word) => word.charAt(0).toUpperCase())
+    .join("");
 
 /** In the servo's order. */
 export const jointLabels = (robot: Described): string[] =>
   jointGroups(robot).flatMap(({ joints }) => joints.map(({ label }) => label));
 
-export const isHand = ({ jointGroups: groups }: Described): boolean => groups !== undefined;
+/** What a robot is to those who look at it and move it. */
+export type RobotKind = "arm" | "hand" | "legs";
+export const kindOf = ({ jointGroups: groups, legs }: Described): RobotKind =>
+  legs !== undefined ? "legs" : groups !== undefined ? "hand" : "arm";
+
+export const isHand = (robot: Described): boolean => kindOf(robot) === "hand";
+
+/** Of a group of joints that has a name. */
+export const groupWords = (robot: Described, name: string): string =>
+  isHand(robot) ? `${name} finger` : name;

@@ -68,6 +68,11 @@ const motors = (kinds: readonly MotorKind[]): DigitMotor[] =>
   );
 
 export const DIGIT_MOTORS: readonly DigitMotor[] = [...motors(LEG), ...motors(ARM)];
+/** Motors that belong together, in their order. */
+export const DIGIT_JOINT_GROUPS: readonly { readonly name: string; readonly joints: number }[] = [
+  ...SIDES.map((side) => ({ name: `${side} leg`, joints: LEG.length })),
+  ...SIDES.map((side) => ({ name: `${side} arm`, joints: ARM.length })),
+];
 /** Left leg, right leg. */
 export const DIGIT_PASSIVE_JOINTS: readonly string[] = SIDES.flatMap((side) =>
   PASSIVE.map((name) => `${side}_${name}`),

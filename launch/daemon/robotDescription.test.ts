@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { limitsOf } from "../../drivers/allegro/limits.js";
+import { armLimitsOf } from "../../drivers/digit/limits.js";
 import { limitsOfGeneration } from "../../drivers/xarm7/limits.js";
 import { RobotConfig } from "../cell/robotConfig.js";
 import { describeRobot } from "./robotDescription.js";
@@ -41,6 +42,17 @@ describe("what clients are told of a robot", () => {
     expect(told.mount).toEqual({ robot: null, positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] });
     expect(countOf(told.urdf, /type="revolute"/g)).toBe(16);
     expect(countOf(told.urdf, /_tip_joint" type="fixed"/g)).toBe(4);
+  });
+
+  it("is a robot on legs by limbs, with the joints that no motor drives", () => {
+    const frames = { linearVelocity: "world", imu: "mount" };
+    const config = RobotConfig.parse({ device: "digit", digit: { host: "127.0.0.1", frames } });
+    const told = describeRobot("digit", config, { device: "digit", rateHz: 1000, limits: armLimitsOf() });
+    expect(told.jointGroups?.map(({ joints }) => joints)).toEqual([6, 6, 4, 4]);
+    expect(told.legs?.passiveJointNames).toHaveLength(10);
+    for (const joint of [...told.jointNames, ...told.legs!.passiveJointNames])
+      expect(told.urdf).toContain(`<joint name="${joint}"`);
+    expect(told).not.toHaveProperty("mount");
   });
 
   it("is a bare palm where nobody knows the hand's geometry, with the limits of the cell file", () => {

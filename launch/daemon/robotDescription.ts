@@ -1,6 +1,7 @@
 /** What the gateway's clients are told of a robot: identity and limits as its servo has them, shape from its tables. */
 import { FINGERS, JOINTS_PER_FINGER } from "../../kinematics/allegro/hand.js";
 import { handUrdf } from "../../kinematics/allegro/handUrdf.js";
+import { DIGIT_JOINT_GROUPS, DIGIT_PASSIVE_JOINTS } from "../../kinematics/digit/motors.js";
 import { digitUrdf } from "../../kinematics/digit/urdf.js";
 import { urdf } from "../../kinematics/urdf.js";
 import type { GatewaySetup } from "../../runtime/gateway/messages.js";
@@ -28,14 +29,16 @@ export function describeRobot(
     urdf: shapeOf(robot, config, info),
     hasGripper: hasGripper(config),
     ...(config.device === "allegro" ? handParts(config) : {}),
-    ...(config.device === "digit" ? { mount: STANDING } : {}),
+    ...(config.device === "digit" ? LEGS : {}),
   };
 }
 
 /** What is drawn around a robot on legs, whose workspace is wherever it walks: about its own size. */
 const AROUND_LEGS = { minM: [-0.6, -0.6, 0], maxM: [0.6, 0.6, 1.8], tableM: 0 };
-/** Where its torso is drawn: about as high as it stands. */
-const STANDING = { robot: null, positionM: [0, 0, 0.97], quatXyzw: [0, 0, 0, 1] };
+const LEGS = {
+  jointGroups: DIGIT_JOINT_GROUPS.map(({ name, joints }) => ({ name, joints })),
+  legs: { passiveJointNames: [...DIGIT_PASSIVE_JOINTS] },
+};
 
 function handParts({ mount: { robot, positionM, quatXyzw } }: HandRobotConfig) {
   return {

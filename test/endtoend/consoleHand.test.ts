@@ -1,10 +1,16 @@
-/** The operator's console for a cell with a hand, in a real browser, against a gateway with nothing behind it. */
+/** The operator's console for a cell with a hand or on legs, in a real browser, against a gateway with nothing behind it. */
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { NO_TELEOP, type RobotDescription, type RobotTelemetry } from "../../core/gateway/server.js";
 import { CHROMIUM_PATH, launchBrowser } from "../support/browser.js";
 import { FAKE_WELCOME } from "../support/console/fakeCell.js";
+import {
+  FAKE_STEERING,
+  fakeDigit,
+  fakeDigitTelemetry,
+  fakeWalkPolicy,
+} from "../support/console/fakeDigit.js";
 import { fakeHand, fakeHandTelemetry } from "../support/console/fakeHand.js";
 import { judgePage } from "../support/console/judgePage.js";
 import { type FakeGateway, startFakeGateway } from "../support/fakeGateway.js";
@@ -26,7 +32,10 @@ async function open(robots: RobotDescription[], size = LAPTOP): Promise<void> {
     const told: Record<string, RobotTelemetry> = {
       ...telemetry.robots,
       hand: fakeHandTelemetry(gateway.nowMs / 1000),
+      digit: fakeDigitTelemetry(gateway.nowMs / 1000),
     };
+    if (robots.some(({ robot }) => robot === "digit"))
+      telemetry.policy = fakeWalkPolicy("running", FAKE_STEERING);
     telemetry.robots = Object.fromEntries(robots.map(({ robot }) => [robot, told[robot]!]));
     return telemetry;
   };
@@ -35,7 +44,7 @@ async function open(robots: RobotDescription[], size = LAPTOP): Promise<void> {
   errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
   await page.goto(gateway.consoleUrl);
-  await page.locator('.states [data-state="holding"]').first().waitFor();
+  await page.locator(".states [data-state]").first().waitFor();
 }
 /** Nothing without a name, too small, covered, cut off or too wide. */
 const expectGood = async () =>
@@ -88,7 +97,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the console of a cell with a hand"
     expect(await page.getByRole("button", { name: "Drive the arm" }).count()).toBe(0);
     expect(await page.locator(".keys").count()).toBe(0);
     expect(await page.getByRole("button", { name: "Teach" }).count()).toBe(0);
-    const fingers = page.locator(".joints.fingers ol");
+    const fingers = page.locator(".joints.groups ol");
     expect(await fingers.count()).toBe(4);
     expect(await fingers.first().locator("li").allTextContents()).toHaveLength(5);
     expect(await page.locator(".joints").textContent()).toMatch(/index.*I1.*I4.*middle.*M1.*thumb.*T4/);
@@ -143,5 +152,33 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the console of a cell with a hand"
     await page.getByRole("button", { name: "J7" }).waitFor();
     await goTo("cell");
     await page.getByText("16 joints · on the flange of arm").waitFor();
+  });
+
+  it("steers a robot on legs while the key is held, shows what its policy takes, and draws all of it", async () => {
+    await open([fakeDigit()]);
+    await page.locator(".view3d canvas").waitFor();
+    await vi.waitFor(async () => expect(await drawnShare()).toBeGreaterThan(DRAWN_SHARE_MIN), PATIENCE);
+    expect(await page.getByRole("button", { name: "Drive the arm" }).count()).toBe(0);
+    expect(await page.locator(".joints.groups ol").count()).toBe(4);
+    expect(await page.locator(".joints").textContent()).toMatch(
+      /left leg.*LL6.*right arm.*RA4.*height.*0.97 m/,
+    );
+    const row = page.locator('[data-velocity="forwardMPerS"] .number');
+    expect(await row.allTextContents()).toEqual(["0.00", "−0.30", "1.00", "0.10"]);
+    await expectGood();
+    await page.getByRole("button", { name: "Steer the robot" }).click();
+    const asked = () => gateway.received.flatMap((one) => (one.kind === "velocity" ? [one] : []));
+    await vi.waitFor(async () => {
+      for (const key of ["KeyW", "Shift"]) await page.keyboard.up(key);
+      await page.keyboard.down("Shift");
+      await page.keyboard.down("KeyW");
+      await vi.waitFor(() => expect(asked().at(-1)?.velocity.forwardMPerS).toBeCloseTo(0.7, 6), {
+        timeout: 2000,
+      });
+    }, PATIENCE);
+    await page.locator('[data-walk="held"]').waitFor();
+    await page.keyboard.up("Shift");
+    await vi.waitFor(() => expect(asked().at(-1)?.isHeld).toBe(false), PATIENCE);
+    await expectGood();
   });
 });

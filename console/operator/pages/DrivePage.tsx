@@ -3,7 +3,7 @@ import "../parts/cards.css";
 import "../parts/keys.css";
 import "./drive.css";
 import { useEffect, useState } from "preact/hooks";
-import { isHand } from "../../shared/joints.js";
+import { kindOf } from "../../shared/joints.js";
 import { CameraView } from "../parts/CameraView.js";
 import { DriveKeys } from "../parts/DriveKeys.js";
 import { EpisodeCard } from "../parts/EpisodeCard.js";
@@ -13,6 +13,7 @@ import { PolicyCard } from "../parts/PolicyCard.js";
 import { RobotChoice, useRobot } from "../parts/RobotChoice.js";
 import { TeachCard } from "../parts/TeachCard.js";
 import { TeleopCard } from "../parts/TeleopCard.js";
+import { WalkCard } from "../parts/WalkCard.js";
 import { useApp } from "../state/context.js";
 import { useValue } from "../state/value.js";
 import { RobotView } from "../view3d/RobotView.js";
@@ -22,7 +23,7 @@ export function DrivePage() {
   const welcome = useValue(app.welcome);
   const [large, setLarge] = useState(0);
   const robot = useRobot();
-  const isLedByFingers = robot !== undefined && isHand(robot);
+  const kind = robot === undefined ? "arm" : kindOf(robot);
   useEffect(() => {
     app.drive.isShown = true;
     return () => {
@@ -51,18 +52,19 @@ export function DrivePage() {
       </div>
       {robot !== undefined && <RobotView robot={robot} />}
       <div class="below">
-        {!isLedByFingers && <DriveKeys />}
+        {kind !== "hand" && <DriveKeys moves={kind === "legs" ? "walk" : "tool"} />}
         {robot !== undefined && <JointStrip robot={robot} />}
       </div>
       <aside class="side">
         <RobotChoice />
-        {robot !== undefined && isLedByFingers && (
+        {robot !== undefined && kind === "hand" && (
           <HandCard robot={robot.robot} carriedBy={robot.mount?.robot ?? null} />
         )}
-        {robot !== undefined && !isLedByFingers && <TeleopCard key={robot.robot} robot={robot.robot} />}
+        {robot !== undefined && kind === "arm" && <TeleopCard key={robot.robot} robot={robot.robot} />}
+        {robot !== undefined && kind === "legs" && <WalkCard key={robot.robot} robot={robot.robot} />}
         <EpisodeCard />
         <PolicyCard />
-        {robot !== undefined && !isLedByFingers && <TeachCard robot={robot.robot} />}
+        {robot !== undefined && kind === "arm" && <TeachCard robot={robot.robot} />}
       </aside>
     </div>
   );

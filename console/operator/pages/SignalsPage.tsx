@@ -4,7 +4,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { RobotDescription } from "../../../core/gateway/server.js";
 import { REASON_BITS } from "../../../core/reasons.js";
 import { DEG_PER_RAD, fixed } from "../../shared/format.js";
-import { isHand, jointGroups, jointLabels } from "../../shared/joints.js";
+import { groupWords, isHand, jointGroups, jointLabels } from "../../shared/joints.js";
 import { Choices } from "../parts/Choices.js";
 import { Stages } from "../parts/PolicyCard.js";
 import { RobotChoice, useRobot } from "../parts/RobotChoice.js";
@@ -164,9 +164,13 @@ function Signals({ robot }: { robot: RobotDescription }) {
   );
 }
 
-/** Of an arm those that tell most; of a hand its first finger. */
+/** Of an arm those that tell most; of a hand its first finger, of legs the left one's first four. */
 const firstJoints = (robot: RobotDescription): number[] =>
-  isHand(robot) ? jointGroups(robot)[0]!.joints.map(({ joint }) => joint) : [0, 1, 3, 5];
+  robot.jointGroups === undefined
+    ? [0, 1, 3, 5]
+    : jointGroups(robot)[0]!
+        .joints.slice(0, JOINTS_MAX)
+        .map(({ joint }) => joint);
 
 interface JointChoiceProps {
   readonly robot: RobotDescription;
@@ -185,13 +189,16 @@ function JointChoice({ robot, chosen, onChoose, onChooseAll }: JointChoiceProps)
           <fieldset
             key={name}
             class="choices"
-            aria-label={name === "" ? "Joints, at most four" : `Joints of the ${name} finger`}
+            aria-label={name === "" ? "Joints, at most four" : `Joints of the ${groupWords(robot, name)}`}
           >
             {name !== "" && (
               <button
                 type="button"
-                aria-pressed={chosen.length === all.length && all.every((joint) => chosen.includes(joint))}
-                onClick={() => onChooseAll(all)}
+                aria-pressed={
+                  chosen.every((joint) => all.includes(joint)) &&
+                  chosen.length === Math.min(all.length, JOINTS_MAX)
+                }
+                onClick={() => onChooseAll(all.slice(0, JOINTS_MAX))}
               >
                 {name}
               </button>

@@ -1,7 +1,7 @@
 /** Each joint's measured place within its limits, the tool and the gripper, as numbers that do not dance. */
 import type { RobotDescription } from "../../../core/gateway/server.js";
 import { degrees, fixed, UNKNOWN } from "../../shared/format.js";
-import { isHand, jointGroups, type NamedJoint } from "../../shared/joints.js";
+import { groupWords, jointGroups, kindOf, type NamedJoint } from "../../shared/joints.js";
 import { useApp } from "../state/context.js";
 import { useValue } from "../state/value.js";
 
@@ -12,18 +12,19 @@ export function JointStrip({ robot }: { robot: RobotDescription }) {
   const state = useValue(useApp().telemetry)?.robots[robot.robot];
   return (
     <section
-      class={isHand(robot) ? "card joints fingers" : "card joints"}
+      class={kindOf(robot) === "arm" ? "card joints" : "card joints groups"}
       aria-label={`${robot.robot}: joints`}
     >
       {jointGroups(robot).map(({ name, joints }) => (
-        <ol key={name} aria-label={name === "" ? undefined : `${name} finger`}>
-          {name !== "" && <li class="finger">{name}</li>}
+        <ol key={name} aria-label={name === "" ? undefined : groupWords(robot, name)}>
+          {name !== "" && <li class="group">{name}</li>}
           {joints.map((one) => (
             <JointRow key={one.label} {...one} robot={robot} atRad={state?.positionRad[one.joint]} />
           ))}
         </ol>
       ))}
-      {!isHand(robot) && <ToolFigures robot={robot} />}
+      {kindOf(robot) === "arm" && <ToolFigures robot={robot} />}
+      {kindOf(robot) === "legs" && <BaseFigures robot={robot} />}
     </section>
   );
 }
@@ -47,6 +48,28 @@ function JointRow({ joint, label, robot, atRad }: JointRowProps) {
       </span>
       <span class={isNear ? "number warn" : "number"}>{degrees(atRad)}°</span>
     </li>
+  );
+}
+
+/** Where the torso is, and how it leans: of its whole turn in the world what is not yaw. */
+function BaseFigures({ robot }: { robot: RobotDescription }) {
+  const base = useValue(useApp().telemetry)?.robots[robot.robot]?.base;
+  const [qx = 0, qy = 0] = base?.quatXyzw ?? [];
+  const figures: readonly (readonly [string, string])[] = [
+    ...["x", "y", "height"].map(
+      (axis, index) => [axis, `${base == null ? UNKNOWN : fixed(base.positionM[index]!, 2)} m`] as const,
+    ),
+    ["lean", `${base == null ? UNKNOWN : degrees(2 * Math.asin(Math.min(1, Math.hypot(qx, qy))))}°`],
+  ];
+  return (
+    <dl class="tool">
+      {figures.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 

@@ -14,7 +14,7 @@ export const runsPolicy = (policy: PolicyTelemetry | null | undefined): boolean 
 export function whyNoPolicy(app: OperatorApp, telemetry: Telemetry | undefined): string {
   const states = Object.values(telemetry?.robots ?? {}).map(({ state }) => state);
   if (!app.isOperator) return "This browser is paired as an observer: it may look and stop.";
-  return states.length > 0 && states.every((state) => ENABLED.has(state)) ? "" : "The arm is not enabled.";
+  return states.length > 0 && states.every((state) => ENABLED.has(state)) ? "" : "The robot is not enabled.";
 }
 
 export function PolicyCard() {

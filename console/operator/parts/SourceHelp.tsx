@@ -1,30 +1,36 @@
-/** One sentence on how the chosen source moves the arm, and whether it is there. */
+/** One sentence on how the chosen source moves the robot, and whether it is there. */
 import { useEffect, useState } from "preact/hooks";
 import { chooseSpaceMouse, type HidLike } from "../sources/spaceMouseSource.js";
 import { useApp } from "../state/context.js";
 import type { PageSource } from "../state/driveControl.js";
 import { useValue } from "../state/value.js";
 
-export function SourceHelp({ source }: { source: PageSource }) {
-  if (source === "gamepad") return <GamepadHelp />;
+export function SourceHelp({ source, walks = false }: { source: PageSource; walks?: boolean }) {
+  if (source === "gamepad") return <GamepadHelp walks={walks} />;
   if (source === "spacemouse") return <SpaceMouseHelp />;
   return (
     <p class="quiet">
-      Hold <kbd class="key">Shift</kbd> and press <kbd class="key">W A S D</kbd>, up and down with{" "}
-      <kbd class="key">E Q</kbd>, turn with the arrows; let go to hold still. Or press and drag a pad.
+      Hold <kbd class="key">Shift</kbd> and press <kbd class="key">W A S D</kbd>,{" "}
+      {!walks && (
+        <>
+          up and down with <kbd class="key">E Q</kbd>,{" "}
+        </>
+      )}
+      turn with the arrows; let go to {walks ? "stand" : "hold still"}. Or press and drag a pad.
     </p>
   );
 }
 
-function GamepadHelp() {
+function GamepadHelp({ walks }: { walks: boolean }) {
   const app = useApp();
   const [name, setName] = useState("");
   useEffect(() => app.clock.every(500, () => setName(app.drive.gamepad.pad?.id ?? "")), [app]);
   return (
     <p class="quiet">
       {name === "" ? "No gamepad yet: connect it and press a button. " : `${name.slice(0, 40)}. `}
-      Hold the left bumper to move: left stick along the table, right stick up, down and turn; with the right
-      bumper the left stick tips. Right trigger: gripper.
+      {walks
+        ? "Hold the left bumper to walk: left stick forward and sideways, right stick turns."
+        : "Hold the left bumper to move: left stick along the table, right stick up, down and turn; with the right bumper the left stick tips. Right trigger: gripper."}
     </p>
   );
 }

@@ -123,7 +123,7 @@ describe("a stream of poses", () => {
     takes = false;
     clock.advance(100);
     expect(state.released).toBe(1);
-    expect(state.whys).toEqual(["the connection does not take poses"]);
+    expect(state.whys).toEqual(["the connection takes no more"]);
   });
 
   it("a release from outside is said at once; a second one says nothing", () => {

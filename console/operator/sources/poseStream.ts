@@ -5,7 +5,7 @@
 import type { PoseMessage, PoseSource } from "../../../core/teleop/pose.js";
 import type { PageClock } from "../../link/pageClock.js";
 import {
-  type AT_REST,
+  type DriveInput,
   type DriveSource,
   SPEEDS,
   type SpeedName,
@@ -13,10 +13,10 @@ import {
   type Standpoint,
   turnAboutZ,
 } from "./driveInput.js";
+import { HoldLoop } from "./holdLoop.js";
 
 export const STREAM_HZ = 60;
-/** A page that stood still for longer lets go: the person cannot have seen what would follow. */
-export const STALL_MS_MAX = 90;
+const STALL_MS_MAX = 90;
 /** Speeds rise to what is asked for within this; they fall at once. */
 const RISE_MS = 120;
 /** After such a rest the hand may start elsewhere; sooner that would be a jump. */
@@ -54,20 +54,33 @@ export class PoseStream {
   #linear: Vector = [0, 0, 0];
   #angular: Vector = [0, 0, 0];
   #seq = 0;
-  #isHeld = false;
-  #lastMs = 0;
   #sentMs = Number.NEGATIVE_INFINITY;
-  #stop: (() => void) | undefined;
+  readonly #hold: HoldLoop;
 
   constructor(options: StreamOptions) {
     this.#options = options;
     this.#positionM = [...options.startM];
     this.gripper = options.gripper;
     this.hand = options.hand;
+    const { clock, input, onChange } = options;
+    this.#hold = new HoldLoop({
+      clock,
+      rateHz: STREAM_HZ,
+      stallMsMax: STALL_MS_MAX,
+      input,
+      begin: (nowMs) => this.#begin(nowMs),
+      move: (moved, elapsedMs) => this.#move(moved, elapsedMs),
+      rest: () => {
+        this.#linear = [0, 0, 0];
+        this.#angular = [0, 0, 0];
+      },
+      say: (nowMs, isHeld) => this.#send(nowMs, isHeld ? 1 : 0),
+      onChange,
+    });
   }
 
   get isHeld(): boolean {
-    return this.#isHeld;
+    return this.#hold.isHeld;
   }
 
   get source(): PoseSource {
@@ -75,62 +88,32 @@ export class PoseStream {
   }
 
   start(): void {
-    this.#stop ??= this.#options.clock.every(1000 / STREAM_HZ, () => this.tick());
+    this.#hold.start();
   }
 
   close(): void {
-    this.release("the source was closed");
-    this.#stop?.();
-    this.#stop = undefined;
+    this.#hold.close();
   }
 
   /** Ends the hold now, and tells the daemon so. */
   release(why: string): void {
-    this.#options.input.release();
-    this.#letGo(why);
+    this.#hold.release(why);
   }
 
   toggleGripper(): void {
     this.gripper = this.gripper < 0.5 ? 1 : 0;
   }
 
-  tick(): void {
-    const nowMs = this.#options.clock.nowMs();
-    const elapsedMs = nowMs - this.#lastMs;
-    this.#lastMs = nowMs;
-    if (this.#isHeld && elapsedMs > STALL_MS_MAX) {
-      this.release(`the page stood still for ${Math.round(elapsedMs)} ms; press again`);
-      return;
+  #begin(nowMs: number): void {
+    if (!(nowMs - this.#sentMs <= REST_MS)) {
+      this.#positionM = [...this.#options.startM];
+      this.#quat = [0, 0, 0, 1];
     }
-    const input = this.#options.input.read();
-    if (!input.isHeld) {
-      this.#letGo("released");
-      return;
-    }
-    if (this.#isHeld) this.#move(input, elapsedMs);
-    else {
-      this.#isHeld = true;
-      if (!(nowMs - this.#sentMs <= REST_MS)) {
-        this.#positionM = [...this.#options.startM];
-        this.#quat = [0, 0, 0, 1];
-      }
-      // The daemon counts a press only after it has seen the clutch open in this place.
-      this.#send(nowMs, 0);
-      this.#options.onChange?.(true, "");
-    }
-    if (!this.#send(nowMs, 1)) this.release("the connection does not take poses");
+    // The daemon counts a press only after it has seen the clutch open in this place.
+    this.#send(nowMs, 0);
   }
 
-  #letGo(why: string): void {
-    this.#linear = [0, 0, 0];
-    this.#angular = [0, 0, 0];
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
-    this.#send(this.#options.clock.nowMs(), 0);
-    this.#options.onChange?.(false, why);
-  }
-
-  #move(input: typeof AT_REST, elapsedMs: number): void {
+  #move(input: DriveInput, elapsedMs: number): void {
     const { linearMPerS, angularRadPerS } = SPEEDS[this.speed];
     const { yawRad } = STANDPOINTS[this.standpoint];
     const share = Math.min(1, elapsedMs / RISE_MS);

@@ -1,15 +1,18 @@
 /**
- * Driving from this page: takes teleoperation, lets the chosen source send poses, and ends that when it was given back,
- * taken away, or the connection is lost. What ended is never resumed by itself.
+ * Driving from this page. Of an arm: takes teleoperation, lets the chosen source send poses, and ends that when it was given back,
+ * taken away, or the connection is lost. A robot on legs is steered the same way, by what its policy is asked for. What ended is
+ * never resumed by itself.
  */
-import type { TeleopStatus } from "../../../core/gateway/server.js";
+import type { Telemetry, TeleopStatus } from "../../../core/gateway/server.js";
+import type { SteeringStatus } from "../../../core/gateway/steering.js";
 import type { PoseSource } from "../../../core/teleop/pose.js";
-import { onlyWhile, type SpeedName, type Standpoint } from "../sources/driveInput.js";
+import { type DriveSource, onlyWhile, type SpeedName, type Standpoint } from "../sources/driveInput.js";
 import { type GamepadLike, GamepadSource } from "../sources/gamepadSource.js";
 import { KeyboardSource } from "../sources/keyboardSource.js";
 import { bothOf, PadSource } from "../sources/padSource.js";
 import { PoseStream } from "../sources/poseStream.js";
 import { SpaceMouseSource } from "../sources/spaceMouseSource.js";
+import { type PaceName, VelocityStream } from "../sources/velocityStream.js";
 import { question } from "./confirm.js";
 import type { OperatorApp } from "./operatorApp.js";
 import { Value } from "./value.js";
@@ -25,6 +28,8 @@ export class DriveControl {
   readonly source = new Value<PageSource>("keyboard");
   readonly speed = new Value<SpeedName>("normal");
   readonly standpoint = new Value<Standpoint>("behind");
+  /** Of a robot that walks. */
+  readonly pace = new Value<PaceName>("normal");
   /** Changes whenever something is pressed or let go. */
   readonly pressed = new Value({});
   readonly isHeld = new Value(false);
@@ -46,6 +51,7 @@ export class DriveControl {
   readonly #app: OperatorApp;
   readonly #newSession: () => string;
   #stream: PoseStream | undefined;
+  #walk: { readonly robot: string; readonly stream: VelocityStream } | undefined;
   #isMine = false;
 
   constructor(app: OperatorApp, newSession: () => string) {
@@ -72,13 +78,21 @@ export class DriveControl {
     return true;
   }
 
+  /** Steers a robot on legs by the chosen source, while its policy runs. */
+  walk(robot: string): void {
+    this.end("another robot");
+    this.#startWalk(robot);
+  }
+
   async give(): Promise<void> {
+    const isTaken = this.#isMine;
     this.end("given back");
-    await this.#app.ask({ do: "giveTeleop" });
+    if (isTaken) await this.#app.ask({ do: "giveTeleop" });
   }
 
   choose(source: PageSource): void {
     this.source.set(source);
+    if (this.#walk !== undefined) this.#startWalk(this.#walk.robot);
     const robot = this.#app.teleop.current?.robot;
     if (this.#isMine && robot !== undefined) this.#start(robot);
   }
@@ -86,6 +100,11 @@ export class DriveControl {
   setSpeed(speed: SpeedName): void {
     this.speed.set(speed);
     if (this.#stream !== undefined) this.#stream.speed = speed;
+  }
+
+  setPace(pace: PaceName): void {
+    this.pace.set(pace);
+    if (this.#walk !== undefined) this.#walk.stream.pace = pace;
   }
 
   setStandpoint(standpoint: Standpoint): void {
@@ -110,6 +129,7 @@ export class DriveControl {
   release(why: string): void {
     for (const source of [this.keyboard, this.pad, this.gamepad, this.spaceMouse]) source.release();
     this.#stream?.release(why);
+    this.#walk?.stream.release(why);
   }
 
   /** This page drives no more, until it takes again. */
@@ -117,6 +137,8 @@ export class DriveControl {
     this.release(why);
     this.#stream?.close();
     this.#stream = undefined;
+    this.#walk?.stream.close();
+    this.#walk = undefined;
     this.#isMine = false;
     this.isDriving.set(false);
   }
@@ -131,39 +153,74 @@ export class DriveControl {
   #start(robot: string): void {
     this.release("another source");
     this.#stream?.close();
-    const { link, clock, newest, teleop, isTelemetryOld } = this.#app;
+    this.#walk?.stream.close();
+    this.#walk = undefined;
+    const { link, clock, newest, teleop } = this.#app;
     const state = newest?.robots[robot];
     const source = this.source.current;
     const openingM = state?.gripperCommandM ?? state?.gripperOpeningM ?? GRIPPER_OPEN_M;
-    const focused = () => this.hasFocus();
-    const inputs = {
-      keyboard: this.keyboard,
-      gamepad: onlyWhile(focused, this.gamepad),
-      spacemouse: onlyWhile(focused, this.spaceMouse),
-    };
-    const isSeen = () => this.isShown && question.current === undefined && !isTelemetryOld.current;
     this.#stream = new PoseStream({
       clock,
       send: (pose) => link.sendPose(pose),
       session: this.#newSession(),
       source: source satisfies PoseSource,
       device: `console-${source}`,
-      input: onlyWhile(isSeen, bothOf(inputs[source], this.pad)),
+      input: this.#input(() => true),
       hand: teleop.current?.hand ?? "right",
       startM: state?.tool?.positionM ?? START_M,
       gripper: Math.min(1, Math.max(0, 1 - openingM / GRIPPER_OPEN_M)),
-      onChange: (isHeld, why) => {
-        this.isHeld.set(isHeld);
-        this.heldMs = clock.nowMs();
-        if (isHeld || why !== "released") this.letGoWhy.set(why);
-        else this.letGoWhy.set("");
-      },
+      onChange: (isHeld, why) => this.#onHold(isHeld, why),
     });
     this.#stream.speed = this.speed.current;
     this.#stream.standpoint = this.standpoint.current;
     this.#stream.start();
     this.isDriving.set(true);
   }
+
+  #startWalk(robot: string): void {
+    this.release("another source");
+    this.#walk?.stream.close();
+    const { link, clock } = this.#app;
+    const range = () => walkOf(this.#app.newest, robot)?.range;
+    const stream = new VelocityStream({
+      clock,
+      robot,
+      range,
+      send: (asked) => link.sendVelocity(asked),
+      input: this.#input(() => range() !== undefined),
+      onChange: (isHeld, why) => this.#onHold(isHeld, why),
+    });
+    stream.pace = this.pace.current;
+    stream.start();
+    this.#walk = { robot, stream };
+    this.isDriving.set(true);
+  }
+
+  /** The chosen source and the pads, while the robot is before the operator's eyes and may be moved. */
+  #input(mayMove: () => boolean): DriveSource {
+    const focused = () => this.hasFocus();
+    const inputs = {
+      keyboard: this.keyboard,
+      gamepad: onlyWhile(focused, this.gamepad),
+      spacemouse: onlyWhile(focused, this.spaceMouse),
+    };
+    const { isTelemetryOld } = this.#app;
+    const isSeen = () =>
+      this.isShown && question.current === undefined && !isTelemetryOld.current && mayMove();
+    return onlyWhile(isSeen, bothOf(inputs[this.source.current], this.pad));
+  }
+
+  #onHold(isHeld: boolean, why: string): void {
+    this.isHeld.set(isHeld);
+    this.heldMs = this.#app.clock.nowMs();
+    this.letGoWhy.set(isHeld || why !== "released" ? why : "");
+  }
+}
+
+/** What a policy that runs on the robot takes; undefined when none does that takes a velocity. */
+export function walkOf(telemetry: Telemetry | undefined, robot: string): SteeringStatus | undefined {
+  const { phase, steering } = telemetry?.policy ?? {};
+  return phase === "running" && steering?.robot === robot ? steering : undefined;
 }
 
 /** Browsers without the Gamepad API, and pages in Node, have none. */

@@ -2,6 +2,11 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { ClientMessage } from "../../../core/gateway/client.js";
 import type { ServerMessage } from "../../../core/gateway/server.js";
 import { FAKE_TELEOP, FAKE_WELCOME, fakeTelemetry } from "../../../test/support/console/fakeCell.js";
+import {
+  FAKE_STEERING,
+  fakeDigitTelemetry,
+  fakeWalkPolicy,
+} from "../../../test/support/console/fakeDigit.js";
 import { PageSimClock } from "../../../test/support/console/pageSimClock.js";
 import { GatewayLink } from "../../link/gatewayLink.js";
 import type { SocketEvents } from "../../link/pageSocket.js";
@@ -199,6 +204,59 @@ describe("only a page that is looked at drives", () => {
     clock.advance(500);
     expect(clutches().length).toBe(count);
     expect(press()).toBe(1);
+  });
+});
+
+describe("a robot on legs is steered", () => {
+  function walking() {
+    const page = rig();
+    const tell = (phase: string, steering: typeof FAKE_STEERING | null = FAKE_STEERING) => {
+      const telemetry = fakeTelemetry(page.clock.nowMs() / 1000, 1_000_000 + page.clock.nowMs());
+      telemetry.robots = { digit: fakeDigitTelemetry(0) };
+      telemetry.policy = fakeWalkPolicy(phase, steering);
+      page.hear(telemetry);
+    };
+    tell("running");
+    page.app.drive.walk("digit");
+    const asked = () =>
+      page.sent.flatMap((one) => (one.kind === "velocity" ? [one.isHeld && one.velocity.forwardMPerS] : []));
+    page.app.drive.keyboard.keyDown(shift);
+    page.app.drive.keyboard.keyDown({ ...shift, code: "KeyW" });
+    page.clock.advance(1000);
+    expect(asked().at(-1)).toBeCloseTo(0.7, 9);
+    return { ...page, tell, asked };
+  }
+
+  it.each<[string, (page: ReturnType<typeof walking>) => void]>([
+    ["STOP is pressed", ({ app }) => app.stop.press("test")],
+    ["the page is hidden", ({ app }) => app.setVisible(false)],
+    ["the key goes up", ({ app }) => app.drive.keyboard.keyUp({ ...shift, shiftKey: false })],
+    ["its policy ends", ({ tell }) => tell("failed")],
+    ["another policy runs, which takes no velocity", ({ tell }) => tell("running", null)],
+    ["another page is opened", ({ app }) => app.drive.release("another page was opened")],
+    ["it is steered no more", ({ app }) => void app.drive.give()],
+  ])("until %s: then it is asked to stand, once", (_, happens) => {
+    const page = walking();
+    happens(page);
+    page.clock.advance(100);
+    expect(page.asked().at(-1)).toBe(false);
+    const count = page.asked().length;
+    page.clock.advance(1000);
+    expect(page.asked().length).toBe(count);
+    // Nothing was taken, so nothing is given back.
+    expect(page.sent.filter(({ kind }) => kind === "request")).toEqual([]);
+  });
+
+  it("as long as its connection lives, and not by itself after it", () => {
+    const page = walking();
+    page.lose();
+    expect(page.app.drive.isDriving.current).toBe(false);
+    const count = page.asked().length;
+    page.clock.advance(5000);
+    page.hear(FAKE_WELCOME);
+    page.app.drive.keyboard.keyDown(shift);
+    page.clock.advance(500);
+    expect(page.asked().length).toBe(count);
   });
 });
 

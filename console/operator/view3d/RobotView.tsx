@@ -1,7 +1,7 @@
 /** The three-dimensional view, loaded when it is first wanted. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { RobotDescription } from "../../../core/gateway/server.js";
-import { isHand } from "../../shared/joints.js";
+import { kindOf } from "../../shared/joints.js";
 import { useApp, useWant } from "../state/context.js";
 import { colouring, colourOf } from "../state/theme.js";
 import { useValue } from "../state/value.js";
@@ -35,6 +35,7 @@ function View({ robot, carried }: ViewProps) {
   const [trouble, setTrouble] = useState("");
   const [isSlow, setSlow] = useState(false);
   const isHeld = useValue(app.drive.isHeld);
+  const hasWorkspace = kindOf(robot) === "arm";
   useWant({ telemetryHz: VIEW_HZ }, "view");
 
   useEffect(() => {
@@ -85,7 +86,7 @@ function View({ robot, carried }: ViewProps) {
       <canvas
         ref={canvas}
         role="img"
-        aria-label={`${robot.robot} in three dimensions: measured pose, sent pose${isHand(robot) ? "" : ", workspace"}`}
+        aria-label={`${robot.robot} in three dimensions: measured pose, sent pose${hasWorkspace ? ", workspace" : ""}`}
       />
       {trouble !== "" && <strong class="word">{trouble}</strong>}
       <figcaption>
@@ -94,7 +95,7 @@ function View({ robot, carried }: ViewProps) {
         </span>
         <span class="legend">
           <i class="measured" /> measured <i class="sent" /> sent
-          {!isHand(robot) && (
+          {hasWorkspace && (
             <>
               {" "}
               <i class="edge" /> workspace

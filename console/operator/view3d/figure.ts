@@ -10,13 +10,14 @@ import {
   Vector3,
 } from "three";
 import URDFLoader, { type URDFRobot } from "urdf-loader";
-import type { RobotDescription } from "../../../core/gateway/server.js";
-import { isHand } from "../../shared/joints.js";
+import type { BaseTelemetry, RobotDescription } from "../../../core/gateway/server.js";
+import { kindOf, type RobotKind } from "../../shared/joints.js";
 
 export interface FigurePose {
   readonly positionRad: readonly (number | null)[];
   readonly sentRad: readonly (number | null)[];
   readonly gripperOpeningM: number | null;
+  readonly base: BaseTelemetry | null;
 }
 
 export interface FigureMaterials {
@@ -24,8 +25,8 @@ export interface FigureMaterials {
   readonly ghost: MeshBasicMaterial;
 }
 
-/** Sent and measured differ visibly from here [rad]; below, the ghost would only flicker. A hand's PD leaves a sag. */
-const GHOST_RAD_MIN = { arm: 0.01, hand: 0.05 } as const;
+/** Sent and measured differ visibly from here [rad]; below, the ghost would only flicker. A hand's or leg's PD sags. */
+const GHOST_RAD_MIN: Readonly<Record<RobotKind, number>> = { arm: 0.01, hand: 0.05, legs: 0.1 };
 const DRIVE_JOINT = "drive_joint";
 const GRIPPER_OPEN_M = 0.085;
 const GRIPPER_CLOSED_RAD = 0.85;
@@ -38,6 +39,8 @@ export class RobotFigure {
   readonly solid: URDFRobot;
   readonly ghost: URDFRobot;
   readonly #robot: RobotDescription;
+  readonly #placeM = new Vector3();
+  readonly #turn = new Quaternion();
 
   constructor(robot: RobotDescription, materials: FigureMaterials) {
     this.#robot = robot;
@@ -58,10 +61,11 @@ export class RobotFigure {
   }
 
   /** Whether anything looks different now. */
-  show({ positionRad, sentRad, gripperOpeningM }: FigurePose): boolean {
+  show({ positionRad, sentRad, gripperOpeningM, base }: FigurePose): boolean {
     const { jointNames } = this.#robot;
     let hasChanged = setJoints(this.solid, jointNames, positionRad);
     hasChanged = setJoints(this.ghost, jointNames, sentRad) || hasChanged;
+    if (base !== null) hasChanged = this.#place(base) || hasChanged;
     if (gripperOpeningM !== null) {
       const closedRad = GRIPPER_CLOSED_RAD * (1 - Math.min(1, Math.max(0, gripperOpeningM / GRIPPER_OPEN_M)));
       for (const one of [this.solid, this.ghost])
@@ -70,8 +74,23 @@ export class RobotFigure {
     return hasChanged;
   }
 
+  /** A robot on legs stands where its odometry says; nobody sends its passive joints, so the ghost has them as measured. */
+  #place({ positionM, quatXyzw, passiveRad }: BaseTelemetry): boolean {
+    const passive = this.#robot.legs?.passiveJointNames ?? [];
+    this.#placeM.fromArray(positionM);
+    this.#turn.fromArray(quatXyzw);
+    let hasChanged = false;
+    for (const one of [this.solid, this.ghost]) {
+      const isThere = one.position.equals(this.#placeM) && one.quaternion.equals(this.#turn);
+      one.position.copy(this.#placeM);
+      one.quaternion.copy(this.#turn);
+      hasChanged = setJoints(one, passive, passiveRad) || !isThere || hasChanged;
+    }
+    return hasChanged;
+  }
+
   isApart({ positionRad, sentRad }: FigurePose): boolean {
-    const leastRad = GHOST_RAD_MIN[isHand(this.#robot) ? "hand" : "arm"];
+    const leastRad = GHOST_RAD_MIN[kindOf(this.#robot)];
     return sentRad.some(
       (sent, joint) => Math.abs((sent ?? 0) - (positionRad[joint] ?? sent ?? 0)) > leastRad,
     );

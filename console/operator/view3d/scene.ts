@@ -27,7 +27,7 @@ import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 import type { RobotDescription } from "../../../core/gateway/server.js";
 import type { TrackedPose } from "../../../core/teleop/pose.js";
 import type { PageClock } from "../../link/pageClock.js";
-import { isHand } from "../../shared/joints.js";
+import { kindOf, type RobotKind } from "../../shared/joints.js";
 import { type FigurePose, RobotFigure } from "./figure.js";
 
 export interface SceneColours {
@@ -44,14 +44,14 @@ export interface ScenePose extends FigurePose {
   readonly carried: ReadonlyMap<string, FigurePose>;
 }
 
-/** Where the eye is and what it looks at [m], three's axes; an arm fills a table, a hand less than a page. */
+/** Where the eye is and what it looks at [m], three's axes; an arm fills a table, a hand less than a page, legs a room. */
 interface Standpoint {
   readonly eyeM: readonly [number, number, number];
   readonly targetM: readonly [number, number, number];
   readonly nearestM: number;
   readonly grid: { readonly sizeM: number; readonly middleM: number };
 }
-const STANDPOINTS: Readonly<Record<"arm" | "hand", Standpoint>> = {
+const STANDPOINTS: Readonly<Record<RobotKind, Standpoint>> = {
   arm: {
     eyeM: [1.35, 0.95, 1.25],
     targetM: [0.28, 0.3, 0],
@@ -64,7 +64,14 @@ const STANDPOINTS: Readonly<Record<"arm" | "hand", Standpoint>> = {
     nearestM: 0.1,
     grid: { sizeM: 0.4, middleM: 0 },
   },
+  legs: {
+    eyeM: [2.3, 1.5, 2.1],
+    targetM: [0, 0.78, 0],
+    nearestM: 0.6,
+    grid: { sizeM: 4, middleM: 0 },
+  },
 };
+const GRID_CELLS = 16;
 
 const FRAME_MS_MIN = 1000 / 30;
 /** Where drawing is slow (no GPU) it takes at most this share of the time. */
@@ -80,6 +87,8 @@ const TRAIL_STEP_M = 0.004;
 export class RobotScene {
   readonly #renderer: WebGLRenderer;
   readonly #scene = new Scene();
+  /** Robots and what is around them; URDF has z up, three has y up. */
+  readonly #world = new Group();
   readonly #camera = new PerspectiveCamera(38, 1, 0.05, 20);
   readonly #controls: OrbitControls;
   readonly #clock: PageClock;
@@ -96,6 +105,8 @@ export class RobotScene {
   readonly #trailM = new Float32Array(3 * TRAIL_POINTS);
   readonly #workspace: Box3Helper;
   #grid: GridHelper | undefined;
+  /** Where a robot that walks is, on the ground of its odometry [m]. */
+  #followedM: readonly [number, number] | undefined;
   #trailCount = 0;
   #isDirty = true;
   #drawnMs = Number.NEGATIVE_INFINITY;
@@ -128,15 +139,14 @@ export class RobotScene {
     this.#figure = new RobotFigure(robot, materials);
     this.#carried = new Map(carried.map((one) => [one.robot, new RobotFigure(one, materials)]));
     for (const one of this.#carried.values()) this.#figure.carry(one);
-    this.#standpoint = STANDPOINTS[isHand(robot) ? "hand" : "arm"];
-    const world = new Group();
-    // URDF has z up, three has y up.
+    this.#standpoint = STANDPOINTS[kindOf(robot)];
+    const world = this.#world;
     world.rotation.x = -Math.PI / 2;
     const box = new Box3(new Vector3(...robot.workspaceMinM), new Vector3(...robot.workspaceMaxM));
     this.#workspace = new Box3Helper(box);
     this.#workspace.material = this.#lineMaterial;
-    // A hand's fingers are kept by their joint limits alone.
-    this.#workspace.visible = !isHand(robot);
+    // A hand's fingers are kept by their joint limits alone, and legs walk where they are told.
+    this.#workspace.visible = kindOf(robot) === "arm";
     this.#target.add(new Mesh(new RingGeometry(0.024, 0.03, 32), this.#markMaterial()), this.#axes());
     this.#target.visible = false;
     this.#trail.setAttribute("position", new BufferAttribute(this.#trailM, 3));
@@ -185,8 +195,9 @@ export class RobotScene {
     this.#grid?.removeFromParent();
     this.#grid?.dispose();
     const { sizeM, middleM } = this.#standpoint.grid;
-    this.#grid = new GridHelper(sizeM, 16, new Color(line), new Color(line));
+    this.#grid = new GridHelper(sizeM, GRID_CELLS, new Color(line), new Color(line));
     this.#grid.position.set(middleM, tableM, 0);
+    this.#followedM = undefined;
     (this.#grid.material as LineBasicMaterial).opacity = 0.5;
     (this.#grid.material as LineBasicMaterial).transparent = true;
     this.#scene.add(this.#grid);
@@ -212,6 +223,7 @@ export class RobotScene {
       hasChanged = figure.show(its) || hasChanged;
       isApart = figure.isApart(its) || isApart;
     }
+    if (pose.base !== null) hasChanged = this.#follow(pose.base.positionM) || hasChanged;
     if (this.#figure.ghost.visible !== isApart) {
       this.#figure.ghost.visible = isApart;
       hasChanged = true;
@@ -227,6 +239,19 @@ export class RobotScene {
     this.#renderer.dispose();
     // A browser keeps few of them, and drops the oldest for a new one: it may be one that is looked at.
     this.#renderer.forceContextLoss();
+  }
+
+  /** Whoever walks stays in the middle, and the ground goes by under it. */
+  #follow([x, y]: readonly [number, number, number]): boolean {
+    const before = this.#followedM;
+    if (before?.[0] === x && before[1] === y) return false;
+    this.#followedM = [x, y];
+    this.#world.position.set(-x, 0, y);
+    const { sizeM, middleM } = this.#standpoint.grid;
+    const cellM = sizeM / GRID_CELLS;
+    this.#grid?.position.setX(middleM - (x % cellM));
+    this.#grid?.position.setZ(y % cellM);
+    return true;
   }
 
   #showTarget(target: TrackedPose | null): boolean {
