@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { asEpochNs, type EpochNs, fromRosTime, toRosTime } from "../core/clock.js";
 import { CerebellumError } from "../core/errors.js";
+import type { FloatingBase } from "../core/floatingBase.js";
 import type { RosMessage } from "./rosCodec.js";
 
 export const SERVO_TICK = "cerebellum_msgs/msg/ServoTick";
@@ -31,6 +32,44 @@ const Stamp = z
 const Big = z.bigint().transform(Number);
 const Vector = z.custom<Float64Array>((value) => value instanceof Float64Array);
 
+const NOTHING = new Float64Array();
+/** Older episodes do not have it, and robots that are fixed to something leave it empty. */
+const BaseVector = Vector.default(NOTHING);
+const BaseFields = z.object({
+  base_translation_m: BaseVector,
+  base_quat_xyzw: BaseVector,
+  base_linear_velocity_m_per_s: BaseVector,
+  base_angular_velocity_rad_per_s: BaseVector,
+  base_specific_force_m_per_s2: BaseVector,
+  passive_position_rad: BaseVector,
+  passive_velocity_rad_per_s: BaseVector,
+});
+
+const readBase = (found: z.infer<typeof BaseFields>): { readonly base?: FloatingBase | undefined } =>
+  found.base_quat_xyzw.length === 0
+    ? {}
+    : {
+        base: {
+          translationWorldM: found.base_translation_m,
+          quatWorldBaseXyzw: found.base_quat_xyzw,
+          linearVelocityBaseMPerS: found.base_linear_velocity_m_per_s,
+          angularVelocityBaseRadPerS: found.base_angular_velocity_rad_per_s,
+          specificForceBaseMPerS2: found.base_specific_force_m_per_s2,
+          passivePositionRad: found.passive_position_rad,
+          passiveVelocityRadPerS: found.passive_velocity_rad_per_s,
+        },
+      };
+
+const writeBase = (base: FloatingBase | undefined): z.infer<typeof BaseFields> => ({
+  base_translation_m: base?.translationWorldM ?? NOTHING,
+  base_quat_xyzw: base?.quatWorldBaseXyzw ?? NOTHING,
+  base_linear_velocity_m_per_s: base?.linearVelocityBaseMPerS ?? NOTHING,
+  base_angular_velocity_rad_per_s: base?.angularVelocityBaseRadPerS ?? NOTHING,
+  base_specific_force_m_per_s2: base?.specificForceBaseMPerS2 ?? NOTHING,
+  passive_position_rad: base?.passivePositionRad ?? NOTHING,
+  passive_velocity_rad_per_s: base?.passiveVelocityRadPerS ?? NOTHING,
+});
+
 /** One servo tick; joint vectors [rad], [rad/s], [N m], base to tool. See ServoTick.msg for each field. */
 const ServoTickFields = z
   .object({
@@ -53,8 +92,10 @@ const ServoTickFields = z
     gripper_command_m: z.number().or(z.nan()),
     gripper_opening_m: z.number().or(z.nan()),
     device_error_code: z.number(),
+    ...BaseFields.shape,
   })
   .transform((found) => ({
+    ...readBase(found),
     stampNs: found.stamp,
     tick: found.tick,
     state: found.state,
@@ -97,6 +138,7 @@ export const writeServoTick = (tick: ServoTick): RosMessage => ({
   gripper_command_m: tick.gripperCommandM,
   gripper_opening_m: tick.gripperOpeningM,
   device_error_code: tick.deviceErrorCode,
+  ...writeBase(tick.base),
 });
 
 const PolicyStepFields = z

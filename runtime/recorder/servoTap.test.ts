@@ -1,9 +1,18 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { MonotonicNs } from "../../core/clock.js";
+import { repositoryRootUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
+import { createFloatingBase } from "../../core/floatingBase.js";
 import { SimClock } from "../../core/simClock.js";
+import { readServoTick, SERVO_TICK, writeServoTick } from "../../episodes/messages.js";
+import { rosCodec } from "../../episodes/rosCodec.js";
 import { TapServo, turns } from "../../test/support/recorder/tapServo.js";
+import type { ServoSnapshot } from "../servo/api.js";
 import { ServoTap, toRecordedEvent, toServoTick } from "./servoTap.js";
+
+const MESSAGES = new URL("launch/interfaces/cerebellum_msgs/msg/", repositoryRootUrl());
+const TIME = "int32 sec\nuint32 nanosec\n";
 
 function start(clock = new SimClock()) {
   const servos: TapServo[] = [];
@@ -144,6 +153,27 @@ describe("a tick in an episode", () => {
     const tick = toServoTick(snapshot, mapping);
     expect([tick.stampNs, tick.stateStampNs]).toEqual([9_000_000_000n, 0n]);
     expect(tick.sentRad).toEqual(snapshot.sentRad);
+  });
+
+  it("has the base of a robot on legs, and empty fields of what is fixed to something", () => {
+    const base = createFloatingBase(10);
+    base.translationWorldM.set([1, 2, 0.97]);
+    base.passivePositionRad[9] = -0.3;
+    const definition = readFileSync(new URL("ServoTick.msg", MESSAGES), "utf8");
+    const codec = rosCodec(
+      SERVO_TICK,
+      `${definition}\n${"=".repeat(80)}\nMSG: builtin_interfaces/Time\n${TIME}`,
+    );
+    const written = (snapshot: ServoSnapshot) =>
+      readServoTick(codec.decode(codec.encode(writeServoTick(toServoTick(snapshot, mapping)))));
+    const snapshot = new TapServo(clock).latest();
+    expect(written({ ...snapshot, base }).base).toEqual(base);
+    expect(written(snapshot)).not.toHaveProperty("base");
+    // As an older recorder wrote it.
+    const older = Object.entries(writeServoTick(toServoTick(snapshot, mapping))).filter(
+      ([name]) => !/^(base|passive)_/.test(name),
+    );
+    expect(readServoTick(Object.fromEntries(older))).not.toHaveProperty("base");
   });
 
   it("keeps odd device times from breaking the message", () => {

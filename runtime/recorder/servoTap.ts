@@ -158,6 +158,7 @@ export function toServoTick(snapshot: ServoSnapshot, mapping: ClockMapping): Ser
     gripperCommandM: snapshot.gripperCommandM,
     gripperOpeningM: snapshot.gripperOpeningM,
     deviceErrorCode: snapshot.deviceErrorCode,
+    base: snapshot.base,
   };
 }
 

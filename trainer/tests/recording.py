@@ -155,6 +155,8 @@ def servo_tick(
         .vectors(sent, sent, sent, position, nothing, nothing)
         .float64s(gripper_m, opening_m)
         .u32(0)
+        # Only a robot on legs has a base.
+        .vectors(*[[]] * 7)
         .message()
     )
 
