@@ -32,14 +32,9 @@ async function timing(options: DoctorCommandOptions, cell: CellConfig): Promise<
   const facts = await gatherFacts({ clock: systemClock });
   const robots: Record<string, TimingResult & TimingVerdict> = {};
   for (const [robot, config] of Object.entries(cell.robots)) {
-    if (config.device === "digit") {
-      print(`${robot}: a loop of ${config.servo.rateHz} Hz is measured by \`./cerebellum bench digit\``);
-      continue;
-    }
-    const { servo } = config;
     print(`${robot}: measuring for ${options.seconds} s`);
-    const result = await runTimingTest({ clock: systemClock, servo, seconds: options.seconds });
-    const verdict = judgeTiming(result, facts);
+    const result = await runTimingTest({ clock: systemClock, robot: config, seconds: options.seconds });
+    const verdict = judgeTiming(result, facts, config.device);
     robots[robot] = { ...result, ...verdict };
     print(describeTiming(result, verdict));
   }

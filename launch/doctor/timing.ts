@@ -1,15 +1,31 @@
 /** The timing self-test: runs the servo's loop for a while and says whether this computer can hold its rate. */
 import type { Clock } from "../../core/clock.js";
 import { entryUrl } from "../../core/entry.js";
-import { ServoConfig } from "../../runtime/servo/config.js";
 import type { MissCause } from "../../runtime/servo/loop.js";
 import { Child } from "../child.js";
 import { createLog } from "../log.js";
 import type { TimingConfig, TimingResult } from "../processes/timingMain.js";
 import type { MachineFacts } from "./facts.js";
 
-/** What a robot PC must hold: the servo is late by at most so much in 99 and in 99.9 of a hundred ticks [µs]. */
-export const LATENESS_US_MAX = { p99: 1000, p999: 3000 } as const;
+type TimedRobot = Pick<TimingConfig, "device" | "servo">;
+
+interface TimingLimit {
+  /** The servo is late by at most so much in 99 and in 99.9 of a hundred ticks [µs]. */
+  readonly p99: number;
+  readonly p999: number;
+  /** Share of ticks that may be missed. */
+  readonly missedShare: number;
+}
+
+/**
+ * What a robot PC must hold. At a thousand ticks a second one in ten thousand may be missed: a robot on legs waits 50 ms for
+ * a command, and its servo bears tens of missed ticks in a row.
+ */
+export const TIMING_LIMITS: Readonly<Record<TimedRobot["device"], TimingLimit>> = {
+  xarm7: { p99: 1000, p999: 3000, missedShare: 0 },
+  allegro: { p99: 1000, p999: 3000, missedShare: 0 },
+  digit: { p99: 200, p999: 1000, missedShare: 1e-4 },
+};
 /** Start, warm-up and a loaded machine. */
 const SLACK_MS = 20_000;
 
@@ -24,11 +40,12 @@ export interface TimingVerdict {
 /** @throws CerebellumError of the child, TIMED_OUT */
 export async function runTimingTest(options: {
   readonly clock: Clock;
-  readonly servo?: ServoConfig;
+  readonly robot: TimedRobot;
   readonly seconds: number;
 }): Promise<TimingResult> {
-  const { clock, servo = ServoConfig.parse({}), seconds } = options;
-  const config: TimingConfig = { servo, seconds };
+  const { clock, robot, seconds } = options;
+  const { device, servo } = robot;
+  const config = { device, servo, seconds };
   const { child, ready } = await Child.start<TimingResult>({
     name: "timing",
     entry: entryUrl("../processes/timingMain.js", import.meta.url),
@@ -56,11 +73,18 @@ const BY_CAUSE: Readonly<Record<MissCause, string>> = {
   tickWork: "The tick itself took too long: this CPU is too slow or was taken away; lower `servo.rateHz`",
 };
 
-export function judgeTiming(result: TimingResult, facts: TimingFacts): TimingVerdict {
-  const { rateHz, latenessUs, missedByCause } = result;
+export function judgeTiming(
+  result: TimingResult,
+  facts: TimingFacts,
+  device: TimedRobot["device"],
+): TimingVerdict {
+  const { rateHz, latenessUs, missedByCause, tickCount } = result;
   const missed = Object.values(missedByCause).reduce((sum, count) => sum + count, 0);
+  const limit = TIMING_LIMITS[device];
   const holds =
-    missed === 0 && latenessUs.p99 <= LATENESS_US_MAX.p99 && latenessUs.p999 <= LATENESS_US_MAX.p999;
+    missed <= limit.missedShare * (tickCount + missed) &&
+    latenessUs.p99 <= limit.p99 &&
+    latenessUs.p999 <= limit.p999;
   const causes = Object.entries(missedByCause).filter(([, count]) => count > 0);
   const ms = (us: number) => `${(us / 1000).toFixed(us < 100 ? 3 : us < 9950 ? 1 : 0)} ms`;
   const text =

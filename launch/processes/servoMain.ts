@@ -36,6 +36,7 @@ import { printFailure, printReady, readChildConfig } from "../child.js";
 import { digitDevice } from "../digit/device.js";
 import { onDefect } from "../lastResort.js";
 import { createLog } from "../log.js";
+import { NAP_MS } from "../naps.js";
 import { makeThisThreadFifo, pinThisThread } from "../realtime.js";
 import { holdLock } from "../runFolder.js";
 import { createTickClock, systemClock } from "../systemClock.js";
@@ -47,10 +48,6 @@ import { createTickClock, systemClock } from "../systemClock.js";
 setFlagsFromString("--no-parallel-scavenge");
 
 const ORPHAN_MS = 30_000;
-/** A hand's frames wait no longer than this, in the last millisecond before a tick; else the event loop waits for them. */
-const HAND_NAP_MS = 0.2;
-/** Each tick of a Digit has an observation that is hardly older than this. */
-const DIGIT_NAP_MS = 0.25;
 /** After SIGTERM the process has ended by then, whatever the device does. */
 const EXIT_MS_MAX = 1400;
 
@@ -84,11 +81,11 @@ interface Device {
 async function createDevice(config: ServoProcessConfig): Promise<Device> {
   if (config.device === "digit") {
     const { address, ...parts } = await digitDevice(config.digit);
-    return { parts: { ...parts, config: config.servo }, address, napMs: DIGIT_NAP_MS };
+    return { parts: { ...parts, config: config.servo }, address, napMs: NAP_MS.digit };
   }
   if (config.device === "allegro") {
     const { address, ...parts } = allegroDevice(config.robot, config.allegro, config.servo);
-    return { parts: { ...parts, config: config.servo }, address, napMs: HAND_NAP_MS };
+    return { parts: { ...parts, config: config.servo }, address, napMs: NAP_MS.allegro };
   }
   const { host, commandPort } = config.xarm7;
   const driver = new XArm7Driver(config.xarm7, systemClock);

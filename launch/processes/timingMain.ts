@@ -1,17 +1,19 @@
 /**
- * The timing self-test's loop: the servo's own loop, tick and thread settings with an arm in memory, in a process of
+ * The timing self-test's loop: the servo's own loop, tick and thread settings with a robot in memory, in a process of
  * its own. Configuration is one JSON line on standard input, the result one JSON line on standard output.
  */
 import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
-import { sleepMs } from "../../core/clock.js";
+import { type Clock, sleepMs } from "../../core/clock.js";
 import { percentileOfCounts } from "../../core/histogram.js";
-import { ServoConfig } from "../../runtime/servo/config.js";
-import { ServoLoop } from "../../runtime/servo/loop.js";
+import { HandServoConfig, LegServoConfig, ServoConfig } from "../../runtime/servo/config.js";
+import { ServoLoop, type Tick } from "../../runtime/servo/loop.js";
 import { printFailure, printReady, readChildConfig } from "../child.js";
+import { NAP_MS } from "../naps.js";
 import { makeThisThreadFifo, pinThisThread } from "../realtime.js";
 import { createTickClock, systemClock } from "../systemClock.js";
-import { COMMAND_RATE_HZ, Practice } from "../timing/practice.js";
+import { LEG_COMMAND_RATE_HZ, LegPractice } from "../timing/legPractice.js";
+import { COMMAND_RATE_HZ, Practice, practiceHand } from "../timing/practice.js";
 
 // As in the servo process.
 setFlagsFromString("--no-parallel-scavenge");
@@ -19,10 +21,12 @@ setFlagsFromString("--no-parallel-scavenge");
 /** Until the compiler has seen the tick often enough. */
 const WARM_UP_MS = 3000;
 
-export const TimingConfig = z.strictObject({
-  servo: ServoConfig,
-  seconds: z.number().positive().max(3600),
-});
+const seconds = z.number().positive().max(3600);
+export const TimingConfig = z.discriminatedUnion("device", [
+  z.strictObject({ device: z.literal("xarm7"), servo: ServoConfig, seconds }),
+  z.strictObject({ device: z.literal("allegro"), servo: HandServoConfig, seconds }),
+  z.strictObject({ device: z.literal("digit"), servo: LegServoConfig, seconds }),
+]);
 export type TimingConfig = z.infer<typeof TimingConfig>;
 
 /** What the loop held. Lateness in microseconds after the deadline. */
@@ -42,22 +46,51 @@ export interface TimingResult {
   readonly rssBytes: number;
 }
 
+/** Enabled, and led. */
+interface Practised {
+  readonly commandRateHz: number;
+  command(): void;
+  tick(tick: Tick): void;
+}
+
+async function practise(clock: Clock, config: TimingConfig): Promise<Practised> {
+  if (config.device === "digit") {
+    const legs = new LegPractice(clock, config.servo);
+    await legs.start();
+    legs.lead();
+    return {
+      commandRateHz: LEG_COMMAND_RATE_HZ,
+      command: () => legs.command(),
+      tick: (tick) => legs.tick(tick),
+    };
+  }
+  const robot = config.device === "allegro" ? practiceHand(clock, config.servo) : undefined;
+  const practice = new Practice(clock, config.servo, robot);
+  await practice.start();
+  return {
+    commandRateHz: COMMAND_RATE_HZ,
+    command: () => practice.command(),
+    tick: (tick) => practice.tick(tick),
+  };
+}
+
 async function run(): Promise<void> {
-  const { servo: config, seconds } = TimingConfig.parse(await readChildConfig(() => process.exit(1)));
+  const timing = TimingConfig.parse(await readChildConfig(() => process.exit(1)));
+  const { device, servo: config, seconds } = timing;
   pinThisThread(config.cpus, "servo.cpus");
   const realtimePriority = makeThisThreadFifo(config.realtimePriority);
-  const practice = new Practice(systemClock, config);
-  await practice.start();
+  const practice = await practise(systemClock, timing);
   const clock = createTickClock();
-  const commandEvery = Math.round(config.rateHz / COMMAND_RATE_HZ);
+  const commandEvery = Math.round(config.rateHz / practice.commandRateHz);
   const commandTicks = { left: 0 };
-  const loop = new ServoLoop(clock, config.rateHz, (tick) => {
+  const onTick = (tick: Tick) => {
     if (--commandTicks.left <= 0) {
       practice.command();
       commandTicks.left = commandEvery;
     }
     practice.tick(tick);
-  });
+  };
+  const loop = new ServoLoop(clock, config.rateHz, onTick, NAP_MS[device]);
   loop.start();
   await sleepMs(systemClock, WARM_UP_MS);
   const before = { ticks: loop.ticks, missed: { ...loop.missed }, counts: loop.lateness.counts() };
