@@ -4,6 +4,7 @@ import { sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import { loadCell } from "../cell/load.js";
 import type { CellConfig } from "../cell/schema.js";
+import { whatBecomes } from "../cell/whatBecomes.js";
 import { Daemon } from "../daemon/daemon.js";
 import { onDefect } from "../lastResort.js";
 import { createLog } from "../log.js";
@@ -45,10 +46,7 @@ export async function withDaemon<T>(
   for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
   const interrupt = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
-    log.info(
-      { event: "ending", signal: name },
-      "ending; an arm is left holding, a hand goes limp, a Digit sinks in damping",
-    );
+    log.info({ event: "ending", signal: name }, `ending; ${whatBecomes(cell.robots)}`);
     interrupt.abort();
   };
   for (const signal of ENDING_SIGNALS) process.on(signal, onSignal);
@@ -64,7 +62,7 @@ export async function withDaemon<T>(
     );
     if (daemon === undefined) interrupt.abort();
     else daemon.fail(defect);
-    // Whatever hangs by the defect must not keep the process: without it the servo holds and leaves by itself.
+    // Whatever hangs by the defect must not keep the process: without it the servo ends by itself.
     void sleepMs(systemClock, DEFECT_MS_MAX, closed.signal).then(() => {
       if (!closed.signal.aborted) process.exit(1);
     });

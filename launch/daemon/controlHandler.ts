@@ -5,6 +5,7 @@ import type { Pairing } from "../../core/gateway/library.js";
 import type { Role } from "../../core/gateway/requests.js";
 import type { GatewayHost } from "../../runtime/gateway/host.js";
 import type { Outcome } from "../../runtime/supervisor.js";
+import { whatBecomes } from "../cell/whatBecomes.js";
 import type { ControlHandler } from "../control/server.js";
 import type { Daemon } from "./daemon.js";
 import { answerRecorder } from "./recorderRequests.js";
@@ -47,7 +48,7 @@ export function answerControl(daemon: Daemon, requestShutdown: () => void): Cont
         requestShutdown();
         return {
           ok: true,
-          message: "the daemon ends; an arm is left holding, a hand goes limp, a Digit sinks in damping",
+          message: `the daemon ends; ${whatBecomes(daemon.cell.robots)}`,
         };
     }
   };

@@ -111,4 +111,11 @@ describe("the gateway's feed", () => {
     expect(fedTopics(cell).has("/hand/fingertips")).toBe(true);
     expect(fedTopics(cell).has("/arm/fingertips")).toBe(false);
   });
+
+  it("offers the inertial sensor of a robot on legs, and takes it where it is published", () => {
+    const cell = loadCell(cellFileOf("digit-lab"));
+    const imus = offeredTopics(cell).filter(({ topic }) => topic.endsWith("/imu"));
+    expect(imus).toEqual([{ topic: "/digit/imu", type: "sensor_msgs/msg/Imu", latched: "no" }]);
+    expect(fedTopics(cell).has("/digit/imu")).toBe(true);
+  });
 });

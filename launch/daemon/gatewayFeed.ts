@@ -14,11 +14,12 @@ import { imageTopicOf, infoTopicOf } from "../../runtime/ros/cameraSubscription.
 import type { RosNode } from "../../runtime/ros/rosRuntime.js";
 import {
   fingertipsTopic,
+  imuTopic,
   publishedTopics,
   STATIC_TRANSFORM_TOPIC,
   TRANSFORM_TOPIC,
 } from "../cell/recordedTopics.js";
-import { handsOf } from "../cell/robotConfig.js";
+import { digitsOf, handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 
 /** A fifth of a second of three colour cameras of 640 x 480 at 30 Hz. */
@@ -40,6 +41,7 @@ export function offeredTopics(cell: CellConfig): OfferedTopic[] {
       ];
     }),
     ...handsOf(cell.robots).map(([robot]) => live(fingertipsTopic(robot), "geometry_msgs/msg/PoseArray")),
+    ...digitsOf(cell.robots).map(([robot]) => live(imuTopic(robot), "sensor_msgs/msg/Imu")),
     live(TRANSFORM_TOPIC, "tf2_msgs/msg/TFMessage"),
     { topic: STATIC_TRANSFORM_TOPIC, type: "tf2_msgs/msg/TFMessage", latched: "each" },
     ...Object.values(cell.cameras).flatMap(({ topic }) => [
@@ -70,6 +72,7 @@ export function fedTopics(cell: CellConfig): ReadonlySet<string> {
   const own = [
     ...Object.keys(cell.robots).flatMap((robot) => Object.values(publishedTopics(robot))),
     ...handsOf(cell.robots).map(([robot]) => fingertipsTopic(robot)),
+    ...digitsOf(cell.robots).map(([robot]) => imuTopic(robot)),
   ];
   return new Set(cell.recorder === "off" ? [...own, TRANSFORM_TOPIC, STATIC_TRANSFORM_TOPIC] : own);
 }

@@ -22,7 +22,7 @@ const NEVER = { restartsMax: 0, withinS: 60, delayMs: 300 } as const;
 export const RESTART_RULES = {
   servo: {
     effect:
-      "The arm keeps its last setpoint, its commander loses the lease; the process is started again, stopped",
+      "An arm keeps its last setpoint, a hand goes limp by its guardian, a Digit damps itself after its time-out; the commander loses the lease; the process is started again, stopped",
     restartsMax: 3,
     withinS: 60,
     delayMs: 500,
@@ -35,7 +35,8 @@ export const RESTART_RULES = {
     remedy: "Read the lab's log lines, then start the cell again",
   },
   policyWorker: {
-    effect: "Its lease ends with its connection and the arm holds; the policy is `failed`",
+    effect:
+      "Its lease ends with its connection: an arm or hand holds, a robot on legs is damped; the policy is `failed`",
     ...NEVER,
     remedy: "`./cerebellum policy start` loads the bundle into a fresh worker",
   },
@@ -64,7 +65,7 @@ export const RESTART_RULES = {
   },
   daemon: {
     effect:
-      "The servo process holds the arm, waits 30 s for a daemon, then leaves the arm powered and ends; a new daemon ends it sooner",
+      "The servo process holds its robot (one on legs that somebody commands is damped), waits 30 s for a daemon, then ends: an arm stays powered, a hand goes limp, legs are damped; a new daemon ends it sooner",
     ...NEVER,
     remedy:
       "Start the cell again (systemd does); it starts stopped: `./cerebellum reset`, then `./cerebellum enable`",

@@ -42,7 +42,7 @@ const LEVELS: Record<ServoStateName, DiagnosticLevel> = {
 };
 const WAYS_ON: Record<ServoStateName, string> = {
   disconnected: "the device does not answer; check its power, cable and address",
-  connected: "not enabled; `./cerebellum enable` powers the arm and holds it where it is",
+  connected: "not enabled; `./cerebellum enable` powers it: an arm or hand holds where it is, legs stand",
   holding: "holding",
   following: "following its commander",
   stopping: "decelerating",
@@ -137,7 +137,9 @@ export class CellSupervisor implements Supervisor {
   }
 
   stopPolicy(): Promise<Outcome> {
-    return outcome("policy stopped; the arm holds", async () => this.#parts.policy()?.stop());
+    return outcome("policy stopped; the robot holds, or stands if it stood upright and slow", async () =>
+      this.#parts.policy()?.stop(),
+    );
   }
 
   async diagnostics(): Promise<readonly DiagnosticItem[]> {
