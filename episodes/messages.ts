@@ -30,6 +30,8 @@ const Stamp = z
   .object({ sec: z.int(), nanosec: z.int().min(0).max(999_999_999) })
   .transform(({ sec, nanosec }): EpochNs => fromRosTime(sec, nanosec));
 const Big = z.bigint().transform(Number);
+/** A number that older recordings do not have. */
+const NewerNumber = z.number().or(z.nan()).default(Number.NaN);
 const Vector = z.custom<Float64Array>((value) => value instanceof Float64Array);
 
 const NOTHING = new Float64Array();
@@ -165,6 +167,9 @@ const PolicyStepFields = z
     encode_ms: z.number().or(z.nan()),
     control_ms: z.number().or(z.nan()),
     send_ms: z.number().or(z.nan()),
+    gripper_output_m: NewerNumber,
+    gripper_target_m: NewerNumber,
+    gripper_label_m: NewerNumber,
   })
   .transform((found) => ({
     stampNs: found.stamp,
@@ -189,6 +194,9 @@ const PolicyStepFields = z
     encodeMs: found.encode_ms,
     controlMs: found.control_ms,
     sendMs: found.send_ms,
+    gripperOutputM: found.gripper_output_m,
+    gripperTargetM: found.gripper_target_m,
+    gripperLabelM: found.gripper_label_m,
   }));
 export type PolicyStep = z.infer<typeof PolicyStepFields>;
 
@@ -215,6 +223,9 @@ export const writePolicyStep = (step: PolicyStep): RosMessage => ({
   encode_ms: step.encodeMs,
   control_ms: step.controlMs,
   send_ms: step.sendMs,
+  gripper_output_m: step.gripperOutputM,
+  gripper_target_m: step.gripperTargetM,
+  gripper_label_m: step.gripperLabelM,
 });
 
 const EventFields = z

@@ -30,6 +30,14 @@ const seed = (text: string): number => {
   return value;
 };
 
+interface DemonstrateFlags {
+  readonly cell?: string;
+  readonly episodes: number;
+  readonly seed: number;
+  readonly through?: "servo" | "headset";
+  readonly clock: "paced" | "lockstep";
+}
+
 const json = () => new Option("--json <file>", "also write the result as JSON; - for standard output");
 const cellOption = () =>
   new Option("--cell <file>", "cell file, or the name of a shipped one")
@@ -291,18 +299,21 @@ function buildProgram(): Command {
         "servo = an expert in the policy's loop; headset = a scripted operator's hand over the gateway",
       ).choices(["servo", "headset"]),
     )
-    .action(
-      async (
-        task: string,
-        folder: string | undefined,
-        options: { cell?: string; episodes: number; seed: number; through?: "servo" | "headset" },
-      ) =>
-        (await import("./commands/demonstrate.js")).demonstrate(task, folder, {
-          ...options,
-          cell: options.cell ?? cellOfTask(task),
-          logLevel: logLevel(),
-        }),
-    );
+    .addOption(
+      new Option(
+        "--clock <clock>",
+        "paced = the whole cell; lockstep = an expert in simulated time, about ten times as fast",
+      )
+        .choices(["paced", "lockstep"])
+        .default("paced"),
+    )
+    .action(async (task: string, folder: string | undefined, { clock, ...given }: DemonstrateFlags) => {
+      const options = { ...given, cell: given.cell ?? cellOfTask(task) };
+      if (clock === "lockstep")
+        return (await import("./commands/demonstrateLockstep.js")).demonstrateLockstep(task, folder, options);
+      const { demonstrate } = await import("./commands/demonstrate.js");
+      return demonstrate(task, folder, { ...options, logLevel: logLevel() });
+    });
 
   declareEpisodes(program);
 

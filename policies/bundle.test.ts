@@ -19,7 +19,7 @@ import { makeTestBundle, type TestBundleOptions } from "../test/support/onnx/tes
 import { loadAnyBundle } from "./anyBundle.js";
 import { loadBundle } from "./bundle.js";
 import { bundlePath } from "./bundleFolder.js";
-import type { PolicyManifest } from "./manifest.js";
+import type { GripperAction, PolicyManifest } from "./manifest.js";
 import { openPolicy, passingVariants } from "./verify.js";
 
 let directory: string;
@@ -55,6 +55,51 @@ describe("reading a bundle", () => {
     }
     await makeTestBundle(directory, { ...hand, joints: joints.with(3, "joint2") });
     await expect(loadBundle(directory)).rejects.toThrow(/robot\.joints: must not name a joint twice/);
+  });
+
+  it("takes an arm's gripper as the last number of the output, within bounds that make sense", async () => {
+    const gripper = { kind: "opening", unit: "m", minM: 0, maxM: 0.08, levelsM: [0, 0.08] } as const;
+    await makeTestBundle(directory, { gripper });
+    const { bundle, pipeline } = await openPolicy(directory);
+    expect(bundle.goldens.cases.map(({ action }) => action.length)).toEqual([8, 8]);
+    expect([...(await pipeline.control(new Float64Array(8)))]).toHaveLength(8);
+    expect([...pipeline.assembleState(new Float64Array(7).fill(1), 0.05, new Float64Array(8))].at(-1)).toBe(
+      0.05,
+    );
+    await pipeline.release();
+    const wrong: [change: Partial<GripperAction>, why: RegExp][] = [
+      [{ minM: 0.08 }, /action\.gripper\.maxM: must be above minM/],
+      [{ maxM: 0.2 }, /action\.gripper\.maxM/],
+      [{ levelsM: [0, 0.09] }, /action\.gripper\.levelsM: must rise/],
+      [{ levelsM: [0.08, 0] }, /action\.gripper\.levelsM: must rise/],
+    ];
+    for (const [change, why] of wrong) {
+      await makeTestBundle(directory, { gripper: { ...gripper, ...change } });
+      await expect(loadBundle(directory)).rejects.toThrow(why);
+    }
+    const without = (manifest: PolicyManifest) => ({
+      ...manifest,
+      start: { positionRad: manifest.start.positionRad },
+    });
+    await makeTestBundle(directory, { gripper, change: without });
+    await expect(loadBundle(directory)).rejects.toThrow(/start\.gripperOpeningM: must say/);
+    const joints = Array.from({ length: 16 }, (_, joint) => `joint${joint}`);
+    await makeTestBundle(directory, {
+      gripper,
+      device: "allegro",
+      joints,
+      startRad: joints.map(() => 0.1),
+      change: (manifest) => ({ ...manifest, start: { ...manifest.start, gripperOpeningM: 0.08 } }),
+    });
+    await expect(loadBundle(directory)).rejects.toThrow(/action\.gripper: must be absent/);
+  });
+
+  it("refuses goldens that lack the opening", async () => {
+    const gripper = { kind: "opening", unit: "m", minM: 0, maxM: 0.08 } as const;
+    await makeTestBundle(directory, {
+      change: (manifest) => ({ ...manifest, action: { ...manifest.action, gripper } }),
+    });
+    await expect(loadBundle(directory)).rejects.toThrow(/has 7 action values, expected 8/);
   });
 
   it("reads a bundle from before there were hands: its camera is on the flange", async () => {

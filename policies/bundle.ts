@@ -12,7 +12,7 @@ import {
   readJson,
 } from "./bundleFolder.js";
 import { HISTORY_KINDS } from "./history/architecture.js";
-import { Goldens, PolicyManifest } from "./manifest.js";
+import { Goldens, outputNames, PolicyManifest } from "./manifest.js";
 
 const Kind = z.looseObject({ kind: z.string() });
 
@@ -77,10 +77,11 @@ function checkLengths(directory: string, manifest: PolicyManifest, goldens: Gold
         `${where} has ${golden.state.length} state values, expected ${manifest.proprioception.length}`,
       );
     }
-    if (golden.action.length !== manifest.robot.joints.length) {
+    const outputCount = outputNames(manifest).length;
+    if (golden.action.length !== outputCount) {
       throw bundleInvalid(
         directory,
-        `${where} has ${golden.action.length} action values, expected ${manifest.robot.joints.length}`,
+        `${where} has ${golden.action.length} action values, expected ${outputCount}`,
       );
     }
     const { indices, values } = golden.preprocessed;

@@ -11,6 +11,34 @@ const Rgb = z.tuple([z.number(), z.number(), z.number()]);
 /** What a policy moves, as joints of one vector: one device, or several whose joints follow one another in this order. */
 export const POLICY_DEVICES = ["xarm7", "allegro", "xarm7-allegro"] as const;
 
+/** Last number of a policy's output, behind its joints, where the policy closes and opens a gripper. */
+export const GRIPPER_OUTPUT = "gripper";
+
+/**
+ * The gripper as part of an action: the opening between the finger pads to ask for, and not a change of it. An opening
+ * that was lost, or comes twice, then leaves the fingers where they are wanted (decision 0055).
+ */
+export const GripperAction = z
+  .strictObject({
+    kind: z.literal("opening"),
+    unit: z.literal("m"),
+    minM: z.number().min(0).max(0.1).describe("Least opening that is ever asked for"),
+    maxM: z.number().min(0).max(0.1).describe("Largest"),
+    levelsM: z
+      .array(z.number().min(0).max(0.1))
+      .min(2)
+      .readonly()
+      .optional()
+      .describe("Openings that the demonstrations knew, rising: the nearest one is asked for, none between"),
+  })
+  .refine(({ minM, maxM }) => minM < maxM, { path: ["maxM"], error: "must be above minM" })
+  .refine(
+    ({ minM, maxM, levelsM = [minM, maxM] }) =>
+      levelsM.every((level, at) => level >= minM && level <= maxM && (at === 0 || level > levelsM[at - 1]!)),
+    { path: ["levelsM"], error: "must rise from one to the next, between minM and maxM" },
+  );
+export type GripperAction = z.infer<typeof GripperAction>;
+
 export const ImageInput = z.strictObject({
   role: z.string().describe("Camera role, e.g. wrist"),
   widthPx: z.int().positive(),
@@ -93,7 +121,9 @@ export const PolicyManifest = z
     controller: z.strictObject({
       featureInput: z.literal("feature"),
       stateInput: z.literal("state").describe("float32 [1, proprioception]"),
-      output: z.literal("action").describe("float32 [1, joints]"),
+      output: z
+        .literal("action")
+        .describe("float32 [1, joints], with `action.gripper` [1, joints + 1]: the opening [m] comes last"),
       hidden: z.array(z.int().positive()).min(1),
     }),
     action: z.strictObject({
@@ -104,6 +134,7 @@ export const PolicyManifest = z
       clipRad: z
         .union([z.number().positive().max(0.5), z.array(z.number().positive().max(1)).min(1)])
         .describe("Per step: one for every joint, or one for each of them (a finger may go further)"),
+      gripper: GripperAction.optional().describe("Absent: the gripper stays as the start asks for it"),
     }),
     start: z.strictObject({
       positionRad: z.array(z.number()).min(1),
@@ -150,6 +181,14 @@ export const PolicyManifest = z
       typeof action.clipRad === "number" || action.clipRad.length === robot.joints.length,
     { path: ["action", "clipRad"], error: "must be one number, or one per joint" },
   )
+  .refine(({ action, robot }) => action.gripper === undefined || robot.device === "xarm7", {
+    path: ["action", "gripper"],
+    error: "must be absent: only an arm with a gripper (device xarm7) has one",
+  })
+  .refine(({ action, start }) => action.gripper === undefined || start.gripperOpeningM !== undefined, {
+    path: ["start", "gripperOpeningM"],
+    error: "must say how a policy that moves the gripper wants to find it",
+  })
   .refine(
     (m) =>
       m.image.crop.xPx + m.image.crop.widthPx <= m.image.widthPx &&
@@ -160,6 +199,13 @@ export const PolicyManifest = z
     },
   );
 export type PolicyManifest = z.infer<typeof PolicyManifest>;
+
+/** Names of a policy's output, one for each number of it. */
+export const outputNames = ({
+  robot,
+  action,
+}: Pick<PolicyManifest, "robot" | "action">): readonly string[] =>
+  action.gripper === undefined ? robot.joints : [...robot.joints, GRIPPER_OUTPUT];
 
 /** `goldens` file: inputs with what the trainer computed for them, replayed at load through the real pipeline. */
 export const Goldens = z.strictObject({

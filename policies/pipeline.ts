@@ -2,7 +2,7 @@
 import { CerebellumError, invariant } from "../core/errors.js";
 import type { Bundle } from "./bundle.js";
 import { bundlePath } from "./bundleFolder.js";
-import type { PolicyManifest } from "./manifest.js";
+import { outputNames, type PolicyManifest } from "./manifest.js";
 import { type PixelEncoding, Preprocessor } from "./preprocess.js";
 import { OnnxModel } from "./session.js";
 
@@ -16,6 +16,7 @@ export class PolicyPipeline {
   readonly #controller: OnnxModel;
   readonly #state: Float32Array;
   readonly #action: Float32Array;
+  readonly #names: readonly string[];
   /** For each state element the joint it reads, or -1 for the gripper's opening, or -2 for zero. */
   readonly #stateSources: readonly number[];
 
@@ -35,6 +36,7 @@ export class PolicyPipeline {
     this.#controller = controller;
     this.#state = state;
     this.#action = action;
+    this.#names = outputNames(manifest);
     this.#stateSources = manifest.proprioception.map(({ name, source }) => {
       if (source === "joint-position") return manifest.robot.joints.indexOf(name);
       return source === "gripper-opening" ? -1 : -2;
@@ -62,7 +64,7 @@ export class PolicyPipeline {
       intraOpThreads,
     );
     const state = new Float32Array(manifest.proprioception.length);
-    const action = new Float32Array(manifest.robot.joints.length);
+    const action = new Float32Array(outputNames(manifest).length);
     const feature =
       manifest.encoder.feature === "class-token"
         ? { shape: [1, width], data: tokens.subarray(0, width) }
@@ -97,7 +99,8 @@ export class PolicyPipeline {
    * The controller on the encoded image and a complete state vector.
    *
    * @param state in the manifest's order of `proprioception`
-   * @returns joint steps [rad], one per joint, not clipped, valid until the next call
+   * @returns joint steps [rad], one per joint, and behind them the opening to ask the gripper for [m] where the manifest
+   *   has one; neither is clipped; valid until the next call
    * @throws POLICY_OUTPUT_INVALID when an output is not finite
    */
   async control(state: ArrayLike<number>): Promise<Float32Array> {
@@ -107,11 +110,11 @@ export class PolicyPipeline {
     );
     this.#state.set(state);
     await this.#controller.run();
-    for (let joint = 0; joint < this.#action.length; joint++) {
-      if (!Number.isFinite(this.#action[joint])) {
+    for (let at = 0; at < this.#action.length; at++) {
+      if (!Number.isFinite(this.#action[at])) {
         throw new CerebellumError(
           "POLICY_OUTPUT_INVALID",
-          `Policy ${this.manifest.name} returned ${this.#action[joint]} for ${this.manifest.robot.joints[joint]}`,
+          `Policy ${this.manifest.name} returned ${this.#action[at]} for ${this.#names[at]}`,
           "Run `./cerebellum policy verify` on the bundle; train again if its goldens pass",
         );
       }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { FinishedEpisode } from "../../episodes/episodeSet.js";
-import { seedsIn } from "./demonstrate.js";
+import { seedsIn } from "./demonstrateSession.js";
 
 const episode = (name: string, kind: string, context: object, outcome = "success") =>
   ({ name, outcome, start: { kind, context } }) as unknown as FinishedEpisode;

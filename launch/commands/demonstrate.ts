@@ -2,10 +2,9 @@
  * `demonstrate TASK`: demonstrations in the lab without a person, by the privileged expert in the policy's own loop or by
  * a scripted operator with an emulated headset. The daemon's recorder keeps what it always keeps.
  */
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { type MonotonicNs, NS_PER_S } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
-import { type EpisodeEntry, EpisodeSet, type FinishedEpisode } from "../../episodes/episodeSet.js";
 import { ReachBlockExpert } from "../../lab/experts/reachBlock.js";
 import { policyRobots } from "../../runtime/policy/config.js";
 import type { RecorderHost } from "../../runtime/recorder/host.js";
@@ -21,11 +20,19 @@ import type { OperatorWire } from "../demonstrator/wire.js";
 import { HAND_TASK_NAMES, type HandTask, isHandTask } from "../tasks/handJudge.js";
 import { isLabTask, LAB_TASKS, type LabTask } from "../tasks/judge.js";
 import { goTo } from "../tasks/trial.js";
+import {
+  ATTEMPT_SEED,
+  demonstrateSeeds,
+  demonstrationsIn,
+  recordingInto,
+  SCENE_SEED,
+  type SessionOptions,
+  say,
+} from "./demonstrateSession.js";
 import { enableOrFail, withDaemon } from "./running.js";
 
 /** What the arm is moved through; the first one unless another is asked for. */
-export const WAYS = ["servo", "headset"] as const;
-export type Way = (typeof WAYS)[number];
+type Way = "servo" | "headset";
 const WAYS_OF: Readonly<Record<LabTask | HandTask, readonly Way[]>> = {
   "reach-block": ["servo", "headset"],
   "pick-cube": ["headset"],
@@ -35,18 +42,9 @@ const WAYS_OF: Readonly<Record<LabTask | HandTask, readonly Way[]>> = {
 
 const GRIPPER_OPENING_M = 0.08;
 const SPEED_SCALE = 0.6;
-/** Failures in a row that end the session. */
-const FAILURES_MAX = 3;
 const SCENE_SETTLE_NS = NS_PER_S / 4n;
-/** Scenes of demonstrations; trials and the pre-training corpus have others. */
-const SCENE_SEED = 2_000_000;
-/** Another try by hand is at another scene, and of another person. */
-const ATTEMPT_SEED = 100_000_000;
 
-export interface DemonstrateOptions {
-  readonly cell: string;
-  readonly episodes: number;
-  readonly seed: number;
+export interface DemonstrateOptions extends SessionOptions {
   readonly through?: Way;
   readonly logLevel: string;
 }
@@ -73,7 +71,7 @@ export async function demonstrate(
       );
     }
     const set = join(cell.recorder.folder, task);
-    const already = seedsIn((await (await EpisodeSet.open(set)).episodes()).filter(isFinished), way);
+    const already = await demonstrationsIn(set, way);
     await enableOrFail(daemon);
     const { one, close } = await demonstrator(daemon, recorder, task, way);
     try {
@@ -142,55 +140,17 @@ async function recordAll(
   one: Demonstrate,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let index = 0, failures = 0; index < options.episodes && !signal.aborted; index++) {
-    const seed = options.seed * 10_000 + index;
-    const label = `${index + 1}/${options.episodes} seed ${seed}`;
-    const there = already.get(seed);
-    if (there !== undefined) {
-      say(`${label}: already there, ${there}`);
-      continue;
-    }
-    try {
-      const done = await one(seed, failures, signal);
-      if (done !== undefined) say(`${label}: ${done}`);
-      failures = 0;
-    } catch (thrown) {
-      if (!(thrown instanceof CerebellumError) || signal.aborted || ++failures > FAILURES_MAX) throw thrown;
-      say(`${label}: ${thrown.message} The episode is discarded and done again`);
+  await demonstrateSeeds(
+    options,
+    already,
+    (seed, attempt) => one(seed, attempt, signal),
+    signal,
+    async () => {
       await daemon.supervisor.reset();
       await enableOrFail(daemon);
-      index--;
-    }
-  }
-}
-
-const say = (line: string) => void process.stdout.write(`${line}\n`);
-
-function recordingInto(cell: CellConfig, folder: string | undefined): CellConfig {
-  if (folder === undefined || cell.recorder === "off") return cell;
-  return { ...cell, recorder: { ...cell.recorder, folder: resolve(folder) } };
-}
-
-const isFinished = (entry: EpisodeEntry): entry is FinishedEpisode => entry.state === "finished";
-
-/**
- * Names of the demonstrations of a set by their seed: a repeated command goes on where the set ends. One without an
- * outcome was cut off, and is done again.
- */
-export const seedsIn = (
-  episodes: readonly Pick<FinishedEpisode, "name" | "start" | "outcome">[],
-  way: Way,
-): ReadonlyMap<number, string> =>
-  new Map(
-    episodes.flatMap(({ name, outcome, start: { kind, context } }) =>
-      kind === "demonstration" &&
-      outcome !== "unlabelled" &&
-      typeof context.seed === "number" &&
-      (context.through ?? "servo") === way
-        ? [[context.seed, name] as const]
-        : [],
-    ),
+    },
   );
+}
 
 async function byExpert(daemon: Daemon, recorder: RecorderHost, seed: number, signal: AbortSignal) {
   const expert = new ReachBlockExpert(seed);

@@ -1,6 +1,7 @@
 /** `policy inspect`: what a bundle says about itself, without running it. */
 import { isHistoryBundle, loadAnyBundle } from "../../policies/anyBundle.js";
 import type { Bundle } from "../../policies/bundle.js";
+import type { GripperAction } from "../../policies/manifest.js";
 import { passingVariants } from "../../policies/verify.js";
 import { describeHistoryBundle } from "./historyInspect.js";
 import { printer, writeJson } from "./output.js";
@@ -60,6 +61,7 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
       "action",
       `${action.kind}, clipped at ${describeClips(action.clipRad)} ${action.unit} per joint and step`,
     ],
+    ...(action.gripper === undefined ? [] : [["", describeGripper(action.gripper)] as [string, string]]),
     [
       "start pose",
       `${start.positionRad.join(" ")} rad` +
@@ -79,6 +81,9 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
     ["files", `${bundle.fileBytes.size} with matching checksums, ${(totalBytes / 1e6).toFixed(1)} MB`],
   ];
 }
+
+const describeGripper = ({ minM, maxM, levelsM }: GripperAction) =>
+  `gripper opening, absolute, ${levelsM === undefined ? `${minM} to ${maxM}` : `one of ${levelsM.join(", ")}`} m`;
 
 /** Equal bounds in a row are told once. */
 function describeClips(clipRad: number | readonly number[]): string {

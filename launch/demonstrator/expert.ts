@@ -97,7 +97,7 @@ export async function runExpert(
     name: EXPERT,
     rateHz: RATE_HZ,
     expiryMs: EXPIRY_MS,
-    clipRad: CLIP_RAD,
+    bounds: { clipRad: CLIP_RAD },
     frameAgeMsMax: policy.frameAgeMsMax,
     onStep,
   });

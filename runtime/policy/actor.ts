@@ -20,8 +20,8 @@ export interface ActorParts {
 
 export interface Actor {
   /**
-   * Joint step relative to `positionRad` [rad], base to tool; the runner clips it and refuses values that are not
-   * finite. The observation's pixels must not be kept beyond the call.
+   * Joint step relative to `positionRad` [rad], base to tool, and behind it the gripper's opening [m] where the runner
+   * has bounds for one; the runner clips them and refuses values that are not finite. The observation's pixels must not be kept beyond the call.
    */
   act(observation: Observation): Promise<ArrayLike<number>> | ArrayLike<number>;
   readonly parts?: ActorParts;

@@ -101,7 +101,7 @@ async function loadPictures(setup: WorkerSetup, { clock, connect }: LoadParts): 
           name,
           rateHz: manifest.rateHz,
           expiryMs: manifest.expiryMs,
-          clipRad: manifest.action.clipRad,
+          bounds: manifest.action,
           frameAgeMsMax: setup.frameAgeMsMax,
           approach: { ...manifest.start, speedScale: setup.approachSpeedScale },
           letInputIn: () => new Promise((resolve) => setImmediate(resolve)),

@@ -54,6 +54,7 @@ export async function replayHistoryOffline(
       identical,
       skipped: { imageMissing: 0, imageLossy: 0, imageUnusable: 0, historyMissing: steps - compared },
       differences,
+      gripperDifferences: [],
       identity: identityOf(reader, bundle.manifestSha256, "fp32", threads),
       passed: compared > 0 && identical === compared,
     };

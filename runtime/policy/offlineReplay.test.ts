@@ -19,7 +19,7 @@ import {
   writeTestEpisode,
 } from "../../test/support/episodes/testEpisode.js";
 import { makeTestBundle } from "../../test/support/onnx/testBundle.js";
-import { boundAction } from "./boundAction.js";
+import { decodeAction } from "./boundAction.js";
 import { replayOffline } from "./offlineReplay.js";
 
 const SIZE = { widthPx: 128, heightPx: 96 };
@@ -69,12 +69,25 @@ async function record(ran: Bundle, options: TestEpisodeOptions = {}): Promise<st
         manifest.robot.joints,
         (_, joint) => step.positionRad[joint % 7]!,
       );
-      const outputRad = Float64Array.from(
-        await pipeline.control(pipeline.assembleState(positionRad, gripperOpeningM, state)),
-      );
-      const { actionRad, targetRad } = boundAction(outputRad, positionRad, manifest.action.clipRad, []);
-      const computed = { actionRad: Float64Array.from(actionRad), targetRad: Float64Array.from(targetRad) };
-      const done = { ...step, policy: manifest.name, positionRad, outputRad, ...computed };
+      const output = await pipeline.control(pipeline.assembleState(positionRad, gripperOpeningM, state));
+      const {
+        gripperOutputM = Number.NaN,
+        gripperTargetM = Number.NaN,
+        ...vectors
+      } = decodeAction(output, positionRad, manifest.action, []);
+      const computed = {
+        outputRad: Float64Array.from(vectors.outputRad),
+        actionRad: Float64Array.from(vectors.actionRad),
+        targetRad: Float64Array.from(vectors.targetRad),
+      };
+      const done = {
+        ...step,
+        policy: manifest.name,
+        positionRad,
+        ...computed,
+        gripperOutputM,
+        gripperTargetM,
+      };
       return options.step === undefined ? done : options.step(done, frame);
     },
   });
@@ -136,6 +149,20 @@ describe("an episode's steps computed anew", () => {
     expect(result).toMatchObject({ compared: STEPS, identical: STEPS - 1 });
     expect(result.differences).toMatchObject([{ step: 3, field: "outputRad", joint: "allegro/joint13" }]);
     expect(largestRad).toBeGreaterThan(0.02);
+  });
+
+  it("of a policy that moves the gripper are identical, and an opening that differs is told", async () => {
+    const gripper = { kind: "opening", unit: "m", minM: 0, maxM: 0.08, levelsM: [0, 0.08] } as const;
+    const picks = await makeBundle("gripper", { gripper });
+    expect(await replay(await record(picks), picks)).toMatchObject({ identical: STEPS, passed: true });
+    const step: TestEpisodeOptions["step"] = (done) => ({
+      ...done,
+      gripperTargetM: done.step === 4 ? 0.04 : done.gripperTargetM,
+    });
+    const result = await replay(await record(picks, { step }), picks);
+    expect(result).toMatchObject({ compared: STEPS, identical: STEPS - 1, differences: [], passed: false });
+    expect(result.gripperDifferences).toMatchObject([{ step: 4, field: "gripperTargetM", recordedM: 0.04 }]);
+    expect([0, 0.08]).toContain(result.gripperDifferences[0]!.computedM);
   });
 
   it("of the shipped bundle on frames of the lab are identical", async () => {

@@ -17,7 +17,7 @@ import { engineIdentity } from "../../policies/engine.js";
 import { PolicyPipeline, type Variant } from "../../policies/pipeline.js";
 import { passingVariants } from "../../policies/verify.js";
 import { PolicyActor } from "./actor.js";
-import { boundAction } from "./boundAction.js";
+import { type DecodedAction, decodeAction } from "./boundAction.js";
 import { losslessImage, type Pixels } from "./losslessImage.js";
 
 /** Why a step could not be computed: its image is not in the file, or only with loss, or not as a policy sees it. */
@@ -37,6 +37,16 @@ export interface StepDifference {
   readonly differenceMaxRad: number;
 }
 
+/** The same of the opening that a policy asked its gripper for. */
+export interface GripperDifference {
+  readonly step: number;
+  readonly stampNs: EpochNs;
+  readonly field: "gripperOutputM" | "gripperTargetM";
+  /** NaN where the recording, or the bundle, has none. */
+  readonly recordedM: number;
+  readonly computedM: number;
+}
+
 /** One fact of what computed the outputs, then and now. */
 export interface IdentityDifference {
   readonly name: string;
@@ -54,6 +64,7 @@ export interface OfflineReplay {
   readonly skipped: Readonly<Record<SkipReason, number>>;
   /** In order, the first 20 of them. */
   readonly differences: readonly StepDifference[];
+  readonly gripperDifferences: readonly GripperDifference[];
   readonly identity: readonly IdentityDifference[];
   /** No step differs, and at least one was compared. */
   readonly passed: boolean;
@@ -206,6 +217,7 @@ class Judge {
     historyMissing: 0,
   };
   readonly #differences: StepDifference[] = [];
+  readonly #gripperDifferences: GripperDifference[] = [];
   #compared = 0;
   #identical = 0;
 
@@ -222,17 +234,15 @@ class Judge {
     const { manifest } = this.#bundle;
     const { positionRad, gripperOpeningM, imageStampNs } = step;
     const frame = { ...image, sequence: step.step, stampNs: imageStampNs, receivedNs: asMonotonicNs(0n) };
-    const outputRad = await this.#actor.act({ frame, positionRad, gripperOpeningM });
+    const output = await this.#actor.act({ frame, positionRad, gripperOpeningM });
     const joints = manifest.robot.joints;
-    const computed = { outputRad, ...boundAction(outputRad, positionRad, manifest.action.clipRad, joints) };
+    const computed = decodeAction(output, positionRad, manifest.action, joints);
     this.#compared++;
-    for (const field of ["outputRad", "actionRad", "targetRad"] as const) {
-      const difference = firstDifference(step, field, computed[field], joints);
-      if (difference === undefined) continue;
-      if (this.#differences.length < DIFFERENCES_MAX) this.#differences.push(difference);
-      return;
-    }
-    this.#identical++;
+    const difference = differenceOf(step, computed, joints);
+    if (difference !== undefined) keep(this.#differences, difference);
+    const gripper = gripperDifference(step, computed);
+    if (gripper !== undefined) keep(this.#gripperDifferences, gripper);
+    if (difference === undefined && gripper === undefined) this.#identical++;
   }
 
   result(steps: number, identity: readonly IdentityDifference[]): OfflineReplay {
@@ -243,10 +253,36 @@ class Judge {
       identical: this.#identical,
       skipped: this.#skipped,
       differences: this.#differences,
+      gripperDifferences: this.#gripperDifferences,
       identity,
       passed: this.#compared > 0 && this.#identical === this.#compared,
     };
   }
+}
+
+function keep<T>(differences: T[], difference: T): void {
+  if (differences.length < DIFFERENCES_MAX) differences.push(difference);
+}
+
+function differenceOf(
+  step: PolicyStep,
+  computed: DecodedAction,
+  joints: readonly string[],
+): StepDifference | undefined {
+  for (const field of ["outputRad", "actionRad", "targetRad"] as const) {
+    const difference = firstDifference(step, field, computed[field], joints);
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
+}
+
+function gripperDifference(step: PolicyStep, computed: DecodedAction): GripperDifference | undefined {
+  for (const field of ["gripperOutputM", "gripperTargetM"] as const) {
+    const [recordedM, computedM] = [step[field], computed[field] ?? Number.NaN];
+    if (!Object.is(recordedM, computedM))
+      return { step: step.step, stampNs: step.stampNs, field, recordedM, computedM };
+  }
+  return undefined;
 }
 
 function firstDifference(

@@ -54,6 +54,27 @@ describe("a step in an episode", () => {
     });
   });
 
+  it("of a policy that moves the gripper has the opening as it was answered and asked for, and as a teacher wanted it", () => {
+    const moved = { ...done, gripperOutputM: Math.fround(-0.003), gripperTargetM: 0 };
+    const step = toPolicyStep(moved, mapping, { ...origin, gripperLabelM: 0.08 });
+    const codec = rosCodec(
+      POLICY_STEP,
+      rosDefinition(POLICY_STEP, process.env.AMENT_PREFIX_PATH!.split(":")),
+    );
+    expect(readPolicyStep(codec.decode(codec.encode(writePolicyStep(step))))).toMatchObject({
+      gripperOutputM: Math.fround(-0.003),
+      gripperTargetM: 0,
+      gripperLabelM: 0.08,
+    });
+    const {
+      gripper_output_m: _,
+      gripper_target_m: __,
+      gripper_label_m: ___,
+      ...older
+    } = writePolicyStep(step);
+    expect(readPolicyStep(older)).toMatchObject({ gripperOutputM: Number.NaN, gripperTargetM: Number.NaN });
+  });
+
   it("that was refused says why, and is empty where it did not get", () => {
     const { step, dueNs, startNs, startLatenessMs, skippedSteps, framesMissed } = done;
     const refused = { step, dueNs, startNs, startLatenessMs, skippedSteps, framesMissed };

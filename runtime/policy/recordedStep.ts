@@ -11,6 +11,8 @@ export interface StepOrigin {
   /** What a teacher wanted at this step [rad], base to tool, and its phase of the task; policies have neither. */
   readonly labelRad?: ArrayLike<number>;
   readonly phase?: string;
+  /** The opening that it wanted to ask for [m]; NaN, or left out, where nobody wanted one. */
+  readonly gripperLabelM?: number;
 }
 
 const NONE = asEpochNs(0n);
@@ -43,5 +45,8 @@ export function toPolicyStep(record: StepRecord, mapping: ClockMapping, origin: 
     encodeMs: orNaN(record.encodeMs),
     controlMs: orNaN(record.controlMs),
     sendMs: orNaN(record.sendMs),
+    gripperOutputM: orNaN(record.gripperOutputM),
+    gripperTargetM: orNaN(record.gripperTargetM),
+    gripperLabelM: orNaN(origin.gripperLabelM),
   };
 }

@@ -46,7 +46,7 @@ async function start(change: Partial<RunnerOptions> = {}) {
     name: "policy",
     rateHz: 5,
     expiryMs: 500,
-    clipRad: 0.15,
+    bounds: { clipRad: 0.15 },
     frameAgeMsMax: 150,
     onStep: (record) => records.push(record),
     onPhase: (phase) => phases.push(phase),
@@ -165,6 +165,81 @@ describe("a policy step", () => {
     expect(records[0]!.imageToWireMs).toBeCloseTo(42, 5);
     expect(records[0]).toMatchObject({ imageAgeMs: 40, queueMs: 40, encodeMs: 2, commandSeq: 1 });
     expect(runner.statistics().parts.imageToWire.maxMs).toBeCloseTo(42, 5);
+  });
+});
+
+describe("a policy that moves the gripper", () => {
+  const bounds = {
+    clipRad: 0.15,
+    gripper: { kind: "opening", unit: "m", minM: 0, maxM: 0.08 },
+  } as const;
+
+  it("asks for its opening with the same expiry as its joints, and only when it is news", async () => {
+    let openingM = 0.05;
+    action = () => [0.01, -0.02, openingM];
+    frames.push();
+    await start({ bounds });
+    await period();
+    expect(servo.openingsM).toEqual([0.05]);
+    expect(servo.openingExpiresNs).toEqual([servo.commands[0]!.expiresNs]);
+    openingM = 0.0505;
+    await period();
+    expect(servo.openingsM).toEqual([0.05]);
+    openingM = -0.2;
+    await period();
+    expect(servo.openingsM).toEqual([0.05, 0]);
+    expect(records.at(-1)).toMatchObject({
+      gripperOutputM: -0.2,
+      gripperTargetM: 0,
+      outputRad: [0.01, -0.02],
+    });
+  });
+
+  it("asks again when the servo has not taken an opening", async () => {
+    servo.takesOpenings = false;
+    action = () => [0, 0, 0.05];
+    frames.push();
+    await start({ bounds });
+    await period();
+    await period();
+    expect(servo.openingsM.length).toBeGreaterThan(1);
+  });
+
+  it("moves nothing while the gripper's opening is not known", async () => {
+    servo.gripperOpeningM = Number.NaN;
+    action = () => [0.01, -0.02, 0.05];
+    frames.push();
+    const { runner } = await start({ bounds });
+    await period();
+    expect(servo.commands).toHaveLength(0);
+    expect(servo.openingsM).toEqual([]);
+    expect(runner.statistics().refusals).toEqual({ noGripper: 2 });
+  });
+
+  it.each([
+    ["came too late", 501, {}, "expired"],
+    ["is held back", 1, { cancelled: () => true }, "cancelled"],
+  ] as const)("asks for no opening when its step %s", async (_, ms, change, refusal) => {
+    action = async () => {
+      await clock.sleepUntil(addNs(clock.nowNs(), msToNs(ms)));
+      return [0, 0, 0.02];
+    };
+    frames.push();
+    await start({ bounds, ...change });
+    await pass(ms + 1);
+    expect(servo.openingsM).toEqual([]);
+    expect(records[0]).toMatchObject({ refusal, gripperTargetM: 0.02 });
+  });
+
+  it("ends with an opening that is no number; neither arm nor gripper is told anything", async () => {
+    action = () => [0, 0, Number.NaN];
+    frames.push();
+    const run = await start({ bounds });
+    await pass(1);
+    expect(run.result).toBe("POLICY_OUTPUT_INVALID");
+    expect(servo.commands).toHaveLength(0);
+    expect(servo.openingsM).toEqual([]);
+    expect(servo.releasedCount).toBe(1);
   });
 });
 

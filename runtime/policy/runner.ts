@@ -16,7 +16,7 @@ import { CerebellumError } from "../../core/errors.js";
 import type { Lease, ServoClient, ServoSnapshot } from "../servo/api.js";
 import type { Actor } from "./actor.js";
 import { type ApproachPlan, approachPose } from "./approach.js";
-import { boundAction } from "./boundAction.js";
+import { type ActionBounds, decodeAction } from "./boundAction.js";
 import { untilClockStep } from "./clockStep.js";
 import { FrameGate } from "./frameGate.js";
 import type { Frame, FrameSource } from "./frameSlots.js";
@@ -33,8 +33,8 @@ export interface RunnerOptions {
   readonly rateHz: number;
   /** Validity of one command from its step's start. */
   readonly expiryMs: number;
-  /** Largest action in a step: of every joint, or of each [rad]. */
-  readonly clipRad: number | readonly number[];
+  /** Largest action in a step, and what the gripper may be asked for where the actor moves it. */
+  readonly bounds: ActionBounds;
   readonly frameAgeMsMax: number;
   /** Left out: the run begins where the robot stands. */
   readonly approach?: ApproachPlan;
@@ -46,6 +46,9 @@ export interface RunnerOptions {
   /** Every step, in order, at the latest when the next one ends. */
   readonly onStep?: (record: StepRecord) => void;
 }
+
+/** Smaller changes of the opening are not asked for [m]. */
+const GRIPPER_STEP_M = 0.001;
 
 export type RunPhase = "approaching" | "running" | "ended";
 
@@ -150,24 +153,29 @@ export class PolicyRunner {
     if (snapshot.state !== "holding" && snapshot.state !== "following") {
       return { ...record, refusal: "servoNotReady" };
     }
-    const { gripperOpeningM } = snapshot;
+    const { gripperOpeningM, gripperCommandM } = snapshot;
+    const { bounds } = this.#options;
+    if (bounds.gripper !== undefined && !Number.isFinite(gripperOpeningM))
+      return { ...record, refusal: "noGripper" };
     // Copied at once: an actor may give out the same memory at every step.
-    const outputRad = Array.from(await actor.act({ frame, positionRad, gripperOpeningM }));
+    const output = Array.from(await actor.act({ frame, positionRad, gripperOpeningM }));
     const actedNs = clock.nowNs();
-    const bounded = boundAction(outputRad, positionRad, this.#options.clipRad, servo.info.limits.jointNames);
+    const decoded = decodeAction(output, positionRad, bounds, servo.info.limits.jointNames);
     const acted = {
       ...record,
       ...actor.parts,
       positionRad: [...positionRad],
       gripperOpeningM,
-      outputRad,
-      ...bounded,
+      ...decoded,
     };
     const expiresNs = addNs(startNs, msToNs(this.#options.expiryMs));
     const refusal = this.#refusalBeforeSending(ended, actedNs, expiresNs);
     if (refusal !== undefined) return { ...acted, refusal };
     const inputAgeMs = nsToMs(clock.nowNs() - imageNs);
-    const commandSeq = lease.command({ positionRad: bounded.targetRad, expiresNs, inputAgeMs });
+    const commandSeq = lease.command({ positionRad: decoded.targetRad, expiresNs, inputAgeMs });
+    const { gripperTargetM } = decoded;
+    if (gripperTargetM !== undefined && isNews(gripperTargetM, gripperCommandM))
+      lease.gripper(gripperTargetM, expiresNs);
     return { ...acted, commandSeq, sendMs: nsToMs(clock.nowNs() - actedNs) };
   }
 
@@ -208,6 +216,9 @@ export class PolicyRunner {
     this.#options.onStep?.(record);
   }
 }
+
+/** An opening that is asked for anew takes the place of a setpoint on its way to the device. */
+const isNews = (openingM: number, askedM: number): boolean => !(Math.abs(openingM - askedM) < GRIPPER_STEP_M);
 
 function endedBy(lease: Lease, servo: ServoClient): CerebellumError {
   const reason: unknown = servo.closed.aborted ? servo.closed.reason : lease.lost.reason;

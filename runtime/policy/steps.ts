@@ -10,6 +10,7 @@ export type StepRefusal =
   | "noJointState"
   | "stateOld"
   | "servoNotReady"
+  | "noGripper"
   | "expired"
   | "cancelled";
 
@@ -44,6 +45,9 @@ export interface StepRecord {
   readonly outputRad?: readonly number[];
   readonly actionRad?: readonly number[];
   readonly targetRad?: readonly number[];
+  /** Of a policy that moves the gripper: the opening as it was answered to the last bit, and as it was asked for [m]. */
+  readonly gripperOutputM?: number;
+  readonly gripperTargetM?: number;
   /** Joints whose action was clipped. */
   readonly clippedCount?: number;
   /** Of a policy without pictures: when the state that it was made from was received, and its age then. */

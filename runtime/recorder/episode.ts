@@ -241,7 +241,7 @@ export class Episode {
 
   /** Nothing is taken any more; what is under compression is waited for. @throws what the file did not like */
   async finish(because: EndCause, detail: string): Promise<EpisodeEnd> {
-    await this.#settle();
+    await this.settle();
     const clock = measureMapping(this.#parts.clock);
     this.#writeClock(clock);
     this.#isOpen = false;
@@ -266,12 +266,12 @@ export class Episode {
   }
 
   async discard(): Promise<void> {
-    await this.#settle();
+    await this.settle();
     this.#isOpen = false;
     await this.#parts.file.discard();
   }
 
-  async #settle(): Promise<void> {
+  async settle(): Promise<void> {
     for (const { tail } of this.#channels.values()) await tail;
   }
 

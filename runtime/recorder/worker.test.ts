@@ -86,6 +86,9 @@ function policyStep(stampNs: bigint, imageStampNs: bigint): Uint8Array {
       encodeMs: 0,
       controlMs: 0,
       sendMs: 0,
+      gripperOutputM: Number.NaN,
+      gripperTargetM: Number.NaN,
+      gripperLabelM: Number.NaN,
     }),
   );
 }

@@ -1,6 +1,7 @@
 /** A replay through a whole servo in simulated time: to its end, or ended, and then with its reason. */
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { asMonotonicNs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { Lease, ServoClient, ServoEvent, ServoSnapshot, SetpointStretch } from "../servo/api.js";
 import { splineAccelerations } from "../servo/splineAccelerations.js";
@@ -60,7 +61,12 @@ class BenchClient {
         if (!this.deaf) this.bench.setpoints(peer, epoch, { ...stretch, validMs });
         return first;
       },
-      gripper: (openingM) => this.bench.servo.gripper(peer, epoch, openingM),
+      gripper: (openingM) =>
+        this.bench.servo.gripper(peer, {
+          epoch,
+          openingM,
+          expiresNs: asMonotonicNs(this.bench.clock.nowNs() + 500_000_000n),
+        }),
       release: () => this.bench.servo.releaseLease(peer, epoch),
       lost: this.lost.signal,
     };

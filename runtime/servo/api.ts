@@ -178,8 +178,11 @@ export interface Lease {
    * @returns seq of the first; `ServoSnapshot.commandSeq` follows the setpoints that have left
    */
   setpoints(stretch: SetpointStretch): number;
-  /** Opening between the finger pads [m]. */
-  gripper(openingM: number): void;
+  /**
+   * Opening between the finger pads [m]: the fingers go there at the gripper's own speed and stay.
+   * @param expiresNs an opening that comes later is refused, as a command is; default: half a second from now
+   */
+  gripper(openingM: number, expiresNs?: MonotonicNs): void;
   release(): void;
   readonly lost: AbortSignal;
 }

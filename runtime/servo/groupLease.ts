@@ -78,10 +78,11 @@ export class GroupLease implements Lease {
     );
   }
 
-  gripper(openingM: number): void {
+  gripper(openingM: number, expiresNs?: MonotonicNs): void {
     if (this.#isOver) return;
     this.#members.forEach(({ client }, place) => {
-      if (Number.isFinite(client.latest()?.gripperOpeningM)) this.#leases[place]!.gripper(openingM);
+      if (Number.isFinite(client.latest()?.gripperOpeningM))
+        this.#leases[place]!.gripper(openingM, expiresNs);
     });
   }
 

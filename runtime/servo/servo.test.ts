@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { addNs, msToNs } from "../../core/clock.js";
 import { REASON_BITS, type ServoEvent, type ServoSnapshot } from "./api.js";
 import type { BlackBox, InputAges } from "./blackBox.js";
+import type { Peer } from "./link/server.js";
 import { HOME, PERIOD_MS, peerOf, ServoBench, SUPERVISOR } from "./testing.js";
 
 const policy = peerOf(1);
@@ -111,10 +113,23 @@ describe("following", () => {
 
   it("passes the gripper of the lease holder on, and nobody else's", async () => {
     const { bench, epoch } = await moving();
-    bench.servo.gripper(policy, epoch, 0.03);
-    bench.servo.gripper(peerOf(2), epoch, 0.01);
-    bench.servo.gripper(policy, epoch, Number.NaN);
+    const ask = (peer: Peer, openingM: number, validMs = 100) =>
+      bench.servo.gripper(peer, {
+        epoch,
+        openingM,
+        expiresNs: addNs(bench.clock.nowNs(), msToNs(validMs)),
+      });
+    ask(policy, 0.03);
+    ask(peerOf(2), 0.01);
     expect(bench.driver.calls.filter((call) => call.startsWith("gripper"))).toEqual(["gripper 0.03"]);
+    // What is no opening, or comes too late, is refused and counted, and the newest one stays.
+    for (const wrong of [Number.NaN, -0.01, 1, Number.POSITIVE_INFINITY]) ask(policy, wrong);
+    ask(policy, 0.02, 0);
+    ask(policy, 0.02, -1);
+    expect(bench.driver.calls.filter((call) => call.startsWith("gripper"))).toEqual(["gripper 0.03"]);
+    expect(bench.servo.statistics().refusedCommands).toMatchObject({ noLease: 1, notFinite: 4, expired: 2 });
+    await bench.run(PERIOD_MS);
+    expect(bench.last.gripperCommandM).toBe(0.03);
   });
 
   it("shows a target that the limits had to move", async () => {

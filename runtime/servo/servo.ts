@@ -8,6 +8,7 @@
  * its number.
  */
 import type { ArmLimits } from "../../core/arm.js";
+import { nsToMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { ArmDriver, Fault, StopCategory } from "../../drivers/contract.js";
 import { REASON_BITS, type ServoInfo, type ServoStateName, type ServoStatistics } from "./api.js";
@@ -263,11 +264,13 @@ export class Servo implements LinkHandler {
     };
   }
 
-  gripper(peer: Peer, epoch: number, openingM: number): void {
+  gripper(peer: Peer, { epoch, expiresNs, openingM }: BodyOf<"gripper">): void {
     const what = `gripper opening from ${peer.name}`;
-    if (!this.#commander.isHeldBy(peer)) this.#events.refuse("noLease", what, this.#nowMs());
-    else if (epoch !== this.#epoch) this.#events.refuse("wrongEpoch", what, this.#nowMs());
-    else if (!(openingM >= 0 && openingM < 1)) this.#events.refuse("notFinite", what, this.#nowMs());
+    const nowMs = this.#nowMs();
+    if (!this.#commander.isHeldBy(peer)) this.#events.refuse("noLease", what, nowMs);
+    else if (epoch !== this.#epoch) this.#events.refuse("wrongEpoch", what, nowMs);
+    else if (!(openingM >= 0 && openingM < 1)) this.#events.refuse("notFinite", what, nowMs);
+    else if (!(nsToMs(expiresNs) > nowMs)) this.#events.refuse("expired", what, nowMs);
     else {
       this.#snapshot.gripperCommandM = openingM;
       this.#driver.setGripper(openingM);

@@ -97,6 +97,9 @@ describe("episodes recompute", () => {
             differenceMaxRad: 0.125,
           },
         ],
+        gripperDifferences: [
+          { step: 4, stampNs: 1n as never, field: "gripperTargetM", recordedM: 0.08, computedM: 0 },
+        ],
         identity: [{ name: "onnxruntime", recorded: undefined, found: "1.30.0" }],
         passed: false,
       },
@@ -106,6 +109,7 @@ describe("episodes recompute", () => {
       "reach-block from bundles/a: 5 of 27 computed steps are identical to the last bit",
       "  3 of 30 steps were skipped: 1 without an image in the file, 2 whose image was kept with loss only",
       "  step 4: outputRad of joint5 was 0.25, now 0.125 (largest difference of the step 1.3e-1 rad)",
+      "  step 4: gripperTargetM was 0.08, now 0",
       "  and 21 more steps differ",
       "  What computed them was not the same:",
       "    onnxruntime: recorded nothing, here 1.30.0",

@@ -10,6 +10,7 @@ import { findEpisode } from "../../../episodes/recordings.js";
 import { type AnyBundle, isHistoryBundle, loadAnyBundle } from "../../../policies/anyBundle.js";
 import { replayHistoryOffline } from "../../../runtime/policy/offlineHistory.js";
 import {
+  type GripperDifference,
   type IdentityDifference,
   type OfflineReplay,
   replayOffline,
@@ -82,9 +83,12 @@ export async function bundleThatRan(start: EpisodeStart, bundles: string): Promi
 }
 
 export function replayLines(result: OfflineReplay, directory: string): string[] {
-  const { policy, steps, compared, identical, skipped, identity, differences } = result;
+  const { policy, steps, compared, identical, skipped, identity, differences, gripperDifferences } = result;
   const skips = Object.entries(skipped).filter(([, count]) => count > 0);
-  const notShown = compared - identical - differences.length;
+  const shown = new Set(
+    [...differences, ...gripperDifferences].map(({ step, stampNs }) => `${step} ${stampNs}`),
+  );
+  const notShown = compared - identical - shown.size;
   return [
     `${policy} from ${directory}: ${identical} of ${compared} computed steps are identical to the last bit`,
     ...(skips.length === 0
@@ -94,6 +98,7 @@ export function replayLines(result: OfflineReplay, directory: string): string[] 
             skips.map(([reason, count]) => `${count} ${SKIPS[reason as keyof typeof SKIPS]}`).join(", "),
         ]),
     ...differences.map(differenceLine),
+    ...gripperDifferences.map(gripperLine),
     ...(notShown > 0 ? [`  and ${notShown} more steps differ`] : []),
     ...(identity.length === 0
       ? []
@@ -111,6 +116,9 @@ const SKIPS = {
 const differenceLine = ({ step, field, joint, recordedRad, computedRad, differenceMaxRad }: StepDifference) =>
   `  step ${step}: ${field} of ${joint} was ${recordedRad}, now ${computedRad} ` +
   `(largest difference of the step ${differenceMaxRad.toExponential(1)} rad)`;
+
+const gripperLine = ({ step, field, recordedM, computedM }: GripperDifference) =>
+  `  step ${step}: ${field} was ${recordedM}, now ${computedM}`;
 
 const identityText = ({ name, recorded, found }: IdentityDifference) =>
   `${name}: recorded ${recorded ?? "nothing"}, here ${found}`;

@@ -1,8 +1,11 @@
 /** A client's end of one lease. Commands are stamped and numbered here; after `lost` nothing more is written. */
-import type { Clock } from "../../../core/clock.js";
+import { addNs, type Clock, type MonotonicNs, msToNs } from "../../../core/clock.js";
 import { CerebellumError } from "../../../core/errors.js";
 import type { Lease, SetpointStretch, TargetCommand } from "../api.js";
 import { encode } from "./codec.js";
+
+/** What a hand or a replay asks for is as short-lived as a policy's step. */
+const GRIPPER_EXPIRY_MS = 500;
 
 export class SocketLease implements Lease {
   readonly #lost = new AbortController();
@@ -62,8 +65,10 @@ export class SocketLease implements Lease {
     return firstSeq;
   }
 
-  gripper(openingM: number): void {
-    if (!this.lost.aborted) this.#write(encode("gripper", { epoch: this.epoch, openingM }));
+  gripper(openingM: number, expiresNs?: MonotonicNs): void {
+    if (this.lost.aborted) return;
+    const untilNs = expiresNs ?? addNs(this.#clock.nowNs(), msToNs(GRIPPER_EXPIRY_MS));
+    this.#write(encode("gripper", { epoch: this.epoch, expiresNs: untilNs, openingM }));
   }
 
   release(): void {

@@ -3,7 +3,7 @@ import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { asMonotonicNs } from "../../../core/clock.js";
+import { addNs, asMonotonicNs } from "../../../core/clock.js";
 import { CerebellumError } from "../../../core/errors.js";
 import { SimClock } from "../../../core/simClock.js";
 import type { ServoInfo } from "../api.js";
@@ -62,7 +62,8 @@ class Recorder implements LinkHandler {
   releaseLease = (_peer: Peer, epoch: number) => void this.calls.push(`release ${epoch}`);
   command = (_peer: Peer, command: BodyOf<"command">) => void this.commands.push(command);
   setpoints = (_peer: Peer, batch: BodyOf<"setpoints">) => void this.setpointBatches.push(batch);
-  gripper = (_peer: Peer, _epoch: number, openingM: number) => void this.calls.push(`gripper ${openingM}`);
+  gripper = (_peer: Peer, { openingM, expiresNs }: BodyOf<"gripper">) =>
+    void this.calls.push(`gripper ${openingM} until ${expiresNs}`);
   enable = async () => void this.calls.push("enable");
   teach = async (on: boolean) => {
     this.calls.push(on ? "teach on" : "teach off");
@@ -112,6 +113,7 @@ describe("servo link", () => {
     expect(lease.command({ positionRad: seven(0.1), expiresNs })).toBe(1);
     expect(lease.command({ positionRad: seven(0.2), expiresNs, speedScale: 0.25 })).toBe(2);
     lease.gripper(0.04);
+    lease.gripper(0.03, addNs(expiresNs, 1n));
     lease.release();
     expect(lease.lost.aborted).toBe(true);
     await supervisor.stop(2, "test");
@@ -121,7 +123,12 @@ describe("servo link", () => {
       { epoch: 4, seq: 2, speedScale: 0.25 },
     ]);
     expect(handler.calls).toEqual(
-      expect.arrayContaining(["enable", "gripper 0.04", "stop 2 test by daemon"]),
+      expect.arrayContaining([
+        "enable",
+        `gripper 0.04 until ${expiresNs}`,
+        `gripper 0.03 until ${addNs(expiresNs, 1n)}`,
+        "stop 2 test by daemon",
+      ]),
     );
     await commander.close();
     await until(() => handler.calls.includes("gone policy"));

@@ -26,7 +26,7 @@ import {
   vectors,
 } from "./fields.js";
 
-export const PROTOCOL_VERSION = 7;
+export const PROTOCOL_VERSION = 8;
 /** Largest value of a frame's length word. */
 export const FRAME_BYTES_MAX = 65_536;
 /** Length word, version and type. */
@@ -172,7 +172,7 @@ export const MESSAGES = {
     inputAgeMs: f64,
     positionRad: vector,
   }),
-  gripper: message(6, "client", { epoch: u32, openingM: f64 }),
+  gripper: message(6, "client", { epoch: u32, expiresNs: monotonicNs, openingM: f64 }),
   enable: message(7, "client", { requestId: u32 }),
   stop: message(8, "client", { requestId: u32, category: choice(STOP_CATEGORIES), reason: sentence }),
   reset: message(9, "client", { requestId: u32 }),

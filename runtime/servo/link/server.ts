@@ -35,7 +35,7 @@ export interface LinkHandler {
   releaseLease(peer: Peer, epoch: number): void;
   command(peer: Peer, command: CommandBody): void;
   setpoints(peer: Peer, batch: BodyOf<"setpoints">): void;
-  gripper(peer: Peer, epoch: number, openingM: number): void;
+  gripper(peer: Peer, opening: BodyOf<"gripper">): void;
   enable(): Promise<void>;
   /** @param by who asks */
   stop(category: StopCategory, reason: string, by: string): Promise<void>;
@@ -218,7 +218,7 @@ export class LinkServer {
         this.#handler.setpoints(peer, message);
         break;
       case "gripper":
-        this.#handler.gripper(peer, message.epoch, message.openingM);
+        this.#handler.gripper(peer, message);
         break;
       case "leaseRelease":
         this.#handler.releaseLease(peer, message.epoch);

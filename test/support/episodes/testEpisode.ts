@@ -431,6 +431,9 @@ export async function writeTestEpisode(set: string, options: TestEpisodeOptions 
       encodeMs: 20,
       controlMs: 1,
       sendMs: 0.1,
+      gripperOutputM: Number.NaN,
+      gripperTargetM: Number.NaN,
+      gripperLabelM: Number.NaN,
     };
   }
 }

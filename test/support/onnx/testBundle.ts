@@ -3,7 +3,12 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
-import type { Goldens, PolicyManifest } from "../../../policies/manifest.js";
+import {
+  type Goldens,
+  type GripperAction,
+  outputNames,
+  type PolicyManifest,
+} from "../../../policies/manifest.js";
 import { writeController } from "../../../policies/onnx/controller.js";
 import type { Precision } from "../../../policies/onnx/layers.js";
 import { type VitShape, writeVit } from "../../../policies/onnx/vit.js";
@@ -29,6 +34,8 @@ export interface TestBundleOptions {
   readonly cosines?: readonly { readonly mean: number; readonly min: number }[];
   /** Size of the random actions; 0.05 gives hundredths of a radian. */
   readonly actionGain?: number;
+  /** The policy also moves the gripper, and knows its opening. */
+  readonly gripper?: GripperAction;
   /** Applied to the manifest before it is written, to make it wrong on purpose. */
   readonly change?: (manifest: PolicyManifest) => unknown;
 }
@@ -58,7 +65,7 @@ export async function makeTestBundle(
   options: TestBundleOptions = {},
 ): Promise<PolicyManifest> {
   const manifest = describe(options);
-  const { image, encoder, robot } = manifest;
+  const { image, encoder } = manifest;
   const seed = options.seed ?? 1;
   const shape: VitShape = {
     ...encoder.architecture,
@@ -77,7 +84,7 @@ export async function makeTestBundle(
       gridHeight: shape.heightPx / shape.patchPx,
       stateCount: manifest.proprioception.length,
       hidden: manifest.controller.hidden,
-      actionCount: robot.joints.length,
+      actionCount: outputNames(manifest).length,
       actionGain: options.actionGain ?? 0.05,
     },
     seed + 1,
@@ -117,7 +124,9 @@ function describe(options: TestBundleOptions): PolicyManifest {
     image: { ...IMAGE, ...options.image },
     proprioception: [
       ...joints.map((name) => ({ name, unit: "rad", source: "joint-position" }) as const),
-      { name: "gripper", unit: "none", source: "zero" },
+      options.gripper === undefined
+        ? { name: "gripper", unit: "none", source: "zero" }
+        : { name: "gripper", unit: "m", source: "gripper-opening" },
     ],
     encoder: {
       architecture: options.vit ?? { patchPx: 16, width: 32, depth: 2, heads: 2 },
@@ -127,7 +136,12 @@ function describe(options: TestBundleOptions): PolicyManifest {
       pretraining: "none",
     },
     controller: { featureInput: "feature", stateInput: "state", output: "action", hidden: [32, 16] },
-    action: { kind: "delta-joint-position", unit: "rad", clipRad: 0.15 },
+    action: {
+      kind: "delta-joint-position",
+      unit: "rad",
+      clipRad: 0.15,
+      ...(options.gripper === undefined ? {} : { gripper: options.gripper }),
+    },
     start: {
       positionRad: [...(options.startRad ?? START_RAD)],
       ...((options.device ?? "xarm7") === "xarm7" && { gripperOpeningM: 0.08 }),

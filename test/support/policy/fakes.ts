@@ -12,6 +12,9 @@ import type {
 export class FakeServo implements ServoClient {
   readonly commands: (TargetCommand & { readonly seq: number; readonly atNs: MonotonicNs })[] = [];
   readonly openingsM: number[] = [];
+  readonly openingExpiresNs: (MonotonicNs | undefined)[] = [];
+  /** An opening that was asked for is in force at once. */
+  takesOpenings = true;
   positionRad = [0, 0];
   velocityRadPerS = [0, 0];
   state: ServoStateName = "holding";
@@ -70,7 +73,7 @@ export class FakeServo implements ServoClient {
       reasons: 0,
       commandSeq: newest?.seq ?? 0,
       commandWireNs: (newest === undefined ? 0n : newest.atNs + 2_000_000n) as MonotonicNs,
-      gripperCommandM: Number.NaN,
+      gripperCommandM: this.takesOpenings ? (this.openingsM.at(-1) ?? Number.NaN) : Number.NaN,
       gripperOpeningM: this.gripperOpeningM,
       deviceTimeUs: 0,
       deviceErrorCode: 0,
@@ -109,7 +112,10 @@ export class FakeServo implements ServoClient {
         return seq;
       },
       setpoints: () => this.commands.length + 1,
-      gripper: (openingM) => void this.openingsM.push(openingM),
+      gripper: (openingM, expiresNs) => {
+        this.openingsM.push(openingM);
+        this.openingExpiresNs.push(expiresNs);
+      },
       release: () => void this.releasedCount++,
       lost: this.leaseLost.signal,
     });

@@ -3,7 +3,7 @@ import type { Clock } from "../../../core/clock.js";
 import type { CerebellumError } from "../../../core/errors.js";
 import { createFloatingBase } from "../../../core/floatingBase.js";
 import type { ServoInfo } from "../../../runtime/servo/api.js";
-import { type CommandBody, NO_STATISTICS } from "../../../runtime/servo/link/schema.js";
+import { type BodyOf, type CommandBody, NO_STATISTICS } from "../../../runtime/servo/link/schema.js";
 import { type LinkHandler, LinkServer, type Peer } from "../../../runtime/servo/link/server.js";
 import { createSnapshot } from "../../../runtime/servo/snapshot.js";
 
@@ -110,7 +110,7 @@ export class SocketFakeServo implements LinkHandler {
     this.#positionRad = Float64Array.from(command.positionRad);
     this.#wireMs = this.#clock.nowMs();
   };
-  gripper = (_peer: Peer, _epoch: number, openingM: number) => void this.openingsM.push(openingM);
+  gripper = (_peer: Peer, { openingM }: BodyOf<"gripper">) => void this.openingsM.push(openingM);
   enable = async () => {};
   reset = async () => {};
   teach = async () => {};

@@ -89,7 +89,11 @@ export class SessionFuzzer {
       case 2:
         return encode("leaseRelease", { epoch: this.#epoch(insight) });
       case 3:
-        return encode("gripper", { epoch: this.#epoch(insight), openingM: this.#number() });
+        return encode("gripper", {
+          epoch: this.#epoch(insight),
+          expiresNs: asMonotonicNs(insight.nowNs + 500_000_000n),
+          openingM: this.#number(),
+        });
       case 4:
         return encode("reset", { requestId });
       default:

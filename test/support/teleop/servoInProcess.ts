@@ -1,5 +1,5 @@
 /** A real servo on a simulated clock, and the clients that a gateway would have of it, without sockets between. */
-import { type MonotonicNs, nsToMs } from "../../../core/clock.js";
+import { addNs, type MonotonicNs, msToNs, nsToMs } from "../../../core/clock.js";
 import { CerebellumError } from "../../../core/errors.js";
 import type { StopCategory } from "../../../drivers/contract.js";
 import type {
@@ -216,7 +216,9 @@ class InProcessLease implements Lease {
   gripper(openingM: number): void {
     if (this.lost.aborted) return;
     this.owner.grippersM.push(openingM);
-    this.owner.bench.servo.gripper(this.peer, this.epoch, openingM);
+    const { bench } = this.owner;
+    const expiresNs = addNs(bench.clock.nowNs(), msToNs(500));
+    bench.servo.gripper(this.peer, { epoch: this.epoch, openingM, expiresNs });
   }
   release(): void {
     if (this.lost.aborted) return;

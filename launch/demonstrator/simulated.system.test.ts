@@ -1,0 +1,75 @@
+/** Demonstrations in simulated time: what they show, and that a seed gives the very same one. */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { EpisodeReader } from "../../episodes/episodeReader.js";
+import { POLICY_STEP_TOPIC, type PolicyStep, readPolicyStep } from "../../episodes/messages.js";
+import { loadCell } from "../cell/load.js";
+import { LockstepArm } from "../tasks/lockstepArm.js";
+import { demonstrateSimulated, EXPERT_RATE_HZ } from "./simulated.js";
+import type { SimulatedSet } from "./simulatedEpisode.js";
+
+const CELL = loadCell("launch/cells/xarm7-lab.yaml");
+const SCENE = { seed: 2_000_001, light: "training" } as const;
+let folder: string;
+let arm: LockstepArm;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "simulated-"));
+  arm = await LockstepArm.open(CELL);
+});
+afterAll(async () => {
+  arm.dispose();
+  await rm(folder, { recursive: true });
+});
+
+const setIn = (name: string): SimulatedSet => ({
+  cell: CELL,
+  arm,
+  robot: "arm",
+  camera: "wrist",
+  folder: join(folder, name),
+  rateHz: EXPERT_RATE_HZ,
+  software: { cerebellum: "test" },
+});
+const fileOf = (set: string, episode: string) => join(folder, set, "pick-cube", episode, `${episode}.mcap`);
+
+it("picks the cube up, says what it wanted of arm and gripper, and is the same to the last byte again", async () => {
+  const once = await demonstrateSimulated(setIn("one"), "pick-cube", 5, SCENE);
+  await demonstrateSimulated(setIn("one"), "pick-cube", 6, { ...SCENE, seed: 2_000_002 });
+  const again = await demonstrateSimulated(setIn("two"), "pick-cube", 5, SCENE);
+  expect(again).toEqual(once);
+  const bytes = await readFile(fileOf("one", once.episode));
+  expect(bytes.equals(await readFile(fileOf("two", again.episode)))).toBe(true);
+
+  const reader = await EpisodeReader.open(join(folder, "one/pick-cube", once.episode));
+  try {
+    expect(reader.start.context).toMatchObject({ seed: 5, through: "lockstep" });
+    expect(reader.end).toMatchObject({ outcome: "success", flags: [] });
+    const steps: PolicyStep[] = [];
+    for await (const message of reader.messages({ topics: [POLICY_STEP_TOPIC] }))
+      steps.push(readPolicyStep(reader.decode(message)));
+    expect(steps).toHaveLength(once.steps);
+    const phases = steps.map(({ phase }) => phase);
+    expect(phases[0]).toBe("above");
+    expect(phases.indexOf("close")).toBeLessThan(phases.indexOf("lift"));
+    expect(phases.slice(-8)).toEqual(Array(8).fill("hold"));
+    // Open until the cube is between the fingers, closed from then on.
+    for (const { phase, gripperLabelM } of steps)
+      expect(gripperLabelM).toBe(["close", "lift", "hold"].includes(phase) ? 0 : 0.08);
+    expect(steps.at(-1)!.gripperOpeningM).toBeGreaterThan(0.03);
+    expect(steps.at(-1)!.gripperOpeningM).toBeLessThan(0.042);
+  } finally {
+    await reader.close();
+  }
+});
+
+it("keeps nothing of a demonstration that fails", async () => {
+  // Nobody can pick up a cube that lies out of reach.
+  const scene = { ...SCENE, blockM: [0.95, 0.5] as const };
+  await expect(demonstrateSimulated(setIn("three"), "pick-cube", 5, scene)).rejects.toMatchObject({
+    code: "CHECK_FAILED",
+  });
+  const next = await demonstrateSimulated(setIn("three"), "reach-block", 5, SCENE);
+  expect(next.episode).toBe("episode-000001");
+});

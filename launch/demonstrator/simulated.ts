@@ -1,0 +1,194 @@
+/**
+ * Demonstrations in simulated time, without ROS, processes and the vendor's wire, and as fast as they go: a privileged
+ * expert moves the lab's arm through the servo's own interpolator and limiter, and every step says what the expert wanted.
+ * The same seed gives the same demonstration.
+ */
+import { CerebellumError } from "../../core/errors.js";
+import type { EpisodeStart } from "../../episodes/format.js";
+import { CLOSED_M, OPEN_M, PickCubeExpert } from "../../lab/experts/pickCubeExpert.js";
+import { ReachBlockExpert } from "../../lab/experts/reachBlock.js";
+import type { SceneRequest } from "../../lab/world/scene.js";
+import { type DecodedAction, decodeAction } from "../../runtime/policy/boundAction.js";
+import type { StepRecord } from "../../runtime/policy/steps.js";
+import { type LabTask, TASK_JUDGES } from "../tasks/judge.js";
+import { IMAGE_TO_WIRE_MS, type LockstepArm, type Seen, type Wanted } from "../tasks/lockstepArm.js";
+import type { TruthSample } from "../tasks/truth.js";
+import { SimulatedEpisode, type SimulatedSet } from "./simulatedEpisode.js";
+
+const EXPERT = "expert";
+export const EXPERT_RATE_HZ = 5;
+const CLIP_RAD = 0.25;
+const STEPS_MAX = 90;
+/** Of ReachBlock: from here on a demonstration teaches staying. */
+const ARRIVED_M = 0.028;
+const HOLD_STEPS = 8;
+
+/** What an expert wants at one step. */
+interface ExpertAnswer {
+  readonly cleanRad: Float64Array;
+  readonly executedRad: Float64Array;
+  readonly phase: string;
+  /** Left out by an expert that leaves the gripper alone. */
+  readonly cleanOpeningM?: number;
+  readonly executedOpeningM?: number;
+}
+
+interface Demonstrator {
+  /** Where the lab's sources are, for the episode's context. */
+  readonly source: string;
+  readonly startRad: Float64Array;
+  answer(seen: Seen, arm: LockstepArm): ExpertAnswer;
+}
+
+const DEMONSTRATORS: Readonly<Record<LabTask, (seed: number) => Demonstrator>> = {
+  "reach-block": (seed) => {
+    const expert = new ReachBlockExpert(seed);
+    let isThere = false;
+    return {
+      source: "lab/experts/reachBlock",
+      startRad: expert.spreadStartRad(),
+      answer: ({ positionRad }, arm) => {
+        const { cleanRad, executedRad, distanceM } = expert.step(positionRad, arm.boxes().blockM);
+        isThere ||= distanceM < ARRIVED_M;
+        return { cleanRad, executedRad, phase: isThere ? "hold" : "reach" };
+      },
+    };
+  },
+  "pick-cube": (seed) => {
+    const expert = new PickCubeExpert(seed);
+    return {
+      source: "lab/experts/pickCubeExpert",
+      startRad: expert.spreadStartRad(),
+      answer: ({ positionRad, openingM, askedM }, arm) => {
+        const { blockM, blockYawRad, othersM } = arm.boxes();
+        return expert.step({
+          positionRad,
+          openingM,
+          askedM,
+          cubeM: blockM,
+          cubeYawRad: blockYawRad,
+          othersM,
+        });
+      },
+    };
+  },
+};
+
+export interface SimulatedResult {
+  readonly episode: string;
+  readonly steps: number;
+  readonly words: readonly string[];
+}
+
+/**
+ * Records one demonstration. @param scene the cube lies where its seed puts it
+ * @throws CerebellumError CHECK_FAILED when it did not succeed: nothing is kept of it then
+ */
+export async function demonstrateSimulated(
+  set: SimulatedSet,
+  task: LabTask,
+  seed: number,
+  scene: SceneRequest,
+): Promise<SimulatedResult> {
+  const { arm } = set;
+  const demonstrator = DEMONSTRATORS[task](seed);
+  arm.begin(scene, { positionRad: [...demonstrator.startRad], gripperOpeningM: OPEN_M });
+  const context: EpisodeStart["context"] = {
+    seed,
+    scene: { seed: scene.seed, light: scene.light },
+    blockM: arm.boxes().blockM,
+    expert: demonstrator.source,
+    through: "lockstep",
+  };
+  const episode = await SimulatedEpisode.begin(set, { task, note: "", context });
+  try {
+    const { samples, steps } = await perform(set, episode, demonstrator);
+    const { verdict, words } = TASK_JUDGES[task].judge(samples, true);
+    if (!verdict.success) throw failed(verdict.endedBecause, words);
+    await episode.finish("success", "");
+    return { episode: episode.name, steps, words };
+  } catch (thrown) {
+    await episode.discard().catch(() => {});
+    throw thrown;
+  }
+}
+
+/** The expert at work until it has held long enough, or for as many steps as are allowed. */
+async function perform({ arm }: SimulatedSet, episode: SimulatedEpisode, demonstrator: Demonstrator) {
+  const samples: TruthSample[] = [];
+  const periodMs = 1000 / EXPERT_RATE_HZ;
+  let [steps, held] = [0, 0];
+  const { jointNames } = arm.limits;
+  const decide = async (seen: Seen): Promise<Wanted> => {
+    const answer = demonstrator.answer(seen, arm);
+    held = answer.phase === "hold" ? held + 1 : 0;
+    const decoded = decode(answer, seen.positionRad, jointNames);
+    const imageStampNs = await episode.image(seen.pixels, seen.atMs);
+    episode.step(
+      { ...stepRecord(episode, seen, steps, decoded), imageStampNs },
+      {
+        policy: EXPERT,
+        labelRad: answer.cleanRad,
+        phase: answer.phase,
+        ...(answer.cleanOpeningM === undefined ? {} : { gripperLabelM: answer.cleanOpeningM }),
+      },
+    );
+    steps++;
+    return { targetRad: Float64Array.from(decoded.targetRad), openingM: decoded.gripperTargetM };
+  };
+  await arm.run({
+    endMs: STEPS_MAX * periodMs,
+    periodMs,
+    decide,
+    onSample: (sample) => samples.push(sample),
+    onTick: (tick) => episode.tick(tick, EXPERT),
+    isOver: () => steps >= STEPS_MAX || held >= HOLD_STEPS,
+  });
+  return { samples, steps };
+}
+
+const decode = (
+  { executedRad, executedOpeningM }: ExpertAnswer,
+  positionRad: Float64Array,
+  jointNames: readonly string[],
+): DecodedAction =>
+  executedOpeningM === undefined
+    ? decodeAction(executedRad, positionRad, { clipRad: CLIP_RAD }, jointNames)
+    : decodeAction([...executedRad, executedOpeningM], positionRad, EXPERT_BOUNDS, jointNames);
+
+const EXPERT_BOUNDS = {
+  clipRad: CLIP_RAD,
+  gripper: { kind: "opening", unit: "m", minM: CLOSED_M, maxM: OPEN_M },
+} as const;
+
+function stepRecord(
+  episode: SimulatedEpisode,
+  { atMs, positionRad, openingM }: Seen,
+  step: number,
+  decoded: DecodedAction,
+): StepRecord {
+  const startNs = episode.atNs(atMs);
+  return {
+    step,
+    dueNs: startNs,
+    startNs,
+    startLatenessMs: 0,
+    skippedSteps: 0,
+    framesMissed: 0,
+    frameSequence: step + 1,
+    imageAgeMs: 0,
+    queueMs: 0,
+    positionRad: [...positionRad],
+    gripperOpeningM: openingM,
+    ...decoded,
+    commandSeq: step + 1,
+    commandWireNs: episode.atNs(atMs + IMAGE_TO_WIRE_MS),
+  };
+}
+
+const failed = (why: string, words: readonly string[]) =>
+  new CerebellumError(
+    "CHECK_FAILED",
+    `The demonstration failed: ${why} (${words.join(", ")})`,
+    "Another try is at another scene",
+  );

@@ -1,0 +1,331 @@
+/**
+ * The arm's cell in simulated time, in this process and as fast as it goes: the lab's physics and wrist camera, and the
+ * servo's own interpolator and limiter. Whoever moves the arm is asked once a period what it wants; what it is shown, and
+ * when its answer reaches arm and gripper, is as in the paced cell (median delays, without jitter).
+ */
+import { CerebellumError } from "../../core/errors.js";
+import { limitsOfGeneration } from "../../drivers/xarm7/limits.js";
+import { openingFromDriveM } from "../../kinematics/xarmGripper.js";
+import { WorldView } from "../../lab/camera/worldView.js";
+import { boxCentreM, boxYawRad, layoutOf } from "../../lab/world/layout.js";
+import { WorldMemory } from "../../lab/world/memory.js";
+import type { LabCamera } from "../../lab/world/mount.js";
+import { armWorld } from "../../lab/world/parts.js";
+import { Physics } from "../../lab/world/physics.js";
+import { drawScene, type SceneOptions, type SceneRequest } from "../../lab/world/scene.js";
+import { pictureCamera, policyRobots } from "../../runtime/policy/config.js";
+import { type LimiterLimits, limitsInForce } from "../../runtime/servo/limits.js";
+import { Motion } from "../../runtime/servo/motion.js";
+import { armBody } from "../armBody.js";
+import type { CellConfig } from "../cell/schema.js";
+import type { TruthSample } from "./truth.js";
+
+/** From an image's stamp to the first setpoint that its step leads to, as measured in the paced cell (median). */
+export const IMAGE_TO_WIRE_MS = 52;
+/** From there to the gripper: its driver tends it ten times a second. */
+const WIRE_TO_GRIPPER_MS = 50;
+/** An opening that was asked for is first read this long after, then every so often: position, status, error in turn. */
+const OPENING_FIRST_MS = 200;
+const OPENING_EVERY_MS = 600;
+/** Boxes come to rest before anybody moves. */
+const SETTLE_MS = 300;
+const SAMPLE_MS = 50;
+const START_SPEED_M_PER_S = 0.1;
+/** Of the fingers at the speed that the driver sets (1500 r/min), as the emulated gripper has it. */
+const GRIPPER_SPEED_M_PER_S = 0.036;
+
+export interface StartPose {
+  readonly positionRad: readonly number[];
+  readonly gripperOpeningM?: number | undefined;
+}
+
+/** What is known at the moment of an image. */
+export interface Seen {
+  readonly atMs: number;
+  /** Joint angles then [7, rad]; the same memory every time. */
+  readonly positionRad: Float64Array;
+  /** Newest opening that was read from the gripper, and newest that was asked for [m]. */
+  readonly openingM: number;
+  readonly askedM: number;
+  /** The wrist camera's picture, packed rgb8; the same memory every time. */
+  readonly pixels: Uint8Array;
+}
+
+export interface Wanted {
+  readonly targetRad: Float64Array;
+  /** Opening to ask for [m]; left out where the gripper is left alone. */
+  readonly openingM?: number | undefined;
+}
+
+/** One tick of the servo. Vectors are memory of the cell's own. */
+export interface ArmTick {
+  readonly atMs: number;
+  readonly positionRad: Float64Array;
+  readonly velocityRadPerS: Float64Array;
+  readonly effortNm: Float64Array;
+  readonly requestedRad: Float64Array;
+  readonly limitedRad: Float64Array;
+  readonly sentRad: Float64Array;
+  readonly reasons: number;
+  /** Commands that have taken effect. */
+  readonly commandCount: number;
+  readonly askedM: number;
+  readonly openingM: number;
+}
+
+export interface ArmRun {
+  readonly endMs: number;
+  readonly periodMs: number;
+  readonly decide: (seen: Seen) => Promise<Wanted>;
+  /** Ground truth, 20 times a second. */
+  readonly onSample: (sample: TruthSample) => void;
+  readonly onTick?: (tick: ArmTick) => Promise<void> | void;
+  /** Asked before every image. */
+  readonly isOver?: () => boolean;
+}
+
+interface Parts {
+  readonly camera: LabCamera;
+  readonly look: SceneOptions;
+  readonly physics: Physics;
+  readonly memory: WorldMemory;
+  readonly view: WorldView;
+  readonly limits: LimiterLimits;
+  readonly newMotion: () => Motion;
+  readonly servoPeriodMs: number;
+  readonly physicsStepMs: number;
+}
+
+/** What happens when [ms of the run]: physics, servo, images, truth; each keeps a grid of its own. */
+type Due = Record<"physicsMs" | "servoMs" | "imageMs" | "sampleMs", number>;
+
+export class LockstepArm {
+  readonly #parts: Parts;
+  readonly #positionRad: Float64Array;
+  #motion: Motion;
+  #gripper = new ReadGripper(Number.NaN);
+
+  /** @throws CerebellumError CONFIG_INVALID for a cell that is no lab with a policy, its robot and its camera */
+  static async open(cell: CellConfig): Promise<LockstepArm> {
+    const { lab, policy } = cell;
+    const robot = policy && cell.robots[policyRobots(policy)[0]];
+    const found = policy && cell.cameras[pictureCamera(policy)];
+    if (lab === undefined || policy === undefined || robot?.device !== "xarm7" || found === undefined) {
+      throw new CerebellumError(
+        "CONFIG_INVALID",
+        `Cell ${cell.name} has no lab with a policy, its robot and its camera`,
+        "Use launch/cells/xarm7-lab.yaml",
+      );
+    }
+    const { servo, xarm7 } = robot;
+    const { mount, topic, widthPx, heightPx, rateHz, fovYDeg } = found;
+    const limits = limitsInForce(limitsOfGeneration(0), servo);
+    const { positionM, quatXyzw } = mount;
+    const name = pictureCamera(policy);
+    const size = { widthPx, heightPx };
+    const camera: LabCamera = {
+      name,
+      topic,
+      ...size,
+      rateHz,
+      fovYDeg,
+      parentFrame: "flange",
+      positionM,
+      quatXyzw,
+    };
+    const world = armWorld(camera);
+    const memory = new WorldMemory(layoutOf(world));
+    const physics = await Physics.load(world, lab.physicsStepMs, memory);
+    return new LockstepArm({
+      camera,
+      look: lab.randomise,
+      physics,
+      memory,
+      view: new WorldView(physics.world, camera, size),
+      limits,
+      newMotion: () => new Motion(limits, armBody(xarm7, servo), 1 / servo.rateHz),
+      servoPeriodMs: 1000 / servo.rateHz,
+      physicsStepMs: lab.physicsStepMs,
+    });
+  }
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#positionRad = parts.memory.targetRad.slice();
+    this.#motion = parts.newMotion();
+  }
+
+  get limits(): LimiterLimits {
+    return this.#parts.limits;
+  }
+
+  get camera(): LabCamera {
+    return this.#parts.camera;
+  }
+
+  get servoRateHz(): number {
+    return 1000 / this.#parts.servoPeriodMs;
+  }
+
+  /** The scene at rest, and the arm standing at its start. */
+  begin(request: SceneRequest, start: StartPose): void {
+    const { physics, memory, view, look } = this.#parts;
+    physics.reset();
+    physics.applyScene(request, look);
+    view.setScene(drawScene(request, look));
+    memory.enabled = true;
+    if (start.gripperOpeningM !== undefined) memory.setGripper(start.gripperOpeningM, START_SPEED_M_PER_S);
+    physics.teleport(start.positionRad);
+    for (let ms = 0; ms < SETTLE_MS; ms += this.#parts.physicsStepMs) physics.step();
+    this.#motion = this.#parts.newMotion();
+    this.#motion.startAt(this.#measured());
+    this.#gripper = new ReadGripper(start.gripperOpeningM ?? Number.NaN);
+  }
+
+  async run({ endMs, periodMs, decide, onSample, onTick, isOver = () => false }: ArmRun): Promise<void> {
+    const { servoPeriodMs, physicsStepMs, physics, memory } = this.#parts;
+    const motion = this.#motion;
+    const gripper = this.#gripper;
+    const due: Due = { physicsMs: 0, servoMs: 0, imageMs: 0, sampleMs: 0 };
+    let command: (Wanted & { readonly atMs: number }) | undefined;
+    let commandCount = 0;
+    let requestedRad: Float64Array = motion.sentRad.slice();
+    for (let nowMs = 0; nowMs <= endMs; nowMs = Math.min(...Object.values(due))) {
+      if (nowMs >= due.sampleMs) {
+        onSample(this.#look(nowMs / 1000));
+        due.sampleMs += SAMPLE_MS;
+      }
+      if (nowMs >= due.imageMs) {
+        if (isOver()) return;
+        command = { atMs: nowMs + IMAGE_TO_WIRE_MS, ...(await decide(this.#see(nowMs))) };
+        due.imageMs += periodMs;
+      }
+      if (nowMs >= due.servoMs) {
+        if (command !== undefined && nowMs >= command.atMs) {
+          motion.follow(command.targetRad, 1, nowMs);
+          requestedRad = command.targetRad;
+          if (command.openingM !== undefined) gripper.ask(command.openingM, nowMs);
+          command = undefined;
+          commandCount++;
+        }
+        if (gripper.isDue(nowMs)) memory.setGripper(gripper.askedM, GRIPPER_SPEED_M_PER_S);
+        motion.next();
+        motion.accept();
+        memory.targetRad.set(motion.sentRad);
+        if (onTick !== undefined) await onTick(this.#tick(nowMs, requestedRad, commandCount));
+        due.servoMs += servoPeriodMs;
+      }
+      if (nowMs >= due.physicsMs) {
+        physics.step();
+        due.physicsMs += physicsStepMs;
+      }
+    }
+  }
+
+  /** Where the red block lies, how it is turned, and where the other boxes are; base frame [m], [rad]. */
+  boxes(): {
+    readonly blockM: [number, number, number];
+    readonly blockYawRad: number;
+    readonly othersM: readonly [number, number, number][];
+  } {
+    const { layout, qpos } = this.#parts.physics.world;
+    const slots = Array.from({ length: layout.freeCount - 1 }, (_, at) => boxCentreM(layout, qpos, at + 1));
+    return {
+      blockM: boxCentreM(layout, qpos, 0),
+      blockYawRad: boxYawRad(layout, qpos, 0),
+      // Boxes that a scene does not have are parked below the table.
+      othersM: slots.filter(([, , zM]) => zM > 0),
+    };
+  }
+
+  /** Between the pads now [m], whenever it was last read. */
+  openingM(): number {
+    const { layout, qpos } = this.#parts.physics.world;
+    return openingFromDriveM(qpos[layout.driveIndex]!);
+  }
+
+  dispose(): void {
+    this.#parts.physics.dispose();
+  }
+
+  #measured(): Float64Array {
+    const { qpos } = this.#parts.physics.world;
+    this.#positionRad.set(qpos.subarray(0, this.#positionRad.length));
+    return this.#positionRad;
+  }
+
+  #see(atMs: number): Seen {
+    const { physics, view } = this.#parts;
+    physics.world.kinematics();
+    view.renderCamera(view.cameraIntrinsics());
+    const openingM = this.#gripper.read(this.openingM(), atMs);
+    return {
+      atMs,
+      positionRad: this.#measured(),
+      openingM,
+      askedM: this.#gripper.askedM,
+      pixels: new Uint8Array(view.rgb.buffer),
+    };
+  }
+
+  #tick(atMs: number, requestedRad: Float64Array, commandCount: number): ArmTick {
+    const { world } = this.#parts.physics;
+    const joints = this.#positionRad.length;
+    const motion = this.#motion;
+    return {
+      atMs,
+      positionRad: world.qpos.slice(0, joints),
+      velocityRadPerS: world.qvel.slice(0, joints),
+      effortNm: Float64Array.from({ length: joints }, (_, joint) => world.actuatorForce[joint]!),
+      requestedRad,
+      limitedRad: motion.limitedRad,
+      sentRad: motion.sentRad,
+      reasons: motion.reasons,
+      commandCount,
+      askedM: this.#gripper.askedM,
+      openingM: this.#gripper.read(this.openingM(), atMs),
+    };
+  }
+
+  #look(atS: number): TruthSample {
+    const { world } = this.#parts.physics;
+    world.kinematics();
+    const [x, y, z] = world.toolM as unknown as [number, number, number];
+    const blockM = boxCentreM(world.layout, world.qpos, 0);
+    return { atS, blockM, distanceM: Math.hypot(x - blockM[0], y - blockM[1], z - blockM[2]) };
+  }
+}
+
+/** The gripper behind its slow bus: what was asked for leaves a moment later, and its opening is read now and then. */
+class ReadGripper {
+  askedM: number;
+  #leavesMs = Number.POSITIVE_INFINITY;
+  #nextReadMs = 0;
+  #readM = Number.NaN;
+
+  constructor(askedM: number) {
+    this.askedM = askedM;
+  }
+
+  ask(openingM: number, nowMs: number): void {
+    if (openingM === this.askedM) return;
+    this.askedM = openingM;
+    this.#leavesMs = nowMs + WIRE_TO_GRIPPER_MS;
+    this.#nextReadMs = this.#leavesMs + OPENING_FIRST_MS;
+  }
+
+  /** Once for each opening that was asked for. */
+  isDue(nowMs: number): boolean {
+    if (nowMs < this.#leavesMs) return false;
+    this.#leavesMs = Number.POSITIVE_INFINITY;
+    return true;
+  }
+
+  /** @param openingM the true one now */
+  read(openingM: number, nowMs: number): number {
+    if (nowMs < this.#nextReadMs) return this.#readM;
+    this.#readM = openingM;
+    while (this.#nextReadMs <= nowMs) this.#nextReadMs += OPENING_EVERY_MS;
+    return openingM;
+  }
+}
