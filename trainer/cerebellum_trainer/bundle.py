@@ -28,7 +28,11 @@ TOLERANCE_IMAGE = 1e-4
 TOLERANCE_ACTION_RAD = 1e-4
 SAMPLES = 64
 PARITY_FRAMES = 8
+GRIPPER_STATE = {"name": "gripper", "unit": "m", "source": "gripper-opening"}
+# A gripper that is only ever asked for so many openings is asked for these by the policy too.
+LEVELS_MAX = 3
 DESCRIPTIONS = {
+    "pick-cube": "Picks up the red cube that the wrist camera sees, and holds it.",
     "reach-block": "Moves the tool to the red block that the wrist camera sees, and stays there.",
     "finger-reach": "Moves the index finger's tip to the top of the object on the palm, and stays there.",
     "cube-flip": "Turns the cube on the palm onto another face.",
@@ -93,7 +97,8 @@ def write_bundle(
         "image": image_section(dataset, camera_role),
         "proprioception": [
             {"name": joint, "unit": "rad", "source": "joint-position"} for joint in body.joints
-        ],
+        ]
+        + ([GRIPPER_STATE] if dataset.moves_gripper else []),
         "encoder": {
             "architecture": {
                 "patchPx": encoder.config.patch_px,
@@ -116,6 +121,7 @@ def write_bundle(
             "kind": "delta-joint-position",
             "unit": "rad",
             "clipRad": clip_rad(body, description.action_clip_rad),
+            **({"gripper": gripper_action(dataset)} if dataset.moves_gripper else {}),
         },
         "start": {
             "positionRad": [round(float(value), 6) for value in dataset.start_rad],
@@ -150,6 +156,19 @@ def write_bundle(
     }
     (folder / "policy.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return manifest
+
+
+def gripper_action(dataset: Dataset) -> dict:
+    """Within the openings that the demonstrations asked for; only these where they are few, as of a button."""
+    openings = sorted({round(float(value), 4) for value in dataset.gripper})
+    if len(openings) < 2:
+        raise TrainerError(
+            "GRIPPER_STILL",
+            f"No demonstration opens or closes the gripper: it was always asked for {openings} m",
+            "Train without --gripper, or on demonstrations that use it",
+        )
+    levels = {"levelsM": openings} if len(openings) <= LEVELS_MAX else {}
+    return {"kind": "opening", "unit": "m", "minM": openings[0], "maxM": openings[-1], **levels}
 
 
 def clip_rad(body: Body, chosen: float | None) -> float | list[float]:

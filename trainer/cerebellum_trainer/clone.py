@@ -75,6 +75,7 @@ def clone(
     config: CloneConfig,
     seed: int,
     is_compliant: Sequence[bool] = (),
+    moves_gripper: bool = False,
 ) -> tuple[Controller, list[float]]:
     """Trains one controller.
 
@@ -82,6 +83,7 @@ def clone(
         tokens: (lights, n, 1 + patches, width) of the frozen encoder.
         state, action: (n, joints) [rad]; hold, still: (n,) bool.
         is_compliant: which joints `finger_noise_rad` is for; none when empty.
+        moves_gripper: state and action have one more column, the gripper's [m].
     Returns: the controller in evaluation mode, and every epoch's mean loss, in squared deviations of the
         action.
     Raises: TrainerError DATASET_SMALL if there is not one batch of frames.
@@ -98,14 +100,19 @@ def clone(
     lights = len(tokens)
     feature = torch.cat([select_feature(seen[frames], controller_config.feature) for seen in tokens])
     state, action = state[frames].repeat(lights, 1), action[frames].repeat(lights, 1)
-    scales = Scales.of(feature, state, action, controller_config)
+    if moves_gripper:
+        scales = Scales.of(feature, state[:, :-1], action[:, :-1], controller_config).with_gripper(state, action)
+    else:
+        scales = Scales.of(feature, state, action, controller_config)
     model = Controller(controller_config, tokens.shape[-1], grid_of(tokens[0]), state.shape[1], scales)
     optimiser = torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=config.learning_rate)
     batches = len(feature) // config.batch
     steps, step = config.epochs * batches, 0
     losses: list[float] = []
     spread = config.feature_noise * scales.feature_std
-    joint_spread = config.finger_noise_rad * torch.tensor([*is_compliant], dtype=state.dtype)
+    # A gripper's opening is no spring's angle.
+    compliant = [*is_compliant, *([False] if moves_gripper and is_compliant else [])]
+    joint_spread = config.finger_noise_rad * torch.tensor(compliant, dtype=state.dtype)
     for _ in range(config.epochs):
         order = torch.randperm(len(feature), generator=generator)
         # Normals cost more than the network: one bank an epoch, entered at a random place by each batch.
@@ -122,7 +129,7 @@ def clone(
                 # Where it is led stays the same, and is farther from, or nearer to, where it seems to be.
                 moved = joint_spread * torch.randn(there.shape, generator=generator)
                 there, led = there + moved, led - moved
-            loss = F.mse_loss(model.scaled(noisy, there), led / scales.action)
+            loss = F.mse_loss(model.scaled(noisy, there), scales.normalised(led))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -136,11 +143,17 @@ def clone(
 def held_out_error(
     model: Controller, tokens: torch.Tensor, state: torch.Tensor, action: torch.Tensor, hold: torch.Tensor
 ) -> dict[str, float]:
-    """Root mean square action error [rad] over joints and frames, by phase; and that of answering 0."""
+    """Root mean square action error [rad] over joints and frames, by phase; and that of answering 0.
+
+    Where the gripper is learnt, also the error of its opening over all frames [m].
+    """
     predicted = model(select_feature(tokens, model.config.feature), state)
+    report = {}
+    if model.action_offset is not None:
+        report["gripperRmsM"] = (predicted - action)[:, -1].square().mean().sqrt().item()
+        predicted, action = predicted[:, :-1], action[:, :-1]
     error = (predicted - action).square().mean(dim=1)
     nothing = action.square().mean(dim=1)
-    report = {}
     for phase, chosen in (("reach", ~hold), ("hold", hold)):
         if bool(chosen.any()):
             report[f"{phase}RmsRad"] = error[chosen].mean().sqrt().item()

@@ -17,6 +17,9 @@ from torch import nn
 
 from cerebellum_trainer.devices import Body
 
+# Keeps a gripper that hardly moves from being amplified [m].
+OPENING_STD_FLOOR_M = 0.002
+
 Feature = Literal["class-token", "patch-tokens"]
 
 
@@ -42,13 +45,35 @@ class ControllerConfig:
 
 @dataclass(frozen=True)
 class Scales:
-    """Statistics of the training set: feature (width,), state (joints,), action () or (joints,) [rad]."""
+    """Statistics of the training set: feature (width,), state (joints,), action () or (joints,) [rad].
+
+    With a gripper, state and action have one more column [m], and `action_offset` is what openings vary about; joint
+    steps vary about 0.
+    """
 
     feature_mean: torch.Tensor
     feature_std: torch.Tensor
     state_mean: torch.Tensor
     state_std: torch.Tensor
     action: torch.Tensor
+    action_offset: torch.Tensor | None = None
+
+    def normalised(self, action: torch.Tensor) -> torch.Tensor:
+        """(n, joints) in units of the deviations: what the loss compares."""
+        moved = action if self.action_offset is None else action - self.action_offset
+        return moved / self.action
+
+    def with_gripper(self, state: torch.Tensor, action: torch.Tensor) -> Scales:
+        """Of joints alone -> of joints and, as last column of `state` and `action`, openings [m]."""
+        opening, asked = state[:, -1:], action[:, -1:]
+        joints = state.shape[1] - 1
+        return replace(
+            self,
+            state_mean=torch.cat([self.state_mean, opening.mean(0)]),
+            state_std=torch.cat([self.state_std, opening.std(0) + OPENING_STD_FLOOR_M]),
+            action=torch.cat([self.action.expand(joints), asked.std(0).clamp(min=OPENING_STD_FLOOR_M)]),
+            action_offset=torch.cat([torch.zeros(joints), asked.mean(0)]),
+        )
 
     @staticmethod
     def of(
@@ -106,6 +131,8 @@ class Controller(nn.Module):
         for name in ("feature_mean", "feature_std", "state_mean", "state_std"):
             self.register_buffer(name, getattr(scales, name).clone())
         self.register_buffer("action_scale", scales.action.clone())
+        offset = scales.action_offset
+        self.register_buffer("action_offset", None if offset is None else offset.clone())
 
     def scaled(self, feature: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         """The action in units of `action_scale`: what the loss compares."""
@@ -114,7 +141,8 @@ class Controller(nn.Module):
         return self.head(torch.cat([image, proprioception], dim=1))
 
     def forward(self, feature: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
-        return self.scaled(feature, state) * self.action_scale
+        action = self.scaled(feature, state) * self.action_scale
+        return action if self.action_offset is None else action + self.action_offset
 
 
 def token_places(grid: int) -> torch.Tensor:

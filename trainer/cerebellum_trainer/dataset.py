@@ -23,11 +23,12 @@ class Dataset:
     """n frames of e episodes.
 
     images: (n, 3, size, size) float32, normalised.
-    state: (n, joints) float32 [rad]; action: (n, joints) float32 [rad a step].
+    state: (n, joints) float32 [rad]; action: (n, joints) float32 [rad a step]. Where the gripper is learnt each has
+    one more column: the opening that was known, and the one to ask for [m].
     episode: (n,) index of the frame's episode.
     hold: (n,) bool, the frame belongs to the still end of its episode.
     still: (n,) bool, its action leads no joint on.
-    gripper: (n,) float32 opening that was asked for [m]; NaN where none was. Not learnt by this policy kind.
+    gripper: (n,) float32 opening that was asked for [m]; NaN where none was.
     """
 
     images: torch.Tensor
@@ -40,6 +41,8 @@ class Dataset:
     golden_frames: list[tuple[int, np.ndarray]]
     body: Body
     has_gripper: bool
+    # Whether it is learnt.
+    moves_gripper: bool
     # Where the robot was told to be when an episode began: the same setpoint leads it there again.
     start_rad: np.ndarray
     camera: Camera
@@ -87,7 +90,7 @@ def load_dataset(
         if camera is None:
             preprocessing = preprocessing.seen_by(pose.width_px, pose.height_px, reading.crop)
         camera = pose
-        files.append((episode.name, samples_sha256(episode.sha256(), samples)))
+        files.append((episode.name, samples_sha256(episode.sha256(), samples, reading.gripper)))
         starts.append(samples[0].told_rad)
         has_gripper |= samples[0].has_gripper
         for place, sample in enumerate(samples):
@@ -95,8 +98,9 @@ def load_dataset(
             if number < goldens and place == len(samples) // 2:
                 golden_frames.append((len(images), image))
             images.append(preprocess(image, preprocessing))
-            state.append(sample.position_rad)
-            action.append(sample.action_rad)
+            fingers = reading.gripper
+            state.append([*sample.position_rad, sample.opening_m] if fingers else sample.position_rad)
+            action.append([*sample.action_rad, sample.gripper_m] if fingers else sample.action_rad)
             index.append(number)
             hold.append(sample.hold)
             still.append(sample.still)
@@ -118,6 +122,7 @@ def load_dataset(
         golden_frames=golden_frames,
         body=body,
         has_gripper=has_gripper,
+        moves_gripper=reading.gripper,
         start_rad=np.median(np.array(starts), axis=0),
         camera=camera,
         preprocessing=preprocessing,

@@ -23,7 +23,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -39,6 +39,9 @@ from cerebellum_trainer.ticks import TICK_GAP_MAX_NS, Ticks, read_ticks
 Actions = Literal["label", "sent", "path"]
 STEP_TOPIC = "/cerebellum/policy_step"
 TELEOP_TOPIC = "/cerebellum/teleop_input"
+# Fingers that move, or whose command changes, by more than this between two samples are under way [m].
+FINGERS_STILL_M = 0.001
+FINGERS_NS = 700_000_000
 # A clutch that is open for longer is a pause: the arm stands because the hand is being put back.
 PAUSE_NS_MIN = 300_000_000
 # A step's joints against the tick log: more is a wrong clock or a wrong joint order. Room for about 1 rad/s
@@ -52,7 +55,8 @@ class Sample:
 
     `told_rad`: where the robot was told to be at the image's time; of a stiff joint, where it was.
     `still`: the action leads no joint on. `hold`: belongs to the still end of its episode.
-    `gripper_m`: opening that was asked for when the action had been done; NaN when none ever was.
+    `gripper_m`: opening that was asked for when the action had been done, or that a teacher wanted to ask for;
+    NaN when none ever was. `opening_m`: newest that was known at the image's time; NaN without a gripper.
     `has_gripper`: one of the robots has one.
     """
 
@@ -65,6 +69,7 @@ class Sample:
     image: StoredImage
     gripper_m: float = math.nan
     has_gripper: bool = False
+    opening_m: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ class Reading:
     robots: tuple[str, ...] = ()
     """Robots that the policy moves, in the order of its joints; the one that carries the camera when none is
     named."""
+    gripper: bool = False
+    """Also learn the opening that the gripper is asked for; one more number of state and action."""
     include_flagged: bool = False
     """Also train on episodes that the recorder has flagged."""
 
@@ -115,6 +122,13 @@ def read_samples(episode: Episode, reading: Reading, rate_hz: float, stillness: 
 
     Raises: TrainerError EPISODE_INCOMPLETE or EPISODE_INCONSISTENT, naming the file, or what reading raises.
     """
+    samples = read_arm_samples(episode, reading, rate_hz, stillness)
+    return with_gripper(episode, samples) if reading.gripper else samples
+
+
+def read_arm_samples(
+    episode: Episode, reading: Reading, rate_hz: float, stillness: Stillness
+) -> list[Sample]:
     camera = episode.camera(reading.camera)
     robots = reading.robots_of(episode)
     body = episode.body(robots)
@@ -179,7 +193,9 @@ def label_samples(
                 position,
                 action,
                 images[stamp_ns],
-                has_gripper=ticks.has_gripper,
+                step.get("gripper_label_m", math.nan),
+                ticks.has_gripper,
+                step["gripper_opening_m"],
             )
         )
     return samples
@@ -240,6 +256,7 @@ def derived_samples(
             images[stamp_ns],
             ticks.gripper_at(action.until_ns),
             ticks.has_gripper,
+            ticks.opening_at(stamp_ns),
         )
         for place, (stamp_ns, position, told, action) in enumerate(found)
     ]
@@ -392,10 +409,45 @@ def check_position(episode: Episode, position: np.ndarray, measured: np.ndarray 
         )
 
 
-def samples_sha256(file_sha256: str, samples: list[Sample]) -> str:
+def with_gripper(episode: Episode, samples: list[Sample]) -> list[Sample]:
+    """The same with an opening to ask for in each: while nobody has asked for one, the fingers stay as they are.
+    A sample in which the fingers are under way is not still, though no joint is led on.
+
+    Raises: TrainerError EPISODE_INCOMPLETE if a sample does not say how far the fingers are open.
+    """
+    opening = np.array([sample.opening_m for sample in samples])
+    if not np.isfinite(opening).all():
+        raise incomplete(episode.name, "has samples without the gripper's opening")
+    asked = np.array([sample.gripper_m for sample in samples])
+    asked = np.where(np.isfinite(asked), asked, opening)
+    stamps = np.array([sample.image_stamp_ns for sample in samples], dtype=np.int64)
+    under_way = fingers_under_way(stamps, opening, asked)
+    return [
+        replace(sample, gripper_m=float(asked[place]), still=sample.still and not bool(under_way[place]))
+        for place, sample in enumerate(samples)
+    ]
+
+
+def fingers_under_way(stamps_ns: np.ndarray, opening_m: np.ndarray, asked_m: np.ndarray) -> np.ndarray:
+    """(n,) bool: what is asked for or what is read changes within `FINGERS_NS` of the sample, before or after.
+
+    A gripper is read much more seldom than an arm, so one reading that stays proves nothing.
+    """
+    changes = np.flatnonzero(
+        (np.abs(np.diff(opening_m)) > FINGERS_STILL_M) | (np.abs(np.diff(asked_m)) > FINGERS_STILL_M)
+    )
+    moments = np.concatenate([stamps_ns[changes], stamps_ns[changes + 1]])
+    if len(moments) == 0:
+        return np.zeros(len(stamps_ns), bool)
+    return (np.abs(stamps_ns[:, None] - moments[None]) <= FINGERS_NS).any(axis=1)
+
+
+def samples_sha256(file_sha256: str, samples: list[Sample], gripper: bool = False) -> str:
     """Of a file and of all that was derived from it: trims and the choice of actions change it."""
     digest = hashlib.sha256(file_sha256.encode())
     for sample in samples:
         digest.update(f"{sample.image_stamp_ns} {sample.hold} ".encode())
         digest.update(np.concatenate([sample.position_rad, sample.action_rad]).tobytes())
+        if gripper:
+            digest.update(np.array([sample.opening_m, sample.gripper_m]).tobytes())
     return digest.hexdigest()

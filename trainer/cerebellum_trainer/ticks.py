@@ -57,6 +57,11 @@ class TickLog:
         place = int(np.searchsorted(self.stamp_ns, at_ns, side="right")) - 1
         return float(self.gripper_m[place]) if place >= 0 else math.nan
 
+    def opening_at(self, at_ns: int) -> float:
+        """As measured by the newest tick then."""
+        place = self.place_at(at_ns)
+        return math.nan if place is None else float(self.opening_m[place])
+
     def was_willing(self, from_ns: int, to_ns: int) -> bool:
         first, last = np.searchsorted(self.stamp_ns, [from_ns, to_ns])
         return bool(self.is_willing[max(0, first - 1) : last + 1].all())
@@ -93,6 +98,10 @@ class Ticks:
 
     def gripper_at(self, at_ns: int) -> float:
         openings = (log.gripper_at(at_ns) for log in self._logs)
+        return next((opening for opening in openings if not math.isnan(opening)), math.nan)
+
+    def opening_at(self, at_ns: int) -> float:
+        openings = (log.opening_at(at_ns) for log in self._logs)
         return next((opening for opening in openings if not math.isnan(opening)), math.nan)
 
     def was_willing(self, from_ns: int, to_ns: int) -> bool:

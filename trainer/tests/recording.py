@@ -169,6 +169,8 @@ def policy_step(
     phase: str,
     refusal: str = "",
     camera: str = "wrist",
+    opening_m: float = 0.08,
+    label_m: float = np.nan,
 ) -> bytes:
     return (
         Cdr()
@@ -179,12 +181,13 @@ def policy_step(
         .text(camera)
         .time(image_ns)
         .vectors(position)
-        .float64s(0.08)
+        .float64s(opening_m)
         .vectors(label + 0.01, label + 0.01, position + label + 0.01, label)
         .text(phase)
         .u32(4)
         .time(stamp_ns + 1)
         .float64s(0.1, 40, np.nan, np.nan, np.nan, 0.2)
+        .float64s(label_m, label_m, label_m)
         .message()
     )
 
@@ -261,11 +264,13 @@ def write_episode(
     robots: dict[str, tuple[str, ...]] | None = None,
     camera: dict = CAMERA,
     has_gripper: bool = True,
+    fingers: Callable[[float], tuple[float, float]] | None = None,
 ) -> Path:
     """`change` sees each message by topic and stamp, and may injure it or take it away; `rename` moves all
     messages of a topic to another one. `hand` says teleoperation's state at a time [steps]; without it there
     is no operator. `robots`: joint names of each; an arm whose vectors are in the order of `joint_names` when
-    there are none. Returns the file.
+    there are none. `fingers` says the opening of the arm's gripper at a time [steps], and the one that is asked
+    for; without it it stands open and nobody has asked. Returns the file.
     """
     name = f"episode-{number:06d}"
     path = folder / name / f"{name}.mcap"
@@ -278,6 +283,7 @@ def write_episode(
         order = list(range(counts[-1]))
     plan = Plan(seed, steps, holds, 7 if robots is None else len(order))
     role = "wrist" if camera is CAMERA else "overhead"
+    openings = fingers or (lambda _at: (0.08, np.nan))
     image_topic = camera["imageTopic"]
     with path.open("wb") as stream:
         writer = Writer(stream, enable_data_crcs=True)
@@ -300,9 +306,10 @@ def write_episode(
         for stamp_ns in range(START_NS - STEP_NS, START_NS + (steps + 1) * STEP_NS + 1, TICK_NS):
             state_ns = stamp_ns - TICK_NS
             sent, measured = plan.position_at(stamp_ns) + SENT_OFF_RAD, plan.position_at(state_ns)
+            opening_m, asked_m = openings((stamp_ns - START_NS) / STEP_NS)
             for robot, joints in places.items():
-                opening_m = 0.08 if has_gripper and robot == "arm" else np.nan
-                tick = servo_tick(stamp_ns, state_ns, sent[joints], measured[joints], opening_m=opening_m)
+                gripper = (asked_m, opening_m) if has_gripper and robot == "arm" else (np.nan, np.nan)
+                tick = servo_tick(stamp_ns, state_ns, sent[joints], measured[joints], "following", *gripper)
                 add(f"/{robot}/servo_tick", stamp_ns, 0, tick)
             if hand is not None:
                 add(TELEOP_TOPIC, stamp_ns, 0, teleop_input(stamp_ns, hand((stamp_ns - START_NS) / STEP_NS)))
@@ -313,7 +320,8 @@ def write_episode(
             position = plan.position[index] + position_offset_rad
             phase = "hold" if plan.hold[index] else "reach"
             label = plan.label[index][order]
-            step = policy_step(stamp_ns + 66_000_000, stamp_ns, position[order], label, phase, camera=role)
+            at_ns, gripper = stamp_ns + 66_000_000, openings(index)
+            step = policy_step(at_ns, stamp_ns, position[order], label, phase, "", role, *gripper)
             add(STEP_TOPIC, stamp_ns + 66_000_000, 30_000_000, step)
         if "episode_end" in records:
             writer.add_metadata("episode_end", {**end_record(), **(end or {})})

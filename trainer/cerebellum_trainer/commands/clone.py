@@ -83,6 +83,7 @@ def run_clone(config: Clone) -> Path:
         config.recipe,
         config.seed,
         dataset.body.is_compliant,
+        dataset.moves_gripper,
     )
     results = {
         "wallS": round(time.monotonic() - started, 1),

@@ -35,6 +35,8 @@ def said_actions(reading: Reading) -> str:
         said += f", steps of {steps} within {reading.path_s:g} s"
     if reading.actions != "label" and reading.phases > 1:
         said += f", on {reading.phases} grids within a period"
+    if reading.gripper:
+        said += "; of the gripper the opening to ask for"
     return said
 
 

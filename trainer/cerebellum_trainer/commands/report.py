@@ -82,6 +82,7 @@ def run_report(config: Report) -> dict:
             ControllerConfig(feature=feature).fit(data.body),
             config.recipe,
             config.seed,
+            moves_gripper=data.moves_gripper,
         )
         rows[name] = held_out_error(
             controller, tokens[0, ~kept], data.state[~kept], data.action[~kept], data.hold[~kept]
