@@ -37,6 +37,15 @@ export function makeThisThreadEager(): boolean {
 }
 
 /**
+ * For short work that is due at once, as a step of a policy on legs: SCHED_FIFO half as urgent as the servo's loop, which
+ * always comes first and for which the kernel moves this thread to another CPU. Where the servo has no priority, or the
+ * system refuses, as `makeThisThreadEager`.
+ */
+export function hurryThisThread(servoPriority: number): void {
+  if (makeThisThreadFifo(Math.floor(servoPriority / 2)) === 0) makeThisThreadEager();
+}
+
+/**
  * Keeps the calling thread on the given CPUs; threads and processes that it starts later inherit that. An empty list
  * changes nothing.
  * @throws CerebellumError CONFIG_INVALID when the system refuses it

@@ -49,11 +49,17 @@ export type FromPace =
 export type ToPace = { readonly durationMs: number } | { readonly close: true };
 
 /** Serves one pass: says when it is ready, leads when it is told for how long, and tells what it sent. */
-export async function runDigitPace(setup: DigitPaceSetup, port: MessagePort, clock: Clock): Promise<void> {
+export async function runDigitPace(
+  setup: DigitPaceSetup,
+  port: MessagePort,
+  clock: Clock,
+  hurry: (servoPriority: number) => void,
+): Promise<void> {
   const connect = (role: "supervisor" | "commander", snapshotEveryTicks: number) =>
     connectServo(setup.socketPath, { role, name: `bench pace ${role}`, clock, snapshotEveryTicks });
   const { pipeline } = await openHistoryPolicy(setup.bundleDirectory, { intraOpThreads: 1 });
   const supervisor = await connect("supervisor", 0);
+  hurry(supervisor.info.realtimePriority);
   const everyTicks = ticksPerStep(pipeline.manifest, supervisor.info.rateHz);
   const commander = await connect("commander", everyTicks);
   const messages = on(port, "message") as AsyncIterator<[ToPace]>;

@@ -19,8 +19,11 @@ export interface LoadParts {
   readonly clock: Clock;
   /** @param snapshotEveryTicks one snapshot in so many servo ticks; every one when left out */
   readonly connect: (socketPath: string, name: string, snapshotEveryTicks?: number) => Promise<ServoClient>;
-  /** Has this thread served sooner than others, where the system permits it. */
-  readonly hurry?: () => void;
+  /**
+   * Has this thread served sooner than others, where the system permits it.
+   * @param servoPriority SCHED_FIFO priority of the servo's loop, 0 for none
+   */
+  readonly hurry?: (servoPriority: number) => void;
 }
 
 export interface Run {
@@ -140,7 +143,7 @@ async function loadHistory(
   });
   const { manifest } = bundle;
   // A step is a millisecond of work that is wanted at once; an encoder's would keep others waiting for long.
-  hurry?.();
+  hurry?.(info.realtimePriority);
   try {
     const everyTicks = ticksPerStep(manifest, info.rateHz);
     const servo = await connect(socketPaths[0]!, name, everyTicks);
