@@ -4,6 +4,7 @@ import { CerebellumError, errorText } from "../core/errors.js";
 import { cellFileOf, cellOfTask, DEFAULT_CELL } from "./cell/default.js";
 import { declareCalibrate } from "./commands/calibrateCommands.js";
 import type { ConformanceOptions } from "./commands/conformanceCommand.js";
+import { declareDigit } from "./commands/digitCommands.js";
 import { declareEpisodes } from "./commands/episodes/commands.js";
 import type { Crop } from "./commands/lab.js";
 import { declareRecord } from "./commands/recordCommands.js";
@@ -195,6 +196,7 @@ function buildProgram(): Command {
 
   declareCalibrate(program, cellOption, json);
   declareRecord(program, cellOption, json);
+  declareDigit(program, json);
 
   program
     .command("service")

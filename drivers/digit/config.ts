@@ -1,6 +1,12 @@
 /** The `robots.<name>.digit` section of a cell file. */
 import { z } from "zod";
 
+/**
+ * Without any message for so long, the JSON connection is over, unless the cell says otherwise [ms]. TCP sends a segment that
+ * is lost again after 200 ms at the earliest: what is much shorter lets a standing robot sink for one lost packet.
+ */
+export const JSON_SILENCE_MS = 500;
+
 const Port = z.int().min(1).max(65535);
 
 export const DigitConfig = z.strictObject({
@@ -36,6 +42,12 @@ export const DigitConfig = z.strictObject({
     .max(50)
     .default(20)
     .describe("Older observations end in damping"),
+  jsonSilenceMsMax: z
+    .number()
+    .min(250)
+    .max(3000)
+    .default(JSON_SILENCE_MS)
+    .describe("A JSON interface that says nothing for longer ends in damping; it is asked each 50 ms"),
   tiltRadMax: z.number().positive().max(1.2).default(0.8).describe("Leaning farther is a fall: damping"),
   heightMMin: z.number().min(0).max(1).default(0.6).describe("A base nearer to its feet is a fall: damping"),
 });

@@ -80,6 +80,9 @@ export const CONTROL_STEPS: readonly ControlStep[] = [
   },
 ];
 
+/** For the vendor's own controller: who may say what it does, and nothing of motors. */
+export const ACTION_STEPS: readonly ControlStep[] = [CONTROL_STEPS[1]!];
+
 /** Modes in which a robot may be left that was found in them. */
 const RESTS: readonly (OperationMode | undefined)[] = ["locomotion", "damping", "disabled"];
 const isRest = (mode: OperationMode | undefined): mode is RestMode => RESTS.includes(mode);
@@ -88,7 +91,11 @@ const isRest = (mode: OperationMode | undefined): mode is RestMode => RESTS.incl
  * Takes all, or gives back what was taken and throws what the failed step said. A robot that stood by the vendor's controller
  * then goes on standing by it: the mode in which it was found is where it is left, damping when that is none to be left in.
  */
-export async function takeControl(link: ControlLink, signal: AbortSignal): Promise<void> {
+export async function takeControl(
+  link: ControlLink,
+  signal: AbortSignal,
+  steps: readonly ControlStep[] = CONTROL_STEPS,
+): Promise<void> {
   const found = await link.readMode();
   let onAbort = (): void => undefined;
   const cancelled = new Promise<never>((_, reject) => {
@@ -97,9 +104,9 @@ export async function takeControl(link: ControlLink, signal: AbortSignal): Promi
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
   try {
-    for (const [index, step] of CONTROL_STEPS.entries())
+    for (const [index, step] of steps.entries())
       await Promise.race([cancelled, step.take(link)]).catch(async (thrown: unknown) => {
-        await giveBack(link, isRest(found) ? found : "damping", index);
+        await giveBack(link, isRest(found) ? found : "damping", steps.slice(0, index + 1));
         throw thrown;
       });
   } finally {
@@ -109,14 +116,14 @@ export async function takeControl(link: ControlLink, signal: AbortSignal): Promi
 
 const CANCELLED = "taking control of Digit was cancelled";
 
-/** From the step with this index up. @returns what failed, empty when nothing did */
+/** From the last step up. @returns what failed, empty when nothing did */
 export async function giveBack(
   link: ControlLink,
   mode: RestMode,
-  from = CONTROL_STEPS.length - 1,
+  steps: readonly ControlStep[] = CONTROL_STEPS,
 ): Promise<string> {
   const failed: string[] = [];
-  for (const step of CONTROL_STEPS.slice(0, from + 1).reverse()) {
+  for (const step of [...steps].reverse()) {
     try {
       await step.giveBack(link, mode);
     } catch (thrown) {

@@ -179,6 +179,7 @@ export class DigitDriver implements LeggedDriver {
     const either = AbortSignal.any([signal, changing.signal]);
     this.#told.clear();
     this.#watch.reset();
+    this.#seen.forgetSlip();
     this.#moments.clear();
     this.#phase = "checking";
     try {

@@ -25,6 +25,12 @@ const ROWS = {
   OBSERVATION_FROZEN: ["device", "stop", "Observations come, and their time stands still for {}", SENSORS],
   NOT_FINITE: ["device", "stop", "An observation holds a number that is none: {}", SENSORS],
   QUATERNION: ["device", "stop", "The base's orientation is no unit quaternion: {}", SENSORS],
+  ENCODER: [
+    "device",
+    "stop",
+    "{}: an encoder has slipped, or a reading is wrong",
+    "Hang the robot, turn the joint by hand and compare with `./cerebellum status`; have it calibrated, then reset and enable",
+  ],
   TORQUE: ["device", "stop", "{}, more than the motor announced", RESET],
   SPEED: ["device", "stop", "{}, faster than the motor announced", RESET],
   POSITION: ["device", "stop", "{}, beyond its range", RESET],

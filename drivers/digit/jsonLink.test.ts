@@ -2,8 +2,9 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { SimClock } from "../../core/simClock.js";
+import { JSON_SILENCE_MS } from "./config.js";
 import { CONTROL_STEPS } from "./control.js";
-import { DigitJsonLink, JSON_POLL_MS, JSON_SILENCE_MS } from "./jsonLink.js";
+import { DigitJsonLink, JSON_POLL_MS } from "./jsonLink.js";
 import type { JsonLoss } from "./links.js";
 import { FakeJsonRobot } from "./testing.js";
 
@@ -96,7 +97,7 @@ describe("opening", () => {
     robot.asked.length = 0;
     await clock.advance(1000);
     expect(robot.asks).toEqual(
-      Array.from({ length: 10 }, (_, turn) => (turn % 2 === 0 ? "get-robot-status" : "get-privileges")),
+      Array.from({ length: 20 }, (_, turn) => (turn % 2 === 0 ? "get-robot-status" : "get-privileges")),
     );
     expect(robot.pongs).toBe(4);
   });
@@ -309,7 +310,7 @@ describe("control is lost", () => {
     robot.handlers.set("get-privileges", () => {});
     await clock.advance(JSON_SILENCE_MS - JSON_POLL_MS);
     for (const say of late.splice(0)) say();
-    await clock.advance(500);
+    await clock.advance(JSON_SILENCE_MS - JSON_POLL_MS);
     expect(losses).toEqual([]);
   });
 

@@ -1,11 +1,20 @@
 /**
  * Digit's JSON interface: questions and answers by reference, and a watch on what may be lost. The robot is asked for its
- * status and its privileges in turn, ten times a second in all: that keeps the connection alive from its point of view, tells
- * us within a fifth of a second that control is gone, and a connection on which no message comes for a second is over.
+ * status and its privileges in turn, twenty times a second in all: that keeps the connection alive from its point of view,
+ * tells us within a tenth of a second that control is gone, and a connection on which no message comes for half a second is
+ * over. Public software for the robot asks fifty times a second and waits for each answer.
  */
 import { type Clock, sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
-import { type ControlLink, giveBack, hasPrivilege, type RestMode, takeControl } from "./control.js";
+import { JSON_SILENCE_MS } from "./config.js";
+import {
+  ACTION_STEPS,
+  type ControlLink,
+  giveBack,
+  hasPrivilege,
+  type RestMode,
+  takeControl,
+} from "./control.js";
 import { type JsonSocket, type OpenJsonSocket, openJsonSocket } from "./jsonSocket.js";
 import type { DigitJson, JsonLoss, OperationMode, RobotStatus } from "./links.js";
 import {
@@ -27,19 +36,19 @@ export interface DigitJsonOptions {
   readonly priority?: number;
   /** What keeps the UDP stream from being live, empty when nothing does: control is not taken without it. */
   readonly streamFault?: () => string;
+  /** Without any message for so long, the connection is over; `JSON_SILENCE_MS` when absent. */
+  readonly silenceMsMax?: number;
   readonly openSocket?: OpenJsonSocket;
 }
 
 /** Between two questions of the watch: status and privileges in turn [ms]. */
-export const JSON_POLL_MS = 100;
-/** Without any message for so long, the connection is over [ms]. */
-export const JSON_SILENCE_MS = 1000;
+export const JSON_POLL_MS = 50;
 const OPEN_MS = 3000;
 const REPLY_MS = 1000;
 /** A change of mode may involve brakes and self-tests; nobody has published how long it takes. */
 const MODE_MS = 5000;
 const PONG_MS = 250;
-/** The watch asks ten times within the time-out of a question, and control asks one at a time. */
+/** The watch asks twenty times within the time-out of a question, and control asks one at a time. */
 const PENDING_MAX = 32;
 
 /** What a message with the reference of a question means to it. */
@@ -73,7 +82,8 @@ export class DigitJsonLink implements DigitJson {
   #end: AbortController | undefined;
   #reference = 0;
   #heardMs = 0;
-  #isInControl = false;
+  /** The mode in which control is ours, while it is. */
+  #controlMode: OperationMode | undefined;
 
   constructor(options: DigitJsonOptions) {
     this.#options = options;
@@ -113,13 +123,29 @@ export class DigitJsonLink implements DigitJson {
 
   async takeControl(signal: AbortSignal): Promise<void> {
     await takeControl(this.#control, signal);
-    if (this.#socket === undefined) throw linkClosed("it was lost just when control was taken");
-    this.#isInControl = true;
+    this.#begin("low-level-api");
   }
 
   giveBack(mode: RestMode): Promise<string> {
-    this.#isInControl = false;
+    this.#controlMode = undefined;
     return this.#socket === undefined ? Promise.resolve("") : giveBack(this.#control, mode);
+  }
+
+  async takeActions(signal: AbortSignal): Promise<void> {
+    await takeControl(this.#control, signal, ACTION_STEPS);
+    this.#begin("locomotion");
+  }
+
+  dropActions(): Promise<string> {
+    this.#controlMode = undefined;
+    return this.#socket === undefined
+      ? Promise.resolve("")
+      : giveBack(this.#control, "locomotion", ACTION_STEPS);
+  }
+
+  #begin(mode: OperationMode): void {
+    if (this.#socket === undefined) throw linkClosed("it was lost just when control was taken");
+    this.#controlMode = mode;
   }
 
   stand(): Promise<void> {
@@ -209,7 +235,10 @@ export class DigitJsonLink implements DigitJson {
         return;
       case "action-status-changed":
         // Of an action of ours that ended, perhaps of all control: do not wait for the next turn of the watch.
-        if (this.#isInControl && ActionStatusFields.safeParse(message.fields).data?.status === "inactive") {
+        if (
+          this.#controlMode !== undefined &&
+          ActionStatusFields.safeParse(message.fields).data?.status === "inactive"
+        ) {
           this.#askQuietly("get-privileges");
           this.#askQuietly("get-robot-status");
         }
@@ -229,10 +258,11 @@ export class DigitJsonLink implements DigitJson {
       leftFootInContact: parsed.data["left-foot-in-contact"],
       rightFootInContact: parsed.data["right-foot-in-contact"],
     };
-    if (this.#isInControl && this.mode !== "low-level-api")
+    const wanted = this.#controlMode;
+    if (wanted !== undefined && this.mode !== wanted)
       this.#loseControl({
         kind: "mode",
-        happened: `the robot's operation mode is ${this.mode ?? "unknown"}, no longer low-level-api`,
+        happened: `the robot's operation mode is ${this.mode ?? "unknown"}, no longer ${wanted}`,
       });
   }
 
@@ -240,7 +270,7 @@ export class DigitJsonLink implements DigitJson {
     const has = hasPrivilege(message);
     if (has === undefined) return;
     this.hasPrivilege = has;
-    if (this.#isInControl && !has)
+    if (this.#controlMode !== undefined && !has)
       this.#loseControl({
         kind: "privilege",
         happened: "another client has taken the privilege to change the robot's action",
@@ -332,7 +362,7 @@ export class DigitJsonLink implements DigitJson {
       const isLate = nowMs - turnedMs > 2 * JSON_POLL_MS;
       turnedMs = nowMs;
       const silentMs = nowMs - this.#heardMs;
-      if (!isLate && silentMs >= JSON_SILENCE_MS) {
+      if (!isLate && silentMs >= (this.#options.silenceMsMax ?? JSON_SILENCE_MS)) {
         this.#lose({ kind: "silent", happened: `no message from the robot for ${Math.round(silentMs)} ms` });
         return;
       }
@@ -354,7 +384,7 @@ export class DigitJsonLink implements DigitJson {
   }
 
   #loseControl(loss: JsonLoss): void {
-    this.#isInControl = false;
+    this.#controlMode = undefined;
     for (const listener of this.#lossListeners) listener(loss);
   }
 
@@ -367,7 +397,7 @@ export class DigitJsonLink implements DigitJson {
     this.#end?.abort();
     const socket = this.#socket;
     this.#socket = undefined;
-    this.#isInControl = false;
+    this.#controlMode = undefined;
     this.hasPrivilege = false;
     this.status = UNKNOWN;
     const pending = [...this.#pending.values()];

@@ -96,6 +96,13 @@ export interface DigitJson {
    * that stands. @returns what could not be given back, empty when all could
    */
   giveBack(mode: "locomotion" | "damping" | "disabled"): Promise<string>;
+  /**
+   * The privilege alone, for the vendor's own controller in mode locomotion; a lost mode or privilege is told as of control
+   * that was taken. @throws DEVICE_REFUSED, LINK_SILENT, LINK_CLOSED
+   */
+  takeActions(signal: AbortSignal): Promise<void>;
+  /** Best effort; never rejects. @returns what could not be given back, empty when all could */
+  dropActions(): Promise<string>;
   /** The vendor's own controller, in mode locomotion: stand, or walk at a velocity in the heading frame. */
   stand(): Promise<void>;
   walk(velocity: { forwardMPerS: number; leftMPerS: number; yawRateRadPerS: number }): Promise<void>;

@@ -10,10 +10,12 @@ import {
   MOTOR_COUNT,
   PASSIVE_JOINT_COUNT,
 } from "./protocol/index.js";
+import { RODS, readStretches } from "./rods.js";
+import { MotorSlip } from "./slip.js";
 import type { Watched } from "./watch.js";
 
-/** The height needs both legs' kinematics, and nobody falls far within this time [ms]. */
-const HEIGHT_EVERY_MS = 4;
+/** Height and rods need both legs' kinematics, and nobody falls far within this time [ms]. */
+const LEGS_EVERY_MS = 4;
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -25,7 +27,9 @@ export class DigitSeen {
   readonly #config: DigitConfig;
   #newestS = Number.NEGATIVE_INFINITY;
   #advancedMs = 0;
-  #heightMs = Number.NEGATIVE_INFINITY;
+  readonly #slip = new MotorSlip();
+  readonly #stretchM = new Float64Array(RODS.length);
+  #legsMs = Number.NEGATIVE_INFINITY;
 
   constructor(config: DigitConfig, observation: DigitObservation) {
     this.#config = config;
@@ -36,6 +40,8 @@ export class DigitSeen {
       config,
       standstillMs: 0,
       heightM: Number.NaN,
+      slipRad: this.#slip.slipRad,
+      rodStretchM: this.#stretchM,
     };
     this.watched = this.#watched;
   }
@@ -44,6 +50,12 @@ export class DigitSeen {
   startAnew(limits: DigitLimits): void {
     this.#watched.limits = limits;
     this.#newestS = Number.NEGATIVE_INFINITY;
+    this.#slip.reset();
+  }
+
+  /** What encoders did before it is driven is the self-check's. */
+  forgetSlip(): void {
+    this.#slip.reset();
   }
 
   take(observation: DigitObservation, receivedMs: number): void {
@@ -62,9 +74,11 @@ export class DigitSeen {
       this.#advancedMs = receivedMs;
     }
     this.#watched.standstillMs = receivedMs - this.#advancedMs;
-    if (receivedMs - this.#heightMs < HEIGHT_EVERY_MS) return;
-    this.#heightMs = receivedMs;
+    this.#slip.take(observation, this.#watched.limits);
+    if (receivedMs - this.#legsMs < LEGS_EVERY_MS) return;
+    this.#legsMs = receivedMs;
     this.#watched.heightM = heightOverFeetM(observation, this.base.quatWorldBaseXyzw);
+    readStretches(observation, this.#stretchM);
   }
 }
 

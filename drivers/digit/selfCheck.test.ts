@@ -1,10 +1,13 @@
 /** What the self-check finds in what a moving robot tells, what it lets pass, and that every fault says what to do. */
 import { describe, expect, it } from "vitest";
 import { createFloatingBase } from "../../core/floatingBase.js";
+import { SIDES } from "../../kinematics/digit/bodies.js";
+import { closeLeg } from "../../kinematics/digit/loops.js";
 import { DIGIT_MOTORS, DIGIT_STAND } from "../../kinematics/digit/motors.js";
 import { DigitConfig } from "./config.js";
 import { allDigitFaults, digitFault } from "./faults.js";
 import { type DigitLimits, DigitObservation, MOTOR_COUNT, MOTORS, PASSIVE_JOINTS } from "./protocol/index.js";
+import { RODS } from "./rods.js";
 import {
   type Moment,
   refuseContradictions,
@@ -30,9 +33,18 @@ interface Motion {
 function standing(): DigitObservation {
   const observation = new DigitObservation();
   observation.motorPositionRad.set(DIGIT_STAND.positionRad);
-  for (const side of ["left", "right"] as const)
-    observation.jointPositionRad[PASSIVE_JOINTS.indexOf(`${side}_tarsus`)] =
-      -DIGIT_STAND.positionRad[MOTORS.indexOf(`${side}_knee`)]!;
+  for (const side of SIDES) {
+    const [knee, toeA, toeB] = (["knee", "toe_A", "toe_B"] as const).map(
+      (motor) => DIGIT_STAND.positionRad[MOTORS.indexOf(`${side}_${motor}`)]!,
+    ) as [number, number, number];
+    const { tarsusRad, toePitchRad, toeRollRad } = closeLeg(side, knee, toeA, toeB);
+    const set = (joint: "tarsus" | "toe_pitch" | "toe_roll", rad: number) => {
+      observation.jointPositionRad[PASSIVE_JOINTS.indexOf(`${side}_${joint}`)] = rad;
+    };
+    set("tarsus", tarsusRad);
+    set("toe_pitch", toePitchRad);
+    set("toe_roll", toeRollRad);
+  }
   return observation;
 }
 
@@ -113,6 +125,11 @@ describe("what a robot tells together", () => {
     const observation = standing();
     observation.motorPositionRad[2] = 2.5;
     expect(() => refuseImplausible(observation, base, 0.6)).toThrow(/left_hip_pitch\.position/);
+    const slipped = standing();
+    slipped.motorPositionRad[MOTORS.indexOf("right_toe_B")]! += 0.2;
+    expect(() => refuseImplausible(slipped, base, 0.6)).toThrow(
+      /do not close: right_toe_B_rod .*right_toe_B/,
+    );
   });
 });
 
@@ -159,6 +176,8 @@ describe("the watch", () => {
       config,
       standstillMs: 0,
       heightM: 0.9,
+      slipRad: new Float64Array(MOTOR_COUNT),
+      rodStretchM: new Float64Array(RODS.length),
       ...changes,
     };
   };
@@ -189,6 +208,11 @@ describe("the watch", () => {
     const speed = WATCH_ROWS.find(({ fault }) => fault === "SPEED")!;
     expect(speed.isBad(fast)).toBe(true);
     expect(digitFault("SPEED", speed.found(fast)).cause).toMatch(/right_knee is at -50\.00 rad\/s/);
+    const far = watched();
+    far.observation.motorPositionRad[0] = 1.2;
+    const position = WATCH_ROWS.find(({ fault }) => fault === "POSITION")!;
+    expect(position.isBad(far)).toBe(true);
+    expect(position.found(far)).toBe("left_hip_roll is at 1.20 rad");
     const broken = watched();
     broken.observation.imuAngularVelocityRadPerS[1] = Number.POSITIVE_INFINITY;
     const notFinite = WATCH_ROWS.find(({ fault }) => fault === "NOT_FINITE")!;

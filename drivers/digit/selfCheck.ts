@@ -9,6 +9,8 @@ import { DIGIT_MOTORS } from "../../kinematics/digit/motors.js";
 import { turnIntoBase, type WireFrames } from "./frames.js";
 import { heightOverFeetM } from "./height.js";
 import { type DigitLimits, DigitObservation, MOTORS, PASSIVE_JOINTS } from "./protocol/index.js";
+import { RODS, readStretches, stretchInWords } from "./rods.js";
+import { ROD_STRETCH_M_MAX } from "./watch.js";
 
 /** [m/s²] */
 const GRAVITY_MPER_S2 = 9.806;
@@ -98,6 +100,7 @@ export function refuseContradictions(moments: readonly Moment[], frames: WireFra
     throw mismatch("time", "does not advance", "Start the robot anew");
   refuseNumbers(last.observation, last.base);
   refuseJoints(last.observation);
+  refuseRods(last.observation);
   refuseGravity(moments, frames);
   refuseRates(moments, frames);
 }
@@ -110,6 +113,7 @@ export function refuseImplausible(
 ): void {
   refuseNumbers(observation, base);
   refuseJoints(observation);
+  refuseRods(observation);
   const heightM = heightOverFeetM(observation, base.quatWorldBaseXyzw);
   if (heightM < heightMMin)
     throw mismatch(
@@ -152,6 +156,19 @@ function refuseJoints({ motorPositionRad, jointPositionRad }: DigitObservation):
       "The legs are swapped, or an encoder has slipped",
     );
   }
+}
+
+/** Finer than the check of knee and tarsus, and of toes too. */
+function refuseRods(observation: DigitObservation): void {
+  const stretchM = new Float64Array(RODS.length);
+  readStretches(observation, stretchM);
+  const rod = stretchM.findIndex((m) => Math.abs(m) > ROD_STRETCH_M_MAX);
+  if (rod < 0) return;
+  throw mismatch(
+    "leg joints",
+    `do not close: ${stretchInWords(rod, stretchM[rod]!)}`,
+    "One of these encoders has slipped: have it calibrated",
+  );
 }
 
 function refuseGravity(moments: readonly Moment[], frames: WireFrames): void {

@@ -7,6 +7,7 @@
  */
 import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from "node:dgram";
 import { lookup } from "node:dns/promises";
+import { isIPv4 } from "node:net";
 import { type Clock, sleepMs } from "../../core/clock.js";
 import { CerebellumError, errorText } from "../../core/errors.js";
 import type { DigitUdp, DigitUdpCounters } from "./links.js";
@@ -240,6 +241,7 @@ export class DigitUdpLink implements DigitUdp {
 
 /** @throws DEVICE_UNREACHABLE for a name that has no address */
 async function resolve(host: string): Promise<string> {
+  if (isIPv4(host)) return host;
   try {
     return (await lookup(host, { family: 4 })).address;
   } catch (cause) {

@@ -7,12 +7,17 @@ import type { DigitConfig } from "./config.js";
 import type { DigitFaultName } from "./faults.js";
 import { tiltRad } from "./frames.js";
 import { type DigitLimits, type DigitObservation, MOTORS, OBSERVATION_FIELDS } from "./protocol/index.js";
+import { stretchInWords } from "./rods.js";
+import { SPEED_SHARE_MAX } from "./slip.js";
 
 /** Measured beyond the announced limit by so much is a trip; the drives cut commands at it themselves. */
 const TORQUE_SHARE_MAX = 1.25;
-const SPEED_SHARE_MAX = 1.5;
 /** Beyond the mechanical range, for encoders and stops that give a little [rad]. */
 const RANGE_SLACK_RAD = 0.1;
+/** A position that has gone so much farther than its speed says has slipped; the fastest motor's may lag by 17 ms [rad]. */
+export const SLIP_RAD_MAX = 0.15;
+/** Rods that seem longer or shorter by more: about 0.1 rad of a knee or a toe [m]. */
+export const ROD_STRETCH_M_MAX = 0.006;
 const QUATERNION_SLACK = 0.01;
 const BATTERY_LOW_PERCENT = 20;
 const BATTERY_EMPTY_PERCENT = 5;
@@ -27,6 +32,10 @@ export interface Watched {
   readonly standstillMs: number;
   /** Of the base over the feet [m]; NaN when unknown. */
   readonly heightM: number;
+  /** Of each motor: how much farther its position has gone than its speed says [rad]. */
+  readonly slipRad: Float64Array;
+  /** How much too long each rod of the legs would have to be [m]; NaN when unknown. */
+  readonly rodStretchM: Float64Array;
 }
 
 interface WatchRow {
@@ -51,6 +60,8 @@ const tooFar = ({ observation }: Watched, motor: number) => {
   const { positionMinRad, positionMaxRad } = DIGIT_MOTORS[motor]!;
   return rad < positionMinRad - RANGE_SLACK_RAD || rad > positionMaxRad + RANGE_SLACK_RAD;
 };
+const hasSlipped = ({ slipRad }: Watched, motor: number) => Math.abs(slipRad[motor]!) > SLIP_RAD_MAX;
+const isStretched = (stretchM: number) => Math.abs(stretchM) > ROD_STRETCH_M_MAX;
 const motorFound =
   (
     isBad: (watched: Watched, motor: number) => boolean,
@@ -96,6 +107,25 @@ export const WATCH_ROWS: readonly WatchRow[] = [
       limits.errorShutdownDelayS === undefined
         ? "it does not say how soon it acts"
         : `it acts by itself after ${limits.errorShutdownDelayS} s`,
+  },
+  {
+    fault: "ENCODER",
+    forMs: 0,
+    isBad: (watched) => firstBad(watched, hasSlipped) >= 0,
+    found: (watched) => {
+      const motor = firstBad(watched, hasSlipped);
+      const offRad = watched.slipRad[motor]!;
+      return `${MOTORS[motor]} has gone ${offRad.toFixed(2)} rad farther than its speed says`;
+    },
+  },
+  {
+    fault: "ENCODER",
+    forMs: 20,
+    isBad: ({ rodStretchM }) => rodStretchM.some(isStretched),
+    found: ({ rodStretchM }) => {
+      const rod = rodStretchM.findIndex(isStretched);
+      return stretchInWords(rod, rodStretchM[rod]!);
+    },
   },
   {
     fault: "FALLEN",

@@ -3,26 +3,28 @@
  * YAML file each in `lab/faults/allegro`; `test/faults` runs each against the real driver and checks what is stated here,
  * and what holds for all of them.
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { parse } from "yaml";
 import { z } from "zod";
-import { repositoryRootUrl } from "../../core/entry.js";
-import { CerebellumError, errorText } from "../../core/errors.js";
 import { HAND_MODELS, HAND_SIDES } from "../../kinematics/allegro/hand.js";
+import { loadScripts, type Named } from "../faults/load.js";
+import {
+  DriverOutcome,
+  ErrorCode,
+  Happens,
+  Milliseconds,
+  Safe,
+  sceneOf,
+  scriptPage,
+  stepsOf,
+  toldInWords,
+  toldOf,
+} from "../faults/scriptParts.js";
 import { HandFault } from "./handFaults.js";
 
 const Code = z.string().regex(/^ALLEGRO_[A-Z0-9_]+$/);
-const ErrorCode = z.string().regex(/^[A-Z_]+$/);
-const Milliseconds = z.number().min(0).max(20_000);
 
 export const HandFaultScript = z.strictObject({
-  happens: z.string().min(20).describe("What really happens, one sentence"),
-  scene: z
-    .enum(["starting", "enabling", "following"])
-    .describe(
-      "What the driver is doing when the first step comes; `following`: a commander moves the fingers",
-    ),
+  happens: Happens,
+  scene: sceneOf("the fingers"),
   given: z
     .strictObject({
       hand: z
@@ -37,19 +39,10 @@ export const HandFaultScript = z.strictObject({
     })
     .prefault({})
     .describe("Where hand and cell differ from the common ones"),
-  steps: z
-    .array(
-      z.strictObject({
-        afterMs: Milliseconds.default(0).describe("After the step before, or after the scene is set"),
-        do: z.array(HandFault).min(1),
-      }),
-    )
-    .min(1),
+  steps: stepsOf(HandFault),
   outcome: z.strictObject({
-    safe: z.string().min(10).describe("What is safe about it, one sentence"),
-    driver: z
-      .enum(["following", "faulted", "refuses"])
-      .describe("`refuses`: the scene's request (start, enable) is refused"),
+    safe: Safe,
+    driver: DriverOutcome,
     hand: z
       .enum(["limp", "slack", "powered", "unreachable"])
       .describe(
@@ -57,9 +50,7 @@ export const HandFaultScript = z.strictObject({
           "`unreachable`: nothing can be told to it, its last torque acts",
       ),
     withinMs: Milliseconds.default(50).describe("From the last step, simulated"),
-    faults: z.array(Code).default([]).describe("Exactly these faults are told, in any order"),
-    warnings: z.array(Code).default([]).describe("Exactly these warnings are told"),
-    refused: z.strictObject({ code: ErrorCode, says: z.string() }).optional(),
+    ...toldOf(Code),
   }),
   recovery: z.strictObject({
     by: z.enum(["none", "enable", "power"]).describe("`none`: it goes on; `power`: a person at the supply"),
@@ -68,35 +59,11 @@ export const HandFaultScript = z.strictObject({
   }),
 });
 export type HandFaultScript = z.infer<typeof HandFaultScript>;
-export interface NamedHandScript extends HandFaultScript {
-  readonly name: string;
-}
-
-const FOLDER = "lab/faults/allegro/";
-const ENDING = ".yaml";
+export type NamedHandScript = Named<HandFaultScript>;
 
 /** @throws CerebellumError CONFIG_INVALID with the file and the field */
-export function loadHandFaultScripts(): NamedHandScript[] {
-  const folder = new URL(FOLDER, repositoryRootUrl());
-  return readdirSync(folder)
-    .filter((file) => file.endsWith(ENDING))
-    .sort()
-    .map((file) => ({ name: file.slice(0, -ENDING.length), ...read(new URL(file, folder)) }));
-}
-
-function read(file: URL): HandFaultScript {
-  try {
-    return HandFaultScript.parse(parse(readFileSync(file, "utf8")));
-  } catch (thrown) {
-    const found = thrown instanceof z.ZodError ? z.prettifyError(thrown) : errorText(thrown);
-    throw new CerebellumError(
-      "CONFIG_INVALID",
-      `${fileURLToPath(file)}: ${found}`,
-      "Correct the fault script; lab/allegro/faultScripts.ts says what it may hold",
-      thrown,
-    );
-  }
-}
+export const loadHandFaultScripts = (): NamedHandScript[] =>
+  loadScripts({ device: "allegro", schema: HandFaultScript, toldIn: "lab/allegro/faultScripts.ts" });
 
 const HEAD = `# Fault scripts of the Allegro Hand
 
@@ -120,20 +87,31 @@ const RECOVERIES: Readonly<Record<NamedHandScript["recovery"]["by"], string>> = 
   power: "a person switches the hand off",
 };
 
+const COLUMNS = [
+  "script",
+  "what happens",
+  "while",
+  "what is safe about the outcome",
+  "driver",
+  "hand",
+  "told",
+  "recovery",
+];
+
 /** Markdown; one row per script, in the order given. */
-export function handFaultPage(scripts: readonly NamedHandScript[]): string {
-  const rows = scripts.map(({ name, happens, scene, outcome, recovery }) => {
-    const codes = [...outcome.faults, ...outcome.warnings];
-    const refused = outcome.refused === undefined ? [] : [`refused: ${outcome.refused.code}`];
-    const told = [...codes, ...refused].map((code) => `\`${code}\``).join(" ");
-    return `| \`${name}\` | ${happens} | ${scene} | ${outcome.safe} | ${outcome.driver} | ${outcome.hand} | ${told} | ${RECOVERIES[recovery.by]} |`;
-  });
-  return [
+export const handFaultPage = (scripts: readonly NamedHandScript[]): string =>
+  scriptPage(
     HEAD,
-    `${scripts.length} scripts:\n`,
-    "| script | what happens | while | what is safe about the outcome | driver | hand | told | recovery |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ...rows,
-    "",
-  ].join("\n");
-}
+    `${scripts.length} scripts`,
+    COLUMNS,
+    scripts.map(({ name, happens, scene, outcome, recovery }) => [
+      `\`${name}\``,
+      happens,
+      scene,
+      outcome.safe,
+      outcome.driver,
+      outcome.hand,
+      toldInWords([...outcome.faults, ...outcome.warnings], outcome.refused),
+      RECOVERIES[recovery.by],
+    ]),
+  );

@@ -3,6 +3,7 @@
  * would see of it. Implementations: an ideal one on a gantry for tests of the wire, and MuJoCo's.
  */
 import { MOTOR_COUNT, PASSIVE_JOINT_COUNT } from "../../drivers/digit/protocol/joints.js";
+import type { WalkVelocity } from "../../kinematics/digit/stepping.js";
 import type { Cable } from "./disturbances.js";
 
 /** Torque at a motor = torque + damping (velocity - measured velocity), within its torque limit. One number per motor. */
@@ -45,6 +46,13 @@ export interface DigitBody {
   push(forceWorldN: readonly [number, number, number], durationS: number): void;
   /** A rope at the torso for a while [s]. */
   pull(cable: Cable, durationS: number): void;
+  /** Level ground, on which the torso can be carried. */
+  readonly isOnLevelGround: boolean;
+  /**
+   * Something moves the torso upright and level at this velocity, whatever the legs do, from now on; `undefined` lets go of
+   * it. No robot is moved so: it is the kinematic part of a controller that the lab does not have.
+   */
+  carry(velocity: WalkVelocity | undefined): void;
 }
 
 export const createDrive = (): MotorDrive => ({

@@ -3,25 +3,26 @@
  * in `lab/faults/digit`; `test/faults` runs each against the real driver and links, and checks what is stated here, and what
  * holds for all of them.
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { parse } from "yaml";
 import { z } from "zod";
-import { repositoryRootUrl } from "../../core/entry.js";
-import { CerebellumError, errorText } from "../../core/errors.js";
+import { loadScripts, type Named } from "../faults/load.js";
+import {
+  DriverOutcome,
+  Happens,
+  Milliseconds,
+  Safe,
+  sceneOf,
+  scriptPage,
+  stepsOf,
+  toldInWords,
+  toldOf,
+} from "../faults/scriptParts.js";
 import { Conventions, DigitFault, OPERATION_MODES } from "./digitFaults.js";
 
 const Code = z.string().regex(/^DIGIT_[A-Z0-9_]+$/);
-const ErrorCode = z.string().regex(/^[A-Z_]+$/);
-const Milliseconds = z.number().min(0).max(20_000);
 
 export const DigitFaultScript = z.strictObject({
-  happens: z.string().min(20).describe("What really happens, one sentence"),
-  scene: z
-    .enum(["starting", "enabling", "following"])
-    .describe(
-      "What the driver is doing when the first step comes; `following`: a commander moves the legs a little",
-    ),
+  happens: Happens,
+  scene: sceneOf("the legs a little"),
   given: z
     .strictObject({
       frames: Conventions.prefault({}).describe("In which the robot tells of its base"),
@@ -29,19 +30,10 @@ export const DigitFaultScript = z.strictObject({
     })
     .prefault({})
     .describe("Where robot and cell differ from the common ones"),
-  steps: z
-    .array(
-      z.strictObject({
-        afterMs: Milliseconds.default(0).describe("After the step before, or after the scene is set"),
-        do: z.array(DigitFault).min(1),
-      }),
-    )
-    .min(1),
+  steps: stepsOf(DigitFault),
   outcome: z.strictObject({
-    safe: z.string().min(10).describe("What is safe about it, one sentence"),
-    driver: z
-      .enum(["following", "faulted", "refuses"])
-      .describe("`refuses`: the scene's request (start, enable) is refused"),
+    safe: Safe,
+    driver: DriverOutcome,
     motors: z
       .enum(["commanded", "quiet", "limp", "own"])
       .describe(
@@ -50,9 +42,7 @@ export const DigitFaultScript = z.strictObject({
       ),
     mode: z.enum(OPERATION_MODES).describe("The robot's operation mode at the end"),
     withinMs: Milliseconds.default(60).describe("Until the motors are so, from the last step, simulated"),
-    faults: z.array(Code).default([]).describe("Exactly these faults are told, in any order"),
-    warnings: z.array(Code).default([]).describe("Exactly these warnings are told"),
-    refused: z.strictObject({ code: ErrorCode, says: z.string() }).optional(),
+    ...toldOf(Code),
   }),
   recovery: z.strictObject({
     by: z
@@ -62,35 +52,11 @@ export const DigitFaultScript = z.strictObject({
   }),
 });
 export type DigitFaultScript = z.infer<typeof DigitFaultScript>;
-export interface NamedDigitScript extends DigitFaultScript {
-  readonly name: string;
-}
-
-const FOLDER = "lab/faults/digit/";
-const ENDING = ".yaml";
+export type NamedDigitScript = Named<DigitFaultScript>;
 
 /** @throws CerebellumError CONFIG_INVALID with the file and the field */
-export function loadDigitFaultScripts(): NamedDigitScript[] {
-  const folder = new URL(FOLDER, repositoryRootUrl());
-  return readdirSync(folder)
-    .filter((file) => file.endsWith(ENDING))
-    .sort()
-    .map((file) => ({ name: file.slice(0, -ENDING.length), ...read(new URL(file, folder)) }));
-}
-
-function read(file: URL): DigitFaultScript {
-  try {
-    return DigitFaultScript.parse(parse(readFileSync(file, "utf8")));
-  } catch (thrown) {
-    const found = thrown instanceof z.ZodError ? z.prettifyError(thrown) : errorText(thrown);
-    throw new CerebellumError(
-      "CONFIG_INVALID",
-      `${fileURLToPath(file)}: ${found}`,
-      "Correct the fault script; lab/digit/faultScripts.ts says what it may hold",
-      thrown,
-    );
-  }
-}
+export const loadDigitFaultScripts = (): NamedDigitScript[] =>
+  loadScripts({ device: "digit", schema: DigitFaultScript, toldIn: "lab/digit/faultScripts.ts" });
 
 const HEAD = `# Fault scripts of Digit
 
@@ -113,19 +79,33 @@ const RECOVERIES: Readonly<Record<NamedDigitScript["recovery"]["by"], string>> =
   start: "start again",
 };
 
+const COLUMNS = [
+  "script",
+  "what happens",
+  "while",
+  "what is safe about the outcome",
+  "driver",
+  "motors",
+  "robot's mode",
+  "told",
+  "recovery",
+];
+
 /** Markdown; one row per script, in the order given. */
-export function digitFaultPage(scripts: readonly NamedDigitScript[]): string {
-  const rows = scripts.map(({ name, happens, scene, outcome, recovery }) => {
-    const refused = outcome.refused === undefined ? [] : [`refused: ${outcome.refused.code}`];
-    const told = [...outcome.faults, ...outcome.warnings, ...refused].map((code) => `\`${code}\``).join(" ");
-    return `| \`${name}\` | ${happens} | ${scene} | ${outcome.safe} | ${outcome.driver} | ${outcome.motors} | ${outcome.mode} | ${told} | ${RECOVERIES[recovery.by]} |`;
-  });
-  return [
+export const digitFaultPage = (scripts: readonly NamedDigitScript[]): string =>
+  scriptPage(
     HEAD,
-    `${scripts.length} scripts:\n`,
-    "| script | what happens | while | what is safe about the outcome | driver | motors | robot's mode | told | recovery |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ...rows,
-    "",
-  ].join("\n");
-}
+    `${scripts.length} scripts`,
+    COLUMNS,
+    scripts.map(({ name, happens, scene, outcome, recovery }) => [
+      `\`${name}\``,
+      happens,
+      scene,
+      outcome.safe,
+      outcome.driver,
+      outcome.motors,
+      outcome.mode,
+      toldInWords([...outcome.faults, ...outcome.warnings], outcome.refused),
+      RECOVERIES[recovery.by],
+    ]),
+  );

@@ -3,8 +3,12 @@
  * torso stays where it is unless it is made to fall. Closed form, for tests of the wire and of what stands behind it.
  */
 import { MOTOR_COUNT } from "../../drivers/digit/protocol/joints.js";
+import { SIDES } from "../../kinematics/digit/bodies.js";
+import { closeLeg, type PassiveLeg } from "../../kinematics/digit/loops.js";
 import { DIGIT_STAND } from "../../kinematics/digit/motors.js";
+import type { WalkVelocity } from "../../kinematics/digit/stepping.js";
 import { createDrive, createTruth, type DigitBody, GRAVITY_M_PER_S2, type MotorDrive } from "./body.js";
+import { Carriage } from "./carriage.js";
 import type { Cable } from "./disturbances.js";
 import { MOTOR_LIMITS } from "./specs.js";
 
@@ -22,6 +26,32 @@ const TOPPLING_N_S = 30;
 const FIRST_TILT_RAD = 0.02;
 const LEG_MOTORS = 6;
 const LEG_JOINTS = 5;
+const PROBE_RAD = 1e-4;
+
+/** Where tarsus and foot of a leg are in the stand, and how they turn with the motors there [rad], [rad/rad]. */
+interface Linkage {
+  readonly stand: PassiveLeg;
+  readonly perKnee: PassiveLeg;
+  readonly perToeA: PassiveLeg;
+  readonly perToeB: PassiveLeg;
+}
+const PASSIVE = ["tarsusRad", "toePitchRad", "toeRollRad"] as const satisfies (keyof PassiveLeg)[];
+
+const LINKAGES: readonly Linkage[] = SIDES.map((side, leg) => {
+  const [knee, toeA, toeB] = DIGIT_STAND.positionRad.slice(LEG_MOTORS * leg + 3, LEG_MOTORS * (leg + 1));
+  const stand = closeLeg(side, knee!, toeA!, toeB!);
+  const slope = (moved: PassiveLeg): PassiveLeg => ({
+    tarsusRad: (moved.tarsusRad - stand.tarsusRad) / PROBE_RAD,
+    toePitchRad: (moved.toePitchRad - stand.toePitchRad) / PROBE_RAD,
+    toeRollRad: (moved.toeRollRad - stand.toeRollRad) / PROBE_RAD,
+  });
+  return {
+    stand,
+    perKnee: slope(closeLeg(side, knee! + PROBE_RAD, toeA!, toeB!)),
+    perToeA: slope(closeLeg(side, knee!, toeA! + PROBE_RAD, toeB!)),
+    perToeB: slope(closeLeg(side, knee!, toeA!, toeB! + PROBE_RAD)),
+  };
+});
 
 export class IdealBody implements DigitBody {
   readonly truth = createTruth();
@@ -31,6 +61,8 @@ export class IdealBody implements DigitBody {
   #fallTowards: readonly [number, number] | undefined;
   #tiltRad = 0;
   #tiltRadPerS = 0;
+  readonly isOnLevelGround = true;
+  #carriage: Carriage | undefined;
 
   constructor() {
     this.reset();
@@ -49,6 +81,7 @@ export class IdealBody implements DigitBody {
     this.#fallTowards = undefined;
     this.#tiltRad = 0;
     this.#tiltRadPerS = 0;
+    this.#carriage = undefined;
     this.#placeTorso();
     this.#placePassive();
   }
@@ -57,6 +90,7 @@ export class IdealBody implements DigitBody {
     for (let leftS = dtS; leftS > STEP_S / 2; leftS -= STEP_S) {
       for (let motor = 0; motor < MOTOR_COUNT; motor++) this.#turn(motor);
       if (this.#fallTowards !== undefined) this.#fall();
+      else this.#take();
     }
     this.#placePassive();
   }
@@ -68,10 +102,35 @@ export class IdealBody implements DigitBody {
     this.#tiltRad = FIRST_TILT_RAD;
   }
 
+  /** The gantry is pushed along. */
+  carry(velocity: WalkVelocity | undefined): void {
+    const { truth } = this;
+    if (velocity === undefined) {
+      this.#carriage = undefined;
+      truth.linearVelocityWorldMPerS.fill(0);
+      truth.angularVelocityBaseRadPerS.fill(0);
+    } else if (this.#carriage !== undefined) this.#carriage.velocity = velocity;
+    else {
+      const [x, y, z, w] = truth.quatWorldBaseXyzw;
+      this.#carriage = new Carriage(velocity, truth.positionWorldM, [x!, y!, z!, w!]);
+    }
+  }
+
   pull({ anchorWorldM, forceMaxN }: Cable, durationS: number): void {
     const [x, y] = anchorWorldM;
     const distanceM = Math.hypot(x, y);
     if (distanceM > 0) this.push([(forceMaxN * x) / distanceM, (forceMaxN * y) / distanceM, 0], durationS);
+  }
+
+  #take(): void {
+    const carriage = this.#carriage;
+    if (carriage === undefined) return;
+    carriage.move(STEP_S);
+    const { truth } = this;
+    truth.positionWorldM.set(carriage.positionM);
+    truth.quatWorldBaseXyzw.set(carriage.quatXyzw);
+    truth.linearVelocityWorldMPerS.set(carriage.linearMPerS);
+    truth.angularVelocityBaseRadPerS.set(carriage.angularBaseRadPerS);
   }
 
   #turn(motor: number): void {
@@ -128,21 +187,22 @@ export class IdealBody implements DigitBody {
     truth.footContact.fill(this.#tiltRad < 1 ? 1 : 0);
   }
 
-  /** Stiff springs: the tarsus goes against the knee; feet by the leading terms of the toes' linkage. */
+  /** Stiff springs, and rods to first order about the stand: the legs of this body do not go far from it. */
   #placePassive(): void {
     const { truth } = this;
-    for (const leg of [0, 1]) {
-      const [motor, joint] = [leg * LEG_MOTORS, leg * LEG_JOINTS];
-      for (const [from, to] of [
-        [truth.positionRad, truth.passivePositionRad],
-        [truth.velocityRadPerS, truth.passiveVelocityRadPerS],
-      ] as const) {
-        const [toeA, toeB] = [from[motor + 4]!, from[motor + 5]!];
-        to[joint] = 0;
-        to[joint + 1] = -from[motor + 3]!;
-        to[joint + 2] = -0.526 * toeA + 0.52 * toeB;
-        to[joint + 3] = 1.66 * (toeA + toeB);
-        to[joint + 4] = 0;
+    for (const [leg, { stand, perKnee, perToeA, perToeB }] of LINKAGES.entries()) {
+      const [knee, toeA, toeB] = [3, 4, 5].map((place) => LEG_MOTORS * leg + place) as [
+        number,
+        number,
+        number,
+      ];
+      for (const [place, joint] of PASSIVE.entries()) {
+        const along = (motors: ArrayLike<number>) =>
+          perKnee[joint] * motors[knee]! + perToeA[joint] * motors[toeA]! + perToeB[joint] * motors[toeB]!;
+        // Shin first, heel spring last: springs at rest.
+        const at = LEG_JOINTS * leg + 1 + place;
+        truth.passivePositionRad[at] = stand[joint] + along(truth.positionRad) - along(this.standRad);
+        truth.passiveVelocityRadPerS[at] = along(truth.velocityRadPerS);
       }
     }
   }

@@ -109,6 +109,67 @@ describe("the emulated Digit's JSON interface", () => {
     expect(client.ask("action-stand")).toEqual([status("failure", "not available in mode low-level-api")]);
   });
 
+  const move = (...axy: number[]) => ({ velocity: { axy }, "mobility-parameters": {} });
+  const statuses = (client: Client) =>
+    client.heard.filter(([type]) => type === "action-status-changed").map(([, fields]) => fields);
+
+  it("moves the robot as its own controller is told: a turn first, then forward and left", () => {
+    const client = new Client();
+    client.ask("request-privilege", wants());
+    expect(client.ask("action-move", move(0, 0.25, -0.1))).toEqual([status("running")]);
+    run(2000);
+    const { linearVelocityWorldMPerS, positionWorldM } = robot.body.truth;
+    expect([...linearVelocityWorldMPerS]).toEqual([0.25, -0.1, 0]);
+    expect(positionWorldM[0]).toBeGreaterThan(0.4);
+    expect(client.ask("action-move", move(0.5, 0, 0))).toEqual([status("running")]);
+    expect(statuses(client).at(-2)).toEqual({ status: "inactive", info: "another action was asked for" });
+    run(1000);
+    expect(robot.body.truth.angularVelocityBaseRadPerS[2]).toBe(0.5);
+    expect(client.ask("action-stand", { duration: 0.1 })).toEqual([status("running")]);
+    run(100);
+    expect(statuses(client).at(-1)).toEqual({ status: "success", info: "" });
+    run(2000);
+    expect([...linearVelocityWorldMPerS]).toEqual([0, 0, 0]);
+    expect(robot.isWalking).toBe(false);
+  });
+
+  it.each([
+    ["faster than it walks", move(0, 2, 0), /forwardMPerS is 2, at most 1/],
+    ["a velocity of two numbers", move(0, 0.1), /axy/],
+  ])("does not move for %s", (_, fields, text) => {
+    const client = new Client();
+    client.ask("request-privilege", wants());
+    const [[, answer]] = client.ask("action-move", fields) as [[string, { info: string }]];
+    expect(answer.info).toMatch(text);
+    expect(robot.isWalking).toBe(false);
+    const [[, pose]] = client.ask("action-stand", { "base-pose": {} }) as [[string, { info: string }]];
+    expect(pose.info).toMatch(/its own pose only/);
+  });
+
+  it.each([
+    ["the privilege is taken", () => api.takeAway(), "inactive"],
+    ["the mode changes", () => robot.force("damping", "other"), "failure"],
+  ] as const)("ends a walk when %s, and says so", (_, happen, word) => {
+    const client = new Client();
+    client.ask("request-privilege", wants());
+    client.ask("action-move", move(0, 0.2, 0));
+    run(500);
+    happen();
+    run(2000);
+    expect(statuses(client).at(-1)).toMatchObject({ status: word });
+    expect(robot.isWalking).toBe(false);
+    expect([...robot.body.truth.linearVelocityWorldMPerS]).toEqual([0, 0, 0]);
+  });
+
+  it("stands when whoever made it walk is gone", () => {
+    const client = new Client();
+    client.ask("request-privilege", wants());
+    client.ask("action-move", move(0, 0.2, 0));
+    client.session.end();
+    run(2000);
+    expect([api.isHeld, robot.isWalking]).toEqual([false, false]);
+  });
+
   it("keeps the privilege with whoever has the higher priority, and tells a running action that it is inactive", () => {
     const [first, second] = [new Client(), new Client()];
     commands = true;

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { errorText } from "../../core/errors.js";
+import type { WalkVelocity } from "../../kinematics/digit/stepping.js";
 import { type DigitFaults, OPERATION_MODES, type OperationMode } from "./digitFaults.js";
 import type { EmulatedRobot } from "./robot.js";
 
@@ -30,6 +31,7 @@ export interface JsonCounters {
 const PING_AFTER_MS = 500;
 const SILENT_MS_MAX = 3000;
 const PRIVILEGE = "change-action-command";
+const PRIVILEGE_LOST = `privilege ${PRIVILEGE} was lost`;
 /** Priority of the client of `privilegeIsTaken`. */
 const STRANGER_PRIORITY = 1000;
 const BATTERY_PERCENT = 80;
@@ -49,12 +51,22 @@ const ForceRequest = z.object({
   force: z.object({ xyz: z.tuple([z.number(), z.number(), z.number()]) }),
   duration: z.number().positive().max(60),
 });
+/** A turn first, then forward and left: by the name of its fields' letters. */
+const MoveRequest = z.object({ velocity: z.object({ axy: z.tuple([z.number(), z.number(), z.number()]) }) });
+const StandRequest = z.object({ duration: z.number().positive().max(3600).nullish() });
 const StopRequest = z.object({ "enable-motors": z.boolean() });
 
 type Fields = Readonly<Record<string, unknown>>;
 type Reply = readonly [type: string, fields: Fields];
 /** `undefined` answers nothing, or later. */
 type Handler = (session: JsonSession, fields: Fields, refnum: number | null) => Reply | undefined;
+
+/** What the robot's own controller does for a client. */
+interface Action {
+  readonly session: JsonSession;
+  readonly refnum: number | null;
+  readonly endsMs: number;
+}
 
 interface Group {
   readonly refnum: number | null;
@@ -108,6 +120,7 @@ export class JsonApi {
   #holder: JsonSession | undefined;
   /** Who asked for the mode that is being entered. */
   #asking: JsonSession | undefined;
+  #action: Action | undefined;
 
   constructor(robot: EmulatedRobot, faults: DigitFaults) {
     this.#robot = robot;
@@ -147,7 +160,10 @@ export class JsonApi {
       this.#asking = undefined;
       this.#robot.dropRequest("the client is gone");
     }
-    if (this.#holder === session) this.#holder = undefined;
+    if (this.#action?.session === session) this.#action = undefined;
+    if (this.#holder !== session) return;
+    this.#holder = undefined;
+    this.#robot.walk(undefined);
   }
 
   closeAll(): void {
@@ -158,13 +174,16 @@ export class JsonApi {
   takeAway(): void {
     if (this.#holder !== undefined) this.#asking = undefined;
     this.#holder = undefined;
-    this.#robot.dropRequest("privilege change-action-command was lost");
+    this.#robot.dropRequest(PRIVILEGE_LOST);
+    this.#endAction("inactive", PRIVILEGE_LOST);
+    this.#robot.walk(undefined);
   }
 
   /** To be called once a period: pings, silent clients, periodic queries. */
   tick(): void {
     if (this.#faults.has("hangs") || this.#faults.has("jsonIsSilent")) return;
     const { nowMs } = this;
+    this.#watchAction(nowMs);
     for (const session of [...this.#sessions]) {
       if (nowMs - session.lastReceivedMs > SILENT_MS_MAX) {
         this.counters.silent++;
@@ -214,7 +233,7 @@ export class JsonApi {
   readonly #otherAction: Handler = () =>
     failure(
       this.#robot.mode === "locomotion"
-        ? "the emulated controller stands, and does nothing else"
+        ? "the emulated controller stands and walks, and does nothing else"
         : `not available in mode ${this.#robot.mode}`,
     );
 
@@ -240,10 +259,27 @@ export class JsonApi {
       this.#setMode(session, mode, refnum);
       return undefined;
     },
-    "action-stand": () =>
-      this.#robot.mode === "locomotion" ? running() : failure(`not available in mode ${this.#robot.mode}`),
-    "action-idle": () => running(),
-    "remove-action": () => running(),
+    "action-stand": (session, fields, refnum) => {
+      const { duration } = StandRequest.parse(fields);
+      if (fields["base-pose"] !== undefined)
+        return failure("the emulated controller stands in its own pose only");
+      const lastsMs = duration == null ? Number.POSITIVE_INFINITY : 1000 * duration;
+      return this.#act(undefined, { session, refnum, endsMs: this.nowMs + lastsMs });
+    },
+    "action-move": (session, fields, refnum) => {
+      const [yawRateRadPerS, forwardMPerS, leftMPerS] = MoveRequest.parse(fields).velocity.axy;
+      const endsMs = Number.POSITIVE_INFINITY;
+      return this.#act({ forwardMPerS, leftMPerS, yawRateRadPerS }, { session, refnum, endsMs });
+    },
+    "action-idle": (session, _fields, refnum) =>
+      this.#act(undefined, { session, refnum, endsMs: Number.POSITIVE_INFINITY }),
+    "remove-action": (_session, fields) => {
+      if (this.#action?.refnum === CancelRequest.parse(fields)["reference-number"]) {
+        this.#endAction("inactive", "it was removed");
+        this.#robot.walk(undefined);
+      }
+      return running();
+    },
     "get-robot-status": () => {
       const [left, right] = this.#robot.body.truth.footContact;
       return [
@@ -288,6 +324,29 @@ export class JsonApi {
       return ["simulator-ok", {}];
     },
   };
+
+  /** One action at a time: the next one ends it. */
+  #act(velocity: WalkVelocity | undefined, action: Action): Reply {
+    const refusal = this.#robot.walk(velocity);
+    if (refusal !== "") return failure(refusal);
+    this.#endAction("inactive", "another action was asked for");
+    this.#action = action;
+    return running();
+  }
+
+  #endAction(status: "success" | "failure" | "inactive", info: string): void {
+    const action = this.#action;
+    this.#action = undefined;
+    if (action !== undefined && this.#sessions.has(action.session))
+      this.#tell(action.session, ["action-status-changed", { status, info }], action.refnum);
+  }
+
+  #watchAction(nowMs: number): void {
+    if (this.#action === undefined) return;
+    const { mode } = this.#robot;
+    if (mode !== "locomotion") this.#endAction("failure", `the mode is ${mode}`);
+    else if (nowMs >= this.#action.endsMs) this.#endAction("success", "");
+  }
 
   #setMode(session: JsonSession, mode: OperationMode, refnum: number | null): void {
     let isDone = false;

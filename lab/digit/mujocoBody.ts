@@ -7,9 +7,11 @@ import loadMujoco, { type MainModule, type MjData, type MjModel } from "@mujoco/
 import { CerebellumError, errorText, invariant } from "../../core/errors.js";
 import { DIGIT_BASE } from "../../kinematics/digit/bodies.js";
 import { DIGIT_MOTORS, DIGIT_PASSIVE_JOINTS, DIGIT_STAND } from "../../kinematics/digit/motors.js";
+import type { WalkVelocity } from "../../kinematics/digit/stepping.js";
 import { conjugate, type QuatXyzw, rotate } from "../../kinematics/pose.js";
 import type { Vector3 } from "../../kinematics/xarm7.js";
 import { createDrive, createTruth, type DigitBody, type MotorDrive } from "./body.js";
+import { Carriage } from "./carriage.js";
 import { type Cable, Disturbances } from "./disturbances.js";
 import { BAG_JOINT, digitMjcf, footSite, GRAVITY_M_PER_S2 } from "./mjcf.js";
 import { DIGIT_SCENES, type DigitScene } from "./scenes.js";
@@ -75,6 +77,8 @@ export class MujocoDigit implements DigitBody {
   #taken: Views | undefined;
   /** Time asked for that made no whole step yet [s]. */
   #owedS = 0;
+  /** Where the torso is taken to, while it is carried. */
+  #carriage: Carriage | undefined;
 
   /** @throws CerebellumError CHECK_FAILED when MuJoCo refuses the model, or when no leg closes in the pose of `standRad` */
   static async load(options: MujocoDigitOptions = {}): Promise<MujocoDigit> {
@@ -152,7 +156,21 @@ export class MujocoDigit implements DigitBody {
     return worst;
   }
 
+  get isOnLevelGround(): boolean {
+    return this.scene.ground.kind === "flat";
+  }
+
+  carry(velocity: WalkVelocity | undefined): void {
+    if (velocity === undefined) this.#carriage = undefined;
+    else if (this.#carriage !== undefined) this.#carriage.velocity = velocity;
+    else {
+      const [x, y, z, w] = this.truth.quatWorldBaseXyzw as Float64Array & Four;
+      this.#carriage = new Carriage(velocity, this.truth.positionWorldM, [x, y, z, w]);
+    }
+  }
+
   reset(): void {
+    this.#carriage = undefined;
     this.#mujoco.mj_resetData(this.#model, this.#data);
     this.#owedS = 0;
     this.#disturbances.clear();
@@ -187,6 +205,7 @@ export class MujocoDigit implements DigitBody {
       this.#actuate();
       this.#disturb();
       this.#mujoco.mj_step(this.#model, this.#data);
+      this.#take();
     }
     this.#copy();
   }
@@ -215,6 +234,20 @@ export class MujocoDigit implements DigitBody {
       ctrl[motor] = strength * torqueNm[motor]! + damping * velocityRadPerS[motor]!;
       bias[BIAS_NUMBERS * motor + VELOCITY_BIAS] = -damping;
     }
+  }
+
+  /** Whatever forces have made of the torso: it is where it is carried to. */
+  #take(): void {
+    const carriage = this.#carriage;
+    if (carriage === undefined) return;
+    carriage.move(this.#stepS);
+    const { qpos, qvel, qacc } = this.#views;
+    const [x, y, z, w] = carriage.quatXyzw as Float64Array & Four;
+    qpos.set(carriage.positionM);
+    qpos.set([w, x, y, z], 3);
+    qvel.set(carriage.linearMPerS);
+    qvel.set(carriage.angularBaseRadPerS, 3);
+    qacc.fill(0, 0, 6);
   }
 
   #disturb(): void {

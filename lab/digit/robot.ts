@@ -1,9 +1,10 @@
 /**
  * The emulated Digit's control program: operation modes, the low-level interface's time-out and fallback, limits, and the
- * robot's own controller, which stands. A millisecond at a time; it neither waits nor reads time.
+ * robot's own controller, which stands and is carried along. A millisecond at a time; it neither waits nor reads time.
  */
 import { MOTOR_COUNT, MOTORS } from "../../drivers/digit/protocol/joints.js";
 import { addBalance } from "../../kinematics/digit/balance.js";
+import type { WalkVelocity } from "../../kinematics/digit/stepping.js";
 import { type DigitBody, type MotorDrive, tiltRad } from "./body.js";
 import { CommandLog } from "./commandLog.js";
 import type { DigitFaults, Events, OperationMode } from "./digitFaults.js";
@@ -20,7 +21,9 @@ import {
   STAND_STIFFNESS_NM_PER_RAD,
   UPRIGHT_HEIGHT_M,
   UPRIGHT_TILT_RAD,
+  WALK_MAX,
 } from "./specs.js";
+import { VendorWalk } from "./vendorWalk.js";
 
 /** As it came over the wire. */
 export interface LowLevelCommand extends MotorDrive {
@@ -87,6 +90,7 @@ export class EmulatedRobot {
   readonly #command: LowLevelCommand & { fallback: number; apply: boolean };
   readonly #entryRad = new Float64Array(MOTOR_COUNT);
   readonly #targetRad = new Float64Array(MOTOR_COUNT);
+  readonly #walk = new VendorWalk();
   #mode: OperationMode = "locomotion";
   #enteredMs: number;
   #nowMs: number;
@@ -177,6 +181,25 @@ export class EmulatedRobot {
     this.#pending = { mode, dueMs: this.#nowMs + waitMs, done };
   }
 
+  /** Its own controller is to walk at this velocity, or to stand. @returns why it does not, empty where it does */
+  walk(velocity: WalkVelocity | undefined): string {
+    if (this.#mode !== "locomotion") return `not available in mode ${this.#mode}`;
+    const refusal = velocity === undefined ? "" : this.#refusalToWalk(velocity);
+    if (refusal === "") this.#walk.ask(velocity);
+    return refusal;
+  }
+
+  get isWalking(): boolean {
+    return this.#walk.isWalking;
+  }
+
+  #refusalToWalk(velocity: WalkVelocity): string {
+    if (!this.body.isOnLevelGround) return "the emulated controller walks on level ground only";
+    for (const [name, limit] of Object.entries(WALK_MAX) as [keyof WalkVelocity, number][])
+      if (!(Math.abs(velocity[name]) <= limit)) return `${name} is ${velocity[name]}, at most ${limit}`;
+    return "";
+  }
+
   /** Whoever asked has no say any more. */
   dropRequest(info: string): void {
     const pending = this.#pending;
@@ -211,6 +234,7 @@ export class EmulatedRobot {
         return;
       }
       case "standsUp":
+        this.#walk.end(this.body);
         this.body.reset();
         this.force("locomotion", "other");
     }
@@ -240,6 +264,7 @@ export class EmulatedRobot {
     this.#nowMs += 1;
     this.#watch();
     const cause = this.#drive();
+    if (cause !== "locomotion") this.#walk.end(this.body);
     this.motorLog.note(this.#nowMs, cause, this.body.drive, this.body.truth.torqueNm);
     this.body.step(TICK_S);
   }
@@ -343,6 +368,7 @@ export class EmulatedRobot {
     for (let motor = 0; motor < MOTOR_COUNT; motor++)
       this.#targetRad[motor] = this.#entryRad[motor]! + share * (standRad[motor]! - this.#entryRad[motor]!);
     addBalance(this.#targetRad, truth.quatWorldBaseXyzw, truth.angularVelocityBaseRadPerS);
+    this.#walk.tick(this.body, this.#targetRad, TICK_S);
     return this.#hold("locomotion", this.#targetRad);
   }
 

@@ -7,6 +7,7 @@
  * those are assumptions.
  */
 import { DIGIT_MOTORS } from "../../kinematics/digit/motors.js";
+import type { WalkVelocity } from "../../kinematics/digit/stepping.js";
 
 interface MotorLimits {
   readonly torqueNm: number;
@@ -26,6 +27,9 @@ export const STAND_STIFFNESS_NM_PER_RAD = 1000;
 export const STAND_DAMPING_NM_S_PER_RAD = 30;
 /** From whatever pose to the stand's [ms]. */
 export const STAND_RAMP_MS = 500;
+
+/** Its fastest walk, assumed: what is asked beyond is refused. Heading frame [m/s], [rad/s]. */
+export const WALK_MAX: WalkVelocity = { forwardMPerS: 1, leftMPerS: 0.5, yawRateRadPerS: 1 };
 
 /** Share of each motor's damping limit in the mode `damping`. */
 export const DAMPING_SHARE = 0.2;

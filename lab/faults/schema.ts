@@ -6,11 +6,12 @@
 import { z } from "zod";
 import { MESSAGES, type MessageName } from "../../drivers/xarm7/protocol/index.js";
 import { REPLY_CHANGE_NAMES, REPORT_CHANGE_NAMES } from "../xarm7/frameChanges.js";
+import { loadScripts, type Named } from "./load.js";
+import { ErrorCode, Happens, Milliseconds, Refused, Safe } from "./scriptParts.js";
 
 const MESSAGE_NAMES = Object.keys(MESSAGES) as [MessageName, ...MessageName[]];
 const Message = z.enum(MESSAGE_NAMES);
 const Code = z.int().min(1).max(255);
-const Milliseconds = z.number().min(0).max(20_000);
 
 const PORT_SETS = {
   command: ["command"],
@@ -118,10 +119,9 @@ const ServoState = z.enum([
   "stopped",
   "faulted",
 ]);
-const ErrorCode = z.string().regex(/^[A-Z_]+$/);
 
 export const FaultScript = z.strictObject({
-  happens: z.string().min(20).describe("What really happens, one sentence"),
+  happens: Happens,
   scene: z
     .enum(["starting", "connected", "enabling", "holding", "following", "stopped", "faulted", "resetting"])
     .describe("What the servo is doing when the first step comes; `following`: a commander moves the arm"),
@@ -141,7 +141,7 @@ export const FaultScript = z.strictObject({
     .describe("Where the cell differs from the common one"),
   steps: z.array(Step).default([]),
   outcome: z.strictObject({
-    safe: z.string().min(10).describe("What is safe about it, one sentence"),
+    safe: Safe,
     state: ServoState.or(z.literal("ended")).describe("`ended`: the servo process refuses to start"),
     via: z.array(ServoState).default([]).describe("States on the way there, in this order"),
     withinMs: Milliseconds.default(1000).describe("From the last step, with room for a loaded machine"),
@@ -150,10 +150,7 @@ export const FaultScript = z.strictObject({
     triggers: z.array(z.string()).default([]).describe("These of the servo's triggers act"),
     moves: z.boolean().default(true).describe("Whether a `following` arm is known to move on"),
     reasons: z.array(z.string()).default([]).describe("Reason bits that snapshots show"),
-    refused: z
-      .strictObject({ code: ErrorCode, says: z.string() })
-      .optional()
-      .describe("What the scene's request (start, enable, reset) is refused with"),
+    refused: Refused.optional().describe("What the scene's request (start, enable, reset) is refused with"),
     arm: z.enum(["powered", "unpowered", "either"]).default("powered").describe("Motors, once at rest"),
   }),
   recovery: z.strictObject({
@@ -170,6 +167,8 @@ export const FaultScript = z.strictObject({
   }),
 });
 export type FaultScript = z.infer<typeof FaultScript>;
-export interface NamedScript extends FaultScript {
-  readonly name: string;
-}
+export type NamedScript = Named<FaultScript>;
+
+/** @throws CerebellumError CONFIG_INVALID with the file and the field */
+export const loadArmFaultScripts = (): NamedScript[] =>
+  loadScripts({ device: "xarm7", schema: FaultScript, toldIn: "lab/faults/schema.ts" });

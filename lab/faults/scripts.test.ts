@@ -3,11 +3,10 @@ import { describe, expect, it } from "vitest";
 import { allFaults } from "../../drivers/xarm7/faults.js";
 import { REASON_BITS } from "../../runtime/servo/api.js";
 import { TRIGGER_NAMES } from "../../runtime/servo/triggers.js";
-import { loadFaultScripts } from "./load.js";
-import { FaultScript } from "./schema.js";
+import { FaultScript, loadArmFaultScripts } from "./schema.js";
 import { faultPage } from "./table.js";
 
-const scripts = loadFaultScripts("xarm7");
+const scripts = loadArmFaultScripts();
 /** Faults that have no vendor code. */
 const OURS =
   /^XARM_(MODE_CHANGED|REPORT_SILENT|STATUS_SILENT|LINK_CLOSED|GRIPPER_SILENT|C99_UNKNOWN|J[1-7]_S\d+)$/;

@@ -1,5 +1,6 @@
 /** The fault scripts as a page for people: `README.md` beside this file, which a test keeps equal to the scripts. */
 import type { NamedScript } from "./schema.js";
+import { scriptPage, toldInWords } from "./scriptParts.js";
 
 const HEAD = `# Fault scripts
 
@@ -28,22 +29,29 @@ const RECOVERIES: Readonly<Record<NamedScript["recovery"]["by"], string>> = {
   restart: "start again",
 };
 
+const COLUMNS = [
+  "script",
+  "what happens",
+  "while",
+  "what is safe about the outcome",
+  "servo",
+  "told",
+  "recovery",
+];
+
 /** Markdown; one row per script, in the order given. */
-export function faultPage(scripts: readonly NamedScript[]): string {
-  const rows = scripts.map((script) => {
-    const { outcome, recovery, scene } = script;
-    const way = [...outcome.via, outcome.state].join(" → ");
-    const codes = [...outcome.faults, ...outcome.told, ...outcome.triggers];
-    const refused = outcome.refused === undefined ? [] : [`refused: ${outcome.refused.code}`];
-    const told = [...codes, ...refused].map((code) => `\`${code}\``).join(" ");
-    return `| \`${script.name}\` | ${script.happens} | ${scene} | ${outcome.safe} | ${way} | ${told} | ${RECOVERIES[recovery.by]} |`;
-  });
-  return [
+export const faultPage = (scripts: readonly NamedScript[]): string =>
+  scriptPage(
     HEAD,
-    `${scripts.length} scripts for the xArm7:\n`,
-    "| script | what happens | while | what is safe about the outcome | servo | told | recovery |",
-    "| --- | --- | --- | --- | --- | --- | --- |",
-    ...rows,
-    "",
-  ].join("\n");
-}
+    `${scripts.length} scripts for the xArm7`,
+    COLUMNS,
+    scripts.map(({ name, happens, scene, outcome, recovery }) => [
+      `\`${name}\``,
+      happens,
+      scene,
+      outcome.safe,
+      [...outcome.via, outcome.state].join(" → "),
+      toldInWords([...outcome.faults, ...outcome.told, ...outcome.triggers], outcome.refused),
+      RECOVERIES[recovery.by],
+    ]),
+  );

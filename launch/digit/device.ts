@@ -8,12 +8,12 @@ import { digitBalance } from "../../kinematics/digit/balance.js";
 import { systemClock } from "../systemClock.js";
 
 export async function digitDevice(config: DigitConfig) {
-  const { host, commandPort, observationPort, jsonPort: port } = config;
+  const { host, commandPort, observationPort, jsonPort: port, jsonSilenceMsMax: silenceMsMax } = config;
   const clock = systemClock;
   const inflate = await zstdDecompressor();
   const udp = new DigitUdpLink({ clock, host, commandPort, observationPort, inflate });
   const streamFault = () => (udp.state === "live" ? "" : udp.describeState());
-  const json = new DigitJsonLink({ clock, host, port, streamFault });
+  const json = new DigitJsonLink({ clock, host, port, silenceMsMax, streamFault });
   return {
     driver: new DigitDriver(config, { clock, udp, json }),
     balance: digitBalance,

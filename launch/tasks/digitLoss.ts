@@ -109,7 +109,7 @@ export const DIGIT_LOSSES = {
   linkCut: {
     words: "the network is cut, both ways",
     happen: ({ digit }) => {
-      digit.udp.isCut = true;
+      digit.network.isCut = true;
     },
     quietMsMax: ROBOT_MS,
     by: "robot",
@@ -135,14 +135,14 @@ export const DIGIT_LOSSES = {
   jsonSilent: {
     words: "the JSON interface says nothing any more",
     happen: ({ digit }) => digit.emulator.inject({ jsonIsSilent: {} }),
-    // Of which the robot still does what it is told: silence is known after a second.
-    quietMsMax: 1250,
+    // Of which the robot still does what it is told: silence is known after half a second and a question's turn.
+    quietMsMax: 560,
     by: "servo",
   },
   privilegeLost: {
     words: "another client takes the privilege",
     happen: ({ digit }) => digit.emulator.inject({ privilegeIsTaken: {} }),
-    quietMsMax: 300,
+    quietMsMax: 110,
     by: "servo",
   },
 } as const satisfies Readonly<Record<string, Loss>>;

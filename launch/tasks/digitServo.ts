@@ -76,7 +76,7 @@ export class DigitServo {
   /** As SIGKILL does it: nothing more is sent or read, and the system closes what was open. */
   kill(): void {
     this.isAlive = false;
-    this.digit.udp.isCut = true;
+    this.digit.network.isCut = true;
     void this.digit.json.close();
   }
 

@@ -28,7 +28,7 @@ describe("a Digit in simulated time", () => {
   };
   const open = async () => {
     digit = new SimulatedDigit({ body: new IdealBody() });
-    await digit.udp.open();
+    await digit.udp.open(new AbortController().signal);
     await settled(digit.json.open(new AbortController().signal));
     await run(20);
   };
@@ -59,7 +59,7 @@ describe("a Digit in simulated time", () => {
     await open();
     await settled(digit.json.takeControl(new AbortController().signal));
     const cutMs = digit.emulator.robot.nowMs;
-    digit.udp.isCut = true;
+    digit.network.isCut = true;
     await run(200);
     const { atMs, mode, why } = digit.emulator.robot.modeChanges.at(-1)!;
     expect({ mode, why }).toEqual({ mode: "damping", why: "timeout" });

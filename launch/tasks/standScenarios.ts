@@ -46,6 +46,7 @@ const PUSH_MS = 200;
 /** Six times that, for longer: no stand without a step bears it. */
 const FELLING_N = 300;
 const FELLING_MS = 400;
+const FELLS = { kind: "push", atS: 2, forceN: FELLING_N, ms: FELLING_MS } as const;
 
 const pushes = (forceN: number, ...atS: number[]): Disturbance[] =>
   atS.map((s) => ({ kind: "push", atS: s, forceN, ms: PUSH_MS }));
@@ -60,9 +61,13 @@ const pushed = (words: string, scene: DigitSceneName): StandScenario => ({
   ...quiet(words, scene),
   disturbances: pushes(BORNE_N, 10, 25, 40),
 });
-const felled = (words: string, ...disturbances: Disturbance[]): StandScenario => ({
+const drawn = (words: string, scene: DigitSceneName, forceN: number): StandScenario => ({
+  ...quiet(words, scene),
+  disturbances: [{ kind: "pull", atS: 10, forceN, ms: 3000 }],
+});
+const felled = (words: string, scene: DigitSceneName, ...disturbances: Disturbance[]): StandScenario => ({
   words,
-  scene: "flat",
+  scene,
   trialS: FALL_TRIAL_S,
   disturbances,
   aim: "falls",
@@ -75,23 +80,23 @@ export const STAND_SCENARIOS = {
   "slope-up": quiet("on a slope of 8.7 % that rises before it", "slope-up-8.7"),
   "slope-down": quiet("on a slope of 8.7 % that falls before it", "slope-down-8.7"),
   rough: quiet("on tiles of up to 1 cm", "rough-1cm"),
+  "rough-2cm": quiet("on tiles of up to 2 cm", "rough-2cm"),
+  "steps-4cm": pushed("before steps of 4 cm, pushed", "steps-4cm"),
+  "steps-8cm": pushed("before steps of 8 cm, pushed", "steps-8cm"),
+  "steps-16cm": pushed("before steps of 16 cm, pushed", "steps-16cm"),
   backpack: pushed("with 5 kg on its back, pushed", "backpack-5kg"),
   bag: quiet("with a bag of 2 kg on an arm", "bag-2kg"),
-  rope: {
-    ...quiet("drawn by a rope for three seconds", "flat"),
-    disturbances: [{ kind: "pull", atS: 10, forceN: 20, ms: 3000 }],
-  },
+  "bag-pushed": pushed("with a bag of 2 kg on an arm, pushed", "bag-2kg"),
+  "bag-5kg": quiet("with a bag of 5 kg on an arm", "bag-5kg"),
+  rope: drawn("drawn by a rope with 20 N for three seconds", "flat", 20),
+  "rope-30N": drawn("drawn by a rope with 30 N for three seconds", "flat", 30),
   "weak-knees": {
     ...quiet("with P and D of the knees halved for five seconds", "flat"),
     disturbances: [{ kind: "weaken", atS: 10, motors: KNEES, share: 0.5, ms: 5000 }],
   },
-  felled: felled(`pushed with ${FELLING_N} N for ${FELLING_MS} ms, which fells it`, {
-    kind: "push",
-    atS: 2,
-    forceN: FELLING_N,
-    ms: FELLING_MS,
-  }),
-  "limp-knees": felled("with knees that give way", {
+  felled: felled(`pushed with ${FELLING_N} N for ${FELLING_MS} ms, which fells it`, "flat", FELLS),
+  "felled-on-steps": felled("pushed as hard onto steps of 8 cm", "steps-8cm", { ...FELLS, towardsRad: 0 }),
+  "limp-knees": felled("with knees that give way", "flat", {
     kind: "weaken",
     atS: 2,
     motors: KNEES,

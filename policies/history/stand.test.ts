@@ -3,17 +3,20 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createFloatingBase } from "../../core/floatingBase.js";
 import { addBalance } from "../../kinematics/digit/balance.js";
+import { DIGIT_MOTORS } from "../../kinematics/digit/motors.js";
 import { MujocoDigit } from "../../lab/digit/mujocoBody.js";
+import { LegServoConfig } from "../../runtime/servo/config.js";
+import { loadHistoryBundle } from "./bundle.js";
 import type { HistoryPipeline } from "./pipeline.js";
 import type { BodyReading } from "./reading.js";
 import { openHistoryPolicy } from "./verify.js";
 
+const bundleOf = (name: string) => fileURLToPath(new URL(`../bundles/${name}`, import.meta.url));
 const STANDING = { forwardMPerS: 0, leftMPerS: 0, yawRateRadPerS: 0 };
 let policy: HistoryPipeline;
 let body: MujocoDigit;
 beforeAll(async () => {
-  const directory = fileURLToPath(new URL("../bundles/digit-stand", import.meta.url));
-  policy = (await openHistoryPolicy(directory)).pipeline;
+  policy = (await openHistoryPolicy(bundleOf("digit-stand"))).pipeline;
   body = await MujocoDigit.load({ standRad: policy.manifest.start.positionRad });
 });
 afterAll(async () => {
@@ -53,6 +56,25 @@ async function stand(pushN: number, decides: boolean): Promise<number> {
   }
   return body.truth.positionWorldM[2]!;
 }
+
+/** Gains may differ in a float's last digits only. */
+const DIGITS = 9;
+
+describe.each(["digit-stand", "digit-random"])("the shipped %s", (name) => {
+  it("begins in the stand of the servo, with its gains: nothing jumps", async () => {
+    const { manifest } = await loadHistoryBundle(bundleOf(name));
+    const { stand } = LegServoConfig.parse({});
+    expect(manifest.robot.joints).toEqual(DIGIT_MOTORS.map((motor) => motor.name));
+    for (const [ours, servos] of [
+      [manifest.start.positionRad, stand.poseRad],
+      [manifest.start.stiffnessNmPerRad, stand.stiffnessNmPerRad],
+      [manifest.start.dampingNmSPerRad, stand.dampingNmSPerRad],
+    ] as const) {
+      expect(ours).toHaveLength(servos.length);
+      for (const [motor, value] of ours.entries()) expect(value).toBeCloseTo(servos[motor]!, DIGITS);
+    }
+  });
+});
 
 describe("the shipped stand", () => {
   it("asks for the balance of kinematics/digit where it leans little", async () => {

@@ -3,7 +3,7 @@
  * as far apart as in training whatever this thread does. Each is made from one snapshot and commanded with a validity
  * counted from it. Any doubt gives no command, and the servo ends in damping when the one before expires.
  */
-import { addNs, type Clock, type MonotonicNs, msToNs, nsToMs, sleepMs } from "../../core/clock.js";
+import { addNs, type Clock, msToNs, nsToMs, sleepMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import { createImpedanceTarget, type ImpedanceTarget } from "../../policies/history/action.js";
 import type { HistoryManifest } from "../../policies/history/manifest.js";
@@ -13,7 +13,8 @@ import type { Lease, ServoClient, ServoSnapshot } from "../servo/api.js";
 import type { RunPhase } from "./runner.js";
 import { SnapshotMailbox } from "./snapshotMailbox.js";
 import { checkStart } from "./standingStart.js";
-import { StepCounters, type StepRecord, type StepRefusal, type StepStatistics } from "./steps.js";
+import { endedBy, refusalBeforeSending, StepLedger } from "./stepLedger.js";
+import type { StepRecord, StepStatistics } from "./steps.js";
 import type { VelocityMailbox } from "./velocity.js";
 
 /** What computes a step; `HistoryPipeline` is one. */
@@ -69,18 +70,17 @@ export function checkMotion({ name, motion, motionReason }: HistoryManifest): vo
 
 export class HistoryRunner {
   readonly #options: HistoryRunnerOptions;
-  readonly #counters = new StepCounters();
+  readonly #ledger: StepLedger;
   readonly #mailbox = new SnapshotMailbox();
   readonly #ticksPerStep: number;
   readonly #target: ImpedanceTarget;
   /** Where the servo held each joint when the run began. */
   readonly #standingRad: Float64Array;
-  /** The newest step while it waits to learn when its command left for the device. */
-  #pending: StepRecord | undefined;
 
   /** @throws BUNDLE_MISMATCH as `ticksPerStep` */
   constructor(options: HistoryRunnerOptions) {
     this.#options = options;
+    this.#ledger = new StepLedger(options.onStep);
     this.#ticksPerStep = ticksPerStep(options.manifest, options.servo.info.rateHz);
     const jointCount = options.manifest.robot.joints.length;
     this.#target = createImpedanceTarget(jointCount);
@@ -88,7 +88,7 @@ export class HistoryRunner {
   }
 
   statistics(): StepStatistics {
-    return this.#counters.summary();
+    return this.#ledger.statistics();
   }
 
   /**
@@ -110,10 +110,10 @@ export class HistoryRunner {
     try {
       onPhase?.("running");
       await this.#steps(lease, ended);
-      if (!signal.aborted) throw endedBy(lease, servo);
+      if (!signal.aborted) throw endedBy(lease, servo, "stands");
     } finally {
       unsubscribe();
-      this.#flush();
+      this.#ledger.flush();
       lease.release();
       onPhase?.("ended");
     }
@@ -139,9 +139,7 @@ export class HistoryRunner {
         step,
         skippedSteps: Math.max(0, Math.round(places) - 1),
       });
-      this.#flush();
-      this.#pending = record;
-      if (record.commandSeq === undefined) this.#flush();
+      this.#ledger.put(record);
     }
   }
 
@@ -220,7 +218,7 @@ export class HistoryRunner {
       controlMs: nsToMs(actedNs - startNs),
     };
     const expiresNs = addNs(snapshot.tickNs, msToNs(manifest.expiryMs));
-    const refusal = this.#refusalBeforeSending(ended, actedNs, expiresNs);
+    const refusal = refusalBeforeSending(ended, this.#options.cancelled, actedNs, expiresNs);
     if (refusal !== undefined) return { ...acted, refusal };
     const { stiffnessNmPerRad, dampingNmSPerRad } = acted;
     const commandSeq = lease.command({
@@ -232,31 +230,10 @@ export class HistoryRunner {
     return { ...acted, commandSeq, sendMs: nsToMs(clock.nowNs() - actedNs) };
   }
 
-  #refusalBeforeSending(
-    ended: AbortSignal,
-    nowNs: MonotonicNs,
-    expiresNs: MonotonicNs,
-  ): StepRefusal | undefined {
-    if (ended.aborted || this.#options.cancelled?.() === true) return "cancelled";
-    return nowNs >= expiresNs ? "expired" : undefined;
-  }
-
   #noteWire(snapshot: ServoSnapshot): void {
-    const pending = this.#pending;
-    if (pending?.commandSeq === undefined || snapshot.commandSeq !== pending.commandSeq) return;
-    const { commandWireNs } = snapshot;
-    // Numbers begin anew with each lease: an equal one from before this step belongs to another command.
-    if (commandWireNs < pending.startNs) return;
-    this.#pending = { ...pending, commandWireNs, stateToWireMs: nsToMs(commandWireNs - pending.stateNs!) };
-    this.#flush();
-  }
-
-  #flush(): void {
-    const record = this.#pending;
-    if (record === undefined) return;
-    this.#pending = undefined;
-    this.#counters.add(record);
-    this.#options.onStep?.(record);
+    this.#ledger.noteWire(snapshot, ({ stateNs }, commandWireNs) => ({
+      stateToWireMs: nsToMs(commandWireNs - stateNs!),
+    }));
   }
 }
 
@@ -277,14 +254,4 @@ function blend(
         share === 1 ? own[field][joint]! : from[joint]! + share * (own[field][joint]! - from[joint]!);
     }
   }
-}
-
-function endedBy(lease: Lease, servo: ServoClient): CerebellumError {
-  const reason: unknown = servo.closed.aborted ? servo.closed.reason : lease.lost.reason;
-  if (reason instanceof CerebellumError) return reason;
-  return new CerebellumError(
-    servo.closed.aborted ? "LINK_CLOSED" : "LEASE_REFUSED",
-    `${servo.info.robot}: the servo ended the policy's command`,
-    "`./cerebellum why` explains it; start the policy again when the robot stands",
-  );
 }

@@ -12,7 +12,6 @@ import {
   nsToMs,
   toMonotonicNs,
 } from "../../core/clock.js";
-import { CerebellumError } from "../../core/errors.js";
 import type { Lease, ServoClient, ServoSnapshot } from "../servo/api.js";
 import type { Actor } from "./actor.js";
 import { type ApproachPlan, approachPose } from "./approach.js";
@@ -20,7 +19,8 @@ import { type ActionBounds, decodeAction } from "./boundAction.js";
 import { untilClockStep } from "./clockStep.js";
 import { FrameGate } from "./frameGate.js";
 import type { Frame, FrameSource } from "./frameSlots.js";
-import { StepCounters, type StepRecord, type StepRefusal, type StepStatistics } from "./steps.js";
+import { endedBy, refusalBeforeSending, StepLedger } from "./stepLedger.js";
+import type { StepRecord, StepStatistics } from "./steps.js";
 
 export interface RunnerOptions {
   readonly clock: Clock;
@@ -55,19 +55,18 @@ export type RunPhase = "approaching" | "running" | "ended";
 export class PolicyRunner {
   readonly #options: RunnerOptions;
   readonly #gate: FrameGate;
-  readonly #counters = new StepCounters();
+  readonly #ledger: StepLedger;
   readonly #periodNs: bigint;
-  /** The newest step while it waits to learn when its command left for the device. */
-  #pending: StepRecord | undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#ledger = new StepLedger(options.onStep);
     this.#gate = new FrameGate(options.frameAgeMsMax, options.mapping);
     this.#periodNs = msToNs(1000 / options.rateHz);
   }
 
   statistics(): StepStatistics {
-    return this.#counters.summary();
+    return this.#ledger.statistics();
   }
 
   /**
@@ -95,11 +94,11 @@ export class PolicyRunner {
         onPhase?.("running");
         await this.#steps(lease, ended);
       }
-      if (!signal.aborted) throw clockStepped.signal.reason ?? endedBy(lease, servo);
+      if (!signal.aborted) throw clockStepped.signal.reason ?? endedBy(lease, servo, "is holding");
     } finally {
       over.abort();
       unsubscribe();
-      this.#flush();
+      this.#ledger.flush();
       lease.release();
       onPhase?.("ended");
     }
@@ -115,9 +114,7 @@ export class PolicyRunner {
       await this.#options.letInputIn?.();
       if (ended.aborted) return;
       const record = await this.#step(lease, ended, step, dueNs, skippedSteps);
-      this.#flush();
-      this.#pending = record;
-      if (record.commandSeq === undefined) this.#flush();
+      this.#ledger.put(record);
       const latenessNs = clock.nowNs() - dueNs;
       skippedSteps = latenessNs >= this.#periodNs ? Number(latenessNs / this.#periodNs) : 0;
       dueNs = addNs(dueNs, BigInt(skippedSteps + 1) * this.#periodNs);
@@ -169,7 +166,7 @@ export class PolicyRunner {
       ...decoded,
     };
     const expiresNs = addNs(startNs, msToNs(this.#options.expiryMs));
-    const refusal = this.#refusalBeforeSending(ended, actedNs, expiresNs);
+    const refusal = refusalBeforeSending(ended, this.#options.cancelled, actedNs, expiresNs);
     if (refusal !== undefined) return { ...acted, refusal };
     const inputAgeMs = nsToMs(clock.nowNs() - imageNs);
     const commandSeq = lease.command({ positionRad: decoded.targetRad, expiresNs, inputAgeMs });
@@ -188,44 +185,12 @@ export class PolicyRunner {
     };
   }
 
-  #refusalBeforeSending(
-    ended: AbortSignal,
-    nowNs: MonotonicNs,
-    expiresNs: MonotonicNs,
-  ): StepRefusal | undefined {
-    if (ended.aborted || this.#options.cancelled?.() === true) return "cancelled";
-    return nowNs >= expiresNs ? "expired" : undefined;
-  }
-
   #noteWire(snapshot: ServoSnapshot): void {
-    const pending = this.#pending;
-    if (pending?.commandSeq === undefined || snapshot.commandSeq !== pending.commandSeq) return;
-    const { commandWireNs } = snapshot;
-    // Numbers begin anew with each lease: an equal one from before this step belongs to another command.
-    if (commandWireNs < pending.startNs) return;
-    const imageNs = toMonotonicNs(this.#options.mapping, pending.imageStampNs!);
-    this.#pending = { ...pending, commandWireNs, imageToWireMs: nsToMs(commandWireNs - imageNs) };
-    this.#flush();
-  }
-
-  #flush(): void {
-    const record = this.#pending;
-    if (record === undefined) return;
-    this.#pending = undefined;
-    this.#counters.add(record);
-    this.#options.onStep?.(record);
+    this.#ledger.noteWire(snapshot, ({ imageStampNs }, commandWireNs) => ({
+      imageToWireMs: nsToMs(commandWireNs - toMonotonicNs(this.#options.mapping, imageStampNs!)),
+    }));
   }
 }
 
 /** An opening that is asked for anew takes the place of a setpoint on its way to the device. */
 const isNews = (openingM: number, askedM: number): boolean => !(Math.abs(openingM - askedM) < GRIPPER_STEP_M);
-
-function endedBy(lease: Lease, servo: ServoClient): CerebellumError {
-  const reason: unknown = servo.closed.aborted ? servo.closed.reason : lease.lost.reason;
-  if (reason instanceof CerebellumError) return reason;
-  return new CerebellumError(
-    servo.closed.aborted ? "LINK_CLOSED" : "LEASE_REFUSED",
-    `${servo.info.robot}: the servo ended the policy's command`,
-    "`./cerebellum why` explains it; start the policy again when the robot is holding",
-  );
-}

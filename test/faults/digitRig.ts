@@ -1,21 +1,16 @@
 /**
  * The real driver of Digit, with its real links, and the emulated robot on a gantry behind a faulty network, in simulated
- * time: what fault scripts are run against. Only the operating system's sockets are missing.
+ * time: what fault scripts are run against.
  */
-import { SimClock } from "../../core/simClock.js";
 import type { Fault } from "../../drivers/contract.js";
 import { DigitConfig } from "../../drivers/digit/config.js";
 import { DigitDriver } from "../../drivers/digit/driver.js";
-import { DigitJsonLink } from "../../drivers/digit/jsonLink.js";
-import { DigitUdpLink } from "../../drivers/digit/udpLink.js";
 import { zstdDecompressor } from "../../episodes/import/zstd.js";
 import { DIGIT_MOTORS } from "../../kinematics/digit/motors.js";
-import { DigitEmulator } from "../../lab/digit/emulator.js";
 import type { DigitFaultScript } from "../../lab/digit/faultScripts.js";
 import { IdealBody } from "../../lab/digit/idealBody.js";
-import { MemoryNetwork } from "../support/digit/memoryNetwork.js";
+import { SimulatedDigit } from "../../launch/tasks/simulatedDigit.js";
 
-const HOST = "127.0.0.1";
 /** The commander's movement: all joints together, slowly. */
 const SWING_RAD = 0.03;
 const SWING_RAD_PER_S = 2;
@@ -28,9 +23,7 @@ const GAINS = {
 const inflate = await zstdDecompressor();
 
 export class DigitRig {
-  readonly clock = new SimClock();
-  readonly body = new IdealBody();
-  readonly emulator: DigitEmulator;
+  readonly digit: SimulatedDigit;
   readonly driver: DigitDriver;
   readonly faults: Fault[] = [];
   readonly never = new AbortController().signal;
@@ -40,36 +33,22 @@ export class DigitRig {
   answers: Record<ReturnType<DigitDriver["command"]>, number> = { sent: 0, notReady: 0, busy: 0, refused: 0 };
 
   constructor({ given: { frames, digit } }: DigitFaultScript) {
-    const { clock } = this;
-    const network = new MemoryNetwork();
+    this.digit = new SimulatedDigit({ body: new IdealBody(), conventions: frames, inflate });
     const config = DigitConfig.parse({
-      host: HOST,
+      host: "the lab",
       frames: { linearVelocity: "world", imu: "mount" },
       ...digit,
     });
-    this.emulator = new DigitEmulator({
-      body: this.body,
-      clock,
-      conventions: frames,
-      seed: 1,
-      sendObservation: (datagram, _address, from) => network.deliver(datagram, config.observationPort, from),
-    });
-    network.emulator = this.emulator;
-    const udp = new DigitUdpLink({ clock, ...config, inflate, openSocket: network.openSocket });
-    const json = new DigitJsonLink({
-      clock,
-      host: HOST,
-      port: config.jsonPort,
-      streamFault: () => (udp.state === "live" ? "" : udp.describeState()),
-      openSocket: network.openJson,
-    });
-    this.driver = new DigitDriver(config, { clock, udp, json });
+    this.driver = new DigitDriver(config, this.digit);
     this.driver.onFault((fault) => {
       this.faults.push(fault);
       // As the servo does within its next tick.
       if (fault.severity !== "warning") this.driver.stopNow(1);
     });
-    this.emulator.start();
+  }
+
+  get emulator() {
+    return this.digit.emulator;
   }
 
   get isFollowing(): boolean {
@@ -80,19 +59,19 @@ export class DigitRig {
   async run(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed++) {
       this.#command();
-      await this.clock.advance(1);
+      await this.digit.tick();
     }
   }
 
   /** A commander begins its movement where the joints are now. */
   lead(): void {
     this.#centreRad = Float64Array.from(this.driver.state().positionRad);
-    this.#swingMs = this.clock.nowMs();
+    this.#swingMs = this.digit.clock.nowMs();
   }
 
   #command(): void {
     if (this.#centreRad === undefined) return;
-    const phase = (SWING_RAD_PER_S * (this.clock.nowMs() - this.#swingMs)) / 1000;
+    const phase = (SWING_RAD_PER_S * (this.digit.clock.nowMs() - this.#swingMs)) / 1000;
     for (let motor = 0; motor < this.#targetRad.length; motor++)
       this.#targetRad[motor] = this.#centreRad[motor]! + SWING_RAD * Math.sin(phase);
     this.answers[this.driver.commandImpedance(this.#targetRad, GAINS)]++;
@@ -112,9 +91,7 @@ export class DigitRig {
       },
     );
     for (let passed = 0; !isDone && passed < withinMs; passed++) {
-      await this.clock.advance(1);
-      // A name's address is looked up outside of simulated time.
-      if (passed < 20) await new Promise((resolve) => setImmediate(resolve));
+      await this.digit.tick();
     }
     if (!isDone) throw new Error(`not settled within ${withinMs} ms`);
     return thrown;
@@ -124,7 +101,7 @@ export class DigitRig {
     this.#centreRad = undefined;
     await this.settle(this.driver.close());
     // What becomes of a robot that nobody commands any more.
-    await this.clock.advance(FALLS_BACK_MS);
-    await this.emulator.close();
+    await this.run(FALLS_BACK_MS);
+    await this.digit.close();
   }
 }

@@ -1,10 +1,10 @@
 /** Every fault script of lab/faults against a real servo process; `FAULTS=name,name` runs a few. */
 import { afterAll, describe, expect, it } from "vitest";
-import { loadFaultScripts } from "../../lab/faults/load.js";
+import { loadArmFaultScripts } from "../../lab/faults/schema.js";
 import { type Measured, runScript } from "./runScript.js";
 
 const wanted = process.env.FAULTS?.split(",").filter((name) => name !== "") ?? [];
-const scripts = loadFaultScripts("xarm7").filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+const scripts = loadArmFaultScripts().filter(({ name }) => wanted.length === 0 || wanted.includes(name));
 const measured: Measured[] = [];
 
 describe.concurrent("xArm7 fault script", () => {

@@ -1,6 +1,6 @@
 /** A few fault scripts of every kind, for each run of the system tests; `npm run test:faults` runs all. */
 import { describe, expect, it } from "vitest";
-import { loadFaultScripts } from "../../lab/faults/load.js";
+import { loadArmFaultScripts } from "../../lab/faults/schema.js";
 import { runScript } from "./runScript.js";
 
 const QUICK = [
@@ -13,7 +13,7 @@ const QUICK = [
   "report-frozen",
   "second-client-position-mode",
 ];
-const scripts = loadFaultScripts("xarm7").filter(({ name }) => QUICK.includes(name));
+const scripts = loadArmFaultScripts().filter(({ name }) => QUICK.includes(name));
 
 describe.concurrent("xArm7 fault script", () => {
   it("finds them all", () => expect(scripts).toHaveLength(QUICK.length));

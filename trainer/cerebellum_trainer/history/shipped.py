@@ -32,13 +32,20 @@ def both_sides(leg: list[float], arm: list[float]) -> tuple[float, ...]:
     return (*leg, *leg, *arm, *arm)
 
 
-# Pose in which users' robots stand, and gains by which one stood in MuJoCo at 1 kHz. Damping stays at or
-# below nine tenths of what the motors' drives take (hip yaw 26.1, toes 28.6 N·m·s/rad).
-STAND_POSE = mirrored([0.3747, -0.0002, 0.3113, 0.3440, -0.1231, 0.1228], [-0.0773, 1.1451, 0.0013, -0.0426])
+# The stand of the daemon's servo (DIGIT_STAND in kinematics/digit/motors.ts; policies/history/stand.test.ts
+# holds the two together): where a run begins, and the gains that hold the robot until then. Legs of 1000
+# N·m/rad; no drive is told more damping than 95 % of what it announces (yaws of hip and shoulder 26.112909,
+# toes 28.553161 N·m·s/rad).
+STAND_POSE = mirrored(
+    [0.35385, -0.0134, 0.25185, 0.2865, -0.06805, 0.0512], [-0.0773, 1.1451, 0.0013, -0.0426]
+)
+YAW_DAMPING, TOE_DAMPING = 0.95 * 26.112909, 0.95 * 28.553161
 STAND = Start(
     position_rad=STAND_POSE,
-    stiffness=(1000.0,) * len(JOINTS),
-    damping=both_sides([30.0, 23.5, 30.0, 30.0, 25.7, 25.7], [30.0, 30.0, 23.5, 30.0]),
+    stiffness=both_sides([1000.0] * LEG, [500.0] * ARM),
+    damping=both_sides(
+        [30.0, YAW_DAMPING, 30.0, 30.0, TOE_DAMPING, TOE_DAMPING], [30.0, 30.0, YAW_DAMPING, 30.0]
+    ),
 )
 
 # Where public walking policies for this robot have their zero, and their gains.

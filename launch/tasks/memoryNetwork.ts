@@ -1,14 +1,16 @@
 /**
- * The computer's side of Digit's network without the operating system: what `node:dgram` makes of datagrams, and the socket
- * under the JSON interface, handed to an emulated robot in the same process and time.
+ * The computer's side of Digit's network without the operating system, for trials in simulated time: what `node:dgram` makes
+ * of datagrams, and the socket under the JSON interface, handed to an emulated robot in the same process and time. The links
+ * above are the real ones.
  */
 import type { Socket } from "node:dgram";
 import { EventEmitter } from "node:events";
-import type { JsonSocketEvents, OpenJsonSocket } from "../../../drivers/digit/jsonSocket.js";
-import type { DigitEmulator, SourceId } from "../../../lab/digit/emulator.js";
-import type { JsonSession } from "../../../lab/digit/jsonApi.js";
+import type { JsonSocketEvents, OpenJsonSocket } from "../../drivers/digit/jsonSocket.js";
+import type { DigitEmulator, SourceId } from "../../lab/digit/emulator.js";
+import type { JsonSession } from "../../lab/digit/jsonApi.js";
 
-const ROBOT_ADDRESS = "127.0.0.1";
+/** As `host` of the links: an address, which needs no look-up. */
+export const ROBOT_ADDRESS = "127.0.0.1";
 const FIRST_SOURCE_PORT = 50_000;
 const FIRST_CLIENT_PORT = 40_000;
 
@@ -27,7 +29,7 @@ class MemorySocket extends EventEmitter {
   }
 
   send(datagram: Uint8Array): void {
-    this.#network.emulator?.receive(datagram, ROBOT_ADDRESS, this.port);
+    if (!this.#network.isCut) this.#network.emulator?.receive(datagram, ROBOT_ADDRESS, this.port);
   }
 
   setRecvBufferSize(): void {}
@@ -40,6 +42,8 @@ class MemorySocket extends EventEmitter {
 
 export class MemoryNetwork {
   emulator: DigitEmulator | undefined;
+  /** Datagrams get lost, both ways; texts do not. */
+  isCut = false;
   readonly #bound = new Map<number, MemorySocket>();
   #nextPort = FIRST_CLIENT_PORT;
 
@@ -49,7 +53,7 @@ export class MemoryNetwork {
   /** From the robot to the port that the client has opened; gone when nobody has. */
   readonly deliver = (datagram: Uint8Array, port: number, from: SourceId): void => {
     const sender = { address: ROBOT_ADDRESS, port: FIRST_SOURCE_PORT + from, family: "IPv4", size: 0 };
-    this.#bound.get(port)?.emit("message", Buffer.from(datagram), sender);
+    if (!this.isCut) this.#bound.get(port)?.emit("message", Buffer.from(datagram), sender);
   };
 
   readonly openJson: OpenJsonSocket = (_url, events) => new MemoryJson(this, events);
@@ -77,6 +81,7 @@ class MemoryJson {
       return;
     }
     this.#session = emulator.json.connect({
+      // In a turn of its own, as a network's texts come, and in order.
       send: (text) => queueMicrotask(() => this.#isOver || events.onText(text)),
       ping: () => this.#session?.heard(),
       close: () => this.#end("the robot closed the connection"),
