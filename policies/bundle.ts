@@ -51,15 +51,18 @@ function checkReferences(directory: string, manifest: PolicyManifest, goldens: G
 
 function checkLengths(directory: string, manifest: PolicyManifest, goldens: Goldens): void {
   const { resize } = manifest.image;
-  const { patchPx, width, heads } = manifest.encoder.architecture;
+  const { architecture } = manifest.encoder;
+  const { patchPx } = architecture;
   if (resize.widthPx % patchPx !== 0 || resize.heightPx % patchPx !== 0) {
     throw bundleInvalid(
       directory,
       `image ${resize.widthPx} x ${resize.heightPx} is no multiple of patch ${patchPx}`,
     );
   }
-  if (width % heads !== 0)
+  if (architecture.family !== "cnn" && architecture.width % architecture.heads !== 0) {
+    const { width, heads } = architecture;
     throw bundleInvalid(directory, `encoder width ${width} is no multiple of ${heads} heads`);
+  }
   for (const element of manifest.proprioception) {
     if (element.source === "joint-position" && !manifest.robot.joints.includes(element.name)) {
       throw bundleInvalid(

@@ -76,6 +76,33 @@ export const ImageInput = z.strictObject({
   }),
 });
 
+const Vit = z.strictObject({
+  family: z.literal("vit").optional().describe("What is not said from here on is as in MVP's encoders"),
+  patchPx: z.int().positive(),
+  width: z.int().positive(),
+  depth: z.int().positive(),
+  heads: z.int().positive(),
+  mlpRatio: z.int().positive().optional(),
+  stem: z
+    .array(z.int().positive())
+    .optional()
+    .describe("Channels of a convolutional stem; absent: patches are cut and projected"),
+  activation: z.enum(["gelu", "quick-gelu"]).optional(),
+  normEps: z.number().positive().optional(),
+  preNorm: z.boolean().optional().describe("A norm before the first block, as in CLIP"),
+});
+
+const Cnn = z.strictObject({
+  family: z.literal("cnn"),
+  name: z.string().describe("Network and where its features are taken, e.g. efficientnet-lite0/stage7"),
+  patchPx: z.int().positive().describe("Distance between places of its grid, in pixels of its input"),
+  width: z.int().positive().describe("Channels at a place"),
+});
+
+/** Of all this the daemon needs patch and width; the rest is for people, and for a trainer that goes on from here. */
+export const EncoderArchitecture = z.union([Cnn, Vit]);
+export type EncoderArchitecture = z.infer<typeof EncoderArchitecture>;
+
 export const PolicyManifest = z
   .strictObject({
     ...BundleHead.shape,
@@ -103,20 +130,17 @@ export const PolicyManifest = z
       .min(1)
       .describe("Elements of the state input, in order"),
     encoder: z.strictObject({
-      architecture: z.strictObject({
-        patchPx: z.int().positive(),
-        width: z.int().positive(),
-        depth: z.int().positive(),
-        heads: z.int().positive(),
-      }),
+      architecture: EncoderArchitecture,
       input: z.literal("image").describe("float32 [1, 3, height, width], normalised"),
       output: z
         .literal("tokens")
-        .describe("float32 [1, 1 + patches, width] after the final norm, class token first"),
+        .describe(
+          "float32 [1, 1 + patches, width]: a token for the whole picture, then the places row by row",
+        ),
       feature: z
         .enum(["class-token", "patch-tokens"])
         .describe("What the controller receives: [1, width] or [1, patches, width]"),
-      pretraining: z.enum(["mae", "none"]),
+      pretraining: z.enum(["mae", "none", "supervised", "clip", "contrastive"]),
     }),
     controller: z.strictObject({
       featureInput: z.literal("feature"),

@@ -1,7 +1,7 @@
 /** `policy inspect`: what a bundle says about itself, without running it. */
 import { isHistoryBundle, loadAnyBundle } from "../../policies/anyBundle.js";
 import type { Bundle } from "../../policies/bundle.js";
-import type { GripperAction } from "../../policies/manifest.js";
+import type { EncoderArchitecture, GripperAction } from "../../policies/manifest.js";
 import { passingVariants } from "../../policies/verify.js";
 import { describeHistoryBundle } from "./historyInspect.js";
 import { printer, writeJson } from "./output.js";
@@ -28,7 +28,6 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
   const { manifest } = bundle;
   const { image, encoder, controller, action, start, provenance, gate } = manifest;
   const { crop, resize, mount } = image;
-  const { architecture } = encoder;
   const totalBytes = [...bundle.fileBytes.values()].reduce((sum, bytes) => sum + bytes, 0);
   const sources = manifest.proprioception.map(({ name, source, unit }) =>
     source === "joint-position" ? name : `${name} (${source}, ${unit})`,
@@ -53,8 +52,7 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
     ["state", sources.join(", ")],
     [
       "encoder",
-      `ViT patch ${architecture.patchPx}, width ${architecture.width}, depth ${architecture.depth}, ` +
-        `${architecture.heads} heads; pre-training ${encoder.pretraining}; feature ${encoder.feature}`,
+      `${describeEncoder(encoder.architecture)}; pre-training ${encoder.pretraining}; feature ${encoder.feature}`,
     ],
     ["controller", `hidden ${controller.hidden.join(", ")}`],
     [
@@ -84,6 +82,14 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
 
 const describeGripper = ({ minM, maxM, levelsM }: GripperAction) =>
   `gripper opening, absolute, ${levelsM === undefined ? `${minM} to ${maxM}` : `one of ${levelsM.join(", ")}`} m`;
+
+function describeEncoder(encoder: EncoderArchitecture): string {
+  if (encoder.family === "cnn")
+    return `${encoder.name}, a place every ${encoder.patchPx} px, width ${encoder.width}`;
+  const { patchPx, width, depth, heads, stem } = encoder;
+  const cut = stem === undefined ? "" : `, stem ${stem.join("-")}`;
+  return `ViT patch ${patchPx}${cut}, width ${width}, depth ${depth}, ${heads} heads`;
+}
 
 /** Equal bounds in a row are told once. */
 function describeClips(clipRad: number | readonly number[]): string {

@@ -18,10 +18,10 @@ from cerebellum_trainer import VERSION
 from cerebellum_trainer.controller import Controller, select_feature
 from cerebellum_trainer.dataset import Dataset
 from cerebellum_trainer.devices import Body
+from cerebellum_trainer.encoders.encoder import Encoder
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.export import export_policy
 from cerebellum_trainer.runs import file_sha256
-from cerebellum_trainer.vit import VisionTransformer
 
 SCHEMA = "cerebellum/policy@1"
 TOLERANCE_IMAGE = 1e-4
@@ -59,7 +59,7 @@ class PolicyDescription:
 
 def write_bundle(
     folder: Path,
-    encoder: VisionTransformer,
+    encoder: Encoder,
     pretraining: str,
     controller: Controller,
     dataset: Dataset,
@@ -100,12 +100,7 @@ def write_bundle(
         ]
         + ([GRIPPER_STATE] if dataset.moves_gripper else []),
         "encoder": {
-            "architecture": {
-                "patchPx": encoder.config.patch_px,
-                "width": encoder.config.width,
-                "depth": encoder.config.depth,
-                "heads": encoder.config.heads,
-            },
+            "architecture": encoder.config.architecture(),
             "input": "image",
             "output": "tokens",
             "feature": controller.config.feature,
@@ -203,9 +198,7 @@ def image_section(dataset: Dataset, camera_role: str) -> dict:
 
 
 @torch.no_grad()
-def write_goldens(
-    folder: Path, encoder: VisionTransformer, controller: Controller, dataset: Dataset
-) -> list[Path]:
+def write_goldens(folder: Path, encoder: Encoder, controller: Controller, dataset: Dataset) -> list[Path]:
     """Writes goldens.json and a PNG for each case. Sampled elements spread over the whole input tensor."""
     if len(dataset.golden_frames) < 2:
         raise TrainerError(

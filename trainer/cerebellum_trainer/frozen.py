@@ -14,11 +14,15 @@ import onnx
 import torch
 from google.protobuf.message import DecodeError
 
+from cerebellum_trainer.encoders.efficientnet import NAME, EfficientNetConfig, pretrained_efficientnet
+from cerebellum_trainer.encoders.encoder import Encoder, Pretraining, frozen
+from cerebellum_trainer.encoders.files import vit_config
+from cerebellum_trainer.encoders.registry import open_named
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.export import PARITY_MAX_ABS, open_session
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.runs import file_sha256
-from cerebellum_trainer.vit import VisionTransformer, VitConfig, load_encoder
+from cerebellum_trainer.vit import VisionTransformer, VitConfig
 
 # Linear layers of a block in the order in which it uses them.
 LINEAR = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
@@ -45,7 +49,7 @@ def preprocessing_of_bundle(folder: Path) -> Preprocessing:
         raise unreadable(folder, repr(error)) from error
 
 
-def encoder_of_bundle(folder: Path) -> tuple[VisionTransformer, str]:
+def encoder_of_bundle(folder: Path) -> tuple[Encoder, Pretraining]:
     """The frozen fp32 encoder in evaluation mode, and how it was pre-trained.
 
     Raises: TrainerError ENCODER_UNREADABLE if the bundle is damaged, its encoder is none of ours, or the
@@ -54,21 +58,46 @@ def encoder_of_bundle(folder: Path) -> tuple[VisionTransformer, str]:
     try:
         manifest = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
         described = manifest["encoder"]["architecture"]
-        config = VitConfig(
-            heads=described["heads"],
-            image_px=manifest["image"]["resize"]["widthPx"],
-            patch_px=described["patchPx"],
-            width=described["width"],
-            depth=described["depth"],
-        )
+        image_px = manifest["image"]["resize"]["widthPx"]
+        pretraining = manifest["encoder"]["pretraining"]
         name = next(v["encoderFile"] for v in manifest["variants"] if v["precision"] == "fp32")
         file = file_of_bundle(folder, name, manifest["files"][name])
-        pretraining = manifest["encoder"]["pretraining"]
         if file_sha256(file) != manifest["files"][name]:
             raise unreadable(folder, f"{name} is not the file that the manifest names")
-        graph = onnx.load(file).graph
+        encoder = (
+            packaged_cnn(folder, described["name"], image_px)
+            if described.get("family") == "cnn"
+            else vit_of_graph(folder, described_vit(described, image_px), onnx.load(file).graph)
+        )
     except (OSError, ValueError, KeyError, TypeError, StopIteration, DecodeError) as error:
         raise unreadable(folder, repr(error)) from error
+    frozen(encoder)
+    check_parity(folder, encoder, file)
+    return encoder, pretraining
+
+
+def described_vit(described: dict, image_px: int) -> VitConfig:
+    """Sizes as `VitConfig.architecture` tells them."""
+    common = VitConfig(heads=1)
+    return vit_config(
+        {
+            "heads": described["heads"],
+            "image_px": image_px,
+            "patch_px": described["patchPx"],
+            "width": described["width"],
+            "depth": described["depth"],
+            "mlp_ratio": described.get("mlpRatio", common.mlp_ratio),
+            "stem": described.get("stem", common.stem),
+            "activation": described.get("activation", common.activation),
+            "norm_eps": described.get("normEps", common.norm_eps),
+            "pre_norm": described.get("preNorm", common.pre_norm),
+        }
+    )
+
+
+def vit_of_graph(folder: Path, config: VitConfig, graph: onnx.GraphProto) -> VisionTransformer:
+    if config.stem:
+        raise unreadable(folder, "the exporter has folded the norms of its convolutional stem")
     encoder = VisionTransformer(config)
     weights = {
         entry.name: torch.from_numpy(onnx.numpy_helper.to_array(entry).copy()) for entry in graph.initializer
@@ -87,9 +116,15 @@ def encoder_of_bundle(folder: Path) -> tuple[VisionTransformer, str]:
     if wrong:
         raise unreadable(folder, f"it lacks {', '.join(wrong)}")
     encoder.load_state_dict({key: weights[key].contiguous() for key in expected})
-    encoder.eval().requires_grad_(False)
-    check_parity(folder, encoder, file)
-    return encoder, pretraining
+    return encoder
+
+
+def packaged_cnn(folder: Path, name: str, image_px: int) -> Encoder:
+    """The graph of a bundle has its norms folded, so the weights are taken from where they came from."""
+    make, _, tap = name.partition("/")
+    if make != NAME:
+        raise unreadable(folder, f"its network {name} is unknown; {NAME} is expected")
+    return pretrained_efficientnet(EfficientNetConfig(image_px, tap))[0]  # type: ignore[arg-type]
 
 
 def file_of_bundle(folder: Path, name: str, sha256: str) -> Path:
@@ -105,7 +140,7 @@ def file_of_bundle(folder: Path, name: str, sha256: str) -> Path:
 
 
 @torch.no_grad()
-def check_parity(folder: Path, encoder: VisionTransformer, file: Path) -> None:
+def check_parity(folder: Path, encoder: Encoder, file: Path) -> None:
     size = encoder.config.image_px
     images = torch.randn(PARITY_IMAGES, 3, size, size, generator=torch.Generator().manual_seed(0))
     session = open_session(file)
@@ -124,9 +159,11 @@ def unreadable(folder: Path, why: str) -> TrainerError:
     )
 
 
-def open_encoder(path: Path) -> tuple[VisionTransformer, str, Preprocessing]:
-    """The encoder, how it was pre-trained, and how pictures must come to it."""
+def open_encoder(path: Path) -> tuple[Encoder, Pretraining, Preprocessing]:
+    """The encoder, how it was pre-trained, and how pictures must come to it.
+
+    `path`: the folder of a bundle, or what `open_named` takes: a file or a name.
+    """
     if path.is_dir():
         return *encoder_of_bundle(path), preprocessing_of_bundle(path)
-    encoder, pretraining = load_encoder(path)
-    return encoder, pretraining, Preprocessing(size_px=encoder.config.image_px)
+    return open_named(path)

@@ -14,12 +14,13 @@ from recording import write_episode
 from cerebellum_trainer.clone import CloneConfig
 from cerebellum_trainer.commands.clone import Clone, run_clone
 from cerebellum_trainer.commands.report import Report, run_report
+from cerebellum_trainer.encoders.files import save_encoder
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.export import OPSET, export_policy
 from cerebellum_trainer.features import cached_tokens, encode_images, encoder_sha256, training_tokens
 from cerebellum_trainer.images import Preprocessing, decode_image, preprocess
 from cerebellum_trainer.relight import Relighting
-from cerebellum_trainer.vit import VisionTransformer, save_encoder
+from cerebellum_trainer.vit import VisionTransformer
 
 RECIPE = CloneConfig(epochs=4, batch=32)
 

@@ -28,6 +28,7 @@ from cerebellum_trainer.commands.clone import Clone, run_clone
 from cerebellum_trainer.controller import ControllerConfig, Scales
 from cerebellum_trainer.dataset import Dataset, read_dataset
 from cerebellum_trainer.devices import ALLEGRO, XARM7, Body, identify
+from cerebellum_trainer.encoders.files import save_encoder
 from cerebellum_trainer.episodes import Episode, select_episodes
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import training_tokens
@@ -35,7 +36,7 @@ from cerebellum_trainer.frozen import open_encoder
 from cerebellum_trainer.images import Crop, Preprocessing
 from cerebellum_trainer.relight import Relighting
 from cerebellum_trainer.samples import Reading, Sample, Stillness, read_samples
-from cerebellum_trainer.vit import VisionTransformer, save_encoder
+from cerebellum_trainer.vit import VisionTransformer
 
 RATE_HZ = 5.0
 STILL = Stillness(0.004, 0.03)

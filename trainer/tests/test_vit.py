@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from cerebellum_trainer.encoders.files import load_encoder, save_encoder
 from cerebellum_trainer.errors import TrainerError
-from cerebellum_trainer.vit import VisionTransformer, VitConfig, load_encoder, save_encoder, sincos_positions
+from cerebellum_trainer.vit import VisionTransformer, VitConfig, sincos_positions
 
 
 def expected_keys(depth: int) -> set[str]:

@@ -40,6 +40,7 @@ export interface TestBundleOptions {
   readonly change?: (manifest: PolicyManifest) => unknown;
 }
 
+const SMALL_VIT = { patchPx: 16, width: 32, depth: 2, heads: 2 };
 /** The reach pose and camera mount of the lab's cell. */
 const START_RAD = [0, -0.1702, 0, 1.7195, 0, 1.8882, 0];
 const IMAGE: PolicyManifest["image"] = {
@@ -68,7 +69,7 @@ export async function makeTestBundle(
   const { image, encoder } = manifest;
   const seed = options.seed ?? 1;
   const shape: VitShape = {
-    ...encoder.architecture,
+    ...(options.vit ?? SMALL_VIT),
     widthPx: image.resize.widthPx,
     heightPx: image.resize.heightPx,
   };
@@ -129,7 +130,7 @@ function describe(options: TestBundleOptions): PolicyManifest {
         : { name: "gripper", unit: "m", source: "gripper-opening" },
     ],
     encoder: {
-      architecture: options.vit ?? { patchPx: 16, width: 32, depth: 2, heads: 2 },
+      architecture: options.vit ?? SMALL_VIT,
       input: "image",
       output: "tokens",
       feature: options.feature ?? "patch-tokens",

@@ -12,8 +12,10 @@ import tyro
 
 from cerebellum_trainer.commands.bench_mae import BenchMae, run_bench_mae
 from cerebellum_trainer.commands.clone import Clone, run_clone
+from cerebellum_trainer.commands.encoders import Encoders, run_encoders
 from cerebellum_trainer.commands.frames import Frames, run_frames
 from cerebellum_trainer.commands.history import History, run_history
+from cerebellum_trainer.commands.import_checkpoint import Import, run_import
 from cerebellum_trainer.commands.pretrain import Pretrain, run_pretrain
 from cerebellum_trainer.commands.reach_block import ReachBlock, run_reach_block
 from cerebellum_trainer.commands.report import Report, run_report
@@ -27,6 +29,8 @@ RUNNERS: dict[type, Callable[[Any], object]] = {
     Report: run_report,
     ReachBlock: run_reach_block,
     History: run_history,
+    Encoders: run_encoders,
+    Import: run_import,
 }
 
 

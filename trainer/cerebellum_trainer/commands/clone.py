@@ -29,7 +29,8 @@ class Clone:
     episodes: Path
     """Folder of a set: it holds episode-000001, episode-000002 and so on."""
     encoder: Path = WORK / "encoder" / "encoder.safetensors"
-    """Frozen encoder: a file of the pretrain command, or the folder of a policy bundle."""
+    """Frozen encoder: a file of the pretrain or import command, the folder of a policy bundle, or a name (see
+    the encoders command)."""
     out: Path | None = None
     """Folder of the bundle; policies/bundles/TASK when none is named."""
     task: str = "reach-block"
@@ -71,6 +72,7 @@ def run_clone(config: Clone) -> Path:
         config.relighting,
         config.seed,
         config.features,
+        config.controller.feature,
     )
     started = time.monotonic()
     controller, losses = clone(

@@ -13,6 +13,7 @@ from cerebellum_trainer import VERSION
 from cerebellum_trainer.bundle import DESCRIPTIONS
 from cerebellum_trainer.clone import CloneConfig
 from cerebellum_trainer.dataset import Dataset
+from cerebellum_trainer.encoders.registry import is_name
 from cerebellum_trainer.samples import Reading
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def options(given: object, prefix: str = "--") -> list[str]:
 
 
 def _command(config: Clone) -> str:
-    encoder = "BUNDLE" if config.encoder.is_dir() else "FILE"
+    encoder = _named(config.encoder)
     nested = (("recipe", config.recipe), ("controller", config.controller), ("relighting", config.relighting))
     said = [
         f"./cerebellum train clone --task {config.task} --episodes FOLDER --encoder {encoder}",
@@ -80,8 +81,13 @@ def finger_noise(recipe: CloneConfig, dataset: Dataset) -> str:
 def describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -> str:
     """The page `made.md`: how the bundle came about, for people."""
     pretrain_record = config.encoder.parent / "run.json"
-    if config.encoder.is_dir():
+    import_record = config.encoder.with_suffix(".json")
+    if is_name(config.encoder):
+        how = f"encoder {config.encoder}, which the trainer has at hand"
+    elif config.encoder.is_dir():
         how = f"that of bundle {config.encoder.name}, whose encoder this is"
+    elif import_record.exists():
+        how = _describe_import(import_record)
     elif pretrain_record.exists():
         how = _describe_pretraining(pretrain_record)
     else:
@@ -106,6 +112,19 @@ def describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -
         "",
     ]
     return "\n".join(lines)
+
+
+def _named(encoder: Path) -> str:
+    if is_name(encoder):
+        return str(encoder)
+    return "BUNDLE" if encoder.is_dir() else "FILE"
+
+
+def _describe_import(record: Path) -> str:
+    found = json.loads(record.read_text(encoding="utf-8"))
+    results, checkpoint = found["results"], Path(found["config"]["checkpoint"]).name
+    sha256 = found["inputs"]["checkpoint"][:12]
+    return f"that of {checkpoint} ({results['kind']}, {results['heads']} heads), sha256 {sha256}"
 
 
 def _describe_pretraining(record: Path) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import tyro
 
 from cerebellum_trainer.commands.work import WORK
+from cerebellum_trainer.encoders.files import save_encoder
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encoder_sha256
 from cerebellum_trainer.frames.store import FrameStore
@@ -21,7 +22,7 @@ from cerebellum_trainer.runs import file_sha256, thinned
 from cerebellum_trainer.training.folder import RunFolder
 from cerebellum_trainer.training.loop import LoopConfig, fit
 from cerebellum_trainer.training.world import Hardware, open_world
-from cerebellum_trainer.vit import VitConfig, save_encoder
+from cerebellum_trainer.vit import VitConfig
 
 SHEET_ROWS = 8
 

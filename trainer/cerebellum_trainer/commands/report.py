@@ -12,13 +12,13 @@ from cerebellum_trainer.clone import CloneConfig, clone, held_out_error
 from cerebellum_trainer.commands.work import WORK
 from cerebellum_trainer.controller import ControllerConfig
 from cerebellum_trainer.dataset import read_dataset
+from cerebellum_trainer.encoders.registry import untrained
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encoder_sha256, training_tokens
 from cerebellum_trainer.frozen import open_encoder
 from cerebellum_trainer.relight import Relighting
 from cerebellum_trainer.runs import write_run
 from cerebellum_trainer.samples import Reading
-from cerebellum_trainer.vit import VisionTransformer
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ def run_report(config: Report) -> dict:
     """Returns the table that it prints."""
     torch.set_num_threads(config.threads)
     trained, pretraining, preprocessing = open_encoder(config.encoder)
-    torch.manual_seed(config.seed)
-    untrained = VisionTransformer(trained.config).eval().requires_grad_(False)
+    random = untrained(lambda: type(trained)(trained.config), config.seed)
     data = read_dataset(
         config.episodes, config.task, config.reading, preprocessing, config.rate_hz, config.recipe.stillness
     )
@@ -60,7 +59,7 @@ def run_report(config: Report) -> dict:
     rows = {}
     for name, encoder, feature in (
         (f"{pretraining}, patch tokens", trained, "patch-tokens"),
-        ("untrained, patch tokens", untrained, "patch-tokens"),
+        ("untrained, patch tokens", random, "patch-tokens"),
         (f"{pretraining}, class token", trained, "class-token"),
     ):
         tokens = training_tokens(
