@@ -17,12 +17,13 @@ from PIL import Image
 
 from cerebellum_trainer.commands.bench_mae import BenchMae, make_frames, run_bench_mae
 from cerebellum_trainer.commands.pretrain import Pretrain, run_pretrain
+from cerebellum_trainer.encoders.files import load_encoder
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encoder_sha256
 from cerebellum_trainer.mae import MaeConfig
 from cerebellum_trainer.training.loop import LoopConfig
 from cerebellum_trainer.training.world import Hardware
-from cerebellum_trainer.vit import VitConfig, load_encoder
+from cerebellum_trainer.vit import VitConfig
 
 TINY = VitConfig(heads=2, image_px=32, width=16, depth=1)
 RECIPE = MaeConfig(images=8 * 150, batch=8, decoder_width=16, decoder_depth=1, decoder_heads=2)
