@@ -20,7 +20,7 @@ import { loadAnyBundle } from "./anyBundle.js";
 import { loadBundle } from "./bundle.js";
 import { bundlePath } from "./bundleFolder.js";
 import type { GripperAction, PolicyManifest } from "./manifest.js";
-import { openPolicy, passingVariants } from "./verify.js";
+import { actionTolerance, openPolicy, passingVariants, replayFused } from "./verify.js";
 
 let directory: string;
 beforeEach(async () => {
@@ -394,5 +394,68 @@ describe("choosing a variant", () => {
       { precision: "int8", reason: expect.stringMatching(/golden case 0 .* action differs/) },
     ]);
     await opened.pipeline.release();
+  });
+
+  const measured = {
+    frames: 64,
+    datasetSha256: "0".repeat(64),
+    featureCosineMean: 0.9999,
+    featureCosineMin: 0.999,
+    actionErrorShare: 0.06,
+    actionErrorMaxRad: 0.009,
+    actionErrorRmsRad: 0.001,
+    actionRmsRad: 0.05,
+    outlierRatio: 7,
+    productsQuantised: 8,
+    productsKept: ["node_1"],
+  };
+  const withShare =
+    (actionErrorShare: number) =>
+    (m: PolicyManifest): PolicyManifest => ({
+      ...m,
+      gate: { ...m.gate, actionErrorShare },
+      variants: m.variants.map((variant) =>
+        variant.precision === "fp32" ? variant : { ...variant, measured },
+      ),
+      leftOut: [{ precision: "int8", reason: "an older try" }],
+    });
+
+  it("counts how far its actions were off, where that was measured", async () => {
+    const precisions = ["int8", "fp32"] as const;
+    for (const [share, chosen] of [
+      [0.05, "fp32"],
+      [0.07, "int8"],
+    ] as const) {
+      await makeTestBundle(directory, { precisions, change: withShare(share) });
+      expect(passingVariants(await loadBundle(directory))[0]!.precision).toBe(chosen);
+    }
+  });
+
+  it("holds the goldens of int8 to the gate, and those of fp32 to their own tolerance", async () => {
+    await makeTestBundle(directory, { precisions: ["int8", "fp32"], actionGain: 1, change: withShare(0.5) });
+    const opened = await openPolicy(directory);
+    expect(opened.pipeline.variant.precision).toBe("int8");
+    expect(Math.max(...opened.goldens.map((golden) => golden.actionErrorMaxRad))).toBeGreaterThan(1e-5);
+    expect(actionTolerance(opened.bundle.manifest, opened.pipeline.variant)).toEqual(
+      Array.from({ length: 7 }, () => 0.075),
+    );
+    expect(actionTolerance(opened.bundle.manifest, opened.bundle.manifest.variants[1]!)).toBe(1e-5);
+    await opened.pipeline.release();
+  });
+
+  it("refuses a whole policy in one file that is another than the two", async () => {
+    await makeTestBundle(directory, {
+      change: (m) => ({ ...m, variants: [{ ...m.variants[0]!, fusedFile: "controller.onnx" }] }),
+    });
+    const opened = await openPolicy(directory);
+    await opened.pipeline.release();
+    await expect(replayFused(opened.bundle, opened.pipeline.variant)).rejects.toMatchObject({
+      code: "BUNDLE_MISMATCH",
+      happened: expect.stringMatching(/controller\.onnx has input feature.*the manifest says image/),
+    });
+    await makeTestBundle(directory, {
+      change: (m) => ({ ...m, variants: [{ ...m.variants[0]!, fusedFile: "policy.onnx" }] }),
+    });
+    await expect(loadBundle(directory)).rejects.toThrow(/policy\.onnx is used but not listed/);
   });
 });

@@ -42,7 +42,11 @@ export async function loadBundle(directory: string): Promise<Bundle> {
 
 function checkReferences(directory: string, manifest: PolicyManifest, goldens: Goldens): void {
   const used = [
-    ...manifest.variants.flatMap((variant) => [variant.encoderFile, variant.controllerFile]),
+    ...manifest.variants.flatMap(({ encoderFile, controllerFile, fusedFile }) => [
+      encoderFile,
+      controllerFile,
+      ...(fusedFile === undefined ? [] : [fusedFile]),
+    ]),
     ...goldens.cases.map((golden) => golden.image),
     manifest.goldens.file,
   ];

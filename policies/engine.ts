@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { env } from "onnxruntime-node";
-import type { Variant } from "./pipeline.js";
+import type { Variant } from "./variants.js";
 
 /** Instruction sets that the engine's kernels are chosen by, as Linux names them. */
 const CHOOSING =

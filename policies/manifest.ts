@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { BundleHead, RelativeFile, Sha256 } from "./bundleHead.js";
+import { Gate, LeftOut, Variant } from "./variants.js";
 
 const Rgb = z.tuple([z.number(), z.number(), z.number()]);
 
@@ -164,19 +165,12 @@ export const PolicyManifest = z
       positionRad: z.array(z.number()).min(1),
       gripperOpeningM: z.number().min(0).max(0.1).optional().describe("Absent without a gripper"),
     }),
-    variants: z
-      .array(
-        z.strictObject({
-          precision: z.enum(["fp32", "int8"]),
-          encoderFile: RelativeFile,
-          controllerFile: RelativeFile,
-          featureCosineMean: z.number().max(1.000001).describe("Against fp32 on held-out frames; 1 for fp32"),
-          featureCosineMin: z.number().max(1.000001),
-        }),
-      )
-      .min(1)
-      .describe("The first whose cosines pass the gate is used"),
-    gate: z.strictObject({ featureCosineMean: z.number(), featureCosineMin: z.number() }),
+    variants: z.array(Variant).min(1).describe("The first that passes the gate is used"),
+    gate: Gate,
+    leftOut: z
+      .array(LeftOut)
+      .optional()
+      .describe("Precisions that were measured and are not in this bundle, and why"),
     goldens: z.strictObject({
       file: RelativeFile,
       toleranceImage: z.number().positive(),
@@ -184,7 +178,21 @@ export const PolicyManifest = z
     }),
     provenance: z.strictObject({
       trainer: z.string(),
-      dataset: z.strictObject({ episodes: z.int().positive(), frames: z.int().positive(), sha256: Sha256 }),
+      code: z.string().optional().describe("Version of the repository that trained and exported"),
+      dataset: z.strictObject({
+        episodes: z.int().positive(),
+        frames: z.int().positive(),
+        sha256: Sha256,
+        recordings: z
+          .array(z.strictObject({ name: z.string(), uuid: z.uuid(), sha256: Sha256 }))
+          .optional()
+          .describe("Episodes that were trained on, as files"),
+        recordedWith: z.array(z.string()).optional().describe("Versions of the software that recorded them"),
+        calibration: z
+          .array(z.record(z.string(), z.unknown()))
+          .optional()
+          .describe("The calibrations that they were recorded with, each once, as the episodes say"),
+      }),
       trainingParityMaxAbs: z
         .number()
         .min(0)

@@ -5,8 +5,7 @@ import { bundlePath } from "./bundleFolder.js";
 import { outputNames, type PolicyManifest } from "./manifest.js";
 import { type PixelEncoding, Preprocessor } from "./preprocess.js";
 import { OnnxModel } from "./session.js";
-
-export type Variant = PolicyManifest["variants"][number];
+import type { Variant } from "./variants.js";
 
 export class PolicyPipeline {
   readonly manifest: PolicyManifest;

@@ -4,9 +4,11 @@ import { CerebellumError } from "../core/errors.js";
 import { type Bundle, loadBundle } from "./bundle.js";
 import { bundleInvalid, bundlePath } from "./bundleFolder.js";
 import { bundleMismatch, compareGolden } from "./compare.js";
+import { FusedPolicy } from "./fused.js";
 import type { PolicyManifest } from "./manifest.js";
-import { PolicyPipeline, type Variant } from "./pipeline.js";
+import { PolicyPipeline } from "./pipeline.js";
 import { decodePng } from "./png.js";
+import { passesGate, type Variant } from "./variants.js";
 
 /** Largest differences between the camera as mounted and as trained with. */
 export const MOUNT_LIMITS = { positionMm: 5, rotationDeg: 1, fovYDeg: 1 } as const;
@@ -58,11 +60,9 @@ export async function openPolicy(directory: string, options: OpenOptions = {}): 
   const variants = passingVariants(bundle);
   const rejected: RejectedVariant[] = [];
   for (const [index, variant] of variants.entries()) {
-    const pipeline = await PolicyPipeline.load(bundle, variant, options.intraOpThreads);
     try {
-      return { bundle, pipeline, goldens: await replayGoldens(bundle, pipeline), rejected };
+      return { bundle, ...(await openVariant(bundle, variant, options.intraOpThreads)), rejected };
     } catch (thrown) {
-      await pipeline.release();
       // A quantised model can be right where it was exported and wrong on this CPU; the next variant may serve.
       const isLast = index === variants.length - 1;
       if (isLast || !(thrown instanceof CerebellumError) || thrown.code !== "BUNDLE_MISMATCH") throw thrown;
@@ -72,21 +72,36 @@ export async function openPolicy(directory: string, options: OpenOptions = {}): 
   throw noVariant(bundle);
 }
 
-/** Variants whose measured feature cosines pass the gate, most preferred first, at least one. */
+/** One variant, its goldens replayed. @throws as `openPolicy` */
+export async function openVariant(
+  bundle: Bundle,
+  variant: Variant,
+  intraOpThreads?: number,
+): Promise<{ pipeline: PolicyPipeline; goldens: GoldenResult[] }> {
+  const pipeline = await PolicyPipeline.load(bundle, variant, intraOpThreads);
+  try {
+    return { pipeline, goldens: await replayGoldens(bundle, pipeline) };
+  } catch (thrown) {
+    await pipeline.release();
+    throw thrown;
+  }
+}
+
+/** Variants whose measurements pass the gate, most preferred first, at least one. */
 export function passingVariants(bundle: Bundle): readonly Variant[] {
   const { gate, variants } = bundle.manifest;
-  const passing = variants.filter(
-    (variant) =>
-      variant.featureCosineMean >= gate.featureCosineMean &&
-      variant.featureCosineMin >= gate.featureCosineMin,
-  );
+  const passing = variants.filter((variant) => passesGate(variant, gate));
   if (passing.length === 0) throw noVariant(bundle);
   return passing;
 }
 
 function noVariant(bundle: Bundle): CerebellumError {
   const { gate, variants } = bundle.manifest;
-  const found = variants.map((v) => `${v.precision} mean ${v.featureCosineMean} min ${v.featureCosineMin}`);
+  const found = variants.map(
+    ({ precision, featureCosineMean, featureCosineMin, measured }) =>
+      `${precision} mean ${featureCosineMean} min ${featureCosineMin}` +
+      (measured === undefined ? "" : ` action error ${measured.actionErrorShare} of its clip`),
+  );
   return bundleInvalid(
     bundle.directory,
     `no variant passes the gate (mean ${gate.featureCosineMean}, min ${gate.featureCosineMin}): ${found.join(", ")}`,
@@ -149,7 +164,8 @@ function angleDeg(a: readonly number[], b: readonly number[]): number {
 }
 
 async function replayGoldens(bundle: Bundle, pipeline: PolicyPipeline): Promise<GoldenResult[]> {
-  const { toleranceImage, toleranceAction } = bundle.manifest.goldens;
+  const { toleranceImage } = bundle.manifest.goldens;
+  const toleranceAction = actionTolerance(bundle.manifest, pipeline.variant);
   const results: GoldenResult[] = [];
   for (const [index, golden] of bundle.goldens.cases.entries()) {
     const pixels = await readGoldenImage(bundle, golden.image);
@@ -177,6 +193,55 @@ async function replayGoldens(bundle: Bundle, pipeline: PolicyPipeline): Promise<
     results.push({ image: golden.image, imageErrorMax, actionErrorMaxRad });
   }
   return results;
+}
+
+/**
+ * How far an action may be from the golden one: fp32's own tolerance, or what the gate leaves a coarser precision.
+ * A quantised model answers a little differently on each kind of CPU, so the gate is applied on this one again.
+ */
+export function actionTolerance(
+  { gate, goldens, action, robot }: PolicyManifest,
+  { precision }: Variant,
+): number | number[] {
+  const share = gate.actionErrorShare;
+  if (precision === "fp32" || share === undefined) return goldens.toleranceAction;
+  const { clipRad, gripper } = action;
+  const clips = robot.joints.map((_, joint) => (typeof clipRad === "number" ? clipRad : clipRad[joint]!));
+  if (gripper !== undefined) clips.push(gripper.maxM - gripper.minM);
+  return clips.map((clip) => share * clip);
+}
+
+/**
+ * Replays the goldens through the variant's fused file.
+ *
+ * @returns the largest difference of an action [rad]; undefined without such a file
+ * @throws BUNDLE_INVALID, BUNDLE_MISMATCH
+ */
+export async function replayFused(
+  bundle: Bundle,
+  variant: Variant,
+  intraOpThreads?: number,
+): Promise<number | undefined> {
+  const { fusedFile } = variant;
+  if (fusedFile === undefined) return undefined;
+  const policy = await FusedPolicy.load(bundle, fusedFile, intraOpThreads);
+  try {
+    let worst = 0;
+    for (const [index, golden] of bundle.goldens.cases.entries()) {
+      const action = await policy.answer(await readGoldenImage(bundle, golden.image), "rgb8", golden.state);
+      const error = compareGolden(
+        bundle.directory,
+        `${fusedFile}, golden case ${index} (${golden.image}) action`,
+        action,
+        golden.action,
+        actionTolerance(bundle.manifest, variant),
+      );
+      worst = Math.max(worst, error);
+    }
+    return worst;
+  } finally {
+    await policy.release();
+  }
 }
 
 async function readGoldenImage(bundle: Bundle, file: string): Promise<Uint8Array> {

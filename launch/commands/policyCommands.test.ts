@@ -69,6 +69,23 @@ describe("policy inspect and verify", () => {
     expect(readResult()).toMatchObject({ passed: true, goldens: [{ image: "goldens/0.png" }, {}] });
   });
 
+  it("tell every precision: those that are there, and those that are not", async () => {
+    await makeTestBundle(join(folder, "bundle"), {
+      precisions: ["fp32", "int8"],
+      change: (m) => ({
+        ...m,
+        gate: { ...m.gate, actionErrorShare: 0.5 },
+        leftOut: [{ precision: "int8", reason: "mean feature cosine 0.9 (gate 0.999)" }],
+      }),
+    });
+    await policyInspect(join(folder, "bundle"));
+    expect(printed).toMatch(/variant int8 +feature cosine mean 1, min 1/);
+    expect(printed).toMatch(/no int8 +mean feature cosine 0\.9 \(gate 0\.999\)/);
+    await policyVerify(join(folder, "bundle"), { json: join(folder, "result.json") });
+    expect(printed).toMatch(/ fp32\n.*tolerance 0\.00001\)\n.*\n {2}int8\n.*rad \(tolerance 0\.075\)/);
+    expect(readResult().variants).toMatchObject([{ precision: "fp32" }, { precision: "int8" }]);
+  });
+
   it("leave a machine-readable failure and still fail", async () => {
     await makeTestBundle(join(folder, "bundle"), {
       change: (m) => ({ ...m, image: { ...m.image, std: [0.2, 0.2, 0.2] } }),

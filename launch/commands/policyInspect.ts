@@ -2,6 +2,7 @@
 import { isHistoryBundle, loadAnyBundle } from "../../policies/anyBundle.js";
 import type { Bundle } from "../../policies/bundle.js";
 import type { EncoderArchitecture, GripperAction } from "../../policies/manifest.js";
+import type { Gate, Variant } from "../../policies/variants.js";
 import { passingVariants } from "../../policies/verify.js";
 import { describeHistoryBundle } from "./historyInspect.js";
 import { printer, writeJson } from "./output.js";
@@ -68,8 +69,11 @@ export function describeBundle(bundle: Bundle): [label: string, value: string][]
     ...manifest.variants.map((variant): [string, string] => [
       `variant ${variant.precision}`,
       `feature cosine mean ${variant.featureCosineMean}, min ${variant.featureCosineMin} ` +
-        `(gate ${gate.featureCosineMean}, ${gate.featureCosineMin})`,
+        `(gate ${gate.featureCosineMean}, ${gate.featureCosineMin})` +
+        describeMeasured(variant, gate) +
+        (variant.fusedFile === undefined ? "" : `; whole in ${variant.fusedFile}`),
     ]),
+    ...(manifest.leftOut ?? []).map(({ precision, reason }): [string, string] => [`no ${precision}`, reason]),
     ["goldens", `${bundle.goldens.cases.length} cases`],
     [
       "trained by",
@@ -89,6 +93,15 @@ function describeEncoder(encoder: EncoderArchitecture): string {
   const { patchPx, width, depth, heads, stem } = encoder;
   const cut = stem === undefined ? "" : `, stem ${stem.join("-")}`;
   return `ViT patch ${patchPx}${cut}, width ${width}, depth ${depth}, ${heads} heads`;
+}
+
+function describeMeasured({ measured }: Variant, { actionErrorShare }: Gate): string {
+  if (measured === undefined) return "";
+  const limit = actionErrorShare === undefined ? "" : ` (gate ${actionErrorShare})`;
+  return (
+    `; action off by at most ${measured.actionErrorMaxRad} rad, ${measured.actionErrorShare} of its clip${limit}, ` +
+    `${measured.actionErrorRmsRad} of ${measured.actionRmsRad} rad in the mean square, on ${measured.frames} frames`
+  );
 }
 
 /** Equal bounds in a row are told once. */

@@ -1,8 +1,18 @@
 /** `policy verify`: replays a bundle's goldens through the real preprocessing and engine. */
 import { CerebellumError } from "../../core/errors.js";
 import { takesHistory } from "../../policies/anyBundle.js";
+import type { Bundle } from "../../policies/bundle.js";
+import { describeTolerance } from "../../policies/compare.js";
 import { openHistoryPolicy } from "../../policies/history/verify.js";
-import { openPolicy } from "../../policies/verify.js";
+import type { Variant } from "../../policies/variants.js";
+import {
+  actionTolerance,
+  type GoldenResult,
+  openPolicy,
+  openVariant,
+  passingVariants,
+  replayFused,
+} from "../../policies/verify.js";
 import { printer, writeJson } from "./output.js";
 
 /** @throws BUNDLE_INVALID, BUNDLE_MISMATCH, POLICY_OUTPUT_INVALID, after the JSON result was written */
@@ -38,24 +48,55 @@ const verifyPictures: Verify = async (directory, intraOpThreads, print) => {
   const { manifest, variant } = opened.pipeline;
   await opened.pipeline.release();
   print(`${manifest.name}: ${opened.bundle.fileBytes.size} files match their checksums`);
-  for (const { precision, reason } of opened.rejected) print(`  ${precision} is not usable here: ${reason}`);
-  for (const golden of opened.goldens) {
-    print(
-      `  ${golden.image}: image off by at most ${golden.imageErrorMax.toExponential(1)} ` +
-        `(tolerance ${manifest.goldens.toleranceImage}), action by ` +
-        `${golden.actionErrorMaxRad.toExponential(1)} rad (tolerance ${manifest.goldens.toleranceAction})`,
-    );
+  const rejected = [...opened.rejected];
+  const variants = [await verifyVariant(opened.bundle, variant, opened.goldens, intraOpThreads, print)];
+  for (const other of passingVariants(opened.bundle)) {
+    if (other === variant || rejected.some(({ precision }) => precision === other.precision)) continue;
+    try {
+      const { pipeline, goldens } = await openVariant(opened.bundle, other, intraOpThreads);
+      await pipeline.release();
+      variants.push(await verifyVariant(opened.bundle, other, goldens, intraOpThreads, print));
+    } catch (thrown) {
+      if (!(thrown instanceof CerebellumError) || thrown.code !== "BUNDLE_MISMATCH") throw thrown;
+      rejected.push({ precision: other.precision, reason: thrown.happened });
+    }
   }
+  for (const { precision, reason } of rejected) print(`  ${precision} is not usable here: ${reason}`);
   print(`Passed with precision ${variant.precision}`);
   return {
     policy: manifest.name,
     precision: variant.precision,
-    rejectedVariants: opened.rejected,
+    rejectedVariants: rejected,
     goldens: opened.goldens,
     toleranceImage: manifest.goldens.toleranceImage,
-    toleranceActionRad: manifest.goldens.toleranceAction,
+    toleranceActionRad: actionTolerance(manifest, variant),
+    variants,
   };
 };
+
+async function verifyVariant(
+  bundle: Bundle,
+  variant: Variant,
+  goldens: readonly GoldenResult[],
+  intraOpThreads: number,
+  print: (line: string) => void,
+): Promise<Record<string, unknown>> {
+  const { precision, fusedFile } = variant;
+  const tolerance = actionTolerance(bundle.manifest, variant);
+  print(`  ${precision}`);
+  for (const golden of goldens) {
+    print(
+      `    ${golden.image}: image off by at most ${golden.imageErrorMax.toExponential(1)} ` +
+        `(tolerance ${bundle.manifest.goldens.toleranceImage}), action by ` +
+        `${golden.actionErrorMaxRad.toExponential(1)} rad (tolerance ${describeTolerance(tolerance)})`,
+    );
+  }
+  const fusedErrorMaxRad = await replayFused(bundle, variant, intraOpThreads);
+  if (fusedErrorMaxRad !== undefined) {
+    print(`    ${fusedFile}: action off by at most ${fusedErrorMaxRad.toExponential(1)} rad`);
+  }
+  return { precision, goldens, fusedErrorMaxRad };
+}
 
 const verifyHistory: Verify = async (directory, intraOpThreads, print) => {
   const opened = await openHistoryPolicy(directory, { intraOpThreads });

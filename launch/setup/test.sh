@@ -36,7 +36,9 @@ vitest_project() {
 }
 
 trainer_lint() {
-  .trainer/venv/bin/python -m ruff check trainer bridges && .trainer/venv/bin/python -m ruff format --check trainer bridges
+  .trainer/venv/bin/python -m ruff check trainer bridges &&
+    .trainer/venv/bin/python -m ruff format --check trainer bridges &&
+    (cd trainer && ../.trainer/venv/bin/python -m mypy)
 }
 
 trainer_tests() {
@@ -46,6 +48,8 @@ trainer_tests() {
 
 if [ "$stage" = trainer ]; then
   sh "$CEREBELLUM_ROOT/launch/setup/prepare.sh" trainer
+  # What is exported is tried in the daemon's own loader; a machine for training alone has none.
+  sh "$CEREBELLUM_ROOT/launch/setup/prepare.sh" run || echo "test.sh: no daemon can be built here: exports are not tried in it" >&2
   run_stage trainerLint trainer_lint
   run_stage trainer trainer_tests "$@"
 else

@@ -14,7 +14,8 @@ import {
 } from "../../episodes/messages.js";
 import type { Bundle } from "../../policies/bundle.js";
 import { engineIdentity } from "../../policies/engine.js";
-import { PolicyPipeline, type Variant } from "../../policies/pipeline.js";
+import { PolicyPipeline } from "../../policies/pipeline.js";
+import type { Variant } from "../../policies/variants.js";
 import { passingVariants } from "../../policies/verify.js";
 import { PolicyActor } from "./actor.js";
 import { type DecodedAction, decodeAction } from "./boundAction.js";

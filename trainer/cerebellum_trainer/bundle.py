@@ -7,6 +7,7 @@ through its own preprocessing and engine before it lets the policy move anything
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,16 @@ from PIL import Image
 
 from cerebellum_trainer import VERSION
 from cerebellum_trainer.controller import Controller, select_feature
+from cerebellum_trainer.daemon import daemon_is_built, describe_verified, verify_in_daemon
 from cerebellum_trainer.dataset import Dataset
 from cerebellum_trainer.devices import Body
 from cerebellum_trainer.encoders.encoder import Encoder
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.export import export_policy
+from cerebellum_trainer.provenance import code_version, recordings_section
 from cerebellum_trainer.runs import file_sha256
+from cerebellum_trainer.variants.measure import Frames
+from cerebellum_trainer.variants.offer import ExportConfig, Offer, offer_variants, spread
 
 SCHEMA = "cerebellum/policy@1"
 TOLERANCE_IMAGE = 1e-4
@@ -31,6 +36,7 @@ PARITY_FRAMES = 8
 GRIPPER_STATE = {"name": "gripper", "unit": "m", "source": "gripper-opening"}
 # A gripper that is only ever asked for so many openings is asked for these by the policy too.
 LEVELS_MAX = 3
+VARIANT_LINE = re.compile(r"- Variant (fp32|int8)\b")
 DESCRIPTIONS = {
     "pick-cube": "Picks up the red cube that the wrist camera sees, and holds it.",
     "reach-block": "Moves the tool to the red block that the wrist camera sees, and stays there.",
@@ -68,23 +74,42 @@ def write_bundle(
     description: PolicyDescription,
     notes: str,
     made: str,
+    export: ExportConfig | None = None,
 ) -> dict:
     """Writes the bundle, replacing what the folder held of an older one. Returns the manifest.
 
     `notes` is one line of the manifest, `made` the page `made.md`: how the bundle came about, for people.
 
-    Raises: TrainerError of `export_policy`; DATASET_SMALL if there are fewer than two golden frames.
+    Raises: TrainerError of `export_policy` and `offer_variants`, BUNDLE_REFUSED by the daemon's loader;
+        DATASET_SMALL if there are fewer than two golden frames.
     """
+    export = export or ExportConfig()
     body = dataset.body
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("*.onnx"), *folder.glob("golden*")]:
         old.unlink()
     chosen = torch.linspace(0, len(dataset.images) - 1, min(PARITY_FRAMES, len(dataset.images))).long()
     exported = export_policy(encoder, controller, dataset.images[chosen], dataset.state[chosen], folder)
+    action = {
+        "kind": "delta-joint-position",
+        "unit": "rad",
+        "clipRad": clip_rad(body, description.action_clip_rad),
+        **({"gripper": gripper_action(dataset)} if dataset.moves_gripper else {}),
+    }
+    offer = offer_variants(
+        folder,
+        exported.encoder,
+        exported.controller,
+        controller.config.feature,
+        frames_of(dataset, action, export.frames),
+        export,
+    )
+    for left in {exported.encoder, exported.controller} - {*offer.files}:
+        left.unlink()
     goldens = write_goldens(folder, encoder, controller, dataset)
     page = folder / "made.md"
-    page.write_text(made, encoding="utf-8")
-    files = [exported.encoder, exported.controller, *goldens, page]
+    page.write_text(with_variants(made, offer), encoding="utf-8")
+    files = [*offer.files, *goldens, page]
     manifest = {
         "schema": SCHEMA,
         "kind": "bc-mlp",
@@ -112,26 +137,12 @@ def write_bundle(
             "output": "action",
             "hidden": list(controller.config.hidden),
         },
-        "action": {
-            "kind": "delta-joint-position",
-            "unit": "rad",
-            "clipRad": clip_rad(body, description.action_clip_rad),
-            **({"gripper": gripper_action(dataset)} if dataset.moves_gripper else {}),
-        },
+        "action": action,
         "start": {
             "positionRad": [round(float(value), 6) for value in dataset.start_rad],
             **({"gripperOpeningM": description.gripper_opening_m} if dataset.has_gripper else {}),
         },
-        "variants": [
-            {
-                "precision": "fp32",
-                "encoderFile": exported.encoder.name,
-                "controllerFile": exported.controller.name,
-                "featureCosineMean": 1,
-                "featureCosineMin": 1,
-            }
-        ],
-        "gate": {"featureCosineMean": 0.995, "featureCosineMin": 0.98},
+        **offer.sections(export.gate),
         "goldens": {
             "file": "goldens.json",
             "toleranceImage": TOLERANCE_IMAGE,
@@ -139,17 +150,19 @@ def write_bundle(
         },
         "provenance": {
             "trainer": f"cerebellum-trainer {VERSION}, torch {torch.__version__}",
+            "code": code_version(),
             "dataset": {
                 "episodes": dataset.episodes,
                 "frames": len(dataset.images),
                 "sha256": dataset.sha256,
+                **recordings_section(dataset.recordings),
             },
             "trainingParityMaxAbs": exported.parity_max_abs,
             "notes": notes,
         },
         "files": {file.relative_to(folder).as_posix(): file_sha256(file) for file in files},
     }
-    (folder / "policy.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    finish_bundle(folder, manifest, offer, export)
     return manifest
 
 
@@ -164,6 +177,43 @@ def gripper_action(dataset: Dataset) -> dict:
         )
     levels = {"levelsM": openings} if len(openings) <= LEVELS_MAX else {}
     return {"kind": "opening", "unit": "m", "minM": openings[0], "maxM": openings[-1], **levels}
+
+
+def finish_bundle(folder: Path, manifest: dict, offer: Offer, export: ExportConfig) -> None:
+    """Writes the manifest and says how the variants came out; the daemon has the last word.
+
+    Raises: TrainerError BUNDLE_REFUSED.
+    """
+    (folder / "policy.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    for remark in offer.remarks():
+        print(remark, flush=True)
+    if not export.verify:
+        return
+    if daemon_is_built():
+        print(f"the daemon accepts it: {describe_verified(verify_in_daemon(folder))}", flush=True)
+    else:
+        print(
+            f"no daemon is built here: `./cerebellum policy verify {folder}` has still to accept it",
+            flush=True,
+        )
+
+
+def frames_of(dataset: Dataset, action: dict, count: int) -> Frames:
+    """Frames of all episodes, evenly spread. `action`: section of the manifest."""
+    chosen = list(spread(len(dataset.images), count))
+    joints = len(dataset.body.joints)
+    clip = np.broadcast_to(np.asarray(action["clipRad"], dtype=np.float64), (joints,))
+    if "gripper" in action:
+        clip = np.append(clip, action["gripper"]["maxM"] - action["gripper"]["minM"])
+    return Frames(dataset.images[chosen], dataset.state[chosen], dataset.sha256, clip, joints)
+
+
+def with_variants(made: str, offer: Offer) -> str:
+    """The page about the bundle with a line for each precision, before its last paragraph; older ones go."""
+    kept = "".join(line for line in made.splitlines(keepends=True) if not VARIANT_LINE.match(line))
+    lines = "".join(f"- Variant {remark}.\n" for remark in offer.remarks())
+    before, again, after = kept.partition("\nTo make it again")
+    return f"{before}{lines}{again}{after}"
 
 
 def clip_rad(body: Body, chosen: float | None) -> float | list[float]:

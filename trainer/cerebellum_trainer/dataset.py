@@ -14,6 +14,7 @@ from cerebellum_trainer.devices import Body
 from cerebellum_trainer.episodes import Episode, select_episodes
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Preprocessing, preprocess
+from cerebellum_trainer.provenance import Recording
 from cerebellum_trainer.records import Camera
 from cerebellum_trainer.samples import Reading, Sample, Stillness, read_samples, samples_sha256
 
@@ -48,6 +49,7 @@ class Dataset:
     camera: Camera
     preprocessing: Preprocessing
     sha256: str
+    recordings: tuple[Recording, ...]
 
     @property
     def episodes(self) -> int:
@@ -69,6 +71,7 @@ def load_dataset(
     images, state, action, index, hold, still, gripper, starts = [], [], [], [], [], [], [], []
     golden_frames: list[tuple[int, np.ndarray]] = []
     files: list[tuple[str, str]] = []
+    recordings: list[Recording] = []
     camera: Camera | None = None
     body: Body | None = None
     has_gripper = False
@@ -90,7 +93,9 @@ def load_dataset(
         if camera is None:
             preprocessing = preprocessing.seen_by(pose.width_px, pose.height_px, reading.crop)
         camera = pose
-        files.append((episode.name, samples_sha256(episode.sha256(), samples, reading.gripper)))
+        recording = episode.recording()
+        recordings.append(recording)
+        files.append((episode.name, samples_sha256(recording.sha256, samples, reading.gripper)))
         starts.append(samples[0].told_rad)
         has_gripper |= samples[0].has_gripper
         for place, sample in enumerate(samples):
@@ -127,6 +132,7 @@ def load_dataset(
         camera=camera,
         preprocessing=preprocessing,
         sha256=dataset_sha256(files),
+        recordings=tuple(recordings),
     )
 
 

@@ -26,6 +26,7 @@ from zstandard import ZstdError
 
 from cerebellum_trainer.devices import DEVICES, Body, Robot, identify
 from cerebellum_trainer.errors import TrainerError
+from cerebellum_trainer.provenance import Recording
 from cerebellum_trainer.records import (
     END_RECORD,
     START_RECORD,
@@ -132,6 +133,13 @@ class Episode:
             while block := stream.read(1 << 20):
                 digest.update(block)
         return digest.hexdigest()
+
+    def recording(self) -> Recording:
+        """What a bundle says of the file."""
+        records = self.records
+        return Recording(
+            records.name, records.uuid, self.sha256(), dict(records.calibration), dict(records.software)
+        )
 
     def messages(self, *topics: str) -> Iterator[Message]:
         """Decoded messages of these topics, in the order of the file.

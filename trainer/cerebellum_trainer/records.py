@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,9 @@ class Records:
     flags: tuple[str, ...]
     cameras: dict[str, RecordedCamera]
     joint_names: dict[str, tuple[str, ...]]
+    # As the recorder wrote them; empty in a recording that says nothing.
+    calibration: dict[str, Any] = field(default_factory=dict)
+    software: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,13 @@ def parse_records(file: str, start: Mapping[str, str] | None, end: Mapping[str, 
         robots = json.loads(start["robots"])
         joint_names = {name: tuple(map(str, robot["jointNames"])) for name, robot in robots.items()}
         flags = tuple(f"{flag['code']} {flag['topic']}: {flag['text']}" for flag in json.loads(end["flags"]))
+        calibration, software = (json.loads(start.get(key, "{}")) for key in ("calibration", "software"))
         uuid, name, task, outcome = start["uuid"], start["name"], start["task"], end["outcome"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise incomplete(file, f"has unusable metadata ({error!r})") from error
     if outcome not in OUTCOMES:
         raise incomplete(file, f'has the outcome "{outcome}", not one of {OUTCOMES}')
-    return Records(uuid, name, task, outcome, flags, cameras, joint_names)
+    return Records(uuid, name, task, outcome, flags, cameras, joint_names, calibration, software)
 
 
 def parse_camera(camera: dict) -> RecordedCamera:

@@ -5,6 +5,7 @@ import { CerebellumError, errorText } from "../../../core/errors.js";
 import type { BundleSummary } from "../../../core/gateway/library.js";
 import { type AnyBundle, isHistoryBundle, loadAnyBundle } from "../../../policies/anyBundle.js";
 import { MANIFEST_FILE } from "../../../policies/bundleFolder.js";
+import { passesGate } from "../../../policies/variants.js";
 
 const BUNDLES_MAX = 200;
 
@@ -73,12 +74,7 @@ function originOf(bundle: AnyBundle): string {
 function precisionOf(bundle: AnyBundle): string {
   if (isHistoryBundle(bundle)) return "fp32";
   const { variants, gate } = bundle.manifest;
-  return (
-    variants.find(
-      ({ featureCosineMean, featureCosineMin }) =>
-        featureCosineMean >= gate.featureCosineMean && featureCosineMin >= gate.featureCosineMin,
-    )?.precision ?? ""
-  );
+  return variants.find((variant) => passesGate(variant, gate))?.precision ?? "";
 }
 
 async function foldersIn(folder: string): Promise<string[]> {

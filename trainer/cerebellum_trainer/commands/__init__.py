@@ -13,6 +13,7 @@ import tyro
 from cerebellum_trainer.commands.bench_mae import BenchMae, run_bench_mae
 from cerebellum_trainer.commands.clone import Clone, run_clone
 from cerebellum_trainer.commands.encoders import Encoders, run_encoders
+from cerebellum_trainer.commands.export import Export, run_export
 from cerebellum_trainer.commands.frames import Frames, run_frames
 from cerebellum_trainer.commands.history import History, run_history
 from cerebellum_trainer.commands.import_checkpoint import Import, run_import
@@ -26,6 +27,7 @@ RUNNERS: dict[type, Callable[[Any], object]] = {
     Pretrain: run_pretrain,
     BenchMae: run_bench_mae,
     Clone: run_clone,
+    Export: run_export,
     Report: run_report,
     ReachBlock: run_reach_block,
     History: run_history,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 import tyro
 
 from cerebellum_trainer.bundle import PolicyDescription, write_bundle
+from cerebellum_trainer.checkpoint import Trained, save_controller
 from cerebellum_trainer.clone import CloneConfig, clone, held_out_error
 from cerebellum_trainer.commands.made import describe, finger_noise, said_actions
 from cerebellum_trainer.commands.work import WORK
@@ -20,6 +22,7 @@ from cerebellum_trainer.frozen import open_encoder
 from cerebellum_trainer.relight import Relighting
 from cerebellum_trainer.runs import thinned, write_run
 from cerebellum_trainer.samples import Reading
+from cerebellum_trainer.variants.offer import ExportConfig
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Clone:
     recipe: CloneConfig = field(default_factory=CloneConfig)
     relighting: Relighting = field(default_factory=Relighting)
     policy: PolicyDescription = field(default_factory=PolicyDescription)
+    export: ExportConfig = field(default_factory=ExportConfig)
     features: Path = WORK / "features"
     seed: int = 0
     threads: int = 1
@@ -102,6 +106,17 @@ def run_clone(config: Clone) -> Path:
         f"encoder {encoder_sha256(encoder)[:12]} ({pretraining})."
     )
     made = describe(config, results, dataset, pretraining)
+    trained = Trained(
+        encoder_sha256=encoder_sha256(encoder),
+        dataset_sha256=dataset.sha256,
+        task=config.task,
+        notes=notes,
+        made=made,
+        reading=json.dumps(asdict(config.reading)),
+        policy=json.dumps(asdict(config.policy)),
+        stillness=json.dumps(asdict(config.recipe.stillness)),
+    )
+    save_controller(controller, trained, config.features.parent / "controller.safetensors")
     manifest = write_bundle(
         out,
         encoder,
@@ -113,6 +128,7 @@ def run_clone(config: Clone) -> Path:
         config.policy,
         notes,
         made,
+        config.export,
     )
     results["parityMaxAbs"] = manifest["provenance"]["trainingParityMaxAbs"]
     inputs = {"dataset": dataset.sha256, "encoder": encoder_sha256(encoder)}

@@ -63,7 +63,12 @@ def options(given: object, prefix: str = "--") -> list[str]:
 
 def _command(config: Clone) -> str:
     encoder = _named(config.encoder)
-    nested = (("recipe", config.recipe), ("controller", config.controller), ("relighting", config.relighting))
+    nested = (
+        ("recipe", config.recipe),
+        ("controller", config.controller),
+        ("relighting", config.relighting),
+        ("export", config.export),
+    )
     said = [
         f"./cerebellum train clone --task {config.task} --episodes FOLDER --encoder {encoder}",
         *options(config.reading),
