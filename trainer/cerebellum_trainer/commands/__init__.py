@@ -17,6 +17,8 @@ from cerebellum_trainer.commands.export import Export, run_export
 from cerebellum_trainer.commands.frames import Frames, run_frames
 from cerebellum_trainer.commands.history import History, run_history
 from cerebellum_trainer.commands.import_checkpoint import Import, run_import
+from cerebellum_trainer.commands.looc import Looc, LoocStudy, run_looc, run_looc_study
+from cerebellum_trainer.commands.optimizability import Optimizability, run_optimizability
 from cerebellum_trainer.commands.pretrain import Pretrain, run_pretrain
 from cerebellum_trainer.commands.reach_block import ReachBlock, run_reach_block
 from cerebellum_trainer.commands.report import Report, run_report
@@ -33,6 +35,9 @@ RUNNERS: dict[type, Callable[[Any], object]] = {
     History: run_history,
     Encoders: run_encoders,
     Import: run_import,
+    Looc: run_looc,
+    LoocStudy: run_looc_study,
+    Optimizability: run_optimizability,
 }
 
 

@@ -1,8 +1,8 @@
 """Draws the set: one object before a shaded ground, lit from above, in a picture that may be turned.
 
 Four factors are labelled and independent: shape, colour, texture, and by how many quarter turns the whole
-picture is turned. Place, size, tilt, hue within its class, ground and grain vary without a label. Picture i of
-a seed is the same however many are drawn.
+picture is turned. Place, size, tilt, hue within its class, ground and grain vary without a label. Picture i
+of a seed is the same however many are drawn.
 """
 
 from __future__ import annotations
