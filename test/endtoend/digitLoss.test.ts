@@ -69,6 +69,21 @@ describe("a Digit that is held up by a servo process", () => {
     expect(spans.at(-1)!.fromMs - lastCommandMs!).toBeLessThan(LET_GO_MS_MAX + SLACK_MS);
   });
 
+  it("is damped on both sides when nothing comes through its cable any more", async () => {
+    await stand();
+    await robot.ask({ do: "fault", fault: { loses: { side: "both", share: 1 } } });
+    await until("quiet motors", isQuiet);
+    const { spans, lastCommandMs } = await wire();
+    expect(safeEnd(spans, lastCommandMs!)).toMatchObject({ by: "damping", cause: "damping" });
+    expect(spans.at(-1)!.fromMs - lastCommandMs!).toBeGreaterThanOrEqual(LET_GO_MS_MAX);
+    expect(spans.at(-1)!.fromMs - lastCommandMs!).toBeLessThan(LET_GO_MS_MAX + SLACK_MS);
+    await until("a servo that commands nothing", () => rig.supervisor.latest()?.state !== "holding");
+    // Plugged in again, it is not driven by itself.
+    await robot.ask({ do: "fault", fault: { ends: { what: ["loses"] } } });
+    await until("observations again", () => rig.supervisor.latest()?.state !== "disconnected");
+    expect(safeEnd((await wire()).spans, lastCommandMs!).droveAgain).toBe(false);
+  });
+
   it("is damped by the servo's own commands when its JSON interface is gone", async () => {
     await stand();
     const { nowMs } = await wire();
