@@ -88,8 +88,8 @@ def test_episodes_give_the_pictures_that_were_recorded(tmp_path: Path) -> None:
     folder = run_frames(Frames(tmp_path / "f", episodes=(SET,), rate_hz=1, sifting=Sifting(size_px=480)))
     store = FrameStore(folder)
     assert [source["name"] for source in store.record["sources"]] == [
-        "episode-000001.mcap wrist",
-        "episode-000002.mcap wrist",
+        "reach-block/episode-000001 wrist",
+        "reach-block/episode-000002 wrist",
     ]
     rows = np.flatnonzero(store.rows["source"] == 1)
     stamps = store.rows["stamp_ns"][rows]

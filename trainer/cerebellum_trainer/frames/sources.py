@@ -133,7 +133,9 @@ def episodes_of(folder: Path, cameras: tuple[str, ...], rate_hz: float) -> tuple
             continue
         seen.add(records.uuid)
         names = [name for name in records.cameras if not cameras or name in cameras]
-        found += [Taking(f"{path.name} {name}", path, rate_hz, name, episode) for name in names]
+        # With the set's name: every set has its episode-000001.
+        label = f"{folder.resolve().name}/{path.parent.name}"
+        found += [Taking(f"{label} {name}", path, rate_hz, name, episode) for name in names]
     missing = set(cameras) - {taking.camera for taking in found}
     if missing:
         raise TrainerError(

@@ -2,7 +2,7 @@
 
     frames.json        where they come from, at which rate, what was left out; the range of crops to train
     with
-    index.npy          one row a frame: shard, offset, bytes, source, stamp
+    index.npy          one row a frame: shard, offset, bytes, checksum, source, stamp
     shard-00000.tar    JPEGs, named SOURCE/STAMP.jpg: any tar reads it
 
 Written beside its place and renamed when it is whole. A frame is one read at a known offset, so that a worker
@@ -20,9 +20,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from zlib import crc32
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.mae.crops import CropRange
@@ -32,7 +33,14 @@ SCHEMA = "cerebellum/frames@1"
 RECORD = "frames.json"
 INDEX = "index.npy"
 ROW = np.dtype(
-    [("shard", "<u4"), ("offset", "<u8"), ("bytes", "<u4"), ("source", "<u4"), ("stamp_ns", "<i8")]
+    [
+        ("shard", "<u4"),
+        ("offset", "<u8"),
+        ("bytes", "<u4"),
+        ("crc32", "<u4"),
+        ("source", "<u4"),
+        ("stamp_ns", "<i8"),
+    ]
 )
 # Between the start of a member's header and its bytes.
 TAR_BLOCK = 512
@@ -59,7 +67,7 @@ class FrameWriter:
         self.sources: list[FrameSource] = []
         self._part = folder.with_name(f"{folder.name}.part")
         self._shard_frames = shard_frames
-        self._rows: list[tuple[int, int, int, int, int]] = []
+        self._rows: list[tuple[int, ...]] = []
         self._tar: tarfile.TarFile | None = None
 
     def __len__(self) -> int:
@@ -77,7 +85,7 @@ class FrameWriter:
         member.size = len(jpeg)
         offset = self._tar.offset + TAR_BLOCK
         self._tar.addfile(member, io.BytesIO(jpeg))
-        self._rows.append((shard, offset, len(jpeg), len(self.sources), stamp_ns))
+        self._rows.append((shard, offset, len(jpeg), crc32(jpeg), len(self.sources), stamp_ns))
 
     def named(self, source: FrameSource) -> None:
         """The frames that were added since the last call are of this source."""
@@ -159,22 +167,21 @@ class FrameStore:
         return {**self.__dict__, "_files": {}}
 
     def jpeg(self, index: int) -> bytes:
+        """Raises: TrainerError IMAGE_UNREADABLE, naming the frame: a decoder might not notice."""
         row = self.rows[index]
         shard = int(row["shard"])
         if shard not in self._files:
             self._files[shard] = os.open(self.folder / f"shard-{shard:05d}.tar", os.O_RDONLY)
-        return os.pread(self._files[shard], int(row["bytes"]), int(row["offset"]))
+        found = os.pread(self._files[shard], int(row["bytes"]), int(row["offset"]))
+        if crc32(found) != row["crc32"]:
+            raise TrainerError(
+                "IMAGE_UNREADABLE", f"{self.name(index)} is not what was written", "Take the frames again"
+            )
+        return found
 
     def picture(self, index: int) -> Image.Image:
-        """RGB, decoded only when it is used. Raises: TrainerError IMAGE_UNREADABLE, naming the frame."""
-        try:
-            image = Image.open(io.BytesIO(self.jpeg(index)), formats=["JPEG"])
-            image.draft("RGB", image.size)
-        except (UnidentifiedImageError, OSError) as error:
-            raise TrainerError(
-                "IMAGE_UNREADABLE", f"{self.name(index)} does not decode", "Take the frames again"
-            ) from error
-        return image
+        """RGB, decoded only when it is used. Raises: as `jpeg`."""
+        return Image.open(io.BytesIO(self.jpeg(index)), formats=["JPEG"])
 
     def name(self, index: int) -> str:
         row = self.rows[index]
