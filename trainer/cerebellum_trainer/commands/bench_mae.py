@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,7 +40,7 @@ class BenchMae:
     """File for the result."""
 
 
-def run_bench_mae(config: BenchMae) -> dict:
+def run_bench_mae(config: BenchMae) -> dict[str, Any]:
     """Returns the result as it is written."""
     with tempfile.TemporaryDirectory() as folder, open_world(config.hardware) as world:
         folders = config.frames or (make_frames(Path(folder) / "frames"),)

@@ -143,7 +143,7 @@ class _Loop:
                 with self._unsynchronised(part < parts - 1):
                     with self.world.autocast():
                         loss, others = self.run.loss(self.wrapped, batch.to(self.world.device).tensors)
-                    (loss / parts).backward()
+                    (loss / parts).backward()  # type: ignore[no-untyped-call]
                 total += loss.detach().float() / parts
             norm = clip_grad_norm_(self.run.module.parameters(), self.run.gradient_norm_max or float("inf"))
             mean = self.world.mean(torch.stack([total, torch.tensor(float(asked)).to(total)]))
@@ -237,8 +237,8 @@ def told_to_stop() -> Iterator[threading.Event]:
         signal.signal(number, former[number])
 
     former: dict[int, Any] = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        former[number] = signal.signal(number, ask)
+    for stopping in (signal.SIGINT, signal.SIGTERM):
+        former[stopping] = signal.signal(stopping, ask)
     try:
         yield asked
     finally:
