@@ -126,9 +126,15 @@ def test_other_sizes_than_the_run_has_are_refused(tmp_path: Path, pictures: Path
     with pytest.raises(TrainerError) as caught:
         run_pretrain(config)
     assert caught.value.code == "RUN_EXISTS"
-    with pytest.raises(TrainerError) as caught:
-        run_pretrain(Pretrain(out=tmp_path / "none", hardware=ALONE))
-    assert caught.value.code == "SAMPLES_MISSING"
+    others = {
+        "SAMPLES_MISSING": Pretrain(out=tmp_path / "none", hardware=ALONE),
+        "ENCODER_UNKNOWN": replace(config, size="vit-xxl"),
+        "ARCHITECTURE_UNFIT": replace(config, vit=replace(TINY, stem=(4, 8, 16, 32)), out=tmp_path / "stem"),
+    }
+    for code, wrong in others.items():
+        with pytest.raises(TrainerError) as caught:
+            run_pretrain(wrong)
+        assert caught.value.code == code
 
 
 def test_frames_and_rendered_pictures_train_together_and_the_rate_is_measured(

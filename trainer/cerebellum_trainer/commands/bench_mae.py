@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import tyro
 
+from cerebellum_trainer.commands.pretrain import sizes_of
 from cerebellum_trainer.frames.sift import encoded
 from cerebellum_trainer.frames.store import FrameSource, FrameStore, FrameWriter
 from cerebellum_trainer.mae import MaeConfig
@@ -38,16 +39,19 @@ class BenchMae:
     rounds: int = 3
     json: Path | None = None
     """File for the result."""
+    size: str | None = None
+    """Name of a size instead of --vit, such as mae-b-224."""
 
 
 def run_bench_mae(config: BenchMae) -> dict[str, Any]:
     """Returns the result as it is written."""
     with tempfile.TemporaryDirectory() as folder, open_world(config.hardware) as world:
         folders = config.frames or (make_frames(Path(folder) / "frames"),)
-        pictures = Pictures([FrameStore(path) for path in folders], config.vit.image_px, config.vit.patches)
+        vit = sizes_of(config.vit, config.size)
+        pictures = Pictures([FrameStore(path) for path in folders], vit.image_px, vit.patches)
         rates = measure(
             pictures,
-            config.vit,
+            vit,
             config.mae,
             world,
             config.hardware.workers,

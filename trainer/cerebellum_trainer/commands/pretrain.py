@@ -11,6 +11,7 @@ import tyro
 
 from cerebellum_trainer.commands.work import WORK
 from cerebellum_trainer.encoders.files import save_encoder
+from cerebellum_trainer.encoders.sizes import SIZES
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encoder_sha256
 from cerebellum_trainer.frames.store import FrameStore
@@ -44,20 +45,23 @@ class Pretrain:
     seed: int = 0
     resume: bool = False
     """Go on with the run in --out where it was interrupted; begin it if there is none."""
+    size: str | None = None
+    """Name of a size instead of --vit, such as mae-b-224."""
 
 
 def run_pretrain(config: Pretrain) -> Path:
     """Returns the encoder's file."""
-    preprocessing = Preprocessing(size_px=config.vit.image_px)
-    sets, inputs = open_sets(config)
-    pictures = Pictures(sets, config.vit.image_px, config.vit.patches)
+    vit = sizes_of(config.vit, config.size)
+    preprocessing = Preprocessing(size_px=vit.image_px)
+    sets, inputs = open_sets(config, vit.image_px)
+    pictures = Pictures(sets, vit.image_px, vit.patches)
     file = config.out / "encoder.safetensors"
     with (
         open_world(config.hardware) as world,
         RunFolder.open(config.out, "pretrain", config, inputs, world, config.resume) as folder,
     ):
         started = time.monotonic()
-        model = new_autoencoder(config.vit, config.mae, preprocessing, config.seed)
+        model = new_autoencoder(vit, config.mae, preprocessing, config.seed)
         run = mae_fit(model, pictures, config.mae, preprocessing, config.seed, world, config.hardware.workers)
         sheet_images = pictures.some(SHEET_ROWS)
 
@@ -86,6 +90,15 @@ def run_pretrain(config: Pretrain) -> Path:
     return file
 
 
+def sizes_of(vit: VitConfig, size: str | None) -> VitConfig:
+    """`vit`, or what `size` names. Raises: TrainerError ENCODER_UNKNOWN."""
+    if size is None:
+        return vit
+    if size not in SIZES:
+        raise TrainerError("ENCODER_UNKNOWN", f"{size} is no size ({', '.join(SIZES)})", "Name one of these")
+    return SIZES[size]
+
+
 def draw(
     model: MaskedAutoencoder, images: np.ndarray, preprocessing: Preprocessing, config: Pretrain
 ) -> None:
@@ -93,11 +106,11 @@ def draw(
     reconstruction_sheet(model, images, preprocessing, config.seed).save(config.out / "reconstructions.png")
 
 
-def open_sets(config: Pretrain) -> tuple[list[PictureSet], dict[str, str]]:
+def open_sets(config: Pretrain, image_px: int) -> tuple[list[PictureSet], dict[str, str]]:
     """The sets, and the hash of each. Raises: TrainerError SAMPLES_MISSING, CORPUS_UNREADABLE,
     FRAMES_UNREADABLE.
     """
-    rendered = [Rendered(open_corpus(path, config.vit.image_px), path.name) for path in config.corpus]
+    rendered = [Rendered(open_corpus(path, image_px), path.name) for path in config.corpus]
     stores = [FrameStore(path) for path in config.frames]
     inputs = {f"corpus{place}": file_sha256(file) for place, file in enumerate(config.corpus)}
     inputs |= {f"frames{place}": store.sha256() for place, store in enumerate(stores)}

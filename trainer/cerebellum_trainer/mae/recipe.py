@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Preprocessing, normalise
 from cerebellum_trainer.mae.config import MaeConfig
 from cerebellum_trainer.mae.model import MaskedAutoencoder
@@ -23,6 +24,13 @@ from cerebellum_trainer.vit import VisionTransformer, VitConfig
 def new_autoencoder(
     vit: VitConfig, config: MaeConfig, preprocessing: Preprocessing, seed: int
 ) -> MaskedAutoencoder:
+    """Raises: TrainerError ARCHITECTURE_UNFIT."""
+    if vit.stem:
+        raise TrainerError(
+            "ARCHITECTURE_UNFIT",
+            f"A convolutional stem {vit.stem} sees beyond a patch, so it would see what is hidden",
+            "Pre-train an encoder that cuts patches",
+        )
     torch.manual_seed(seed)
     return MaskedAutoencoder(VisionTransformer(vit), config, float(np.mean(preprocessing.std)))
 

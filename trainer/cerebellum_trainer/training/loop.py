@@ -143,7 +143,7 @@ class _Loop:
                 with self._unsynchronised(part < parts - 1):
                     with self.world.autocast():
                         loss, others = self.run.loss(self.wrapped, batch.to(self.world.device).tensors)
-                    (loss / parts).backward()  # type: ignore[no-untyped-call]
+                    (loss / parts).backward()
                 total += loss.detach().float() / parts
             norm = clip_grad_norm_(self.run.module.parameters(), self.run.gradient_norm_max or float("inf"))
             mean = self.world.mean(torch.stack([total, torch.tensor(float(asked)).to(total)]))
