@@ -41,8 +41,23 @@ class CloneConfig:
     # A finger stands where friction left it: some hundredths of a radian from where it was led, otherwise
     # each time. Without this a controller takes those hundredths of the idle fingers for a clock [rad].
     finger_noise_rad: float = 0.03
+    joint_noise_rad: float = 0.0
+    """Noise on where an arm's joints seem to be; an augmentation, the action stays."""
     # Largest share of hold frames among those trained on.
     hold_share_max: float = 0.3
+    """0: none, as in MVP's released recipe, which drops every still frame."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hold_share_max < 1:
+            raise TrainerError(
+                "RECIPE_INVALID", f"hold_share_max is {self.hold_share_max}, not in [0, 1)", "Correct it"
+            )
+        if self.epochs < 1 or self.batch < 1:
+            raise TrainerError(
+                "RECIPE_INVALID",
+                f"{self.epochs} epochs of batches of {self.batch} train nothing",
+                "Name more",
+            )
 
     @property
     def stillness(self) -> Stillness:
@@ -86,7 +101,7 @@ def clone(
         moves_gripper: state and action have one more column, the gripper's [m].
     Returns: the controller in evaluation mode, and every epoch's mean loss, in squared deviations of the
         action.
-    Raises: TrainerError DATASET_SMALL if there is not one batch of frames.
+    Raises: TrainerError DATASET_SMALL if there is not one batch of frames, LOSS_NOT_FINITE, naming the batch.
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -100,19 +115,14 @@ def clone(
     lights = len(tokens)
     feature = torch.cat([select_feature(seen[frames], controller_config.feature) for seen in tokens])
     state, action = state[frames].repeat(lights, 1), action[frames].repeat(lights, 1)
-    if moves_gripper:
-        scales = Scales.of(feature, state[:, :-1], action[:, :-1], controller_config).with_gripper(state, action)
-    else:
-        scales = Scales.of(feature, state, action, controller_config)
+    scales = scales_of(feature, state, action, controller_config, moves_gripper)
     model = Controller(controller_config, tokens.shape[-1], grid_of(tokens[0]), state.shape[1], scales)
     optimiser = torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=config.learning_rate)
     batches = len(feature) // config.batch
     steps, step = config.epochs * batches, 0
     losses: list[float] = []
     spread = config.feature_noise * scales.feature_std
-    # A gripper's opening is no spring's angle.
-    compliant = [*is_compliant, *([False] if moves_gripper and is_compliant else [])]
-    joint_spread = config.finger_noise_rad * torch.tensor(compliant, dtype=state.dtype)
+    joint_spread, noise = spreads_of(config, state.shape[1], is_compliant, moves_gripper)
     for _ in range(config.epochs):
         order = torch.randperm(len(feature), generator=generator)
         # Normals cost more than the network: one bank an epoch, entered at a random place by each batch.
@@ -125,11 +135,13 @@ def clone(
             start = int(torch.randint(len(bank) - config.batch + 1, (1,), generator=generator))
             noisy = feature[chosen] + bank[start : start + config.batch]
             there, led = state[chosen], action[chosen]
-            if len(joint_spread):
+            if joint_spread.any():
                 # Where it is led stays the same, and is farther from, or nearer to, where it seems to be.
                 moved = joint_spread * torch.randn(there.shape, generator=generator)
                 there, led = there + moved, led - moved
+            there = there + noise * torch.randn(there.shape, generator=generator) if noise.any() else there
             loss = F.mse_loss(model.scaled(noisy, there), scales.normalised(led))
+            check_finite(loss, len(losses), at // config.batch)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -137,6 +149,42 @@ def clone(
             step += 1
         losses.append(total / batches)
     return model.eval(), losses
+
+
+def scales_of(
+    feature: torch.Tensor,
+    state: torch.Tensor,
+    action: torch.Tensor,
+    config: ControllerConfig,
+    moves_gripper: bool,
+) -> Scales:
+    """As `Scales.of`, of state and action whose last column may be the gripper's [m]."""
+    if not moves_gripper:
+        return Scales.of(feature, state, action, config)
+    return Scales.of(feature, state[:, :-1], action[:, :-1], config).with_gripper(state, action)
+
+
+def spreads_of(
+    config: CloneConfig, columns: int, is_compliant: Sequence[bool], moves_gripper: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(columns,) how far fingers seem to be off, and joints that the action does not follow [rad].
+
+    A gripper's opening is no angle.
+    """
+    joints = columns - 1 if moves_gripper else columns
+    compliant = torch.tensor([*(is_compliant or [False] * joints), *[False] * (columns - joints)])
+    is_joint = torch.arange(columns) < joints
+    return config.finger_noise_rad * compliant.float(), config.joint_noise_rad * is_joint.float()
+
+
+def check_finite(loss: torch.Tensor, epoch: int, batch: int) -> None:
+    """Raises: TrainerError LOSS_NOT_FINITE; nothing has been written then."""
+    if not torch.isfinite(loss):
+        raise TrainerError(
+            "LOSS_NOT_FINITE",
+            f"The loss is {loss.item()} in batch {batch + 1} of epoch {epoch + 1}",
+            "Lower the learning rate; in the first batch, look for values in the data that are not finite",
+        )
 
 
 @torch.no_grad()

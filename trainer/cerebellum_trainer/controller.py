@@ -29,6 +29,18 @@ class ControllerConfig:
     queries: int = 4
     embedding: int = 128
     hidden: tuple[int, ...] = (256, 128, 64)
+    """512 256 128 is the method's larger controller."""
+    uses_image: bool = True
+    uses_proprioception: bool = True
+    """Without one of them: what the other alone can do. It stays an input, which changes nothing."""
+    # The final norm's statistics hold no weights: training its gain and shift is training the same two
+    # numbers a dimension behind it. So the frozen encoder, which policies share, stays as it is.
+    trains_norm: bool = False
+    """Also train gain and shift of the encoder's final norm, as MVP's released code does."""
+    standardises: bool = True
+    """Bring features and joints to mean 0 and deviation 1 over the training set; MVP takes them as is."""
+    initialisation: Literal["uniform", "orthogonal"] = "uniform"
+    """orthogonal: MVP's, gain sqrt(2), and 0.01 in the last layer: it begins with hardly any motion."""
     # Keeps a joint that hardly moves in the demonstrations from being amplified [rad].
     state_std_floor_rad: float = 0.02
     # One scale for all of the action keeps its direction: an arm's joints work together. Fingers do not, and
@@ -81,13 +93,19 @@ class Scales:
     ) -> Scales:
         """Per dimension, over frames and tokens; of the action one deviation, or one for each joint."""
         is_shared = config.action_scale != "per-joint"
+        scale = action.std() if is_shared else action.std(0).clamp(min=config.action_std_floor_rad)
+        if not config.standardises:
+            width, joints = feature.shape[-1], state.shape[-1]
+            return Scales(
+                torch.zeros(width), torch.ones(width), torch.zeros(joints), torch.ones(joints), scale
+            )
         over = tuple(range(feature.ndim - 1))
         return Scales(
             feature_mean=feature.mean(over),
             feature_std=feature.std(over) + 1e-4,
             state_mean=state.mean(0),
             state_std=state.std(0) + config.state_std_floor_rad,
-            action=action.std() if is_shared else action.std(0).clamp(min=config.action_std_floor_rad),
+            action=scale,
         )
 
 
@@ -128,6 +146,11 @@ class Controller(nn.Module):
             layers += [nn.Linear(size, hidden), nn.SELU()]
             size = hidden
         self.head = nn.Sequential(*layers, nn.Linear(size, joints))
+        if config.initialisation == "orthogonal":
+            make_orthogonal(self.head)
+        if config.trains_norm:
+            self.norm_gain = nn.Parameter(torch.ones(width))
+            self.norm_shift = nn.Parameter(torch.zeros(width))
         for name in ("feature_mean", "feature_std", "state_mean", "state_std"):
             self.register_buffer(name, getattr(scales, name).clone())
         self.register_buffer("action_scale", scales.action.clone())
@@ -136,13 +159,31 @@ class Controller(nn.Module):
 
     def scaled(self, feature: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         """The action in units of `action_scale`: what the loss compares."""
-        image = self.image((feature - self.feature_mean) / self.feature_std)
-        proprioception = self.proprioception((state - self.state_mean) / self.state_std)
+        nothing = torch.zeros(len(state), self.config.embedding, device=state.device)
+        image = self.embed(feature) if self.config.uses_image else nothing
+        proprioception = nothing
+        if self.config.uses_proprioception:
+            proprioception = self.proprioception((state - self.state_mean) / self.state_std)
         return self.head(torch.cat([image, proprioception], dim=1))
+
+    def embed(self, feature: torch.Tensor) -> torch.Tensor:
+        """(b, patches, width) or (b, width) -> (b, embedding)."""
+        seen = (feature - self.feature_mean) / self.feature_std
+        if self.config.trains_norm:
+            seen = seen * self.norm_gain + self.norm_shift
+        return self.image(seen)
 
     def forward(self, feature: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         action = self.scaled(feature, state) * self.action_scale
         return action if self.action_offset is None else action + self.action_offset
+
+
+def make_orthogonal(head: nn.Sequential) -> None:
+    """MVP's: orthogonal weights and no biases; the last layer's are small."""
+    linear = [layer for layer in head if isinstance(layer, nn.Linear)]
+    for layer in linear:
+        nn.init.orthogonal_(layer.weight, 0.01 if layer is linear[-1] else 2**0.5)
+        nn.init.zeros_(layer.bias)
 
 
 def token_places(grid: int) -> torch.Tensor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from cerebellum_trainer.images import Preprocessing, preprocess
 from cerebellum_trainer.provenance import Recording
 from cerebellum_trainer.records import Camera
 from cerebellum_trainer.samples import Reading, Sample, Stillness, read_samples, samples_sha256
+
+# Fewer show neither a way nor its end: a second of a policy at 5 Hz.
+SAMPLES_MIN = 5
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,9 @@ def load_dataset(
     """Decodes and preprocesses every frame once, as the encoder wants them and the camera gives them.
 
     Goldens are the middle frames of the first `goldens` episodes, as (frame index, (height, width, 3) uint8).
-    Raises: TrainerError EPISODES_MISSING if there are none, CAMERA_CHANGED or ROBOTS_CHANGED if they
-        disagree about the camera or about what moves.
+    Raises: TrainerError EPISODES_MISSING if there are none, EPISODE_SHORT for one of hardly any frames,
+        CAMERA_CHANGED or ROBOTS_CHANGED if they disagree about the camera or about what moves, and what is
+        wrong with an image, naming the file.
     """
     images, state, action, index, hold, still, gripper, starts = [], [], [], [], [], [], [], []
     golden_frames: list[tuple[int, np.ndarray]] = []
@@ -85,10 +90,12 @@ def load_dataset(
             )
         body = devices
         if camera is not None and pose != camera:
+            raise camera_changed(episode.name, pose, files[0][0], camera)
+        if len(samples) < SAMPLES_MIN:
             raise TrainerError(
-                "CAMERA_CHANGED",
-                f"{episode.name} was recorded with another camera mount than {files[0][0]}",
-                "Train on recordings of one camera mount",
+                "EPISODE_SHORT",
+                f"{episode.name} has {len(samples)} frames to learn from (at least {SAMPLES_MIN} are needed)",
+                "Leave this episode out, or give back what a trim has taken away",
             )
         if camera is None:
             preprocessing = preprocessing.seen_by(pose.width_px, pose.height_px, reading.crop)
@@ -99,7 +106,8 @@ def load_dataset(
         starts.append(samples[0].told_rad)
         has_gripper |= samples[0].has_gripper
         for place, sample in enumerate(samples):
-            image = sample.image.pixels(preprocessing)
+            with naming(episode, sample):
+                image = sample.image.pixels(preprocessing)
             if number < goldens and place == len(samples) // 2:
                 golden_frames.append((len(images), image))
             images.append(preprocess(image, preprocessing))
@@ -134,6 +142,30 @@ def load_dataset(
         sha256=dataset_sha256(files),
         recordings=tuple(recordings),
     )
+
+
+def camera_changed(name: str, camera: Camera, first: str, expected: Camera) -> TrainerError:
+    """Says which of its properties differ."""
+    differences = [
+        f"{field.name} {getattr(camera, field.name)} where {first} has {getattr(expected, field.name)}"
+        for field in fields(Camera)
+        if getattr(camera, field.name) != getattr(expected, field.name)
+    ]
+    return TrainerError(
+        "CAMERA_CHANGED",
+        f"{name} was recorded with another camera or mount: {'; '.join(differences)}",
+        "Train on recordings of one camera and one mount",
+    )
+
+
+@contextmanager
+def naming(episode: Episode, sample: Sample) -> Iterator[None]:
+    """An image that cannot be used is said with its episode and its stamp."""
+    try:
+        yield
+    except TrainerError as error:
+        happened = f"{episode.name} at {sample.image_stamp_ns} ns: {error.happened}"
+        raise TrainerError(error.code, happened, error.remedy) from error
 
 
 def read_dataset(

@@ -109,6 +109,9 @@ class Episode:
                 f"{self.name} has no robot {name} (it has {there})",
                 "Name others with --robots",
             )
+        twice = sorted({joint for joint in names if names.count(joint) > 1})
+        if twice:
+            raise incomplete(self.name, f"names {', '.join(twice)} twice among the joints of robot {name}")
         found = identify(name, names)
         if found is None:
             known = ", ".join(device.name for device in DEVICES)

@@ -163,6 +163,6 @@ def sized(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         raise TrainerError(
             "IMAGE_SIZE",
             f"An image is {image.shape[1]}x{image.shape[0]} where {expected[1]}x{expected[0]} is expected",
-            "Record with the camera size that the preprocessing names",
+            "Record with the size that the episode says of its camera",
         )
     return image

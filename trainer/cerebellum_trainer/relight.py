@@ -1,6 +1,6 @@
-"""Photometric augmentation for a frozen encoder: each frame is also seen in a few other lights, drawn once,
-so that their tokens can be cached like the others. Geometry stays: a shifted picture would need another
-action.
+"""Augmentation for a frozen encoder: each frame is also seen in a few other lights, drawn once, so that their
+tokens can be cached like the others. Geometry stays, for a shifted picture would need another action: the
+sideways shift, off here as in MVP's released recipe, is there to be compared with.
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from cerebellum_trainer.images import Preprocessing
+
+# Rec. 601, as PIL makes greys.
+LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,17 @@ class Relighting:
 
     hue_deg: colours are turned around the grey axis by up to so many degrees, either way. 180 where a thing
     is known by its shape and place and may have any colour; 0 where its colour tells it from others.
+    grey_share: so many of them without colour. blur_px: blurred by a normal of up to this deviation.
+    shift_px: moved sideways by up to so many of the encoder's pixels; the edge is repeated for the rest.
     """
 
     copies: int = 2
     gain: tuple[float, float] = (0.6, 1.4)
     tint: tuple[float, float] = (0.85, 1.15)
     hue_deg: float = 0.0
+    grey_share: float = 0.0
+    blur_px: float = 0.0
+    shift_px: int = 0
 
 
 def relit(
@@ -40,7 +49,36 @@ def relit(
     if config.hue_deg > 0:
         turn_rad = math.radians(config.hue_deg) * (2 * torch.rand(count, generator=generator) - 1)
         seen = torch.einsum("nij,njyx->niyx", hue_turns(turn_rad), seen)
-    return ((seen * gain * tint).clamp(0, 1) - mean) / std
+    seen = (seen * gain * tint).clamp(0, 1)
+    if config.grey_share > 0:
+        is_grey = torch.rand(count, 1, 1, 1, generator=generator) < config.grey_share
+        seen = torch.where(is_grey, (seen * LUMA).sum(1, keepdim=True).expand_as(seen), seen)
+    if config.blur_px > 0:
+        deviations = config.blur_px * torch.rand(count, generator=generator)
+        seen = torch.cat(
+            [blurred(one, float(spread)) for one, spread in zip(seen.split(1), deviations, strict=True)]
+        )
+    if config.shift_px > 0:
+        shifts = torch.randint(-config.shift_px, config.shift_px + 1, (count,), generator=generator)
+        seen = torch.stack([shifted(one, int(shift)) for one, shift in zip(seen, shifts, strict=True)])
+    return (seen - mean) / std
+
+
+def blurred(image: torch.Tensor, deviation_px: float) -> torch.Tensor:
+    """(1, 3, h, w) -> the same through a separable normal, cut at three deviations; edges repeat."""
+    reach = math.ceil(3 * deviation_px)
+    if reach == 0:
+        return image
+    kernel = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * deviation_px**2))
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1).expand(3, 1, 1, -1)
+    wide = F.conv2d(F.pad(image, (reach, reach, 0, 0), mode="replicate"), kernel, groups=3)
+    return F.conv2d(F.pad(wide, (0, 0, reach, reach), mode="replicate"), kernel.transpose(2, 3), groups=3)
+
+
+def shifted(image: torch.Tensor, shift_px: int) -> torch.Tensor:
+    """(3, h, w) -> the same with its columns moved right by `shift_px`."""
+    width = image.shape[-1]
+    return image[..., (torch.arange(width) - shift_px).clamp(0, width - 1)]
 
 
 def hue_turns(turn_rad: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,5 @@
 """What a policy is to learn from an episode: image, joint positions at its time, and an action, from
-one of three sources:
+one of four sources:
 
 label   A teacher's own answer in each recorded step (scripted experts): `label_rad` of
         /cerebellum/policy_step. The step names its image by exact stamp; nothing is matched by nearness.
@@ -7,6 +7,8 @@ sent    What the robot was really told, for whoever moved it (people above all):
         action(t) = sent(t + one period) - measured(t), t being the image's stamp, both from the tick log.
         Of a teleoperated episode nothing counts before the arm first followed the hand, nor while the
         clutch was open for longer than a moment; after the last release the arm stands at its goal.
+motion  The same, but where the robot was one period later instead of what it had been told: for recordings of
+        others' robots, in which nobody kept what was sent. It lags behind what moved the robot.
 path    Where the robot was led next, however fast: the first of what was sent after the image that is a whole
         step away from where it was at its time, or as far as it came. For people's hands, whose speed rises
         and falls with every stroke and says nothing that a picture shows.
@@ -36,7 +38,7 @@ from cerebellum_trainer.images import StoredImage
 from cerebellum_trainer.records import RecordedCamera, incomplete
 from cerebellum_trainer.ticks import TICK_GAP_MAX_NS, Ticks, read_ticks
 
-Actions = Literal["label", "sent", "path"]
+Actions = Literal["label", "sent", "motion", "path"]
 STEP_TOPIC = "/cerebellum/policy_step"
 TELEOP_TOPIC = "/cerebellum/teleop_input"
 # Fingers that move, or whose command changes, by more than this between two samples are under way [m].
@@ -78,9 +80,9 @@ class Reading:
 
     actions: Actions = "label"
     """label: what a scripted teacher wanted; sent: what was sent to the robot one period later, whoever moved
-    it; path: where it was led next, however fast."""
+    it; motion: where it was one period later; path: where it was led next, however fast."""
     lead_ms: float = 0.0
-    """Added to the period of "sent": what passes from an image to the command that answers it."""
+    """Added to the period of "sent" and "motion": what passes from an image to the command that answers."""
     step_rad: float = 0.12
     """Largest motion of an arm's joint in an action of "path"."""
     finger_step_rad: float = 0.3
@@ -88,7 +90,7 @@ class Reading:
     path_s: float = 2.5
     """How far "path" looks along the path: a robot that stands for longer is meant to stand."""
     phases: int = 1
-    """Grids of "sent" and "path" in a period, evenly shifted: 3 gives three times the samples."""
+    """Grids of "sent", "motion" and "path" in a period, evenly shifted: 3 gives three times the samples."""
     camera: str = "wrist"
     crop: tuple[int, int, int, int] | None = None
     """Rectangle of its image that the policy sees: x, y, width, height [px]. The lower centre when none is
@@ -145,7 +147,8 @@ def read_arm_samples(
         step_rad = np.where(body.is_compliant, reading.finger_step_rad, reading.step_rad)
         action = Path(ticks, pauses, step_rad, round(1e9 * reading.path_s)).action
     else:
-        action = partial(sent_action, ticks, pauses, period_ns + round(1e6 * reading.lead_ms))
+        look = motion_action if reading.actions == "motion" else sent_action
+        action = partial(look, ticks, pauses, period_ns + round(1e6 * reading.lead_ms))
     is_compliant = np.array(body.is_compliant)
     return derived_samples(episode, camera, ticks, period_ns, reading.phases, is_compliant, still_rad, action)
 
@@ -273,6 +276,16 @@ def sent_action(
     if any(start < stamp_ns + ahead_ns and stamp_ns < end for start, end in pauses):
         return "while the operator's clutch was open"
     return Action(sent, stamp_ns + ahead_ns)
+
+
+def motion_action(
+    ticks: Ticks, pauses: list[tuple[int, int]], ahead_ns: int, stamp_ns: int, told: np.ndarray
+) -> Action | str:
+    action = sent_action(ticks, pauses, ahead_ns, stamp_ns, told)
+    position = ticks.position_at(stamp_ns + ahead_ns)
+    if isinstance(action, str) or position is None:
+        return action if isinstance(action, str) else "without ticks"
+    return Action(position, action.until_ns)
 
 
 class Path:
@@ -404,7 +417,8 @@ def check_position(episode: Episode, position: np.ndarray, measured: np.ndarray 
     if off_rad > POSITION_AGREEMENT_RAD:
         raise TrainerError(
             "EPISODE_INCONSISTENT",
-            f"{episode.name} has a step {off_rad:.3f} rad off the tick log (limit {POSITION_AGREEMENT_RAD})",
+            f"{episode.name} has a step {off_rad:.3f} rad off the tick log (limit {POSITION_AGREEMENT_RAD}): "
+            "another order of joints, unit or clock",
             "Leave this episode out or record it again",
         )
 

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 ACTIONS = {
     "label": "the teacher's clean command of each step",
     "sent": "what was sent one period after the image, minus the position measured at its time",
+    "motion": "the position measured one period after the image, minus that at its time",
     "path": "where the robot was led next, a whole step or as far as it came, minus the position measured",
 }
 
 
 def said_actions(reading: Reading) -> str:
     said = ACTIONS[reading.actions]
-    if reading.actions == "sent" and reading.lead_ms > 0:
+    if reading.actions in ("sent", "motion") and reading.lead_ms > 0:
         said += f", {reading.lead_ms:g} ms further ahead"
     if reading.actions == "path":
         steps = f"{reading.step_rad:g} rad (fingers {reading.finger_step_rad:g})"

@@ -1,0 +1,134 @@
+"""Behaviour cloning in which the encoder is trained, too: from random weights ("from scratch"), or on from
+pre-trained ones. The same frames, controller and loss as `clone`; pictures instead of cached tokens, so each
+one is seen in a light drawn anew.
+
+A pass through the encoder costs hundreds of times one through the controller, so what is fixed is a number of
+pictures, and not of epochs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cerebellum_trainer.clone import CloneConfig, check_finite, select_frames
+from cerebellum_trainer.controller import Controller, ControllerConfig, Scales, grid_of, select_feature
+from cerebellum_trainer.dataset import Dataset
+from cerebellum_trainer.errors import TrainerError
+from cerebellum_trainer.features import encode_images
+from cerebellum_trainer.mae import cosine_rate, parameter_groups
+from cerebellum_trainer.relight import Relighting, relit
+from cerebellum_trainer.vit import VisionTransformer
+
+# Frames whose tokens tell the controller's scales before training.
+SCALE_FRAMES = 256
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """Of an encoder that is trained with the controller; batches, schedule and decay are the recipe's."""
+
+    images: int = 24_000
+    """Pictures seen, repetitions counted."""
+    encoder_learning_rate: float = 5e-4
+    """From scratch; a tenth of it is usual for pre-trained weights."""
+    gradient_norm_max: float = 1.0
+
+
+def clone_and_finetune(
+    encoder: VisionTransformer,
+    dataset: Dataset,
+    controller_config: ControllerConfig,
+    recipe: CloneConfig,
+    config: FineTuning,
+    relighting: Relighting,
+    seed: int,
+    on_step: Callable[[int, int, float], None] | None = None,
+) -> tuple[VisionTransformer, Controller, list[float]]:
+    """Trains a copy of the encoder, and a controller on it.
+
+    `recipe.feature_noise` is left out: it is there to make up for features that never change.
+    Returns: both in evaluation mode, and every step's loss in squared deviations of the action.
+    Raises: TrainerError DATASET_SMALL if there is not one batch of frames, LOSS_NOT_FINITE, naming the batch.
+    """
+    encoder = trainable(encoder)
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    frames = select_frames(dataset.still, dataset.hold, recipe, generator)
+    if len(frames) < recipe.batch:
+        raise TrainerError(
+            "DATASET_SMALL",
+            f"Only {len(frames)} usable frames (one batch needs {recipe.batch})",
+            "Record more demonstrations",
+        )
+    some = frames[torch.linspace(0, len(frames) - 1, min(SCALE_FRAMES, len(frames))).long()]
+    tokens = encode_images(encoder, dataset.images[some])
+    state, action = dataset.state[frames], dataset.action[frames]
+    feature = select_feature(tokens, controller_config.feature)
+    scales = Scales.of(feature, state, action, controller_config)
+    model = Controller(controller_config, tokens.shape[-1], grid_of(tokens), state.shape[1], scales)
+    optimiser = torch.optim.AdamW(groups_of(encoder, model, recipe, config))
+    joint_spread = spread_of(dataset, recipe)
+    steps = max(1, config.images // recipe.batch)
+    losses: list[float] = []
+    for step, chosen in enumerate(batches(len(frames), recipe.batch, steps, generator)):
+        rate = cosine_rate(step + 1, steps + 1, recipe.warm_up_share)
+        for group in optimiser.param_groups:
+            group["lr"] = group["peak"] * rate
+        images = dataset.images[frames[chosen]]
+        if relighting.copies > 0:
+            images = relit(images, dataset.preprocessing, relighting, generator)
+        moved = joint_spread * torch.randn(len(chosen), state.shape[1], generator=generator)
+        there, led = state[chosen] + moved, action[chosen] - moved
+        seen = select_feature(encoder(images), controller_config.feature)
+        loss = F.mse_loss(model.scaled(seen, there), led / scales.action)
+        check_finite(loss, 0, step)
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_([*encoder.parameters(), *model.parameters()], config.gradient_norm_max)
+        optimiser.step()
+        losses.append(loss.item())
+        if on_step is not None:
+            on_step(step, steps, losses[-1])
+    return encoder.eval().requires_grad_(False), model.eval(), losses
+
+
+def trainable(encoder: VisionTransformer) -> VisionTransformer:
+    """A copy in training mode; what its kind keeps fixed (positions) stays so."""
+    copied = copy.deepcopy(encoder).train()
+    fresh = dict(type(encoder)(encoder.config).named_parameters())
+    for name, parameter in copied.named_parameters():
+        parameter.requires_grad_(fresh[name].requires_grad)
+    return copied
+
+
+def groups_of(
+    encoder: nn.Module, controller: nn.Module, recipe: CloneConfig, config: FineTuning
+) -> list[dict]:
+    """Decay for matrices only, and a learning rate for each of the two networks (`peak`)."""
+    rates = ((encoder, config.encoder_learning_rate), (controller, recipe.learning_rate))
+    return [
+        {**group, "peak": rate}
+        for network, rate in rates
+        for group in parameter_groups(network, recipe.weight_decay)
+    ]
+
+
+def spread_of(dataset: Dataset, recipe: CloneConfig) -> torch.Tensor:
+    """(joints,) how far fingers seem to be off [rad]."""
+    return recipe.finger_noise_rad * torch.tensor(dataset.body.is_compliant, dtype=dataset.state.dtype)
+
+
+def batches(count: int, batch: int, steps: int, generator: torch.Generator):
+    """`steps` batches of indices below `count`; each index once before any comes again."""
+    order = torch.randperm(count, generator=generator)
+    for _ in range(steps):
+        if len(order) < batch:
+            order = torch.cat([order, torch.randperm(count, generator=generator)])
+        yield order[:batch]
+        order = order[batch:]
