@@ -31,10 +31,11 @@ SCALE_FRAMES = 256
 
 @dataclass(frozen=True)
 class FineTuning:
-    """Of an encoder that is trained with the controller; batches, schedule and decay are the recipe's."""
+    """Of an encoder that is trained with the controller; schedule and decay are the recipe's."""
 
     images: int = 24_000
     """Pictures seen, repetitions counted."""
+    batch: int = 32
     encoder_learning_rate: float = 5e-4
     """From scratch; a tenth of it is usual for pre-trained weights."""
     gradient_norm_max: float = 1.0
@@ -60,10 +61,10 @@ def clone_and_finetune(
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     frames = select_frames(dataset.still, dataset.hold, recipe, generator)
-    if len(frames) < recipe.batch:
+    if len(frames) < config.batch:
         raise TrainerError(
             "DATASET_SMALL",
-            f"Only {len(frames)} usable frames (one batch needs {recipe.batch})",
+            f"Only {len(frames)} usable frames (one batch needs {config.batch})",
             "Record more demonstrations",
         )
     some = frames[torch.linspace(0, len(frames) - 1, min(SCALE_FRAMES, len(frames))).long()]
@@ -74,9 +75,9 @@ def clone_and_finetune(
     model = Controller(controller_config, tokens.shape[-1], grid_of(tokens), state.shape[1], scales)
     optimiser = torch.optim.AdamW(groups_of(encoder, model, recipe, config))
     joint_spread = spread_of(dataset, recipe)
-    steps = max(1, config.images // recipe.batch)
+    steps = max(1, config.images // config.batch)
     losses: list[float] = []
-    for step, chosen in enumerate(batches(len(frames), recipe.batch, steps, generator)):
+    for step, chosen in enumerate(batches(len(frames), config.batch, steps, generator)):
         rate = cosine_rate(step + 1, steps + 1, recipe.warm_up_share)
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * rate

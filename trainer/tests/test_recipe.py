@@ -175,7 +175,7 @@ def test_a_trained_encoder_learns_and_leaves_the_given_one_alone(
     dataset: Dataset, small_encoder: VisionTransformer
 ) -> None:
     before = {name: value.clone() for name, value in small_encoder.state_dict().items()}
-    arguments = (small_encoder, dataset, ControllerConfig(), RECIPE, FineTuning(images=25 * 16), Relighting())
+    arguments = (small_encoder, dataset, ControllerConfig(), RECIPE, FineTuning(images=25 * 16, batch=16), Relighting())
     encoder, _, losses = clone_and_finetune(*arguments, seed=0)
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
     assert all(torch.equal(before[name], value) for name, value in small_encoder.state_dict().items())
@@ -193,7 +193,7 @@ def test_a_loss_that_is_not_finite_ends_training_and_names_the_batch(
     with pytest.raises(TrainerError, match="nan in batch 1 of epoch 1") as caught:
         clone(broken, state, state + 0.1, none, none, ControllerConfig(), CloneConfig(batch=16), seed=0)
     assert caught.value.code == "LOSS_NOT_FINITE"
-    wild = FineTuning(images=160, encoder_learning_rate=1e30)
+    wild = FineTuning(images=160, batch=16, encoder_learning_rate=1e30)
     with pytest.raises(TrainerError, match="in batch") as caught:
         clone_and_finetune(small_encoder, dataset, ControllerConfig(), RECIPE, wild, Relighting(), seed=0)
     assert caught.value.code == "LOSS_NOT_FINITE"

@@ -22,6 +22,7 @@ from cerebellum_trainer.commands.optimizability import Optimizability, run_optim
 from cerebellum_trainer.commands.pretrain import Pretrain, run_pretrain
 from cerebellum_trainer.commands.reach_block import ReachBlock, run_reach_block
 from cerebellum_trainer.commands.report import Report, run_report
+from cerebellum_trainer.commands.sweep import Sweep, run_sweep
 from cerebellum_trainer.errors import TrainerError
 
 RUNNERS: dict[type, Callable[[Any], object]] = {
@@ -38,6 +39,7 @@ RUNNERS: dict[type, Callable[[Any], object]] = {
     Looc: run_looc,
     LoocStudy: run_looc_study,
     Optimizability: run_optimizability,
+    Sweep: run_sweep,
 }
 
 
