@@ -135,7 +135,7 @@ def clone(
             start = int(torch.randint(len(bank) - config.batch + 1, (1,), generator=generator))
             noisy = feature[chosen] + bank[start : start + config.batch]
             there, led = state[chosen], action[chosen]
-            if joint_spread.any():
+            if len(is_compliant) > 0:
                 # Where it is led stays the same, and is farther from, or nearer to, where it seems to be.
                 moved = joint_spread * torch.randn(there.shape, generator=generator)
                 there, led = there + moved, led - moved

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cerebellum_trainer.clone import CloneConfig, check_finite, select_frames
-from cerebellum_trainer.controller import Controller, ControllerConfig, Scales, grid_of, select_feature
+from cerebellum_trainer.clone import CloneConfig, check_finite, scales_of, select_frames, spreads_of
+from cerebellum_trainer.controller import Controller, ControllerConfig, grid_of, select_feature
 from cerebellum_trainer.dataset import Dataset
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encode_images
@@ -71,10 +71,11 @@ def clone_and_finetune(
     tokens = encode_images(encoder, dataset.images[some])
     state, action = dataset.state[frames], dataset.action[frames]
     feature = select_feature(tokens, controller_config.feature)
-    scales = Scales.of(feature, state, action, controller_config)
+    scales = scales_of(feature, state, action, controller_config, dataset.moves_gripper)
     model = Controller(controller_config, tokens.shape[-1], grid_of(tokens), state.shape[1], scales)
     optimiser = torch.optim.AdamW(groups_of(encoder, model, recipe, config))
-    joint_spread = spread_of(dataset, recipe)
+    columns, body = state.shape[1], dataset.body
+    joint_spread, noise = spreads_of(recipe, columns, body.is_compliant, dataset.moves_gripper)
     steps = max(1, config.images // config.batch)
     losses: list[float] = []
     for step, chosen in enumerate(batches(len(frames), config.batch, steps, generator)):
@@ -84,10 +85,11 @@ def clone_and_finetune(
         images = dataset.images[frames[chosen]]
         if relighting.copies > 0:
             images = relit(images, dataset.preprocessing, relighting, generator)
-        moved = joint_spread * torch.randn(len(chosen), state.shape[1], generator=generator)
-        there, led = state[chosen] + moved, action[chosen] - moved
+        moved, off = torch.randn(2, len(chosen), columns, generator=generator)
+        there = state[chosen] + joint_spread * moved + noise * off
+        led = action[chosen] - joint_spread * moved
         seen = select_feature(encoder(images), controller_config.feature)
-        loss = F.mse_loss(model.scaled(seen, there), led / scales.action)
+        loss = F.mse_loss(model.scaled(seen, there), scales.normalised(led))
         check_finite(loss, 0, step)
         optimiser.zero_grad()
         loss.backward()
@@ -118,11 +120,6 @@ def groups_of(
         for network, rate in rates
         for group in parameter_groups(network, recipe.weight_decay)
     ]
-
-
-def spread_of(dataset: Dataset, recipe: CloneConfig) -> torch.Tensor:
-    """(joints,) how far fingers seem to be off [rad]."""
-    return recipe.finger_noise_rad * torch.tensor(dataset.body.is_compliant, dtype=dataset.state.dtype)
 
 
 def batches(count: int, batch: int, steps: int, generator: torch.Generator):

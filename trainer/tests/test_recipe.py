@@ -175,8 +175,10 @@ def test_a_trained_encoder_learns_and_leaves_the_given_one_alone(
     dataset: Dataset, small_encoder: VisionTransformer
 ) -> None:
     before = {name: value.clone() for name, value in small_encoder.state_dict().items()}
-    arguments = (small_encoder, dataset, ControllerConfig(), RECIPE, FineTuning(images=25 * 16, batch=16), Relighting())
-    encoder, _, losses = clone_and_finetune(*arguments, seed=0)
+    config = FineTuning(images=25 * 16, batch=16)
+    encoder, _, losses = clone_and_finetune(
+        small_encoder, dataset, ControllerConfig(), RECIPE, config, Relighting(), seed=0
+    )
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
     assert all(torch.equal(before[name], value) for name, value in small_encoder.state_dict().items())
     changed = {name for name, value in encoder.state_dict().items() if not torch.equal(before[name], value)}

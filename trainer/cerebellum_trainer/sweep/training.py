@@ -122,6 +122,7 @@ class Trainer:
                 settings.recipe,
                 seed,
                 dataset.body.is_compliant,
+                dataset.moves_gripper,
             )
             tokens, fresh = all_tokens[0, is_chosen], all_tokens[0, is_held_out]
         results = {
