@@ -19,11 +19,11 @@ from torch import nn
 from cerebellum_trainer.clone import CloneConfig, check_finite, scales_of, select_frames, spreads_of
 from cerebellum_trainer.controller import Controller, ControllerConfig, grid_of, select_feature
 from cerebellum_trainer.dataset import Dataset
+from cerebellum_trainer.encoders.encoder import AnyEncoder, frozen
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encode_images
 from cerebellum_trainer.mae import cosine_rate, parameter_groups
 from cerebellum_trainer.relight import Relighting, relit
-from cerebellum_trainer.vit import VisionTransformer
 
 # Frames whose tokens tell the controller's scales before training.
 SCALE_FRAMES = 256
@@ -42,7 +42,7 @@ class FineTuning:
 
 
 def clone_and_finetune(
-    encoder: VisionTransformer,
+    encoder: AnyEncoder,
     dataset: Dataset,
     controller_config: ControllerConfig,
     recipe: CloneConfig,
@@ -50,7 +50,7 @@ def clone_and_finetune(
     relighting: Relighting,
     seed: int,
     on_step: Callable[[int, int, float], None] | None = None,
-) -> tuple[VisionTransformer, Controller, list[float]]:
+) -> tuple[AnyEncoder, Controller, list[float]]:
     """Trains a copy of the encoder, and a controller on it.
 
     `recipe.feature_noise` is left out: it is there to make up for features that never change.
@@ -98,13 +98,14 @@ def clone_and_finetune(
         losses.append(loss.item())
         if on_step is not None:
             on_step(step, steps, losses[-1])
-    return encoder.eval().requires_grad_(False), model.eval(), losses
+    return frozen(encoder), model.eval(), losses
 
 
-def trainable(encoder: VisionTransformer) -> VisionTransformer:
+def trainable(encoder: AnyEncoder) -> AnyEncoder:
     """A copy in training mode; what its kind keeps fixed (positions) stays so."""
     copied = copy.deepcopy(encoder).train()
-    fresh = dict(type(encoder)(encoder.config).named_parameters())
+    kind = type(encoder)
+    fresh = dict(kind(encoder.config).named_parameters())  # type: ignore[call-arg]
     for name, parameter in copied.named_parameters():
         parameter.requires_grad_(fresh[name].requires_grad)
     return copied

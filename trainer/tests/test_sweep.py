@@ -12,13 +12,14 @@ import torch
 from recording import edit, write_edits, write_episode
 
 from cerebellum_trainer.commands.sweep import Sweep, run_sweep
+from cerebellum_trainer.encoders.files import save_encoder
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.samples import Reading, Stillness
 from cerebellum_trainer.sweep.demonstrations import of_episodes, read_demonstrations
 from cerebellum_trainer.sweep.plan import SweepPlan, read_sweep
 from cerebellum_trainer.sweep.statistics import mcnemar_p, wilson_interval
-from cerebellum_trainer.vit import VisionTransformer, VitConfig, save_encoder
+from cerebellum_trainer.vit import VisionTransformer, VitConfig
 
 # Succeeds everywhere with the pre-trained encoder, and at the first position alone with others.
 EVALUATOR = """

@@ -16,6 +16,8 @@ from cerebellum_trainer.bundle import PolicyDescription, write_bundle
 from cerebellum_trainer.clone import clone, held_out_error
 from cerebellum_trainer.controller import Controller
 from cerebellum_trainer.dataset import Dataset
+from cerebellum_trainer.encoders.encoder import Encoder
+from cerebellum_trainer.encoders.registry import untrained
 from cerebellum_trainer.features import encode_images, encoder_sha256, training_tokens
 from cerebellum_trainer.finetune import clone_and_finetune
 from cerebellum_trainer.frozen import open_encoder
@@ -23,7 +25,6 @@ from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.runs import thinned, versions
 from cerebellum_trainer.sweep.demonstrations import Demonstrations, of_episodes, read_demonstrations
 from cerebellum_trainer.sweep.plan import EncoderSource, Run, SweepPlan
-from cerebellum_trainer.vit import VisionTransformer
 
 SCHEMA = "cerebellum/sweep-run@1"
 RECORD = "run.json"
@@ -32,7 +33,7 @@ BUNDLE = "bundle"
 
 @dataclass(frozen=True)
 class OpenEncoder:
-    model: VisionTransformer
+    model: Encoder
     pretraining: str
     preprocessing: Preprocessing
     source: EncoderSource
@@ -53,8 +54,8 @@ class Trainer:
                 self._encoders[name] = OpenEncoder(*open_encoder(source.path), source)
             else:
                 like = self.encoder(source.like)
-                torch.manual_seed(source.seed)
-                model = VisionTransformer(like.model.config).eval().requires_grad_(False)
+                kind, config = type(like.model), like.model.config
+                model = untrained(lambda: kind(config), source.seed)  # type: ignore[call-arg]
                 self._encoders[name] = OpenEncoder(model, "none", like.preprocessing, source)
         return self._encoders[name]
 
@@ -109,6 +110,7 @@ class Trainer:
                 settings.relighting,
                 seed,
                 self._features,
+                controller_config.feature,
             )
             is_chosen = torch.isin(found.dataset.episode, torch.tensor(chosen))
             is_held_out = torch.isin(found.dataset.episode, torch.tensor(found.held_out))
