@@ -195,7 +195,10 @@ seeds: [0, 1]
         assert len(record["results"]["losses"]) == 3
 
 
-def test_a_bundle_of_a_blind_policy_is_one_that_a_daemon_can_read(place: Path) -> None:
+def test_a_bundle_of_a_blind_policy_has_all_that_others_have(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cerebellum_trainer.bundle.daemon_is_built", lambda: False)
     page = PAGE.replace(
         "grid: {encoder: [mae, random], demonstrations: [2]}",
         "variants: {blind: {controller.uses_image: false}}",
@@ -204,6 +207,7 @@ def test_a_bundle_of_a_blind_policy_is_one_that_a_daemon_can_read(place: Path) -
     bundle = next(place.glob("out/blind*/bundle"))
     manifest = json.loads((bundle / "policy.json").read_text())
     assert manifest["provenance"]["dataset"]["episodes"] == 3
+    assert len(manifest["provenance"]["dataset"]["recordings"]) == 3
     assert len(json.loads((bundle / "goldens.json").read_text())["cases"]) == 3
     names = [value.name for value in onnx.load(bundle / "controller.onnx").graph.input]
     assert names == ["feature", "state"]

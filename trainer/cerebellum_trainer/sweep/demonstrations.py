@@ -105,5 +105,6 @@ def of_episodes(dataset: Dataset, episodes: Sequence[int]) -> Dataset:
         still=dataset.still[chosen],
         gripper=dataset.gripper[chosen],
         golden_frames=goldens[:GOLDENS],
+        recordings=tuple(dataset.recordings[place] for place in places.tolist()),
         sha256=hashlib.sha256(f"{dataset.sha256} {parts}".encode()).hexdigest(),
     )

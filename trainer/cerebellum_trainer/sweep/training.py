@@ -25,6 +25,7 @@ from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.runs import thinned, versions
 from cerebellum_trainer.sweep.demonstrations import Demonstrations, of_episodes, read_demonstrations
 from cerebellum_trainer.sweep.plan import EncoderSource, Run, SweepPlan
+from cerebellum_trainer.variants.offer import ExportConfig
 
 SCHEMA = "cerebellum/sweep-run@1"
 RECORD = "run.json"
@@ -149,6 +150,8 @@ class Trainer:
             PolicyDescription(name=f"{self._sweep.task} {run.name}", rate_hz=self._sweep.rate_hz),
             f'Run "{run.name}" of sweep {self._sweep.name}, seed {seed}; encoder {encoder_said(encoder)}.',
             page_of(run, self._sweep, encoder, results),
+            # Trials begin with the same checks.
+            ExportConfig(verify=self._sweep.evaluate is None),
         )
         record = {
             "schema": SCHEMA,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cerebellum_trainer.errors import TrainerError
+from cerebellum_trainer.provenance import REPOSITORY
 from cerebellum_trainer.sweep.plan import Evaluation, Light
 
-ROOT = Path(__file__).parents[3]
-COMMAND = (str(ROOT / "cerebellum"), "evaluate")
+COMMAND = (str(REPOSITORY / "cerebellum"), "evaluate")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def evaluate(
     }
     line = [*command, task, *(word for pair in arguments.items() for word in pair)]
     try:
-        ended = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+        ended = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     except OSError as error:
         raise failed(bundle, str(error)) from error
     if ended.returncode != 0 or not part.exists():
