@@ -2,9 +2,10 @@
 import { digitBody } from "../../kinematics/digit/bodies.js";
 import { type DigitObservation, MOTORS, PASSIVE_JOINTS } from "./protocol/index.js";
 
+/** Its numbers lie in memory of one kind, all of them: a number out of many kinds becomes an object on the heap. */
 export interface Link {
-  readonly positionM: readonly number[];
-  readonly quatXyzw: readonly number[];
+  readonly positionM: Float64Array;
+  readonly quatXyzw: Float64Array;
   /** The joint turns about its own z axis, this way round. */
   readonly axisZ: number;
   /** Place in the motors' or in the passive joints' positions. */
@@ -21,8 +22,8 @@ export function ancestors(name: string): string[] {
 export function linkOf(name: string): Link {
   const { positionM, quatXyzw, joint } = digitBody(name);
   return {
-    positionM,
-    quatXyzw,
+    positionM: Float64Array.from(positionM),
+    quatXyzw: Float64Array.from(quatXyzw),
     axisZ: joint?.kind === "hinge" ? joint.axisZ : 1,
     motor: (MOTORS as readonly string[]).indexOf(name),
     passive: (PASSIVE_JOINTS as readonly string[]).indexOf(name),
@@ -42,7 +43,7 @@ export function raise(
 ): void {
   for (let place = 0; place < chain.length; place++) {
     const { positionM, quatXyzw, axisZ, motor, passive } = chain[place]!;
-    const half = (motor >= 0 ? motorPositionRad[motor]! : jointPositionRad[passive]!) / 2;
+    const half = 0.5 * (motor >= 0 ? motorPositionRad[motor]! : jointPositionRad[passive]!);
     turn[2] = axisZ * Math.sin(half);
     turn[3] = Math.cos(half);
     rotateBy(turn, pointM);
@@ -53,8 +54,13 @@ export function raise(
 
 /** In place, by a unit quaternion x y z w. */
 export function rotateBy(quat: ArrayLike<number>, pointM: Float64Array): void {
-  const [x, y, z] = [pointM[0]!, pointM[1]!, pointM[2]!];
-  const [qx, qy, qz, qw] = [quat[0]!, quat[1]!, quat[2]!, quat[3]!];
+  const x = pointM[0]!;
+  const y = pointM[1]!;
+  const z = pointM[2]!;
+  const qx = quat[0]!;
+  const qy = quat[1]!;
+  const qz = quat[2]!;
+  const qw = quat[3]!;
   const tx = 2 * (qy * z - qz * y);
   const ty = 2 * (qz * x - qx * z);
   const tz = 2 * (qx * y - qy * x);

@@ -12,8 +12,8 @@ interface Rod {
   /** From each end up to the body that both have in common. */
   readonly near: readonly Link[];
   readonly far: readonly Link[];
-  readonly nearM: readonly number[];
-  readonly farM: readonly number[];
+  readonly nearM: Float64Array;
+  readonly farM: Float64Array;
   readonly lengthM: number;
   /** Joints between its ends. */
   readonly joints: readonly string[];
@@ -31,8 +31,8 @@ function rodOf({ rod, body, anchorM }: DigitLoop): Rod {
     name: rod,
     near: own(near).map(linkOf),
     far: own(far).map(linkOf),
-    nearM: positionM,
-    farM: anchorM,
+    nearM: Float64Array.from(positionM),
+    farM: Float64Array.from(anchorM),
     joints: [...own(near), ...own(far)],
   };
   return { ...ends, lengthM: betweenM(ends, new DigitObservation()) };
@@ -46,11 +46,11 @@ function betweenM(
   farPointM.set(farM);
   raise(near, observation, nearPointM);
   raise(far, observation, farPointM);
-  return Math.hypot(
-    nearPointM[0]! - farPointM[0]!,
-    nearPointM[1]! - farPointM[1]!,
-    nearPointM[2]! - farPointM[2]!,
-  );
+  const x = nearPointM[0]! - farPointM[0]!;
+  const y = nearPointM[1]! - farPointM[1]!;
+  const z = nearPointM[2]! - farPointM[2]!;
+  // Not Math.hypot, which takes its arguments as objects.
+  return Math.sqrt(x * x + y * y + z * z);
 }
 
 /** Left, right; each the heel's, then the toe's two. */

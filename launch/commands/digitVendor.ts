@@ -59,7 +59,7 @@ async function run(plan: VendorPlan, { cell: cellFile, json: target }: DigitVend
   print(
     `${host}:${port}: ${wordsOf(plan)} for ${plan.seconds} s, by the robot's own controller; Ctrl-C ends it`,
   );
-  if (cell.lab !== undefined) print(IN_THE_LAB);
+  if (cell.lab !== undefined && plan.velocity !== undefined) print(IN_THE_LAB);
   const result = await untilInterrupted((signal) =>
     runVendorAction({ clock: systemClock, json }, plan, (moment) => print(momentText(moment)), signal),
   );

@@ -61,10 +61,6 @@ const pushed = (words: string, scene: DigitSceneName): StandScenario => ({
   ...quiet(words, scene),
   disturbances: pushes(BORNE_N, 10, 25, 40),
 });
-const drawn = (words: string, scene: DigitSceneName, forceN: number): StandScenario => ({
-  ...quiet(words, scene),
-  disturbances: [{ kind: "pull", atS: 10, forceN, ms: 3000 }],
-});
 const felled = (words: string, scene: DigitSceneName, ...disturbances: Disturbance[]): StandScenario => ({
   words,
   scene,
@@ -87,15 +83,22 @@ export const STAND_SCENARIOS = {
   backpack: pushed("with 5 kg on its back, pushed", "backpack-5kg"),
   bag: quiet("with a bag of 2 kg on an arm", "bag-2kg"),
   "bag-pushed": pushed("with a bag of 2 kg on an arm, pushed", "bag-2kg"),
-  "bag-5kg": quiet("with a bag of 5 kg on an arm", "bag-5kg"),
-  rope: drawn("drawn by a rope with 20 N for three seconds", "flat", 20),
-  "rope-30N": drawn("drawn by a rope with 30 N for three seconds", "flat", 30),
+  rope: {
+    ...quiet("drawn by a rope with 20 N for three seconds", "flat"),
+    disturbances: [{ kind: "pull", atS: 10, forceN: 20, ms: 3000 }],
+  },
   "weak-knees": {
     ...quiet("with P and D of the knees halved for five seconds", "flat"),
     disturbances: [{ kind: "weaken", atS: 10, motors: KNEES, share: 0.5, ms: 5000 }],
   },
   felled: felled(`pushed with ${FELLING_N} N for ${FELLING_MS} ms, which fells it`, "flat", FELLS),
   "felled-on-steps": felled("pushed as hard onto steps of 8 cm", "steps-8cm", { ...FELLS, towardsRad: 0 }),
+  "drawn-over": felled("drawn by a rope with 60 N until it falls", "flat", {
+    kind: "pull",
+    atS: 2,
+    forceN: 60,
+    ms: 4000,
+  }),
   "limp-knees": felled("with knees that give way", "flat", {
     kind: "weaken",
     atS: 2,
