@@ -52,8 +52,9 @@ export async function demonstrateLockstep(
 }
 
 async function demonstrateOne(set: SimulatedSet, task: LabTask, seed: number, attempt: number) {
-  const scene = { seed: SCENE_SEED + seed + attempt * ATTEMPT_SEED, light: "training" } as const;
-  const { episode, steps, words } = await demonstrateSimulated(set, task, seed, scene);
+  const expertSeed = seed + attempt * ATTEMPT_SEED;
+  const scene = { seed: SCENE_SEED + expertSeed, light: "training" } as const;
+  const { episode, steps, words } = await demonstrateSimulated(set, task, { seed, expertSeed, scene });
   return `${episode} success, ${steps} steps, ${words.join(", ")}`;
 }
 

@@ -35,9 +35,10 @@ const setIn = (name: string): SimulatedSet => ({
 const fileOf = (set: string, episode: string) => join(folder, set, "pick-cube", episode, `${episode}.mcap`);
 
 it("picks the cube up, says what it wanted of arm and gripper, and is the same to the last byte again", async () => {
-  const once = await demonstrateSimulated(setIn("one"), "pick-cube", 5, SCENE);
-  await demonstrateSimulated(setIn("one"), "pick-cube", 6, { ...SCENE, seed: 2_000_002 });
-  const again = await demonstrateSimulated(setIn("two"), "pick-cube", 5, SCENE);
+  const request = { seed: 5, expertSeed: 5, scene: SCENE };
+  const once = await demonstrateSimulated(setIn("one"), "pick-cube", request);
+  await demonstrateSimulated(setIn("one"), "reach-block", { ...request, expertSeed: 6 });
+  const again = await demonstrateSimulated(setIn("two"), "pick-cube", request);
   expect(again).toEqual(once);
   const bytes = await readFile(fileOf("one", once.episode));
   expect(bytes.equals(await readFile(fileOf("two", again.episode)))).toBe(true);
@@ -67,9 +68,10 @@ it("picks the cube up, says what it wanted of arm and gripper, and is the same t
 it("keeps nothing of a demonstration that fails", async () => {
   // Nobody can pick up a cube that lies out of reach.
   const scene = { ...SCENE, blockM: [0.95, 0.5] as const };
-  await expect(demonstrateSimulated(setIn("three"), "pick-cube", 5, scene)).rejects.toMatchObject({
+  const request = { seed: 5, expertSeed: 5, scene };
+  await expect(demonstrateSimulated(setIn("three"), "pick-cube", request)).rejects.toMatchObject({
     code: "CHECK_FAILED",
   });
-  const next = await demonstrateSimulated(setIn("three"), "reach-block", 5, SCENE);
+  const next = await demonstrateSimulated(setIn("three"), "reach-block", { ...request, scene: SCENE });
   expect(next.episode).toBe("episode-000001");
 });

@@ -74,6 +74,13 @@ const DEMONSTRATORS: Readonly<Record<LabTask, (seed: number) => Demonstrator>> =
   },
 };
 
+export interface SimulatedDemonstration {
+  /** Its place among the others of a set. */
+  readonly seed: number;
+  readonly expertSeed: number;
+  readonly scene: SceneRequest;
+}
+
 export interface SimulatedResult {
   readonly episode: string;
   readonly steps: number;
@@ -81,20 +88,20 @@ export interface SimulatedResult {
 }
 
 /**
- * Records one demonstration. @param scene the cube lies where its seed puts it
+ * Records one demonstration. @param expertSeed of the expert's start and tremor; another one for each attempt
  * @throws CerebellumError CHECK_FAILED when it did not succeed: nothing is kept of it then
  */
 export async function demonstrateSimulated(
   set: SimulatedSet,
   task: LabTask,
-  seed: number,
-  scene: SceneRequest,
+  { seed, expertSeed, scene }: SimulatedDemonstration,
 ): Promise<SimulatedResult> {
   const { arm } = set;
-  const demonstrator = DEMONSTRATORS[task](seed);
+  const demonstrator = DEMONSTRATORS[task](expertSeed);
   arm.begin(scene, { positionRad: [...demonstrator.startRad], gripperOpeningM: OPEN_M });
   const context: EpisodeStart["context"] = {
     seed,
+    expertSeed,
     scene: { seed: scene.seed, light: scene.light },
     blockM: arm.boxes().blockM,
     expert: demonstrator.source,
