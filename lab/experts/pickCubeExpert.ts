@@ -12,8 +12,11 @@ import { aimPointM, type Funnel, type Point } from "./toolGoal.js";
 export const OPEN_M = 0.08;
 export const CLOSED_M = 0;
 
-/** The way down: over the cube until the fingers are around it; they reach 1 cm less far down than the tool point. */
-const FUNNEL: Funnel = { slope: 0.9, freeM: 0.006, heightMaxM: 0.3 };
+/**
+ * First over the cube, then down. A straight way to it would show a policy how far it is off to the side only as a tenth of
+ * each step; so the whole of that is in every step, until there is nothing left of it.
+ */
+const FUNNEL: Funnel = { slope: 6, freeM: 0.006, heightMaxM: 0.42 };
 /** A tool that is turned wrongly stays up too: metres for each radian beyond what does not matter. */
 const TURN_HEIGHT_M_PER_RAD = 0.12;
 const TURN_FREE_RAD = 0.12;
@@ -96,9 +99,9 @@ export class PickCubeExpert {
     return this.#starts.startRad();
   }
 
-  /** A start pose [rad] near it, for one demonstration. */
+  /** A start pose [rad] near it, for one demonstration; none from which the way down would end in a joint's limit. */
   spreadStartRad(): Float64Array {
-    return this.#starts.spreadStartRad();
+    return this.#starts.bentStartRad();
   }
 
   step(seen: PickSeen): PickStep {
