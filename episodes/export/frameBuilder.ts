@@ -3,6 +3,7 @@ import { asEpochNs, type EpochNs, NS_PER_S, nsToMs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { EpisodeMessage, EpisodeReader } from "../episodeReader.js";
 import { type PolicyStep, readPolicyStep } from "../messages.js";
+import { turnBetween } from "./baseColumns.js";
 import type { Frame, FrameImage } from "./resample.js";
 import type { ResampleErrors } from "./resampleErrors.js";
 import {
@@ -118,13 +119,15 @@ export class FrameBuilder {
     const afterMs = nsToMs(after.stateNs - timeNs);
     const share = beforeMs + afterMs === 0 ? 0 : beforeMs / (beforeMs + afterMs);
     const [a, b] = [this.#stateVector(before), this.#stateVector(after)];
-    return { values: a.map((value, column) => value + (b[column]! - value) * share), beforeMs, afterMs };
+    const values = a.map((value, column) => value + (b[column]! - value) * share);
+    if (this.survey.passiveCount !== undefined) turnBetween(a, b, share, values, this.#driven);
+    return { values, beforeMs, afterMs };
   }
 
   #actionAt(timeNs: bigint): { values: Float64Array; ageMs: number } {
     if (this.action === "measured") {
       const { values, beforeMs, afterMs } = this.#stateAt(timeNs);
-      return { values, ageMs: Math.min(beforeMs, afterMs) };
+      return { values: values.subarray(0, this.#driven), ageMs: Math.min(beforeMs, afterMs) };
     }
     const [tick] = this.#ticks.around(timeNs);
     const ageMs = nsToMs(timeNs - tick.tickNs);
@@ -170,10 +173,15 @@ export class FrameBuilder {
     this.#ticks.forgetBefore(actionNs);
   }
 
-  #stateVector(sample: ArmSample): Float64Array {
-    return this.survey.hasGripper
-      ? Float64Array.of(...sample.positionRad, sample.gripperM)
-      : sample.positionRad;
+  /** Columns of an action: the robot's joints and its gripper. */
+  get #driven(): number {
+    return this.streams.arm.jointNames.length + (this.survey.hasGripper ? 1 : 0);
+  }
+
+  #stateVector({ positionRad, gripperM, base = NOTHING }: ArmSample): Float64Array {
+    const { hasGripper, passiveCount } = this.survey;
+    if (passiveCount !== undefined) return Float64Array.of(...positionRad, ...base);
+    return hasGripper ? Float64Array.of(...positionRad, gripperM) : positionRad;
   }
 
   #actionVector(tick: ArmSample, gripperM: number): Float64Array {
@@ -199,6 +207,7 @@ export class FrameBuilder {
   }
 }
 
+const NOTHING = new Float64Array();
 const JOINTS_OF = {
   sent: "sentRad",
   requested: "requestedRad",

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { asEpochNs } from "../../core/clock.js";
+import { createFloatingBase } from "../../core/floatingBase.js";
 import {
   imageTopicOf,
   JOINT_NAMES,
@@ -58,6 +59,30 @@ describe("an episode as frames at a fixed rate", () => {
     }
     expect(report.images.wrist).toMatchObject({ repeatedCount: 0, skippedCount: 0 });
     expect(report.images.wrist!.ageMs.max).toBeCloseTo(1000 / 30 / 4, 2);
+  });
+
+  it("has the base of a robot on legs after its joints, and no action for it", async () => {
+    const tick = (before: ServoTick, atS: number): ServoTick => {
+      const base = createFloatingBase(2);
+      base.translationWorldM.set([0.1 * atS, 0, 0.97]);
+      base.quatWorldBaseXyzw.set([0, 0, Math.sin(atS / 4), Math.cos(atS / 4)]);
+      base.passivePositionRad[1] = -0.3;
+      return { ...before, gripperOpeningM: Number.NaN, gripperCommandM: Number.NaN, base };
+    };
+    const { frames, resampled } = await resample({ ...FAST, tick });
+    const names = resampled.columns.state.map(({ name }) => name);
+    expect(names.slice(0, JOINT_NAMES.length)).toEqual(JOINT_NAMES);
+    expect(names.slice(-2)).toEqual(["passive_joint1", "passive_joint2"]);
+    expect(resampled.columns.action.map(({ name }) => name)).toEqual(JOINT_NAMES);
+    const at = ({ state }: Frame, name: string) => state[names.indexOf(name)]!;
+    for (const frame of frames) {
+      expect(frame.state).toHaveLength(names.length);
+      expect(frame.action).toHaveLength(JOINT_NAMES.length);
+      const quat = ["x", "y", "z", "w"].map((axis) => at(frame, `base_quat_${axis}`));
+      expect(Math.hypot(...quat)).toBeCloseTo(1, 12);
+      expect(Math.atan2(quat[2]!, quat[3]!)).toBeCloseTo(2.5 * at(frame, "base_translation_x"), 4);
+      expect(at(frame, "passive_joint2")).toBe(-0.3);
+    }
   });
 
   it("keeps exact multiples of the period as times", async () => {

@@ -5,6 +5,7 @@
 import type { EpochNs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import type { EpisodeMessage, EpisodeReader } from "../episodeReader.js";
+import { baseColumns } from "./baseColumns.js";
 import { FrameBuilder } from "./frameBuilder.js";
 import { ResampleErrors, type ResampleReport } from "./resampleErrors.js";
 import { type ActionColumn, chooseStreams, type StreamOptions, type Streams } from "./streams.js";
@@ -52,7 +53,10 @@ export interface Frame {
 
 export interface Column {
   readonly name: string;
-  readonly unit: "rad" | "m";
+  /** "" for what has none. */
+  readonly unit: "rad" | "m" | "m/s" | "rad/s" | "m/s2" | "";
+  /** Of the robot. */
+  readonly part: "joint" | "gripper" | "base";
 }
 
 export interface FrameColumns {
@@ -79,7 +83,7 @@ export interface ResampledEpisode {
  *
  * - image: the newest that was captured at or before the frame's time; never one from the future.
  * - state: measured joints [rad, as `robots.<robot>.jointNames`] and, with a gripper, its opening [m], interpolated
- *   linearly at the frame's time between the measurements before and after it.
+ *   linearly at the frame's time between the measurements before and after it; of a robot on legs its base, too.
  * - action: positions [rad, m] for the time of the next frame, start + (k + 1) / rate:
  *   `sent` the setpoint that had left for the device, `limited` what the limiter let through, `requested` the target of
  *   the commander, each as of the newest servo tick at or before that time (held, not interpolated), with the gripper's
@@ -136,8 +140,9 @@ export async function resampleEpisode(
 /** A servo tick comes at 250 Hz; more frames than this would only repeat what is there. */
 const RATE_HZ_MAX = 500;
 
-function columnsOf({ arm, stepTopic }: Streams, { hasGripper }: EpisodeSurvey): FrameColumns {
-  const joints = arm.jointNames.map((name): Column => ({ name, unit: "rad" }));
-  const all: Column[] = hasGripper ? [...joints, { name: "gripper", unit: "m" }] : joints;
-  return { state: all, action: all, label: stepTopic === undefined ? [] : joints };
+function columnsOf({ arm, stepTopic }: Streams, { hasGripper, passiveCount }: EpisodeSurvey): FrameColumns {
+  const joints = arm.jointNames.map((name): Column => ({ name, unit: "rad", part: "joint" }));
+  const all: Column[] = hasGripper ? [...joints, { name: "gripper", unit: "m", part: "gripper" }] : joints;
+  const base = passiveCount === undefined ? [] : baseColumns(passiveCount);
+  return { state: [...all, ...base], action: all, label: stepTopic === undefined ? [] : joints };
 }

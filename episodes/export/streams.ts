@@ -4,6 +4,7 @@ import { CerebellumError } from "../../core/errors.js";
 import { readJointState } from "../../core/rosWire.js";
 import type { EpisodeMessage, EpisodeReader } from "../episodeReader.js";
 import { POLICY_STEP_TOPIC, readServoTick, servoTickTopic } from "../messages.js";
+import { baseVector } from "./baseColumns.js";
 
 /** Columns that an action can be taken from; what each means stands at `resampleEpisode`. */
 export const ACTIONS = ["sent", "requested", "limited", "measured"] as const;
@@ -45,6 +46,8 @@ export interface ArmSample {
   readonly limitedRad: Float64Array;
   readonly sentRad: Float64Array;
   readonly gripperCommandM: number;
+  /** Of a robot on legs, by `baseColumns`. */
+  readonly base?: Float64Array;
 }
 
 export interface StreamOptions {
@@ -146,7 +149,8 @@ export function readArmSample(
   const vectors = [sample.positionRad, sample.sentRad, sample.requestedRad, sample.limitedRad];
   const isWhole = (values: Float64Array) =>
     values.length === arm.jointNames.length && values.every(Number.isFinite);
-  return vectors.every(isWhole) ? sample : undefined;
+  const isBaseKnown = sample.base?.every(Number.isFinite) ?? true;
+  return vectors.every(isWhole) && isBaseKnown ? sample : undefined;
 }
 
 function tickSample(reader: EpisodeReader, message: EpisodeMessage, arm: ArmStream): ArmSample {
@@ -160,6 +164,7 @@ function tickSample(reader: EpisodeReader, message: EpisodeMessage, arm: ArmStre
     limitedRad: tick.limitedRad,
     sentRad: tick.sentRad,
     gripperCommandM: tick.gripperCommandM,
+    ...(tick.base === undefined ? {} : { base: baseVector(tick.base) }),
   };
 }
 

@@ -6,6 +6,7 @@ import { asEpochNs, type EpochNs, NS_PER_S } from "../../core/clock.js";
 import type { EpisodeMessage, EpisodeReader } from "../episodeReader.js";
 import type { QualityFlag } from "../format.js";
 import { type ImageSize, imageSize } from "../pixels.js";
+import { baseColumns } from "./baseColumns.js";
 import { CaptureLog, type Captures } from "./captures.js";
 import { readArmSample, type Streams } from "./streams.js";
 
@@ -49,6 +50,8 @@ export interface EpisodeSurvey {
   /** By camera and order of receipt, of what `readRange` reads. */
   readonly captures: Readonly<Record<string, Captures>>;
   readonly hasGripper: boolean;
+  /** Joints without a motor of a robot on legs; undefined for what has no base of its own. */
+  readonly passiveCount: number | undefined;
   /** Samples of the arm that could not be used: lengths differ from the joints', or values are not finite. */
   readonly unusableCount: number;
   /** Why a frame of this episode may not be what it claims; empty for an episode that can be used unseen. */
@@ -98,6 +101,7 @@ export async function surveyEpisode(
   const sizes = new Sizes();
   let unusableCount = 0;
   let firstGripperNs: EpochNs | undefined;
+  let passiveCount: number | undefined;
   let [firstTickNs, lastTickNs]: [EpochNs | undefined, EpochNs | undefined] = [undefined, undefined];
   for await (const message of reader.messages(readRange(streams, trim))) {
     if (message.topic === streams.arm.topic) {
@@ -108,6 +112,7 @@ export async function surveyEpisode(
         firstTickNs ??= sample.tickNs;
         lastTickNs = sample.tickNs;
         if (Number.isFinite(sample.gripperM)) firstGripperNs ??= sample.stateNs;
+        if (sample.base !== undefined) passiveCount ??= sample.base.length - baseColumns(0).length;
       }
       continue;
     }
@@ -144,6 +149,7 @@ export async function surveyEpisode(
     sizes: sizes.found,
     captures,
     hasGripper: firstGripperNs !== undefined,
+    passiveCount,
     unusableCount,
     flags,
   };
@@ -308,6 +314,7 @@ const nothing = (rateHz: number) => ({
   sizes: {},
   captures: {},
   hasGripper: false,
+  passiveCount: undefined,
 });
 const inOrder = (times: readonly bigint[]) => times.toSorted((a, b) => Number(a - b));
 const latestOf = (times: readonly bigint[]) => inOrder(times).at(-1)!;

@@ -95,7 +95,7 @@ export class FlatForm implements ExportForm<Prepared> {
       },
       tableColumns: Object.fromEntries(columns),
       frames:
-        "Joint positions are of the robot's joints, base to tool. `episodes[].cameras` says where a camera stood: its optical frame (x right, y down, z ahead) in a frame of the robot that carries it (`parentFrame`: an arm's flange, which it is when none is named, or a hand's palm), position in metres, quaternion xyzw; and its vertical field of view in degrees.",
+        "Joint positions are of the robot's joints, base to tool. `episodes[].cameras` says where a camera stood: its optical frame (x right, y down, z ahead) in a frame of the robot that carries it (`parentFrame`: an arm's flange, which it is when none is named, or a hand's palm), position in metres, quaternion xyzw; and its vertical field of view in degrees. The base of a robot on legs (x forward, y left, z up, in its torso): translation and quaternion are in the world of its odometry, which drifts; velocities and specific force in the base.",
     });
     await writeFile(join(this.#folder, "README.json"), `${JSON.stringify(readme, null, 2)}\n`);
   }
@@ -160,7 +160,15 @@ const cameraColumns = (camera: string): FlatColumn[] => [
   integer(`image_${camera}_captured_ns`, "ns", "capture time", ({ images }) => images[camera]!.capturedNs),
 ];
 
-const inUnit = ({ name, unit }: Column): string => `${name}_${unit}`;
+const ENDINGS: Readonly<Record<Column["unit"], string>> = {
+  rad: "_rad",
+  m: "_m",
+  "m/s": "_m_per_s",
+  "rad/s": "_rad_per_s",
+  "m/s2": "_m_per_s2",
+  "": "",
+};
+const inUnit = ({ name, unit }: Column): string => name + ENDINGS[unit];
 const real = (name: string, unit: string, means: string, of: FlatColumn["of"]): FlatColumn => ({
   name,
   type: scalar("DOUBLE"),

@@ -21,7 +21,7 @@ import type { EpisodeReader } from "../../episodeReader.js";
 import { decodePicture } from "../../pixels.js";
 import type { EpisodeContext, ExportForm, ExportLayout, ExportResult } from "../exportEpisodes.js";
 import { provenance } from "../provenance.js";
-import type { Frame } from "../resample.js";
+import type { Column, Frame } from "../resample.js";
 import { Hdf5File, type PictureSet } from "./hdf5.js";
 
 export const DATASET_FILE = "dataset.hdf5";
@@ -39,6 +39,7 @@ interface Demo {
   readonly labels: Rows;
   readonly joints: Rows;
   readonly gripper: Rows;
+  readonly base: Rows;
 }
 
 export class RobomimicForm implements ExportForm<Prepared> {
@@ -74,7 +75,7 @@ export class RobomimicForm implements ExportForm<Prepared> {
     });
     file.group(`data/${name}/obs`);
     const { state, action, label } = layout.columns;
-    const joints = state.filter(({ unit }) => unit === "rad").length;
+    const count = (part: Column["part"]) => state.filter((column) => column.part === part).length;
     this.#demo = {
       name,
       context,
@@ -86,8 +87,9 @@ export class RobomimicForm implements ExportForm<Prepared> {
       ),
       actions: new Rows(frames, action.length),
       labels: new Rows(frames, label.length),
-      joints: new Rows(frames, joints),
-      gripper: new Rows(frames, state.length - joints),
+      joints: new Rows(frames, count("joint")),
+      gripper: new Rows(frames, count("gripper")),
+      base: new Rows(frames, count("base")),
     };
   }
 
@@ -109,10 +111,11 @@ export class RobomimicForm implements ExportForm<Prepared> {
     if (label !== undefined) demo.labels.set(index, label);
     demo.joints.set(index, state);
     demo.gripper.set(index, state.subarray(demo.joints.width));
+    demo.base.set(index, state.subarray(demo.joints.width + demo.gripper.width));
   }
 
   async end(): Promise<void> {
-    const { name, context, actions, labels, joints, gripper } = this.#running;
+    const { name, context, actions, labels, joints, gripper, base } = this.#running;
     const { file } = this.#opened;
     const frames = context.resampled.frameCount;
     const atEnd = (value: number) =>
@@ -125,6 +128,7 @@ export class RobomimicForm implements ExportForm<Prepared> {
     file.numbers(`data/${name}/obs/joint_positions`, joints.values, [frames, joints.width]);
     if (gripper.width > 0)
       file.numbers(`data/${name}/obs/gripper_opening`, gripper.values, [frames, gripper.width]);
+    if (base.width > 0) file.numbers(`data/${name}/obs/base`, base.values, [frames, base.width]);
     this.#demos.push({ name, uuid: context.reader.start.uuid, task: context.set.task, actions });
     this.#total += frames;
     this.#demo = undefined;
@@ -204,6 +208,9 @@ const scaled = ({ values, width }: Rows, { min, max }: ActionScale): Float64Arra
     return high > low ? (2 * (value - low)) / (high - low) - 1 : 0;
   });
 
+const named = (columns: readonly Column[], of?: Column["part"]) =>
+  columns.filter(({ part }) => of === undefined || part === of).map(({ name, unit }) => ({ name, unit }));
+
 /** What robomimic calls an environment; an attribute holds 64 KiB at most, so episodes are in provenance.json. */
 function environment(
   result: ExportResult,
@@ -221,10 +228,11 @@ function environment(
       /** actions_abs = min + (actions + 1) / 2 * (max - min), by column; a column that never changes has 0. */
       actionScale: scale,
       columns: {
-        actions: columns.action,
-        joint_positions: columns.state.filter(({ unit }) => unit === "rad"),
-        gripper_opening: columns.state.filter(({ unit }) => unit === "m"),
-        labels: columns.label,
+        actions: named(columns.action),
+        joint_positions: named(columns.state, "joint"),
+        gripper_opening: named(columns.state, "gripper"),
+        base: named(columns.state, "base"),
+        labels: named(columns.label),
       },
       cameras,
       provenance: "provenance.json",
