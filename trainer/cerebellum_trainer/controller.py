@@ -112,6 +112,8 @@ class Scales:
 class AttentionPool(nn.Module):
     """Weighted means of patch tokens and of their places in the image, one of each per trained query."""
 
+    places: torch.Tensor
+
     def __init__(self, width: int, grid: int, queries: int, out: int) -> None:
         super().__init__()
         self.query = nn.Parameter(torch.randn(queries, width) * width**-0.5)
@@ -131,6 +133,13 @@ class AttentionPool(nn.Module):
 
 class Controller(nn.Module):
     """feature (b, patches, width) or (b, width), state (b, joints) [rad] -> action (b, joints) [rad]."""
+
+    feature_mean: torch.Tensor
+    feature_std: torch.Tensor
+    state_mean: torch.Tensor
+    state_std: torch.Tensor
+    action_scale: torch.Tensor
+    action_offset: torch.Tensor | None
 
     def __init__(self, config: ControllerConfig, width: int, grid: int, joints: int, scales: Scales) -> None:
         super().__init__()

@@ -73,7 +73,8 @@ def load_dataset(
         CAMERA_CHANGED or ROBOTS_CHANGED if they disagree about the camera or about what moves, and what is
         wrong with an image, naming the file.
     """
-    images, state, action, index, hold, still, gripper, starts = [], [], [], [], [], [], [], []
+    images: list[torch.Tensor] = []
+    state, action, index, hold, still, gripper, starts = [], [], [], [], [], [], []
     golden_frames: list[tuple[int, np.ndarray]] = []
     files: list[tuple[str, str]] = []
     recordings: list[Recording] = []

@@ -75,6 +75,7 @@ def write_onnx(
         external_data=False,
         verbose=False,
     )
+    assert program is not None, "the exporter that traces answers with a program"
     proto = program.model_proto
     strip_notes(proto)
     onnx.checker.check_model(proto, full_check=True)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -148,7 +148,7 @@ def decisions(edits: list[dict], name: str, uuid: str) -> Decisions:
     return Decisions(**found)
 
 
-def usable_edit(edit: object) -> bool:
+def usable_edit(edit: object) -> TypeGuard[dict]:
     if not isinstance(edit, dict) or edit.get("schema") != EDIT_SCHEMA:
         return False
     if not isinstance(edit.get("episode"), str) or not isinstance(edit.get("uuid"), str):

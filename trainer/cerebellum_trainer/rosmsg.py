@@ -104,7 +104,7 @@ def read_time(reader: CdrReader) -> int:
             f"A stamp has {nanoseconds} ns in its second",
             "The recording is damaged: repair or leave it out",
         )
-    return seconds * NS_PER_S + nanoseconds
+    return int(seconds) * NS_PER_S + nanoseconds
 
 
 def parse_definition(name: str, text: str) -> dict[str, list[Field]]:

@@ -319,7 +319,7 @@ class Path:
             places = places[: unwilling[0]]
         if len(places) == 0:
             return "while the servo neither followed nor held"
-        gone = (np.abs(ticks.sent_rad[places] - told) >= self._step_rad).any(axis=1)
+        gone: np.ndarray = np.any(np.abs(ticks.sent_rad[places] - told) >= self._step_rad, axis=1)
         place = places[int(gone.argmax()) if gone.any() else -1]
         return Action(ticks.sent_rad[place], int(ticks.stamp_ns[place]))
 

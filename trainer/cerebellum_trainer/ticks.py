@@ -81,7 +81,7 @@ class Ticks:
         self.stamp_ns = leader.stamp_ns
         rows = [along(log, leader) for log in logs]
         self.sent_rad = np.concatenate([sent for sent, _ in rows], axis=1)
-        self.is_willing = np.stack([willing for _, willing in rows]).all(axis=0)
+        self.is_willing = np.asarray(np.stack([willing for _, willing in rows]).all(axis=0))
 
     @property
     def has_gripper(self) -> bool:

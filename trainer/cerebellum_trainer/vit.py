@@ -63,7 +63,12 @@ class VitConfig:
 
     def architecture(self) -> dict[str, Any]:
         """As in a manifest; what is as in MVP's encoders goes without saying."""
-        told = {"patchPx": self.patch_px, "width": self.width, "depth": self.depth, "heads": self.heads}
+        told: dict[str, Any] = {
+            "patchPx": self.patch_px,
+            "width": self.width,
+            "depth": self.depth,
+            "heads": self.heads,
+        }
         names = {
             "mlp_ratio": "mlpRatio",
             "stem": "stem",

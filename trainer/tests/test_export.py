@@ -14,10 +14,11 @@ from cerebellum_trainer.clone import CloneConfig
 from cerebellum_trainer.commands.clone import Clone, run_clone
 from cerebellum_trainer.commands.export import Export, every_form, run_export
 from cerebellum_trainer.daemon import daemon_is_built, verify_in_daemon
+from cerebellum_trainer.encoders.files import save_encoder
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.provenance import Recording, recordings_section
 from cerebellum_trainer.relight import Relighting
-from cerebellum_trainer.vit import VisionTransformer, save_encoder
+from cerebellum_trainer.vit import VisionTransformer
 
 SOFTWARE = {"software": json.dumps({"cerebellum": "0.1.0", "git": "abc1234"})}
 CALIBRATION = {"calibration": json.dumps({"tracker": {"sha256": "ab" * 32}})}

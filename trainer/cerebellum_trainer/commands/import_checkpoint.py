@@ -65,7 +65,7 @@ def run_import(config: Import) -> Path:
     Raises: TrainerError IMPORT_UNSAID, OUTPUT_EXISTS, CHECKPOINT_UNREADABLE, CHECKPOINT_OTHER.
     """
     published = find_published(config.model)
-    kind = said("kind", config.kind, published and published.kind)
+    kind: Kind = said("kind", config.kind, published.kind if published else None)
     make = MAKES[kind]
     unseen = Unseen(
         heads=config.heads or (published.heads if published else None),
@@ -75,8 +75,8 @@ def run_import(config: Import) -> Path:
     )
     if unseen.heads is None and unseen.head_width is None:
         said("heads", None, None)
-    pretraining = said(
-        "pretraining", config.pretraining, (published and published.pretraining) or make.pretraining
+    pretraining: Pretraining = said(
+        "pretraining", config.pretraining, (published.pretraining if published else None) or make.pretraining
     )
     mean, std = NORMALISATIONS[said("normalisation", config.normalisation, make.normalisation)]
     file = config.out or WORK / "imported" / f"{config.model or config.checkpoint.stem}.safetensors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -42,7 +42,7 @@ def said_actions(reading: Reading) -> str:
     return said
 
 
-def options(given: object, prefix: str = "--") -> list[str]:
+def options(given: Any, prefix: str = "--") -> list[str]:
     """Command-line options of all that is not as it is by default, nested ones with their prefix."""
     said: list[str] = []
     for one in fields(given):

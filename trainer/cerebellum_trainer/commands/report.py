@@ -10,7 +10,7 @@ import tyro
 
 from cerebellum_trainer.clone import CloneConfig, clone, held_out_error
 from cerebellum_trainer.commands.work import WORK
-from cerebellum_trainer.controller import ControllerConfig
+from cerebellum_trainer.controller import ControllerConfig, Feature
 from cerebellum_trainer.dataset import read_dataset
 from cerebellum_trainer.encoders.registry import untrained
 from cerebellum_trainer.errors import TrainerError
@@ -57,6 +57,7 @@ def run_report(config: Report) -> dict:
         )
     kept = data.episode < data.episodes - config.held_out
     rows = {}
+    feature: Feature
     for name, encoder, feature in (
         (f"{pretraining}, patch tokens", trained, "patch-tokens"),
         ("untrained, patch tokens", random, "patch-tokens"),

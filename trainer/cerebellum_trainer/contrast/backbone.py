@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,9 @@ class Backbone(Protocol):
     """`early` maps normalised pictures to something that a late part turns into (b, width) features."""
 
     width: int
-    early: nn.Module
+
+    @property
+    def early(self) -> nn.Module: ...
 
     def late(self) -> nn.Module:
         """A late part of its own, with fresh weights."""
@@ -107,12 +109,12 @@ class VitBackbone:
         self.config = config
         encoder = VisionTransformer(config)
         encoder.blocks = encoder.blocks[:-1]
-        encoder.norm = nn.Identity()
+        encoder.norm = nn.Identity()  # type: ignore[assignment]
         self.early = encoder
 
     def late(self) -> nn.Module:
         fresh = VisionTransformer(self.config)
-        return LastBlock(fresh.blocks[-1], fresh.norm)
+        return LastBlock(cast(Block, fresh.blocks[-1]), fresh.norm)
 
 
 def whole_encoder(early: VisionTransformer, late: LastBlock) -> VisionTransformer:

@@ -113,9 +113,10 @@ class Contrast(nn.Module):
         Args: views: the query, key 0, and a key for each space, (b, 3, size, size) normalised each.
         """
         keys = self.keys(views[1:])
-        queues = [queue.keys.clone() for queue in self.queues]
-        loss, right = leave_one_out_loss(self.query(views[0]), keys, queues, self.config.temperature)
-        for space, (queue, found) in enumerate(zip(self.queues, keys, strict=True)):
+        queues = [queue for queue in self.queues if isinstance(queue, KeyQueue)]
+        older = [queue.keys.clone() for queue in queues]
+        loss, right = leave_one_out_loss(self.query(views[0]), keys, older, self.config.temperature)
+        for space, (queue, found) in enumerate(zip(queues, keys, strict=True)):
             queue.push(of_all_processes(found[space]))
         return loss, right
 

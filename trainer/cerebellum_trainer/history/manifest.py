@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.history.description import (
@@ -26,7 +27,7 @@ def policy_of_manifest(file: Path, weights: str) -> tuple[HistoryPolicy, Network
     """
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        sizes = {
+        sizes: dict[str, Any] = {
             "mlp_ratio" if name == "mlpRatio" else name: tuple(value) if isinstance(value, list) else value
             for name, value in found["architecture"].items()
         }

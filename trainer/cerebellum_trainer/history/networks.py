@@ -151,6 +151,8 @@ class CausalTransformer(HistoryNetwork):
         super().__init__()
         self.window, self.embedded = window, config.width
         self.token = dense([window.token, *config.embed, config.width], config.activation)
+        self.positions: torch.Tensor
+        self.future: torch.Tensor
         if config.positions == "learned":
             self.positions = nn.Parameter(torch.randn(window.steps, config.width) * 0.02)
         else:
@@ -226,6 +228,7 @@ class Lstm(HistoryNetwork):
     def decide(self, embedded: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         rows = embedded
         for cell in self.cells:
+            assert isinstance(cell, nn.LSTMCell)
             # Written out: the exporter then needs no recurrent operator, whose gate order differs.
             hidden = memory = embedded.new_zeros(len(embedded), cell.hidden_size)
             inputs = rows @ cell.weight_ih.T + cell.bias_ih + cell.bias_hh

@@ -62,6 +62,7 @@ def value_of(policy: HistoryPolicy, reading: Reading, slot: Observed) -> float:
         vector = reading.passive_position_rad if is_position else reading.passive_velocity_rad_per_s
         return float(vector[PASSIVE.index(slot.of)])
     if slot.source == "clock":
+        assert policy.clock_period_s is not None, "a policy with a clock says its period"
         phase = 2 * np.pi * reading.time_s / policy.clock_period_s
         return float({"sin": np.sin, "cos": np.cos}[slot.of](phase))
     if slot.source == "velocity-command":
@@ -85,6 +86,7 @@ def value_of(policy: HistoryPolicy, reading: Reading, slot: Observed) -> float:
 def asked(policy: HistoryPolicy, command: np.ndarray) -> np.ndarray:
     """Within the range, and zero where it is less than the cut-off."""
     rule = policy.command
+    assert rule is not None, "a policy that is asked for a velocity says its range"
     within = np.clip(command, rule.low, rule.high)
     return np.where(np.abs(within) < rule.cutoff, 0.0, within)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from cerebellum_trainer.history.bundle import Weights
 from cerebellum_trainer.history.description import (
     JOINTS,
@@ -14,6 +16,7 @@ from cerebellum_trainer.history.description import (
 )
 from cerebellum_trainer.history.networks import (
     HistoryNetwork,
+    Mlp,
     MlpConfig,
     NetworkConfig,
     TransformerConfig,
@@ -177,7 +180,10 @@ def digit_stand() -> tuple[HistoryPolicy, NetworkConfig, Weights, str]:
     def construct(network: HistoryNetwork) -> None:
         """Of each lean a unit for either sign: what rectifies them adds up to the lean itself."""
         ids = {(slot.source, slot.of): place for place, slot in enumerate(policy.observation)}
+        assert isinstance(network, Mlp)
         hidden, _, out = network.layers
+        assert isinstance(hidden, nn.Linear)
+        assert isinstance(out, nn.Linear)
         for layer in (hidden, out):
             layer.weight.zero_()
             layer.bias.zero_()

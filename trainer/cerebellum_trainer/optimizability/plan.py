@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class SizesConfig:
     """Output channels of the stem's 3x3 convolutions; each that adds channels halves the size."""
 
     def vit(self, stem: Stem) -> VitConfig:
-        sizes = {
+        sizes: dict[str, Any] = {
             "heads": self.heads,
             "image_px": self.image_px,
             "patch_px": self.patch_px,
