@@ -9,7 +9,7 @@ pictures, and not of epochs.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -105,7 +105,7 @@ def trainable(encoder: AnyEncoder) -> AnyEncoder:
     """A copy in training mode; what its kind keeps fixed (positions) stays so."""
     copied = copy.deepcopy(encoder).train()
     kind = type(encoder)
-    fresh = dict(kind(encoder.config).named_parameters())  # type: ignore[call-arg]
+    fresh = dict(kind(encoder.config).named_parameters())
     for name, parameter in copied.named_parameters():
         parameter.requires_grad_(fresh[name].requires_grad)
     return copied
@@ -123,7 +123,7 @@ def groups_of(
     ]
 
 
-def batches(count: int, batch: int, steps: int, generator: torch.Generator):
+def batches(count: int, batch: int, steps: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
     """`steps` batches of indices below `count`; each index once before any comes again."""
     order = torch.randperm(count, generator=generator)
     for _ in range(steps):

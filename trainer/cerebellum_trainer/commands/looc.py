@@ -65,7 +65,8 @@ def run_looc(config: Looc) -> Path:
             "LooC++ has a last stage for each space, and an encoder's file holds one",
             "Leave --looc.concatenated out, or compare both with looc-study",
         )
-    sets, inputs = open_sets(Pretrain(corpus=config.corpus, frames=config.frames, vit=config.vit))
+    sources = Pretrain(corpus=config.corpus, frames=config.frames, vit=config.vit)
+    sets, inputs = open_sets(sources, config.vit.image_px)
     pictures = Pictures(sets, config.vit.image_px, config.vit.patches)
     with (
         open_world(config.hardware) as world,

@@ -82,7 +82,9 @@ def work_on(sweep: SweepPlan, run: Run, folder: Path, trainer: Trainer, evaluato
         results = trainer.train(run, folder)["results"]
         error = results["heldOutError"].get("reachRmsRad", float("nan"))
         print(f"  error held out {1000 * error:.1f} mrad, {results['cpuS']} s of CPU", flush=True)
-    for light in sweep.evaluate.lights if sweep.evaluate else ():
+    if sweep.evaluate is None:
+        return
+    for light in sweep.evaluate.lights:
         file = file_of(folder, sweep.evaluate, light)
         if not file.exists():
             trials = evaluate(sweep.task, folder / BUNDLE, sweep.evaluate, light, file, evaluator)

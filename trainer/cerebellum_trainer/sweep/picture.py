@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cerebellum_trainer.sweep.plan import SweepPlan
+from cerebellum_trainer.sweep.plan import Light, SweepPlan
 from cerebellum_trainer.sweep.results import Row
 
+Panel = Light | Literal["error"]
 NUMBER_AXIS = "demonstrations"
 WIDTH_IN = 9.0
 DPI = 90
@@ -19,7 +22,7 @@ def draw(sweep: SweepPlan, rows: list[Row], file: Path) -> None:
     """Lines over the number of demonstrations where the grid has several of it, else a dot for each run."""
     lights = sweep.evaluate.lights if sweep.evaluate else ()
     lines = lines_of(rows)
-    panels = [*lights, "error"]
+    panels: list[Panel] = [*lights, "error"]
     height_in = 3.4 if lines else 1.2 + 0.32 * len(rows)
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=not lines)[0]
@@ -47,7 +50,7 @@ def lines_of(rows: list[Row]) -> dict[str, list[tuple[float, Row]]]:
     return lines if any(len(points) > 1 for points in lines.values()) else {}
 
 
-def value_of(panel: str, row: Row) -> tuple[float, float, float] | None:
+def value_of(panel: Panel, row: Row) -> tuple[float, float, float] | None:
     """Value, and how far its interval reaches down and up; None where there is none yet."""
     if panel == "error":
         error = row.mean("heldOutError", "reachRmsRad")
@@ -60,7 +63,7 @@ def value_of(panel: str, row: Row) -> tuple[float, float, float] | None:
     return rate, max(0.0, rate - 100 * low), max(0.0, 100 * high - rate)
 
 
-def draw_lines(axis, panel: str, lines: dict[str, list[tuple[float, Row]]]) -> None:
+def draw_lines(axis: Axes, panel: Panel, lines: dict[str, list[tuple[float, Row]]]) -> None:
     for place, (name, points) in enumerate(lines.items()):
         # Side by side, so that intervals at the same number can be told apart.
         shift = 0.8 * (place - (len(lines) - 1) / 2)
@@ -86,7 +89,7 @@ def by_count(point: tuple[float, Row]) -> float:
     return point[0]
 
 
-def draw_dots(axis, panel: str, rows: list[Row]) -> None:
+def draw_dots(axis: Axes, panel: Panel, rows: list[Row]) -> None:
     for place, row in enumerate(rows):
         value = value_of(panel, row)
         if value is not None:

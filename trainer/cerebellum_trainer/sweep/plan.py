@@ -139,8 +139,9 @@ class SweepPlan:
             digest.update(edits.read_bytes() if edits.exists() else b"")
         source = self.encoders[run.settings.encoder]
         path = source.path or self.encoders[source.like or ""].path
-        for file in sorted(path.glob("*")) if path and path.is_dir() else [path]:
-            if file is not None and file.is_file():
+        files = sorted(path.glob("*")) if path and path.is_dir() else [path]
+        for file in filter(None, files):
+            if file.is_file():
                 digest.update(file_sha256(file).encode())
         return digest.hexdigest()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cerebellum_trainer.sweep.plan import Light, Run, SweepPlan
 from cerebellum_trainer.sweep.statistics import mcnemar_p, wilson_interval
@@ -49,10 +50,11 @@ class Row:
     def mean(self, *keys: str) -> float | None:
         """Mean over seeds of a number in the records' results; None where one is missing."""
         found = [dig(record["results"], keys) for record in self.records]
-        return None if not found or None in found else sum(found) / len(found)
+        there = [value for value in found if value is not None]
+        return None if not there or len(there) < len(found) else sum(there) / len(there)
 
 
-def dig(values: dict, keys: tuple[str, ...]) -> float | None:
+def dig(values: Any, keys: tuple[str, ...]) -> float | None:
     for key in keys:
         values = values.get(key) if isinstance(values, dict) else None
     return values

@@ -121,7 +121,8 @@ def changed(settings: Any, changes: dict[str, Any], where: str) -> Any:
 
 def changed_one(settings: Any, path: list[str], value: Any, where: str) -> Any:
     name, *rest = path
-    if not dataclasses.is_dataclass(settings) or name not in names_of(settings):
+    is_settings = dataclasses.is_dataclass(settings) and not isinstance(settings, type)
+    if not is_settings or name not in names_of(settings):
         there = ", ".join(names_of(settings)) if dataclasses.is_dataclass(settings) else "nothing"
         raise refused(where, name, f"one of {there}")
     if rest:

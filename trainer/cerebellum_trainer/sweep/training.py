@@ -6,6 +6,7 @@ import dataclasses
 import json
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,12 +52,12 @@ class Trainer:
     def encoder(self, name: str) -> OpenEncoder:
         if name not in self._encoders:
             source = self._sweep.encoders[name]
-            if source.like is None:
+            if source.path is not None:
                 self._encoders[name] = OpenEncoder(*open_encoder(source.path), source)
             else:
-                like = self.encoder(source.like)
+                like = self.encoder(source.like or "")
                 kind, config = type(like.model), like.model.config
-                model = untrained(lambda: kind(config), source.seed)  # type: ignore[call-arg]
+                model = untrained(lambda: kind(config), source.seed)
                 self._encoders[name] = OpenEncoder(model, "none", like.preprocessing, source)
         return self._encoders[name]
 
@@ -204,7 +205,7 @@ def cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def tell_step(name: str):
+def tell_step(name: str) -> Callable[[int, int, float], None]:
     def tell(step: int, steps: int, loss: float) -> None:
         if step % 20 == 0 or step + 1 == steps:
             print(f"  {name}: step {step + 1}/{steps} loss {loss:.4f}", flush=True)
