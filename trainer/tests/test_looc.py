@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from cerebellum_trainer.encoders.files import load_encoder
 
 from cerebellum_trainer.commands.looc import Looc, LoocStudy, run_looc, run_looc_study
 from cerebellum_trainer.contrast.backbone import ConvBackbone, ConvConfig, VitBackbone, whole_encoder
@@ -22,10 +21,12 @@ from cerebellum_trainer.contrast.retrieval import nearest, retrieval_sheet, shar
 from cerebellum_trainer.contrast.study import Study, StudyConfig
 from cerebellum_trainer.contrast.variants import SHEET, SINGLE_SPACES, SUPERVISED, UNTRAINED, VARIANTS
 from cerebellum_trainer.contrast.views import leave_one_out
+from cerebellum_trainer.encoders.files import load_encoder
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.intervals import wilson
+from cerebellum_trainer.pictures.augment import apply_numbers
 from cerebellum_trainer.pictures.draw import PicturesConfig, draw_pictures
-from cerebellum_trainer.pictures.samples import PictureSamples
+from cerebellum_trainer.pictures.samples import PictureSamples, planes_of, standardised
 from cerebellum_trainer.training.world import World
 from cerebellum_trainer.vit import VitConfig
 
@@ -192,19 +193,23 @@ def test_a_vision_transformer_comes_back_whole(small_vit: VitConfig) -> None:
 def test_the_query_network_learns_to_find_its_keys() -> None:
     torch.manual_seed(0)
     model = Contrast(backbone(), THREE)
-    seen = views(5, batch=8)
+    planes = planes_of(torch.from_numpy(draw_pictures(16, 0, PicturesConfig(size_px=16)).images))
+    numbers = leave_one_out(16, ALL, ALL, torch.Generator().manual_seed(1))
+    seen = [standardised(apply_numbers(planes, row)) for row in numbers]
     keys = model.keys(seen[1:])
     queues = [queue.keys for queue in model.queues]
     optimiser = torch.optim.Adam(model.query.parameters(), lr=1e-2)
-    losses = []
-    for _ in range(30):
+    losses, shares = [], []
+    for _ in range(60):
         loss, right = leave_one_out_loss(model.query(seen[0]), keys, queues, 0.2)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert losses[-1] < losses[0] - 0.3
-    assert min(right) > 0.5
+        shares.append(np.mean(right))
+    assert losses[-1] < losses[0] - 0.05
+    # In a space of three wrong views and one that is right, chance is a quarter.
+    assert shares[-1] > 0.7 > shares[0] + 0.1
 
 
 def test_training_repeats_with_its_seed() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from cerebellum_trainer.intervals import wilson
 from cerebellum_trainer.markdown import percent, table
 from cerebellum_trainer.optimizability.edf import NEAR, edf, paired_difference, summary
-from cerebellum_trainer.optimizability.plan import OPTIMISERS, STEMS, PlanConfig, Stem
+from cerebellum_trainer.optimizability.plan import INTERVALS, OPTIMISERS, STEMS, Interval, PlanConfig, Stem
 from cerebellum_trainer.optimizability.trials import Outcome
 from cerebellum_trainer.pictures.classify import Optimiser
 
@@ -160,6 +160,7 @@ def plot_edf(found: Found, file: Path) -> None:
 def plot_settings(found: Found, file: Path) -> None:
     """Errors over the learning rate, and over the weight decay."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     figure = Figure(figsize=(8, 5.2), layout="constrained")
     grid = figure.subplots(2, 2, sharey=True)
@@ -174,7 +175,10 @@ def plot_settings(found: Found, file: Path) -> None:
                     color=COLOURS[stem],
                     label=stem,
                 )
+            drawn: Interval = getattr(INTERVALS[optimiser], field)
             axis.set(xscale="log", xlabel=f"{field.replace('_', ' ')}, {NAMES[optimiser]}")
+            axis.set(xlim=(drawn.low / 1.1, drawn.high * 1.1))
+            axis.xaxis.set_minor_formatter(NullFormatter())
             axis.grid(alpha=0.3)
         row[0].set_ylabel("error [%]")
     grid[0][0].legend()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import nn
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.optimizability.plan import STEMS, PlanConfig, Stem, Trial
 from cerebellum_trainer.pictures.classify import Optimiser, Recipe, error_share, train_classifier
-from cerebellum_trainer.pictures.draw import FACTORS, PicturesConfig, draw_pictures
+from cerebellum_trainer.pictures.draw import FACTORS, PicturesConfig, PictureSet, draw_pictures
 from cerebellum_trainer.training.seeds import reseed
 from cerebellum_trainer.training.world import World
 from cerebellum_trainer.vit import VisionTransformer, VitConfig
@@ -59,10 +60,18 @@ class Trials:
         self, plan: PlanConfig, file: Path, world: World, tell: Callable[[str], None] = print_line
     ) -> None:
         self.plan, self.file, self.world, self.tell = plan, file, world, tell
-        upright = PicturesConfig(plan.sizes.image_px)
-        self.known = draw_pictures(plan.pictures, 10 * plan.seed, upright)
-        self.asked = draw_pictures(plan.asked, 10 * plan.seed + 1, upright)
         self.done = self._read()
+
+    @cached_property
+    def known(self) -> PictureSet:
+        return self._drawn(self.plan.pictures, 0)
+
+    @cached_property
+    def asked(self) -> PictureSet:
+        return self._drawn(self.plan.asked, 1)
+
+    def _drawn(self, count: int, place: int) -> PictureSet:
+        return draw_pictures(count, 10 * self.plan.seed + place, PicturesConfig(self.plan.sizes.image_px))
 
     def _common(self) -> dict[str, object]:
         """What all outcomes of a file share; more samples, lengths or seeds may follow later."""
