@@ -22,6 +22,8 @@ const STEPS_MAX = 90;
 /** Of ReachBlock: from here on a demonstration teaches staying. */
 const ARRIVED_M = 0.028;
 const HOLD_STEPS = 8;
+/** Of ReachBlock, whose judge wants the last 2 s at the block, from 4 cm on: 8 steps would be a pass. */
+const STAY_STEPS = 13;
 
 /** What an expert wants at one step. */
 interface ExpertAnswer {
@@ -37,6 +39,8 @@ interface Demonstrator {
   /** Where the lab's sources are, for the episode's context. */
   readonly source: string;
   readonly startRad: Float64Array;
+  /** So many steps of holding end it. */
+  readonly holdSteps: number;
   answer(seen: Seen, arm: LockstepArm): ExpertAnswer;
 }
 
@@ -47,6 +51,7 @@ const DEMONSTRATORS: Readonly<Record<LabTask, (seed: number) => Demonstrator>> =
     return {
       source: "lab/experts/reachBlock",
       startRad: expert.spreadStartRad(),
+      holdSteps: STAY_STEPS,
       answer: ({ positionRad }, arm) => {
         const { cleanRad, executedRad, distanceM } = expert.step(positionRad, arm.boxes().blockM);
         isThere ||= distanceM < ARRIVED_M;
@@ -59,6 +64,7 @@ const DEMONSTRATORS: Readonly<Record<LabTask, (seed: number) => Demonstrator>> =
     return {
       source: "lab/experts/pickCubeExpert",
       startRad: expert.spreadStartRad(),
+      holdSteps: HOLD_STEPS,
       answer: ({ positionRad, openingM, askedM }, arm) => {
         const { blockM, blockYawRad, othersM } = arm.boxes();
         return expert.step({
@@ -149,7 +155,7 @@ async function perform({ arm }: SimulatedSet, episode: SimulatedEpisode, demonst
     decide,
     onSample: (sample) => samples.push(sample),
     onTick: (tick) => episode.tick(tick, EXPERT),
-    isOver: () => steps >= STEPS_MAX || held >= HOLD_STEPS,
+    isOver: () => steps >= STEPS_MAX || held >= demonstrator.holdSteps,
   });
   return { samples, steps };
 }
