@@ -43,6 +43,8 @@ const KNEES: readonly MotorName[] = ["left_knee", "right_knee"];
 /** Borne in every direction, see docs/decisions/0048. */
 const BORNE_N = 50;
 const PUSH_MS = 200;
+/** For three seconds; forward and backward it bears 25 N, to the side 10 N. */
+const BORNE_ROPE_N = 10;
 /** Six times that, for longer: no stand without a step bears it. */
 const FELLING_N = 300;
 const FELLING_MS = 400;
@@ -84,8 +86,8 @@ export const STAND_SCENARIOS = {
   bag: quiet("with a bag of 2 kg on an arm", "bag-2kg"),
   "bag-pushed": pushed("with a bag of 2 kg on an arm, pushed", "bag-2kg"),
   rope: {
-    ...quiet("drawn by a rope with 20 N for three seconds", "flat"),
-    disturbances: [{ kind: "pull", atS: 10, forceN: 20, ms: 3000 }],
+    ...quiet(`drawn by a rope with ${BORNE_ROPE_N} N for three seconds`, "flat"),
+    disturbances: [{ kind: "pull", atS: 10, forceN: BORNE_ROPE_N, ms: 3000 }],
   },
   "weak-knees": {
     ...quiet("with P and D of the knees halved for five seconds", "flat"),
