@@ -12,6 +12,7 @@ from cerebellum_trainer.clone import CloneConfig, clone, held_out_error
 from cerebellum_trainer.commands.clone import Clone, run_clone
 from cerebellum_trainer.controller import ControllerConfig, Scales
 from cerebellum_trainer.dataset import load_dataset
+from cerebellum_trainer.encoders.files import save_encoder
 from cerebellum_trainer.episodes import select_episodes
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Preprocessing
@@ -24,7 +25,7 @@ from cerebellum_trainer.samples import (
     read_samples,
     samples_sha256,
 )
-from cerebellum_trainer.vit import VisionTransformer, save_encoder
+from cerebellum_trainer.vit import VisionTransformer
 
 STILL = Stillness(0.004, 0.03)
 CLOSES_AT = 6
