@@ -123,7 +123,7 @@ def compare(
     encoder_file: Path,
     controller_file: Path,
 ) -> float:
-    """Largest absolute difference in tokens and in actions [rad], whole chain, frame by frame."""
+    """Largest difference in tokens and in actions [rad], whole chain, frame by frame."""
     encode, control = open_session(encoder_file), open_session(controller_file)
     worst = 0.0
     for at in range(len(images)):
@@ -135,7 +135,13 @@ def compare(
         expected = controller(select_feature(expected_tokens, controller.config.feature), joints)
         worst = max(
             worst,
-            float(np.abs(tokens - expected_tokens.numpy()).max()),
+            token_difference(tokens, expected_tokens.numpy()),
             float(np.abs(action - expected.numpy()).max()),
         )
     return worst
+
+
+def token_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest absolute difference; of tokens larger than 1 (no norm ends a CNN) over their RMS."""
+    size = max(1.0, float(np.sqrt(np.square(expected).mean())))
+    return float(np.abs(found - expected).max()) / size

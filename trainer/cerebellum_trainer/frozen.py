@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 from google.protobuf.message import DecodeError
@@ -19,7 +18,7 @@ from cerebellum_trainer.encoders.encoder import Encoder, Pretraining, frozen
 from cerebellum_trainer.encoders.files import vit_config
 from cerebellum_trainer.encoders.registry import open_named
 from cerebellum_trainer.errors import TrainerError
-from cerebellum_trainer.export import PARITY_MAX_ABS, open_session
+from cerebellum_trainer.export import PARITY_MAX_ABS, open_session, token_difference
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.runs import file_sha256
 from cerebellum_trainer.vit import VisionTransformer, VitConfig
@@ -146,7 +145,7 @@ def check_parity(folder: Path, encoder: Encoder, file: Path) -> None:
     session = open_session(file)
     for image in images.split(1):
         tokens = session.run(["tokens"], {"image": image.numpy()})[0]
-        worst = float(np.abs(tokens - encoder(image).numpy()).max())
+        worst = token_difference(tokens, encoder(image).numpy())
         if not worst <= PARITY_MAX_ABS:
             raise unreadable(folder, f"its weights as read compute tokens that differ by {worst:.1e}")
 

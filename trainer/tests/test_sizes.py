@@ -7,6 +7,8 @@ from cerebellum_trainer.encoders.complexity import Complexity, complexity
 from cerebellum_trainer.encoders.efficientnet import EfficientNetConfig, EfficientNetLite0
 from cerebellum_trainer.encoders.encoder import Encoder
 from cerebellum_trainer.encoders.sizes import SIZES
+from cerebellum_trainer.errors import TrainerError
+from cerebellum_trainer.mae import MaeConfig, MaskedAutoencoder
 from cerebellum_trainer.vit import VisionTransformer, VitConfig
 
 # Flops G, parameters M, activations M, blocks, as printed in table 2.1 of the thesis (the table of model
@@ -91,6 +93,8 @@ def test_a_patch_of_a_convolutional_stem_sees_its_neighbours() -> None:
         moved = (encoder.embed(changed) - encoder.embed(images)).abs().amax(dim=-1)[0] > 1e-6
     assert {0, 1} <= set(torch.nonzero(moved).flatten().tolist())
     assert not moved[10]
+    with pytest.raises(TrainerError, match="sees hidden patches"):
+        MaskedAutoencoder(encoder, MaeConfig(), 0.22)
 
 
 def test_positions_are_trained_only_where_that_is_said() -> None:

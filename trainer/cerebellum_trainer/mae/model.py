@@ -13,6 +13,7 @@ import math
 import torch
 from torch import nn
 
+from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.mae.config import MaeConfig
 from cerebellum_trainer.vit import Block, VisionTransformer, initialise, sincos_positions
 
@@ -21,6 +22,12 @@ class MaskedAutoencoder(nn.Module):
     def __init__(self, encoder: VisionTransformer, config: MaeConfig, pixel_std: float) -> None:
         """`pixel_std` converts the floor from RGB / 255 to the encoder's normalised pixels."""
         super().__init__()
+        if encoder.config.stem:
+            raise TrainerError(
+                "MAE_OVERLAPS",
+                f"A convolutional stem {encoder.config.stem} sees hidden patches through their neighbours",
+                "Pre-train with a patchify stem: leave --vit.stem out",
+            )
         self.encoder = encoder
         self.mask_share = config.mask_share
         self.floor = config.deviation_floor / pixel_std
