@@ -167,7 +167,7 @@ def write_bundle(
 
 
 def gripper_action(dataset: Dataset) -> dict:
-    """Within the openings that the demonstrations asked for; only these where they are few, as of a button."""
+    """Within the openings that demonstrations asked for; only these where they are few, as of a button."""
     openings = sorted({round(float(value), 4) for value in dataset.gripper})
     if len(openings) < 2:
         raise TrainerError(

@@ -59,8 +59,8 @@ class ControllerConfig:
 class Scales:
     """Statistics of the training set: feature (width,), state (joints,), action () or (joints,) [rad].
 
-    With a gripper, state and action have one more column [m], and `action_offset` is what openings vary about; joint
-    steps vary about 0.
+    With a gripper, state and action have one more column [m], and `action_offset` is what openings vary
+    about; joint steps vary about 0.
     """
 
     feature_mean: torch.Tensor

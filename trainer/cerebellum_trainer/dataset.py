@@ -28,8 +28,8 @@ class Dataset:
     """n frames of e episodes.
 
     images: (n, 3, size, size) float32, normalised.
-    state: (n, joints) float32 [rad]; action: (n, joints) float32 [rad a step]. Where the gripper is learnt each has
-    one more column: the opening that was known, and the one to ask for [m].
+    state: (n, joints) float32 [rad]; action: (n, joints) float32 [rad a step]. Where the gripper is learnt
+    each has one more column: the opening that was known, and the one to ask for [m].
     episode: (n,) index of the frame's episode.
     hold: (n,) bool, the frame belongs to the still end of its episode.
     still: (n,) bool, its action leads no joint on.

@@ -57,8 +57,8 @@ class Sample:
 
     `told_rad`: where the robot was told to be at the image's time; of a stiff joint, where it was.
     `still`: the action leads no joint on. `hold`: belongs to the still end of its episode.
-    `gripper_m`: opening that was asked for when the action had been done, or that a teacher wanted to ask for;
-    NaN when none ever was. `opening_m`: newest that was known at the image's time; NaN without a gripper.
+    `gripper_m`: opening that was asked for when the action had been done, or that a teacher wanted; NaN when
+    none ever was. `opening_m`: newest that was known at the image's time; NaN without a gripper.
     `has_gripper`: one of the robots has one.
     """
 
@@ -424,7 +424,7 @@ def check_position(episode: Episode, position: np.ndarray, measured: np.ndarray 
 
 
 def with_gripper(episode: Episode, samples: list[Sample]) -> list[Sample]:
-    """The same with an opening to ask for in each: while nobody has asked for one, the fingers stay as they are.
+    """The same with an opening to ask for in each: while nobody has asked for one, the fingers stay.
     A sample in which the fingers are under way is not still, though no joint is led on.
 
     Raises: TrainerError EPISODE_INCOMPLETE if a sample does not say how far the fingers are open.
@@ -443,7 +443,7 @@ def with_gripper(episode: Episode, samples: list[Sample]) -> list[Sample]:
 
 
 def fingers_under_way(stamps_ns: np.ndarray, opening_m: np.ndarray, asked_m: np.ndarray) -> np.ndarray:
-    """(n,) bool: what is asked for or what is read changes within `FINGERS_NS` of the sample, before or after.
+    """(n,) bool: what is asked for or what is read changes within `FINGERS_NS` before or after the sample.
 
     A gripper is read much more seldom than an arm, so one reading that stays proves nothing.
     """

@@ -269,8 +269,8 @@ def write_episode(
     """`change` sees each message by topic and stamp, and may injure it or take it away; `rename` moves all
     messages of a topic to another one. `hand` says teleoperation's state at a time [steps]; without it there
     is no operator. `robots`: joint names of each; an arm whose vectors are in the order of `joint_names` when
-    there are none. `fingers` says the opening of the arm's gripper at a time [steps], and the one that is asked
-    for; without it it stands open and nobody has asked. Returns the file.
+    there are none. `fingers` says the opening of the arm's gripper at a time [steps], and the one asked for;
+    without it it stands open and nobody has asked. Returns the file.
     """
     name = f"episode-{number:06d}"
     path = folder / name / f"{name}.mcap"

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cerebellum_trainer.encoders.complexity import complexity
 
 from cerebellum_trainer.commands.optimizability import Optimizability, run_optimizability
+from cerebellum_trainer.encoders.complexity import complexity
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.optimizability.edf import edf, paired_difference, summary
 from cerebellum_trainer.optimizability.plan import (
