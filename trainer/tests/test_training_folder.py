@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,6 +139,19 @@ def test_trouble_with_a_sample_keeps_its_code(workers: int) -> None:
     with pytest.raises(TrainerError, match="picture 2") as caught:
         next(loader.batches(0, 1))
     assert caught.value.code == "IMAGE_UNREADABLE"
+
+
+class Deadly(Trouble):
+    def sample(self, index: int, _generator: object) -> tuple[torch.Tensor, ...]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return ()
+
+
+def test_a_worker_that_is_killed_is_told_with_the_way_out() -> None:
+    with pytest.raises(TrainerError) as caught:
+        next(Loader(Deadly(), 4, 0, World(), 1).batches(0, 1))
+    assert caught.value.code == "WORKER_LOST"
+    assert "--resume" in caught.value.remedy
 
 
 def test_batches_hold_every_sample_once_an_epoch_and_in_another_order() -> None:
