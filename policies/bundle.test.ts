@@ -443,6 +443,16 @@ describe("choosing a variant", () => {
     await opened.pipeline.release();
   });
 
+  it("holds an opening of int8 to the same share of the way from closed to open", async () => {
+    const gripper = { kind: "opening", unit: "m", minM: 0.02, maxM: 0.08 } as const;
+    await makeTestBundle(directory, { gripper, precisions: ["int8", "fp32"], change: withShare(0.1) });
+    const { manifest } = await loadBundle(directory);
+    const tolerances = actionTolerance(manifest, manifest.variants[0]!) as number[];
+    expect(tolerances).toHaveLength(8);
+    expect(tolerances[0]).toBeCloseTo(0.015);
+    expect(tolerances[7]).toBeCloseTo(0.006);
+  });
+
   it("refuses a whole policy in one file that is another than the two", async () => {
     await makeTestBundle(directory, {
       change: (m) => ({ ...m, variants: [{ ...m.variants[0]!, fusedFile: "controller.onnx" }] }),
