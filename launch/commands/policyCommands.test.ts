@@ -62,6 +62,32 @@ describe("policy inspect and verify", () => {
     expect(printed).toMatch(/Passed with precision fp32/);
   });
 
+  it("run an encoder of another family and say what it is", async () => {
+    const architecture = { family: "cnn", name: "efficientnet-lite0/stage7", patchPx: 16, width: 32 };
+    await makeTestBundle(join(folder, "bundle"), {
+      change: (m) => ({ ...m, encoder: { ...m.encoder, architecture, pretraining: "supervised" } }),
+    });
+    await policyInspect(join(folder, "bundle"));
+    expect(printed).toMatch(
+      /efficientnet-lite0\/stage7, a place every 16 px, width 32; pre-training supervised/,
+    );
+    await policyVerify(join(folder, "bundle"));
+    expect(printed).toMatch(/Passed with precision fp32/);
+  });
+
+  it("say what is uncommon about a ViT, and refuse what is none", async () => {
+    const architecture = { patchPx: 16, width: 32, depth: 2, heads: 2, stem: [8, 16, 24, 32], preNorm: true };
+    await makeTestBundle(join(folder, "bundle"), {
+      change: (m) => ({ ...m, encoder: { ...m.encoder, architecture } }),
+    });
+    await policyInspect(join(folder, "bundle"));
+    expect(printed).toMatch(/ViT patch 16, stem 8-16-24-32, width 32, depth 2, 2 heads/);
+    await makeTestBundle(join(folder, "other"), {
+      change: (m) => ({ ...m, encoder: { ...m.encoder, architecture: { ...architecture, family: "rnn" } } }),
+    });
+    await expect(policyInspect(join(folder, "other"))).rejects.toMatchObject({ code: "BUNDLE_INVALID" });
+  });
+
   it("say how near the goldens were", async () => {
     await makeTestBundle(join(folder, "bundle"));
     await policyVerify(join(folder, "bundle"), { json: join(folder, "result.json") });

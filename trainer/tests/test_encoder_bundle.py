@@ -17,6 +17,7 @@ from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.features import encoder_sha256
 from cerebellum_trainer.frozen import encoder_of_bundle, open_encoder
 from cerebellum_trainer.relight import Relighting
+from cerebellum_trainer.variants.offer import ExportConfig
 from cerebellum_trainer.vit import VisionTransformer, VitConfig
 
 needs_daemon = pytest.mark.skipif(not daemon_is_built(), reason="no daemon is built beside the trainer")
@@ -40,6 +41,7 @@ def cloned(folder: Path, episodes: Path, encoder: Path, feature: Feature = "patc
             recipe=CloneConfig(epochs=2, batch=16),
             relighting=Relighting(copies=0),
             controller=ControllerConfig(feature=feature),
+            export=ExportConfig(verify=False),
         )
     )
 
