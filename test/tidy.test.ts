@@ -1,4 +1,7 @@
 /** Style that a machine can hold people to. */
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { readSources } from "./sources.js";
 
@@ -10,6 +13,10 @@ const TIME_ALLOWED = new Set(["launch/systemClock.ts", "console/link/pageClock.t
 
 /** Longest file that still fits in the head; longer ones say why in their first comment. */
 const LINES_MAX = 500;
+
+/** Everybody who clones the repository carries them. */
+const MODEL_MIB_MAX = 12;
+const MODELS_MIB_MAX = 40;
 
 describe("tidy", () => {
   it("only the system clock touches real time and chance", () => {
@@ -42,6 +49,16 @@ describe("tidy", () => {
   it("file URLs become paths through fileURLToPath: `.pathname` breaks in a folder with a space", () => {
     const everything = readSources().filter(({ path }) => path !== "test/tidy.test.ts");
     expect(everything.filter(({ text }) => /\.pathname\b/.test(text)).map(({ path }) => path)).toEqual([]);
+  });
+
+  it("models that come with the repository are small", () => {
+    const folder = fileURLToPath(new URL("../policies/bundles/", import.meta.url));
+    const sizes = readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".onnx"))
+      .map((path) => ({ path, mib: statSync(join(folder, path)).size / 2 ** 20 }));
+    expect(sizes.length).toBeGreaterThan(0);
+    expect(sizes.filter(({ mib }) => mib > MODEL_MIB_MAX)).toEqual([]);
+    expect(sizes.reduce((sum, { mib }) => sum + mib, 0)).toBeLessThan(MODELS_MIB_MAX);
   });
 
   it("no default exports, no any", () => {
