@@ -139,6 +139,7 @@ export async function runInLab<Sample>(
   }
   const ranToTheEnd = policy.status().phase === "running";
   await policy.stop();
+  if (!ranToTheEnd) await leadOutOfFault(daemon, policyRobots(cell.policy));
   refuseWhenTaken(daemon);
   const statistics = policy.status().statistics;
   const steps = statistics?.steps ?? 0;
@@ -153,6 +154,26 @@ function refuseWhenTaken({ teleop }: Daemon): void {
     `${teleop.operator} has taken teleoperation during the trial`,
     "Give it back, then run the trial again",
   );
+}
+
+/**
+ * A simulated device that fell out during a trial, as one does on a computer that was held up, has lost that trial and no
+ * more. What somebody has stopped stays stopped.
+ */
+export async function leadOutOfFault(
+  daemon: Pick<Daemon, "servo" | "supervisor">,
+  robots: readonly string[],
+): Promise<void> {
+  const states = robots.map((robot) => daemon.servo(robot).latest()?.state);
+  if (!states.includes("faulted") || states.includes("stopped")) return;
+  for (const { success, message } of [await daemon.supervisor.reset(), await daemon.supervisor.enable()]) {
+    if (success) continue;
+    throw new CerebellumError(
+      "NOT_ENABLED",
+      `After a trial that ended in a fault: ${message}`,
+      "`./cerebellum why` names its cause; repeat the trials when that is removed",
+    );
+  }
 }
 
 /** Starts the policy and waits until its approach has ended. */
