@@ -4,6 +4,7 @@ import { CerebellumError } from "../../core/errors.js";
 import type { HandSide } from "../../kinematics/allegro/hand.js";
 import { loadBundle } from "../../policies/bundle.js";
 import type { PolicyManifest } from "../../policies/manifest.js";
+import { policyRobots } from "../../runtime/policy/config.js";
 import { loadCell } from "../cell/load.js";
 import { handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
@@ -19,7 +20,14 @@ import {
 } from "../tasks/handTrials.js";
 import { isLabTask, LAB_TASKS, type LabTask, TASK_JUDGES } from "../tasks/judge.js";
 import { LockstepCell } from "../tasks/lockstep.js";
-import { describeTrial, planTrials, runTrial, type Trial, type TrialResult } from "../tasks/trial.js";
+import {
+  describeTrial,
+  leadOutOfFault,
+  planTrials,
+  runTrial,
+  type Trial,
+  type TrialResult,
+} from "../tasks/trial.js";
 import { evaluateStand, STAND_TASK } from "./evaluateStand.js";
 import { printer, writeJson } from "./output.js";
 import { enableOrFail, withDaemon } from "./running.js";
@@ -103,9 +111,14 @@ function paced(task: Task, options: EvaluateOptions, print: Print): Promise<Done
       announce(task, manifest, options, print);
       await enableOrFail(daemon);
       const { start } = manifest;
+      // Between two trials nobody is there to lead a device out of a fault that the one before has ended in.
+      const ready = () => leadOutOfFault(daemon, policyRobots(daemon.cell.policy!));
       const series: Series = isHandTask(task)
         ? (ended) => {
-            const run = (trial: HandTrial) => runHandTrial(daemon, task, trial, start, ended);
+            const run = async (trial: HandTrial) => {
+              await ready();
+              return runHandTrial(daemon, task, trial, start, ended);
+            };
             return runAll(
               handTrials(task, sideOf(daemon.cell), options),
               run,
@@ -115,7 +128,10 @@ function paced(task: Task, options: EvaluateOptions, print: Print): Promise<Done
             );
           }
         : (ended) => {
-            const run = (trial: Trial) => runTrial(daemon, task, trial, start, ended);
+            const run = async (trial: Trial) => {
+              await ready();
+              return runTrial(daemon, task, trial, start, ended);
+            };
             return runAll(armTrials(options), run, describeTrial, ended, print);
           };
       return { policy: manifest.name, trials: await series(signal) };

@@ -139,7 +139,6 @@ export async function runInLab<Sample>(
   }
   const ranToTheEnd = policy.status().phase === "running";
   await policy.stop();
-  if (!ranToTheEnd) await leadOutOfFault(daemon, policyRobots(cell.policy));
   refuseWhenTaken(daemon);
   const statistics = policy.status().statistics;
   const steps = statistics?.steps ?? 0;
@@ -157,8 +156,9 @@ function refuseWhenTaken({ teleop }: Daemon): void {
 }
 
 /**
- * A simulated device that fell out during a trial, as one does on a computer that was held up, has lost that trial and no
- * more. What somebody has stopped stays stopped.
+ * For a series of trials that nobody watches: a simulated device that fell out during one, as it may on a computer that was
+ * held up, has lost that trial and no more. What somebody has stopped stays stopped.
+ * @throws CerebellumError NOT_ENABLED when it cannot be enabled again
  */
 export async function leadOutOfFault(
   daemon: Pick<Daemon, "servo" | "supervisor">,
