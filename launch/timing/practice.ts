@@ -42,7 +42,9 @@ function armOf(clock: Clock, { selfCollision: { attached } }: ServoConfig): Prac
 
 /** One of a hand's models is as much work as another. */
 export function practiceHand(clock: Clock, { workspace }: ServoConfig): PracticeRobot {
-  const limits = limitsOf(AllegroConfig.parse({ can: { socketcan: { interface: "none" } } }));
+  const limits = limitsOf(
+    AllegroConfig.parse({ model: "v4", side: "right", can: { socketcan: { interface: "none" } } }),
+  );
   const homeRad = limits.positionMinRad.map((min, joint) => (min + limits.positionMaxRad[joint]!) / 2);
   const driver = new MemoryArm(clock, homeRad, limits);
   return { driver, body: new HandBody(workspace), homeRad, swingRad: SWING_RAD };
