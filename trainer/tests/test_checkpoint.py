@@ -29,7 +29,7 @@ def timms(**different: object) -> nn.Module:
     """A small one of timm's with weights that matter: as it initialises them, attention is all but even."""
     torch.manual_seed(1)
     sizes = {"img_size": 64, "patch_size": 16, "embed_dim": 64, "depth": 2, "num_classes": 5}
-    model = vision_transformer.VisionTransformer(num_heads=HEADS, **sizes, **different).eval()
+    model = vision_transformer.VisionTransformer(num_heads=HEADS, **(sizes | different)).eval()
     with torch.no_grad():
         for weight in model.parameters():
             spread = 2 * weight[0].numel() ** -0.5 if weight.ndim > 1 else 0.2
