@@ -6,6 +6,7 @@ import { errorText } from "../../core/errors.js";
 import { loadBundle } from "../../policies/bundle.js";
 import { policyRobots } from "../../runtime/policy/config.js";
 import type { ServoStateName } from "../../runtime/servo/api.js";
+import { loadCell } from "../cell/load.js";
 import type { Daemon } from "../daemon/daemon.js";
 import { QUIET_MS } from "../daemon/teleopSide.js";
 import { showOf } from "./labShow.js";
@@ -20,16 +21,24 @@ export async function up(
   cellFile: string,
   options: { policy: boolean; snapshots?: string; logLevel: string },
 ): Promise<void> {
+  const policy = options.policy && loadCell(cellFile).policy !== undefined;
   await withDaemon(
-    { cellFile, logLevel: options.logLevel, policy: options.policy, latchAfterCrash: true, logFile: true },
+    { cellFile, logLevel: options.logLevel, policy, latchAfterCrash: true, logFile: true },
     async (daemon, signal) => {
       const { cell } = daemon;
       await tellConsole(daemon);
-      if (options.policy && cell.lab?.world === "ground") {
+      if (cell.policy === undefined) {
+        say(
+          "the cell is up; nothing is enabled, and it has no policy. `./cerebellum enable`, then lead it by hand",
+        );
+        await untilEnded(signal);
+        return;
+      }
+      if (policy && cell.lab?.world === "ground") {
         await standInLab(daemon, signal, say);
         return;
       }
-      if (!options.policy || cell.policy?.autostart !== true) {
+      if (!policy || !cell.policy.autostart) {
         say("the cell is up; nothing is enabled. `./cerebellum enable`, then `./cerebellum policy start`");
         await untilEnded(signal);
         return;

@@ -69,7 +69,7 @@ describe.skipIf(!ready && !process.env.CI)("a cell with an arm and a hand", () =
         hand: { ...wideHand(adapter), mount: { robot: "arm", positionM: [0, 0, 0.13] } },
       };
     }));
-    up = new Running(["up", file, "--no-policy"]);
+    up = new Running(["up", file]);
     await up.until(/is up; nothing is enabled/, 90);
     await run("enable", "--cell", file);
   });
