@@ -67,6 +67,8 @@ export default defineConfig({
           include: ["**/*.system.test.ts", "test/{lab,endtoend}/**/*.test.ts"],
           exclude: ["**/node_modules/**", "dist/**"],
           fileParallelism: false,
+          /** Each may be a whole lab, with threads of real-time priority: five at once keep two cores from all the rest. */
+          maxConcurrency: 2,
           testTimeout: 180_000,
           hookTimeout: 120_000,
         },

@@ -26,8 +26,8 @@ async function refused(change: (cell: CellDraft) => void, ...args: string[]) {
   return text;
 }
 
-// Each case has a cell of its own and ends by itself, however long that takes: side by side.
-describe.concurrent("refused before anything is enabled", () => {
+// One after the other: labs side by side keep each other from starting, their threads have real-time priority.
+describe("refused before anything is enabled", () => {
   it("a cell file with an unknown key, from `config check` as from `up`", async () => {
     const file = await writeCell(folder, (cell) => {
       cell.robots.arm!.servo.ratehz = 100;
