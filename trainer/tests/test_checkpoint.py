@@ -283,6 +283,11 @@ def test_a_published_small_encoder_comes_in_with_twelve_heads(
         torch.testing.assert_close(encoder(images(224)[:1]), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(TrainerError, match=r"there is no such file.*Name the checkpoint's file"):
+        run_import(Import(tmp_path / "none.pth", model="vits-mae-hoi", out=tmp_path / "e.safetensors"))
+
+
 def test_nothing_is_overwritten(tmp_path: Path, plain: nn.Module) -> None:
     file = checkpoint(tmp_path, plain.state_dict())
     (tmp_path / "e.safetensors").write_text("mine")

@@ -41,6 +41,10 @@ def read_tensors(path: Path) -> Tensors:
 
     Raises: TrainerError CHECKPOINT_UNREADABLE.
     """
+    if not path.is_file():
+        raise unreadable(
+            path, "there is no such file", "Name the checkpoint's file as it lies on this computer"
+        )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
