@@ -1,10 +1,11 @@
 /**
  * Sums what the test stages left in a folder and prints `N passed, N failed` as its last line; exit code 1 if any failed.
  *   node countTests.mjs FOLDER STAGE...   the stages that had to run
+ * Before that it names the tests that failed: the stages' own output is long, and what keeps a log may keep its end only.
  * A stage that ended with an error though no test of it failed (it broke off, or was never reached) counts as one failure.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 const [folder, ...stages] = process.argv.slice(2);
 
@@ -25,6 +26,25 @@ function countsOf(stage) {
   return { passed: attribute("tests") - failed - attribute("skipped"), failed };
 }
 
+const MESSAGE_CHARS_MAX = 300;
+const shortened = (text) => text.replaceAll("\u001b", "").replace(/\s+/g, " ").slice(0, MESSAGE_CHARS_MAX);
+
+/** @returns {string[]} one line for each failed test: where it is, what it is called, what it said */
+function failuresOf(stage) {
+  const json = read(`${stage}.json`);
+  if (json !== undefined)
+    return JSON.parse(json).testResults.flatMap(({ name, message, status, assertionResults }) => {
+      const failed = assertionResults.filter((test) => test.status === "failed");
+      const file = relative(process.cwd(), name);
+      if (failed.length === 0) return status === "failed" ? [`${file}: ${shortened(message)}`] : [];
+      return failed.map((test) => `${file}: ${test.fullName}: ${shortened(test.failureMessages.join(" "))}`);
+    });
+  const cases = (read(`${stage}.xml`) ?? "").matchAll(
+    /<testcase classname="([^"]*)" name="([^"]*)"[^>]*><(?:failure|error) message="([^"]*)"/g,
+  );
+  return [...cases].map(([, group, name, message]) => `${group}::${name}: ${shortened(message)}`);
+}
+
 const total = { passed: 0, failed: 0 };
 for (const stage of stages) {
   const { passed, failed } = countsOf(stage);
@@ -35,6 +55,7 @@ for (const stage of stages) {
   console.log(
     `${stage}: ${passed} passed, ${failed} failed${broken ? `; the stage itself ${ended === undefined ? "did not run" : `ended with code ${ended}`}` : ""}`,
   );
+  for (const line of failuresOf(stage)) console.log(`  failed: ${line}`);
 }
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 ? 0 : 1;

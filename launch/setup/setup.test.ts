@@ -248,7 +248,10 @@ describe("countTests.mjs", () => {
     });
 
   it("sums both kinds of results, and counts a stage that broke off as one failure", () => {
-    writeFileSync(join(root, "unit.json"), JSON.stringify({ numPassedTests: 7, numFailedTests: 0 }));
+    writeFileSync(
+      join(root, "unit.json"),
+      JSON.stringify({ numPassedTests: 7, numFailedTests: 0, testResults: [] }),
+    );
     writeFileSync(join(root, "unit.code"), "0\n");
     writeFileSync(
       join(root, "trainer.xml"),
@@ -261,6 +264,35 @@ describe("countTests.mjs", () => {
     expect(status).toBe(1);
     expect(count("unit").stdout).toMatch(/\n7 passed, 0 failed\n$/);
     expect(count("unit").status).toBe(0);
+  });
+
+  it("names the tests that failed, whatever wrote the results", () => {
+    const failed = {
+      status: "failed",
+      fullName: "a hand is limp",
+      failureMessages: ["\u001b[31mexpected 1\n to be 0"],
+    };
+    const results = [
+      {
+        name: join(root, "hand.test.ts"),
+        status: "failed",
+        message: "",
+        assertionResults: [failed, { status: "passed" }],
+      },
+      { name: join(root, "arm.test.ts"), status: "failed", message: "no such module", assertionResults: [] },
+    ];
+    writeFileSync(
+      join(root, "unit.json"),
+      JSON.stringify({ numPassedTests: 1, numFailedTests: 1, testResults: results }),
+    );
+    writeFileSync(
+      join(root, "trainer.xml"),
+      '<testsuite errors="0" failures="1" skipped="0" tests="1"><testcase classname="tests.test_mae" name="test_loss" time="0.1"><failure message="assert 2 == 1">...</failure></testcase></testsuite>',
+    );
+    const { stdout } = count("unit", "trainer");
+    expect(stdout).toMatch(/hand\.test\.ts: a hand is limp: .*expected 1 to be 0/);
+    expect(stdout).toMatch(/arm\.test\.ts: no such module/);
+    expect(stdout).toContain("failed: tests.test_mae::test_loss: assert 2 == 1");
   });
 });
 

@@ -9,6 +9,7 @@ import { CODE_MS_MAX, DeviceStore, WRONG_TRIES_PER_MINUTE } from "./devices.js";
 let folder: string;
 let clock: SimClock;
 let said: string[];
+let stores: DeviceStore[];
 const open = () => {
   const store = new DeviceStore({
     folder,
@@ -18,6 +19,7 @@ const open = () => {
     log: (_level, event) => said.push(event),
   });
   store.open();
+  stores.push(store);
   return store;
 };
 const reopened = async (store: DeviceStore) => {
@@ -33,8 +35,13 @@ beforeEach(() => {
   folder = join(mkdtempSync(join(tmpdir(), "cerebellum-devices-")), "state");
   clock = new SimClock();
   said = [];
+  stores = [];
 });
-afterEach(() => rmSync(join(folder, ".."), { recursive: true, force: true }));
+afterEach(async () => {
+  // Whoever authenticates is noted on the disk a moment later: a folder that is being written to cannot be removed.
+  await Promise.all(stores.map((store) => store.written()));
+  rmSync(join(folder, ".."), { recursive: true, force: true });
+});
 
 describe("paired devices", () => {
   it("exchange a code for a token once; the file has neither", async () => {
