@@ -1,12 +1,15 @@
 /** The `lab` section of a cell file: the simulated world behind the cell's own device addresses. */
 import { z } from "zod";
 import { DigitLabConfig } from "./digit/setup.js";
+import { TABLE_NAMES } from "./world/scene.js";
 
 export const LabConfig = z.strictObject({
   world: z
-    .enum(["reach-block", "palm", "ground"])
+    .enum([...TABLE_NAMES, "palm", "ground"])
     .default("reach-block")
-    .describe("A table with blocks, an object on a hand's palm, or the ground that a Digit stands on"),
+    .describe(
+      "A table with blocks or with a fridge, an object on a hand's palm, or the ground that a Digit stands on",
+    ),
   seed: z
     .int()
     .min(0)

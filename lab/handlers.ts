@@ -2,6 +2,7 @@
 import { CerebellumError } from "../core/errors.js";
 import type { LabAnswer, LabRequest } from "./control/protocol.js";
 import type { Lab, LabArm } from "./lab.js";
+import { TABLE_NAMES, type TableName } from "./world/scene.js";
 import { reportFrames, reportSetpoints } from "./xarm7/wireReport.js";
 
 type Answer = Omit<Extract<LabAnswer, { ok: true }>, "ok">;
@@ -13,12 +14,12 @@ export const answerTo = (lab: Lab, request: LabRequest): Promise<Answer> =>
 
 const HANDLERS: { readonly [Name in LabRequest["do"]]: Handler<Of<Name>> } = {
   truth: async (lab) => {
-    needBlocks(lab);
+    needTable(lab);
     return { truth: await lab.truth() };
   },
   scene: async (lab, { seed, light, blockM }) => {
-    needBlocks(lab);
-    await lab.setScene({ seed, light, blockM });
+    const props = needTable(lab);
+    await lab.setScene({ props, seed, light, blockM });
     return { truth: await lab.truth() };
   },
   handTruth: async (lab) => {
@@ -99,11 +100,11 @@ function needHand(lab: Lab): Lab {
   throw refused("This lab has no hand", "Ask a lab of a cell with an Allegro Hand");
 }
 
-function needBlocks(lab: Lab): void {
-  if (lab.world.props === "reach-block") return;
+function needTable({ world: { props } }: Lab): TableName {
+  if (props !== "palm") return props;
   throw refused(
-    "This lab has no table with blocks",
-    "Ask for handTruth and handScene, or start a cell whose lab.world is reach-block",
+    "This lab has no arm's table with something on it",
+    `Ask for handTruth and handScene, or start a cell whose lab.world is ${TABLE_NAMES.join(" or ")}`,
   );
 }
 

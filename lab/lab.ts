@@ -13,7 +13,7 @@ import type { LabHandTruth, LabTruth } from "./control/protocol.js";
 import { LabControlServer } from "./control/server.js";
 import { answerTo } from "./handlers.js";
 import { handDeviceOf, type LabSetup, physicsStepMsOf, worldOf } from "./setup.js";
-import { blockTruth, handTruth } from "./truth.js";
+import { handTruth, tableTruth } from "./truth.js";
 import { LabThread, type WithoutId } from "./workers.js";
 import { drawHandScene } from "./world/handScene.js";
 import { layoutOf } from "./world/layout.js";
@@ -21,7 +21,7 @@ import { emptySnapshot, WorldMemory, type WorldSnapshot } from "./world/memory.j
 import type { WorldParts } from "./world/parts.js";
 import type { PhysicsWorkerConfig } from "./world/physicsLoop.js";
 import { SharedPlant } from "./world/sharedPlant.js";
-import type { WorldSceneRequest } from "./world/worldScene.js";
+import { drawTableScene, type WorldSceneRequest } from "./world/worldScene.js";
 import { LockstepWorld, startPacedWorld, type WorldHost } from "./worldHost.js";
 import { type EmulatorPorts, XArm7Emulator } from "./xarm7/emulator.js";
 
@@ -210,9 +210,12 @@ export class Lab {
     await this.#cameras[index]!.ask({ do: "frame" });
   }
 
-  /** Of an arm among blocks. */
+  /** Of an arm and what is on its table. */
   async truth(): Promise<LabTruth> {
-    return blockTruth(this.memory.layout, await this.#newestStep());
+    const request = this.#scene as Exclude<WorldSceneRequest, { props: "palm" }>;
+    const scene = drawTableScene(request, this.#parts.setup.lab.randomise);
+    const { layout, targetRad } = this.memory;
+    return tableTruth(layout, await this.#newestStep(), targetRad, scene);
   }
 
   /** Of a hand with an object. */
@@ -298,7 +301,7 @@ export class Lab {
     const { props, hand } = this.world;
     return props === "palm"
       ? { props, seed, side: hand!.side, light: "training" }
-      : { seed, light: "training" };
+      : { props, seed, light: "training" };
   }
 
   async #startCamera(index: number, rosNode: LabRosNode | undefined): Promise<void> {

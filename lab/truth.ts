@@ -1,31 +1,60 @@
 /** Ground truth as the control socket tells it, from one whole step of the world. */
 import { compose, invert, type Pose } from "../kinematics/pose.js";
 import type { LabHandTruth, LabTruth } from "./control/protocol.js";
+import { doorEdgeM } from "./world/fridge.js";
 import { topOf } from "./world/handObjects.js";
 import type { HandScene } from "./world/handScene.js";
 import { boxCentreM, boxYawRad, type WorldLayout } from "./world/layout.js";
 import type { WorldSnapshot } from "./world/memory.js";
 import { FLOOR_Z_M } from "./world/propsMjcf.js";
-import { DISTRACTORS_MAX } from "./world/scene.js";
+import type { TableScene } from "./world/tables.js";
 
 type Three = [number, number, number];
 
-/** Of an arm among blocks. */
-export function blockTruth(layout: WorldLayout, snapshot: WorldSnapshot): LabTruth {
-  const { qpos, toolM, timeS, atNs } = snapshot;
-  const blockM = boxCentreM(layout, qpos, 0);
+/**
+ * Of an arm and what its scene has on the table.
+ * @param targetRad setpoint of the arm's joints
+ */
+export function tableTruth(
+  layout: WorldLayout,
+  { qpos, toolM, timeS, atNs }: Pick<WorldSnapshot, "qpos" | "toolM" | "timeS" | "atNs">,
+  targetRad: ArrayLike<number>,
+  scene: TableScene,
+): LabTruth {
   const tool: Three = [toolM[0]!, toolM[1]!, toolM[2]!];
+  const positionRad = [...qpos.subarray(0, layout.armJoints)];
+  const thing = thingOf(layout, qpos, scene);
+  const [x, y, z] = thing.blockM;
   return {
     simulatedS: timeS,
     atNs: atNs.toString(),
-    blockM,
-    blockYawRad: boxYawRad(layout, qpos, 0),
-    othersM: Array.from({ length: DISTRACTORS_MAX }, (_, index) =>
-      boxCentreM(layout, qpos, 1 + index),
-    ).filter(([, , zM]) => zM > FLOOR_Z_M - 1),
+    ...thing,
     toolM: tool,
-    distanceM: Math.hypot(tool[0] - blockM[0], tool[1] - blockM[1], tool[2] - blockM[2]),
-    positionRad: [...qpos.subarray(0, layout.armJoints)],
+    distanceM: Math.hypot(tool[0] - x, tool[1] - y, tool[2] - z),
+    positionRad,
+    lagRad: Math.max(...positionRad.map((angle, joint) => Math.abs(targetRad[joint]! - angle))),
+  };
+}
+
+type Thing = Pick<LabTruth, "blockM" | "blockYawRad" | "othersM" | "fridge">;
+
+function thingOf(layout: WorldLayout, qpos: Float64Array, scene: TableScene): Thing {
+  if (scene.props === "fridge") {
+    const { placeM, yawRad } = scene.fridge;
+    const doorRad = qpos[layout.hingeIndex]!;
+    return {
+      blockM: doorEdgeM(scene.fridge, doorRad),
+      blockYawRad: yawRad,
+      othersM: [],
+      fridge: { placeM: [...placeM], yawRad, doorRad },
+    };
+  }
+  const slots = Array.from({ length: layout.freeCount - 1 }, (_, at) => boxCentreM(layout, qpos, at + 1));
+  return {
+    blockM: boxCentreM(layout, qpos, 0),
+    blockYawRad: boxYawRad(layout, qpos, 0),
+    // Boxes that a scene does not have are parked far below the floor.
+    othersM: slots.filter(([, , zM]) => zM > FLOOR_Z_M - 1),
   };
 }
 

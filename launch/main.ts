@@ -8,6 +8,7 @@ import { declareDigit } from "./commands/digitCommands.js";
 import { declareEpisodes } from "./commands/episodes/commands.js";
 import type { Crop } from "./commands/lab.js";
 import { declareRecord } from "./commands/recordCommands.js";
+import { LAB_TASKS } from "./tasks/labTaskNames.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -254,7 +255,7 @@ function buildProgram(): Command {
   program
     .command("evaluate")
     .description("run trials of a task in the lab and print each")
-    .argument("<task>", "reach-block or pick-cube; finger-reach or cube-flip of a hand; stand of a Digit")
+    .argument("<task>", `${LAB_TASKS.join(", ")}; finger-reach or cube-flip of a hand; stand of a Digit`)
     .addOption(taskCellOption())
     .option("--bundle <folder>", "another bundle than the cell's")
     .option("--positions <n>", "trials: 16, or each scenario of stand once, when absent", positiveInteger)
@@ -290,7 +291,7 @@ function buildProgram(): Command {
   program
     .command("demonstrate")
     .description("record demonstrations in the lab without a person")
-    .argument("<task>", "reach-block or pick-cube; finger-reach or cube-flip of a hand")
+    .argument("<task>", `${LAB_TASKS.join(", ")}; finger-reach or cube-flip of a hand`)
     .argument("[folder]", "of sets, in place of the cell's; the episodes go into FOLDER/TASK")
     .addOption(taskCellOption())
     .option("--episodes <n>", "demonstrations; those that are there already count", positiveInteger, 80)

@@ -69,7 +69,7 @@ export class Corpus {
   #drawScene(random: Random): WorldScene {
     const { props, hand } = this.#world.parts;
     const request = { seed: random.u32(), light: "training" } as const;
-    if (props === "reach-block") return drawWorldScene(request, FULL_LOOK);
+    if (props !== "palm") return drawWorldScene({ ...request, props }, FULL_LOOK);
     const object = random.pick(SEEN_NAMES);
     const placeM = [random.uniform(...PLACE_M.y), random.uniform(...PLACE_M.z)] as const;
     return drawWorldScene({ ...request, props, object, placeM, side: hand?.side }, FULL_LOOK);

@@ -16,11 +16,11 @@ export const LabRequest = z.discriminatedUnion("do", [
     seed: z
       .int()
       .min(0)
-      .describe("Lighting, textures, camera jitter, distractors and, unless given, the block"),
+      .describe("Lighting, textures, camera jitter, distractors and, unless given, the block's place"),
     blockM: z
       .tuple([z.number(), z.number()])
       .optional()
-      .describe("x, y of the red block's centre, base frame"),
+      .describe("x, y of the red block's centre, or of whatever is there instead, base frame"),
     light: z.enum(["training", "changed"]).default("training"),
   }),
   z.strictObject({ do: z.literal("handTruth") }),
@@ -117,12 +117,22 @@ export type LabRequest = z.infer<typeof LabRequest>;
 export const LabTruth = z.strictObject({
   simulatedS: z.number(),
   atNs: z.string().describe("Monotonic nanoseconds"),
-  blockM: Point.describe("Centre of the red block, base frame"),
-  blockYawRad: z.number().describe("How far the red block is turned about the base's z axis"),
+  blockM: Point.describe(
+    "Centre of the red block, or half way up the free edge of a fridge's door; base frame",
+  ),
+  blockYawRad: z.number().describe("How far the red block, or the fridge, is turned about the base's z axis"),
   othersM: z.array(Point).describe("Centres of the other boxes that lie in the cell, base frame"),
   toolM: Point.describe("Tool point, base frame"),
   distanceM: z.number(),
   positionRad: z.array(z.number()).length(7),
+  lagRad: z.number().describe("Of the joint that is farthest from its setpoint"),
+  fridge: z
+    .strictObject({
+      placeM: z.tuple([z.number(), z.number()]).describe("Middle of its footprint, base frame"),
+      yawRad: z.number().describe("Heading of its front"),
+      doorRad: z.number().describe("How far its door is open"),
+    })
+    .optional(),
 });
 export type LabTruth = z.infer<typeof LabTruth>;
 

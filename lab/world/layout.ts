@@ -1,12 +1,13 @@
 /**
  * Where each number of MuJoCo's vectors is, computed from a world's parts: the arm's joints, its gripper's linkage, the
- * hand's joints, then 7 numbers of position (6 of velocity) for each thing that lies free. Motors come in the same order.
+ * hand's joints, 7 numbers of position (6 of velocity) for each thing that lies free, then the hinges of things that stand.
+ * Motors come in the same order.
  */
 import { HAND_JOINT_COUNT } from "../../kinematics/allegro/hand.js";
 import { XARM7_JOINT_COUNT } from "../../kinematics/xarm7.js";
 import { GRIPPER_JOINTS } from "../../kinematics/xarmGripper.js";
 import type { WorldParts } from "./parts.js";
-import { DISTRACTORS_MAX } from "./scene.js";
+import { tableOf } from "./tables.js";
 
 export interface WorldLayout {
   /** Of the arm, which comes first: 7, or 0 without one. */
@@ -19,17 +20,16 @@ export interface WorldLayout {
   /** First number of the first free thing. */
   readonly freeIndex: number;
   readonly freeCount: number;
+  /** First hinge of a thing that stands. */
+  readonly hingeIndex: number;
   readonly positionCount: number;
   readonly velocityCount: number;
   readonly gripperMotor: number;
   readonly handMotor: number;
 }
 
-/** Things that lie free: the red block and room for others, or the one object on a palm. */
-const FREE_COUNT: Readonly<Record<WorldParts["props"], number>> = {
-  "reach-block": 1 + DISTRACTORS_MAX,
-  palm: 1,
-};
+/** The one object. */
+const ON_PALM = { freeCount: 1, hingeCount: 0 };
 
 export function layoutOf({ arm, hand, props }: Pick<WorldParts, "arm" | "hand" | "props">): WorldLayout {
   const armJoints = arm === undefined ? 0 : XARM7_JOINT_COUNT;
@@ -37,7 +37,8 @@ export function layoutOf({ arm, hand, props }: Pick<WorldParts, "arm" | "hand" |
   const handJoints = hand === undefined ? 0 : HAND_JOINT_COUNT;
   const handIndex = armJoints + gripperJoints;
   const freeIndex = handIndex + handJoints;
-  const freeCount = FREE_COUNT[props];
+  const { freeCount, hingeCount } = props === "palm" ? ON_PALM : tableOf(props);
+  const hingeIndex = freeIndex + 7 * freeCount;
   return {
     armJoints,
     driveIndex: armJoints,
@@ -46,8 +47,9 @@ export function layoutOf({ arm, hand, props }: Pick<WorldParts, "arm" | "hand" |
     handJoints,
     freeIndex,
     freeCount,
-    positionCount: freeIndex + 7 * freeCount,
-    velocityCount: freeIndex + 6 * freeCount,
+    hingeIndex,
+    positionCount: hingeIndex + hingeCount,
+    velocityCount: freeIndex + 6 * freeCount + hingeCount,
     gripperMotor: armJoints,
     handMotor: armJoints + (gripperJoints > 0 ? 1 : 0),
   };

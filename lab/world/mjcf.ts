@@ -4,7 +4,7 @@
  * XML because MuJoCo ignores it when set after compiling. Lengths in metres, angles in radians.
  */
 import { torqueMaxOf } from "../../drivers/allegro/protocol/index.js";
-import { type QuatXyzw, quatFromRpy, rotate } from "../../kinematics/pose.js";
+import { rotate } from "../../kinematics/pose.js";
 import { CONTACT_EXCLUDES, XARM7_HOME_RAD } from "../../kinematics/xarm7.js";
 import { type HandXml, handXml } from "../allegro/mjcf.js";
 import {
@@ -18,7 +18,8 @@ import {
 import { BLACK, CONTACT, text, wxyz } from "./mjcfText.js";
 import { type LabCamera, lookAt, toMujocoCamera } from "./mount.js";
 import type { WorldParts } from "./parts.js";
-import { blocksXml, furnitureXml, objectXml, STAND_TABLE, standXml, TABLE } from "./propsMjcf.js";
+import { furnitureXml, objectXml, STAND_TABLE, standXml, TABLE } from "./propsMjcf.js";
+import { tableOf } from "./tables.js";
 
 /** The cameras for pictures of the whole cell. */
 const ARM_SCENE_CAMERA = { ...lookAt([1.3, -1.0, 0.85], [0.3, 0.0, 0.27]), fovYDeg: 42 };
@@ -49,7 +50,7 @@ export function worldMjcf(parts: WorldParts, physicsStepMs = 2): string {
 <worldbody>
 ${[...(arm === undefined ? [] : [armXml(flangeXml(parts, hand))]), ...onStand].join("\n")}
 ${furnitureXml(table)}
-${parts.props === "palm" ? objectXml() : blocksXml()}
+${parts.props === "palm" ? objectXml() : tableOf(parts.props).xml()}
 <camera name="scene" pos="${text(scene.positionM)}" quat="${wxyz(toMujocoCamera(scene.quatXyzw))}" fovy="${scene.fovYDeg}"/>
 </worldbody>
 <contact>
@@ -116,18 +117,16 @@ function flangeCameraXml({ positionM, quatXyzw, fovYDeg }: LabCamera): string {
   ].join("\n");
 }
 
-/** The arm's own pairs, and the hand's; a pair with a gripper that is not there goes. */
-function contactXml({ arm, hand }: WorldParts, { contact }: HandXml): string {
+/** The arm's own pairs, the table's and the hand's; a pair with a gripper that is not there goes. */
+function contactXml({ arm, hand, props }: WorldParts, { contact }: HandXml): string {
   const isThere = (body: string): boolean =>
     arm !== undefined && (arm.gripper || !GRIPPER_BODIES.includes(body));
   const pairs = CONTACT_EXCLUDES.filter((pair) => pair.every(isThere));
   const wrist =
     hand?.on === "flange" ? ["link5", "link6"].map((link) => [link, `${HAND_PREFIX}palm`] as const) : [];
+  const apart = props === "palm" ? [] : tableOf(props).apart;
   return [
-    ...[...pairs, ...wrist].map(([a, b]) => `<exclude body1="${a}" body2="${b}"/>`),
+    ...[...pairs, ...wrist, ...apart].map(([a, b]) => `<exclude body1="${a}" body2="${b}"/>`),
     ...(hand === undefined ? [] : [contact]),
   ].join("\n");
 }
-
-/** Rotation of a box that stands upright, turned about z. */
-export const uprightQuat = (yawRad: number): QuatXyzw => quatFromRpy(0, 0, yawRad);

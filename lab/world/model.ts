@@ -7,12 +7,11 @@ import loadMujoco, { type MainModule, type MjData, type MjModel } from "@mujoco/
 import { CerebellumError, errorText, invariant } from "../../core/errors.js";
 import type { Pose } from "../../kinematics/pose.js";
 import { HandInWorld } from "./handInWorld.js";
-import type { HandScene } from "./handScene.js";
 import { layoutOf, type WorldLayout } from "./layout.js";
-import { START_POSITION_RAD, uprightQuat, worldMjcf } from "./mjcf.js";
+import { START_POSITION_RAD, worldMjcf } from "./mjcf.js";
 import type { WorldParts } from "./parts.js";
-import { parkingM } from "./propsMjcf.js";
-import { DISTRACTORS_MAX, type Scene, type SceneBox } from "./scene.js";
+import { type TableScene, tableOf } from "./tables.js";
+import type { WorldScene } from "./worldScene.js";
 
 let loading: Promise<MainModule> | undefined;
 
@@ -40,8 +39,7 @@ export class WorldModel {
   readonly flangeCentreM: Float64Array;
   /** With the object on its palm. */
   readonly hand: HandInWorld | undefined;
-  readonly #distractorGeoms: readonly number[];
-  readonly #distractorBodies: readonly number[];
+  readonly #placeOnTable: ((scene: TableScene) => void) | undefined;
 
   /**
    * @throws CerebellumError CONFIG_INVALID for parts that do not go together, DEVICE_MISMATCH for a hand of unknown
@@ -94,12 +92,7 @@ export class WorldModel {
     const flange = hasArm ? this.bodyId("link7") : 0;
     this.flangeWrench = data.xfrc_applied.subarray(6 * flange, 6 * flange + 6);
     this.flangeCentreM = data.xipos.subarray(3 * flange, 3 * flange + 3);
-    const names =
-      parts.props === "reach-block"
-        ? Array.from({ length: DISTRACTORS_MAX }, (_, index) => `distractor${index}`)
-        : [];
-    this.#distractorGeoms = names.map((name) => this.geomId(name));
-    this.#distractorBodies = names.map((name) => this.bodyId(name));
+    this.#placeOnTable = parts.props === "palm" ? undefined : tableOf(parts.props).placer(this);
     this.hand = parts.hand === undefined ? undefined : new HandInWorld(this, parts.hand);
     this.#toStart();
   }
@@ -157,31 +150,11 @@ export class WorldModel {
   }
 
   /** Puts what the scene has where it has it, at rest; robots stay as they are. */
-  placeScene(scene: Scene | HandScene): void {
+  placeScene(scene: WorldScene): void {
     this.qvel.fill(0, this.layout.freeIndex);
     invariant(scene.props === this.parts.props, `a scene of ${this.parts.props}, not ${scene.props}`);
     if (scene.props === "palm") this.hand?.placeObject(scene);
-    else this.#placeBoxes(scene);
-  }
-
-  #placeBoxes(scene: Scene): void {
-    this.#place(0, scene.block);
-    const contypes: Int32Array = this.model.geom_contype;
-    const conaffinities: Int32Array = this.model.geom_conaffinity;
-    const sizes: Float64Array = this.model.geom_size;
-    const compensation: Float64Array = this.model.body_gravcomp;
-    for (let index = 0; index < DISTRACTORS_MAX; index++) {
-      const box = scene.distractors[index];
-      const geom = this.#distractorGeoms[index]!;
-      this.#place(1 + index, box ?? { positionM: parkingM(index), yawRad: 0 });
-      contypes[geom] = conaffinities[geom] = box === undefined ? 0 : 1;
-      compensation[this.#distractorBodies[index]!] = box === undefined ? 1 : 0;
-      if (box !== undefined) sizes.set(box.halfSizeM, 3 * geom);
-    }
-  }
-
-  #place(slot: number, { positionM, yawRad }: Pick<SceneBox, "positionM" | "yawRad">): void {
-    this.placeFree(slot, { positionM, quatXyzw: uprightQuat(yawRad) });
+    else this.#placeOnTable?.(scene);
   }
 
   /** Puts a free thing into a pose of the base frame. */
@@ -201,8 +174,8 @@ function refuseOddParts({ arm, hand, props }: WorldParts): void {
   const wrong =
     props === "palm" && hand === undefined
       ? "an object on a palm, and no hand"
-      : props === "reach-block" && arm === undefined
-        ? "blocks on a table, and no arm"
+      : props !== "palm" && arm === undefined
+        ? "things on an arm's table, and no arm"
         : hand?.on === "flange" && arm === undefined
           ? "a hand on a flange, and no arm"
           : arm?.gripper && hand?.on === "flange"

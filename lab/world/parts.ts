@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { HAND_MODELS, HAND_SIDES } from "../../kinematics/allegro/hand.js";
 import { type LabCamera, LabCameraSchema } from "./mount.js";
+import { TABLE_NAMES, type TableName } from "./scene.js";
 
 const Triple = z.tuple([z.number(), z.number(), z.number()]);
 
@@ -18,15 +19,15 @@ export const WorldPartsSchema = z.strictObject({
   arm: z.strictObject({ gripper: z.boolean() }).optional().describe("Its base frame is the world's"),
   hand: HandPartSchema.optional(),
   props: z
-    .enum(["reach-block", "palm"])
-    .describe("A red block among others on a table, or one object on a hand's palm"),
+    .enum([...TABLE_NAMES, "palm"])
+    .describe("What is on the arm's table, or one object on a hand's palm"),
   camera: LabCameraSchema.describe("Its housing is part of the world"),
 });
 export type WorldParts = z.infer<typeof WorldPartsSchema>;
 
-/** An arm with its gripper at a table with blocks. */
-export const armWorld = (camera: LabCamera): WorldParts => ({
+/** An arm with its gripper at a table, with blocks unless something else is on it. */
+export const armWorld = (camera: LabCamera, props: TableName = "reach-block"): WorldParts => ({
   arm: { gripper: true },
-  props: "reach-block",
+  props,
   camera,
 });

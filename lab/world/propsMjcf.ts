@@ -1,8 +1,7 @@
-/** What stands and lies around the robots, as MuJoCo XML: table, blocks, a hand's stand, the object on its palm. */
+/** What stands and lies around the robots, as MuJoCo XML: table, a hand's stand, the object on its palm. */
 import { type Pose, transformPoint } from "../../kinematics/pose.js";
 import { OBJECT_PIECES_MAX } from "./handObjects.js";
 import { CONTACT, DARK_GREY, text } from "./mjcfText.js";
-import { BLOCK_HALF_M, DISTRACTOR_HALF_MAX_M, DISTRACTORS_MAX } from "./scene.js";
 
 export const FLOOR_Z_M = -0.75;
 export const FLOOR_HALF_M = 6;
@@ -33,20 +32,6 @@ export function furnitureXml({ centreM: [x, y], halfM }: Table): string {
     `<geom name="floor" type="plane" pos="0 0 ${FLOOR_Z_M}" size="${FLOOR_HALF_M} ${FLOOR_HALF_M} 0.1" rgba="0.33 0.34 0.36 1"/>`,
     `<geom name="table" type="box" pos="${text([x, y, -hz])}" size="${text(halfM)}" rgba="0.55 0.52 0.48 1" ${CONTACT}/>`,
     ...legs,
-  ].join("\n");
-}
-
-export function blocksXml(): string {
-  const half = DISTRACTOR_HALF_MAX_M;
-  const distractors = Array.from(
-    { length: DISTRACTORS_MAX },
-    (_, index) =>
-      `<body name="distractor${index}" pos="${text(parkingM(index))}" gravcomp="1"><freejoint/><geom name="distractor${index}" type="box" size="${half} ${half} ${half}" mass="0.05" rgba="0.1 0.2 0.85 1" ${CONTACT}/></body>`,
-  );
-  const size = text([BLOCK_HALF_M, BLOCK_HALF_M, BLOCK_HALF_M]);
-  return [
-    `<body name="block" pos="0.45 0 ${BLOCK_HALF_M}"><freejoint/><geom name="block" type="box" size="${size}" mass="0.05" rgba="0.85 0.08 0.08 1" ${CONTACT}/></body>`,
-    ...distractors,
   ].join("\n");
 }
 

@@ -7,10 +7,15 @@ import { Random } from "./random.js";
 
 export type Vec3 = readonly [number, number, number];
 
+/** What lies on the arm's table; `tables.ts` has a row for each. */
+export const TABLE_NAMES = ["reach-block", "fridge"] as const;
+export type TableName = (typeof TABLE_NAMES)[number];
+
 export interface SceneRequest {
-  readonly props?: "reach-block" | undefined;
+  /** The red block among boxes when absent. */
+  readonly props?: TableName | undefined;
   readonly seed: number;
-  /** x, y of the red block's centre [m], base frame; drawn from the patch when absent. */
+  /** x, y of the red block's centre, or of whatever is there instead [m], base frame; drawn from its patch when absent. */
   readonly blockM?: readonly [number, number] | undefined;
   /** `changed` is light that no training scene has: lower, darker or brighter, warm or cold. */
   readonly light: "training" | "changed";

@@ -18,7 +18,8 @@ import { openFingers, openHeadset } from "../demonstrator/headsetWire.js";
 import type { HandFrame } from "../demonstrator/operator.js";
 import type { OperatorWire } from "../demonstrator/wire.js";
 import { HAND_TASK_NAMES, type HandTask, isHandTask } from "../tasks/handJudge.js";
-import { isLabTask, LAB_TASKS, type LabTask } from "../tasks/judge.js";
+import { isLabTask, LAB_TASKS, type LabTask } from "../tasks/labTaskNames.js";
+import { inWorldOf } from "../tasks/labTasks.js";
 import { goTo } from "../tasks/trial.js";
 import {
   ATTEMPT_SEED,
@@ -33,12 +34,9 @@ import { enableOrFail, withDaemon } from "./running.js";
 
 /** What the arm is moved through; the first one unless another is asked for. */
 type Way = "servo" | "headset";
-const WAYS_OF: Readonly<Record<LabTask | HandTask, readonly Way[]>> = {
-  "reach-block": ["servo", "headset"],
-  "pick-cube": ["headset"],
-  "finger-reach": ["headset"],
-  "cube-flip": ["headset"],
-};
+/** Every task has a person's plan; an expert in the policy's own loop only this one. */
+const waysOf = (task: LabTask | HandTask): readonly Way[] =>
+  task === "reach-block" ? ["servo", "headset"] : ["headset"];
 
 const GRIPPER_OPENING_M = 0.08;
 const SPEED_SCALE = 0.6;
@@ -59,7 +57,7 @@ export async function demonstrate(
   options: DemonstrateOptions,
 ): Promise<void> {
   const { task, way } = checked(name, options.through);
-  const adjust = (cell: CellConfig) => recordingInto(cell, folder);
+  const adjust = (cell: CellConfig) => recordingInto(isLabTask(task) ? inWorldOf(task, cell) : cell, folder);
   const run = { cellFile: options.cell, logLevel: "warn", policy: false, adjust };
   await withDaemon(run, async (daemon, signal) => {
     const { lab, recorder, cell } = daemon;
@@ -121,7 +119,7 @@ function checked(name: string, through: Way | undefined): { task: LabTask | Hand
       "Choose a task that has one",
     );
   }
-  const ways = WAYS_OF[name];
+  const ways = waysOf(name);
   const way = through ?? ways[0]!;
   if (!ways.includes(way)) {
     throw new CerebellumError(
@@ -199,7 +197,7 @@ async function byHand(
     attempt,
     operatorSeed: operatorSeed(demonstration),
     scene: { seed: sceneSeed, light: "training" },
-    blockM: [...first.blockM],
+    blockM: [...(first.fridge?.placeM ?? first.blockM)],
     expert: "launch/demonstrator",
     through: "headset",
   });

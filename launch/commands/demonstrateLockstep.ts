@@ -6,7 +6,8 @@ import { loadCell } from "../cell/load.js";
 import { demonstrateSimulated, EXPERT_RATE_HZ } from "../demonstrator/simulated.js";
 import type { SimulatedSet } from "../demonstrator/simulatedEpisode.js";
 import { softwareIdentity } from "../software.js";
-import { isLabTask, LAB_TASKS, type LabTask } from "../tasks/judge.js";
+import { isLabTask, LAB_TASKS, type LabTask } from "../tasks/labTaskNames.js";
+import { LAB_TASK_ROWS } from "../tasks/labTasks.js";
 import { LockstepArm } from "../tasks/lockstepArm.js";
 import {
   ATTEMPT_SEED,
@@ -27,7 +28,7 @@ export async function demonstrateLockstep(
 ): Promise<void> {
   const task = checked(name, options.through);
   const cell = recordingInto(loadCell(options.cell), folder);
-  const arm = await LockstepArm.open(cell);
+  const arm = await LockstepArm.open(cell, LAB_TASK_ROWS[task].world);
   try {
     const { policy, recorder } = cell;
     if (policy === undefined || recorder === "off") throw noRecorder(cell.name);

@@ -18,7 +18,8 @@ import {
   type ObjectChoice,
   planHandTrials,
 } from "../tasks/handTrials.js";
-import { isLabTask, LAB_TASKS, type LabTask, TASK_JUDGES } from "../tasks/judge.js";
+import { isLabTask, LAB_TASKS, type LabTask } from "../tasks/labTaskNames.js";
+import { inWorldOf, LAB_TASK_ROWS } from "../tasks/labTasks.js";
 import { LockstepCell } from "../tasks/lockstep.js";
 import {
   describeTrial,
@@ -74,7 +75,7 @@ export async function evaluate(
   const { trials } = done;
   const summary = summarise(task, done.policy, options, trials);
   print(
-    `${scoreText(summary, trials.length)}; ${summary.reached} ${(isHandTask(task) ? HAND_TASKS[task] : TASK_JUDGES[task]).cameCloseWord} at some moment`,
+    `${scoreText(summary, trials.length)}; ${summary.reached} ${(isHandTask(task) ? HAND_TASKS[task] : LAB_TASK_ROWS[task]).cameCloseWord} at some moment`,
   );
   writeJson(options.json, summary);
   checkScore(summary, trials.length, options.positions, options.atLeast);
@@ -103,8 +104,16 @@ type Series = (signal: AbortSignal) => Promise<Result[]>;
 
 /** The whole cell at real pace: lab, ROS, policy worker, servo process, the device's wire. */
 function paced(task: Task, options: EvaluateOptions, print: Print): Promise<Done> {
+  const adjust = (cell: CellConfig) => (isLabTask(task) ? inWorldOf(task, cell) : cell);
   return withDaemon(
-    { cellFile: options.cell, logLevel: "warn", policy: true, bundle: options.bundle, logToStderr: true },
+    {
+      cellFile: options.cell,
+      logLevel: "warn",
+      policy: true,
+      bundle: options.bundle,
+      logToStderr: true,
+      adjust,
+    },
     async (daemon, signal) => {
       const folder = options.bundle === undefined ? daemon.cell.policy!.bundle : resolve(options.bundle);
       const { manifest } = await loadBundle(folder);
@@ -132,7 +141,7 @@ function paced(task: Task, options: EvaluateOptions, print: Print): Promise<Done
               await ready();
               return runTrial(daemon, task, trial, start, ended);
             };
-            return runAll(armTrials(options), run, describeTrial, ended, print);
+            return runAll(armTrials(task, options), run, describer(task), ended, print);
           };
       return { policy: manifest.name, trials: await series(signal) };
     },
@@ -167,9 +176,9 @@ async function openArm(
   options: EvaluateOptions,
   print: Print,
 ): Promise<Opened> {
-  const trier = await LockstepCell.open(cell, bundle);
+  const trier = await LockstepCell.open(cell, bundle, LAB_TASK_ROWS[task].world);
   const run = (trial: Trial) => trier.run(task, trial);
-  return { trier, series: (signal) => runAll(armTrials(options), run, describeTrial, signal, print) };
+  return { trier, series: (signal) => runAll(armTrials(task, options), run, describer(task), signal, print) };
 }
 
 async function openHand(
@@ -185,7 +194,10 @@ async function openHand(
   return { trier, series: (signal) => runAll(trials, run, describeHandTrial, signal, print) };
 }
 
-const armTrials = ({ positions, seed, light }: EvaluateOptions) => planTrials(positions, seed, light);
+const armTrials = (task: LabTask, { positions, seed, light }: EvaluateOptions) =>
+  planTrials(positions, seed, light, LAB_TASK_ROWS[task].patchM);
+const describer = (task: LabTask) => (result: TrialResult) =>
+  describeTrial(result, LAB_TASK_ROWS[task].thing);
 const handTrials = (task: HandTask, side: HandSide, { positions, seed, light, objects }: EvaluateOptions) =>
   planHandTrials(task, { count: positions, seed, light, objects, side });
 const sideOf = (cell: CellConfig): HandSide => handsOf(cell.robots)[0]?.[1].allegro.side ?? "right";

@@ -125,7 +125,7 @@ function corpusParts({ robots, lab }: CellConfig, name: string, camera: CameraCo
         quatXyzw: hand[1].mount.quatXyzw,
       },
     }),
-    props: lab?.world === "palm" ? "palm" : "reach-block",
+    props: lab === undefined || lab.world === "ground" ? "reach-block" : lab.world,
     camera: { name, topic, widthPx, heightPx, rateHz, fovYDeg, parentFrame, positionM, quatXyzw },
   };
 }

@@ -6,7 +6,8 @@ import type { Daemon } from "../daemon/daemon.js";
 import { type HandTask, isHandTask } from "../tasks/handJudge.js";
 import { runHandTrial } from "../tasks/handTrial.js";
 import { describeHandTrial, planHandTrials } from "../tasks/handTrials.js";
-import { isLabTask, type LabTask } from "../tasks/judge.js";
+import { isLabTask, LAB_TASKS, type LabTask } from "../tasks/labTaskNames.js";
+import { LAB_TASK_ROWS } from "../tasks/labTasks.js";
 import { describeTrial, planTrials, runTrial } from "../tasks/trial.js";
 
 export interface LabShow {
@@ -41,12 +42,20 @@ export function showOf(cell: CellConfig, { task, start }: Shown, signal: AbortSi
         describeHandTrial(await runHandTrial(daemon, shown, trials[index % trials.length]!, start, signal)),
     };
   }
-  const shown: LabTask = isLabTask(task) ? task : "reach-block";
-  const trials = planTrials(PLANNED, cell.lab?.seed ?? 1, "training");
+  const shown = armTask(task, cell.lab?.world);
+  const { patchM, thing } = LAB_TASK_ROWS[shown];
+  const trials = planTrials(PLANNED, cell.lab?.seed ?? 1, "training", patchM);
+  const named = thing === "block" ? "red block" : thing;
   return {
-    words: "the arm now goes to one red block after another, seen by its wrist camera only",
-    activity: "goes from block to block by itself",
+    words: `the arm now goes to one ${named} after another, seen by its wrist camera only`,
+    activity: `goes from ${thing} to ${thing} by itself`,
     run: async (daemon, index) =>
-      describeTrial(await runTrial(daemon, shown, trials[index % trials.length]!, start, signal)),
+      describeTrial(await runTrial(daemon, shown, trials[index % trials.length]!, start, signal), thing),
   };
+}
+
+/** The policy's own task where the lab's table is that task's; else the first task of that table. */
+function armTask(task: string, world: string | undefined): LabTask {
+  const ofWorld = LAB_TASKS.filter((name) => LAB_TASK_ROWS[name].world === world);
+  return isLabTask(task) && ofWorld.includes(task) ? task : (ofWorld[0] ?? "reach-block");
 }

@@ -7,19 +7,18 @@ import { CerebellumError } from "../../core/errors.js";
 import { ArmChain } from "../../kinematics/chain.js";
 import { type Pose, quatFromRotation } from "../../kinematics/pose.js";
 import type { LabTruth } from "../../lab/control/protocol.js";
-import { planPick } from "../../lab/experts/pickCube.js";
-import { planReach, ReachBlockExpert } from "../../lab/experts/reachBlock.js";
-import type { ToolGoal } from "../../lab/experts/toolGoal.js";
+import { ReachBlockExpert } from "../../lab/experts/reachBlock.js";
 import { policyRobots } from "../../runtime/policy/config.js";
 import type { Daemon } from "../daemon/daemon.js";
-import { type Judged, type LabTask, TASK_JUDGES } from "../tasks/judge.js";
+import type { Judged } from "../tasks/labTask.js";
+import type { LabTask } from "../tasks/labTaskNames.js";
+import { LAB_TASK_ROWS } from "../tasks/labTasks.js";
 import { goTo } from "../tasks/trial.js";
 import { type TruthSample, toSample } from "../tasks/truth.js";
 import { gaveUp } from "./gaveUp.js";
 import { type HandFrame, ScriptedOperator } from "./operator.js";
 import type { OperatorWire } from "./wire.js";
 
-const GRIPPER_OPENING_M = 0.08;
 const SPEED_SCALE = 0.6;
 const SCENE_SETTLE_NS = NS_PER_S / 4n;
 /** Between two looks at the lab's truth: an eye's own pace. */
@@ -43,22 +42,16 @@ export interface HandResult extends Judged {
   readonly reclutches: number;
 }
 
-const PLANS: Readonly<Record<LabTask, (truth: LabTruth) => readonly ToolGoal[]>> = {
-  "reach-block": ({ blockM }) => planReach(blockM),
-  "pick-cube": ({ blockM, blockYawRad, othersM }) =>
-    planPick({ cubeM: blockM, cubeYawRad: blockYawRad, othersM }),
-};
-
 export const operatorSeed = ({ seed, attempt }: HandDemonstration): number => 16 * seed + attempt;
 
 /** Start pose and scene. @returns the truth before anything moves */
 export async function setTheScene(
   daemon: Daemon,
-  { seed, sceneSeed }: HandDemonstration,
+  { task, seed, sceneSeed }: HandDemonstration,
   signal: AbortSignal,
 ): Promise<LabTruth> {
   const positionRad = [...new ReachBlockExpert(seed).bentStartRad()];
-  const start = { positionRad, gripperOpeningM: GRIPPER_OPENING_M };
+  const start = { positionRad, gripperOpeningM: LAB_TASK_ROWS[task].startOpeningM };
   await goTo(daemon, policyRobots(daemon.cell.policy!)[0], start, SPEED_SCALE, signal);
   await daemon.lab!.ask({ do: "scene", seed: sceneSeed, light: "training" });
   await daemon.clock.sleepUntil(addNs(daemon.clock.nowNs(), SCENE_SETTLE_NS), signal);
@@ -78,7 +71,8 @@ export async function operate(
 ): Promise<HandResult> {
   const { clock } = daemon;
   const eyes = new Eyes(first);
-  const operator = new ScriptedOperator(PLANS[demonstration.task](first), operatorSeed(demonstration));
+  const { plan, judge } = LAB_TASK_ROWS[demonstration.task];
+  const operator = new ScriptedOperator(plan(first), operatorSeed(demonstration));
   const over = new AbortController();
   const startNs = clock.nowNs();
   const sinceS = () => nsToMs(clock.nowNs() - startNs) / 1000;
@@ -96,7 +90,7 @@ export async function operate(
     await watching;
   }
   if (operator.failure !== undefined) throw gaveUp(operator.failure, wire.why);
-  const judged = TASK_JUDGES[demonstration.task].judge(eyes.samples, !signal.aborted);
+  const judged = judge(eyes.samples, !signal.aborted);
   return { ...judged, seconds: sinceS(), strokes: operator.strokes, reclutches: operator.reclutches };
 }
 

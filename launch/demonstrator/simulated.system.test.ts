@@ -16,7 +16,7 @@ let folder: string;
 let arm: LockstepArm;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "simulated-"));
-  arm = await LockstepArm.open(CELL);
+  arm = await LockstepArm.open(CELL, "reach-block");
 });
 afterAll(async () => {
   arm.dispose();

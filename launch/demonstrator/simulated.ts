@@ -5,13 +5,14 @@
  */
 import { CerebellumError } from "../../core/errors.js";
 import type { EpisodeStart } from "../../episodes/format.js";
-import { CLOSED_M, OPEN_M, PickCubeExpert } from "../../lab/experts/pickCubeExpert.js";
-import { ReachBlockExpert } from "../../lab/experts/reachBlock.js";
+import { CLOSED_M, OPEN_M } from "../../lab/experts/pickCubeExpert.js";
 import type { SceneRequest } from "../../lab/world/scene.js";
 import { type DecodedAction, decodeAction } from "../../runtime/policy/boundAction.js";
 import type { StepRecord } from "../../runtime/policy/steps.js";
-import { type LabTask, TASK_JUDGES } from "../tasks/judge.js";
-import { IMAGE_TO_WIRE_MS, type LockstepArm, type Seen, type Wanted } from "../tasks/lockstepArm.js";
+import type { Demonstrator, ExpertAnswer } from "../tasks/labTask.js";
+import type { LabTask } from "../tasks/labTaskNames.js";
+import { LAB_TASK_ROWS } from "../tasks/labTasks.js";
+import { IMAGE_TO_WIRE_MS, type Seen, type Wanted } from "../tasks/lockstepArm.js";
 import type { TruthSample } from "../tasks/truth.js";
 import { SimulatedEpisode, type SimulatedSet } from "./simulatedEpisode.js";
 
@@ -19,67 +20,6 @@ const EXPERT = "expert";
 export const EXPERT_RATE_HZ = 5;
 const CLIP_RAD = 0.25;
 const STEPS_MAX = 90;
-/** Of ReachBlock: from here on a demonstration teaches staying. */
-const ARRIVED_M = 0.028;
-const HOLD_STEPS = 8;
-/** Of ReachBlock, whose judge wants the last 2 s at the block, from 4 cm on: 8 steps would be a pass. */
-const STAY_STEPS = 13;
-
-/** What an expert wants at one step. */
-interface ExpertAnswer {
-  readonly cleanRad: Float64Array;
-  readonly executedRad: Float64Array;
-  readonly phase: string;
-  /** Left out by an expert that leaves the gripper alone. */
-  readonly cleanOpeningM?: number;
-  readonly executedOpeningM?: number;
-}
-
-interface Demonstrator {
-  /** Where the lab's sources are, for the episode's context. */
-  readonly source: string;
-  readonly startRad: Float64Array;
-  /** So many steps of holding end it. */
-  readonly holdSteps: number;
-  answer(seen: Seen, arm: LockstepArm): ExpertAnswer;
-}
-
-const DEMONSTRATORS: Readonly<Record<LabTask, (seed: number) => Demonstrator>> = {
-  "reach-block": (seed) => {
-    const expert = new ReachBlockExpert(seed);
-    let isThere = false;
-    return {
-      source: "lab/experts/reachBlock",
-      startRad: expert.spreadStartRad(),
-      holdSteps: STAY_STEPS,
-      answer: ({ positionRad }, arm) => {
-        const { cleanRad, executedRad, distanceM } = expert.step(positionRad, arm.boxes().blockM);
-        isThere ||= distanceM < ARRIVED_M;
-        return { cleanRad, executedRad, phase: isThere ? "hold" : "reach" };
-      },
-    };
-  },
-  "pick-cube": (seed) => {
-    const expert = new PickCubeExpert(seed);
-    return {
-      source: "lab/experts/pickCubeExpert",
-      startRad: expert.spreadStartRad(),
-      holdSteps: HOLD_STEPS,
-      answer: ({ positionRad, openingM, askedM }, arm) => {
-        const { blockM, blockYawRad, othersM } = arm.boxes();
-        return expert.step({
-          positionRad,
-          openingM,
-          askedM,
-          cubeM: blockM,
-          cubeYawRad: blockYawRad,
-          othersM,
-        });
-      },
-    };
-  },
-};
-
 export interface SimulatedDemonstration {
   /** Its place among the others of a set. */
   readonly seed: number;
@@ -103,20 +43,22 @@ export async function demonstrateSimulated(
   { seed, expertSeed, scene }: SimulatedDemonstration,
 ): Promise<SimulatedResult> {
   const { arm } = set;
-  const demonstrator = DEMONSTRATORS[task](expertSeed);
-  arm.begin(scene, { positionRad: [...demonstrator.startRad], gripperOpeningM: OPEN_M });
+  const { startOpeningM, judge, demonstrator: open } = LAB_TASK_ROWS[task];
+  const demonstrator = open(expertSeed);
+  arm.begin(scene, { positionRad: [...demonstrator.startRad], gripperOpeningM: startOpeningM });
+  const { blockM, fridge } = arm.truth();
   const context: EpisodeStart["context"] = {
     seed,
     expertSeed,
     scene: { seed: scene.seed, light: scene.light },
-    blockM: arm.boxes().blockM,
+    blockM: fridge?.placeM ?? blockM,
     expert: demonstrator.source,
     through: "lockstep",
   };
   const episode = await SimulatedEpisode.begin(set, { task, note: "", context });
   try {
     const { samples, steps } = await perform(set, episode, demonstrator);
-    const { verdict, words } = TASK_JUDGES[task].judge(samples, true);
+    const { verdict, words } = judge(samples, true);
     if (!verdict.success) throw failed(verdict.endedBecause, words);
     await episode.finish("success", "");
     return { episode: episode.name, steps, words };
@@ -133,7 +75,7 @@ async function perform({ arm }: SimulatedSet, episode: SimulatedEpisode, demonst
   let [steps, held] = [0, 0];
   const { jointNames } = arm.limits;
   const decide = async (seen: Seen): Promise<Wanted> => {
-    const answer = demonstrator.answer(seen, arm);
+    const answer = demonstrator.answer(seen, arm.truth());
     held = answer.phase === "hold" ? held + 1 : 0;
     const decoded = decode(answer, seen.positionRad, jointNames);
     const imageStampNs = await episode.image(seen.pixels, seen.atMs);

@@ -3,12 +3,15 @@
  * pipeline. Left out are ROS, processes, the vendor's wire and the real clock; in their place stands one constant delay
  * from image to command. The same bundle and seed give the same trials.
  */
+import { invariant } from "../../core/errors.js";
+import type { TableName } from "../../lab/world/scene.js";
 import type { PolicyPipeline } from "../../policies/pipeline.js";
 import { openPolicy } from "../../policies/verify.js";
 import { decodeAction } from "../../runtime/policy/boundAction.js";
 import { pictureCamera } from "../../runtime/policy/config.js";
 import type { CellConfig } from "../cell/schema.js";
-import { type LabTask, TASK_JUDGES } from "./judge.js";
+import type { LabTask } from "./labTaskNames.js";
+import { LAB_TASK_ROWS } from "./labTasks.js";
 import { LockstepArm, type Seen, type Wanted } from "./lockstepArm.js";
 import type { Trial, TrialResult } from "./trial.js";
 import type { TruthSample } from "./truth.js";
@@ -19,10 +22,15 @@ export class LockstepCell {
 
   /**
    * @param bundle folder of the policy to try
+   * @param world of the tasks that it is tried at
    * @throws CerebellumError CONFIG_INVALID for a cell that is no lab with a policy, and what opening the bundle throws
    */
-  static async open(cell: CellConfig, bundle: string): Promise<LockstepCell> {
-    const arm = await LockstepArm.open(cell);
+  static async open(
+    cell: CellConfig,
+    bundle: string,
+    world: TableName = "reach-block",
+  ): Promise<LockstepCell> {
+    const arm = await LockstepArm.open(cell, world);
     try {
       const camera = cell.cameras[pictureCamera(cell.policy!)]!;
       const { pipeline } = await openPolicy(bundle, { jointNames: arm.limits.jointNames, camera });
@@ -45,7 +53,8 @@ export class LockstepCell {
   /** @throws CerebellumError POLICY_OUTPUT_INVALID */
   async run(task: LabTask, trial: Trial): Promise<TrialResult> {
     const { manifest } = this.#pipeline;
-    const { trialS, judge } = TASK_JUDGES[task];
+    const { world, trialS, judge } = LAB_TASK_ROWS[task];
+    invariant(world === this.#arm.world, `${task} is tried in the world ${world}`);
     const { index, seed, blockM, light } = trial;
     this.#arm.begin({ seed, blockM, light }, manifest.start);
     const samples: TruthSample[] = [];

@@ -3,22 +3,27 @@
  * servo's own interpolator and limiter. Whoever moves the arm is asked once a period what it wants; what it is shown, and
  * when its answer reaches arm and gripper, is as in the paced cell (median delays, without jitter).
  */
+import { msToMonotonicNs } from "../../core/clock.js";
 import { CerebellumError } from "../../core/errors.js";
 import { limitsOfGeneration } from "../../drivers/xarm7/limits.js";
 import { openingFromDriveM } from "../../kinematics/xarmGripper.js";
 import { WorldView } from "../../lab/camera/worldView.js";
-import { boxCentreM, boxYawRad, layoutOf } from "../../lab/world/layout.js";
+import type { LabTruth } from "../../lab/control/protocol.js";
+import { tableTruth } from "../../lab/truth.js";
+import { layoutOf } from "../../lab/world/layout.js";
 import { WorldMemory } from "../../lab/world/memory.js";
 import type { LabCamera } from "../../lab/world/mount.js";
 import { armWorld } from "../../lab/world/parts.js";
 import { Physics } from "../../lab/world/physics.js";
-import { drawScene, type SceneOptions, type SceneRequest } from "../../lab/world/scene.js";
+import type { SceneOptions, SceneRequest, TableName } from "../../lab/world/scene.js";
+import type { TableScene } from "../../lab/world/tables.js";
+import { drawTableScene } from "../../lab/world/worldScene.js";
 import { pictureCamera, policyRobots } from "../../runtime/policy/config.js";
 import { type LimiterLimits, limitsInForce } from "../../runtime/servo/limits.js";
 import { Motion } from "../../runtime/servo/motion.js";
 import { armBody } from "../armBody.js";
 import type { CellConfig } from "../cell/schema.js";
-import type { TruthSample } from "./truth.js";
+import { type TruthSample, toSample } from "./truth.js";
 
 /** From an image's stamp to the first setpoint that its step leads to, as measured in the paced cell (median). */
 export const IMAGE_TO_WIRE_MS = 52;
@@ -29,6 +34,9 @@ const OPENING_FIRST_MS = 200;
 const OPENING_EVERY_MS = 600;
 /** Boxes come to rest before anybody moves. */
 const SETTLE_MS = 300;
+/** Fingers are where they begin when they are this near [m], and no longer waited for than so long. */
+const FINGERS_OFF_M = 0.002;
+const FINGERS_MS_MAX = 2000;
 const SAMPLE_MS = 50;
 const START_SPEED_M_PER_S = 0.1;
 /** Of the fingers at the speed that the driver sets (1500 r/min), as the emulated gripper has it. */
@@ -104,9 +112,13 @@ export class LockstepArm {
   readonly #positionRad: Float64Array;
   #motion: Motion;
   #gripper = new ReadGripper(Number.NaN);
+  #scene: TableScene | undefined;
 
-  /** @throws CerebellumError CONFIG_INVALID for a cell that is no lab with a policy, its robot and its camera */
-  static async open(cell: CellConfig): Promise<LockstepArm> {
+  /**
+   * @param world what is on the arm's table, whatever the cell's own lab has there
+   * @throws CerebellumError CONFIG_INVALID for a cell that is no lab with a policy, its robot and its camera
+   */
+  static async open(cell: CellConfig, world: TableName): Promise<LockstepArm> {
     const { lab, policy } = cell;
     const robot = policy && cell.robots[policyRobots(policy)[0]];
     const found = policy && cell.cameras[pictureCamera(policy)];
@@ -133,10 +145,10 @@ export class LockstepArm {
       positionM,
       quatXyzw,
     };
-    const world = armWorld(camera);
-    const memory = new WorldMemory(layoutOf(world));
-    const physics = await Physics.load(world, lab.physicsStepMs, memory);
-    return new LockstepArm({
+    const parts = armWorld(camera, world);
+    const memory = new WorldMemory(layoutOf(parts));
+    const physics = await Physics.load(parts, lab.physicsStepMs, memory);
+    return new LockstepArm(world, {
       camera,
       look: lab.randomise,
       physics,
@@ -149,7 +161,10 @@ export class LockstepArm {
     });
   }
 
-  private constructor(parts: Parts) {
+  private constructor(
+    readonly world: TableName,
+    parts: Parts,
+  ) {
     this.#parts = parts;
     this.#positionRad = parts.memory.targetRad.slice();
     this.#motion = parts.newMotion();
@@ -170,13 +185,19 @@ export class LockstepArm {
   /** The scene at rest, and the arm standing at its start. */
   begin(request: SceneRequest, start: StartPose): void {
     const { physics, memory, view, look } = this.#parts;
+    const ofWorld = { ...request, props: this.world };
     physics.reset();
-    physics.applyScene(request, look);
-    view.setScene(drawScene(request, look));
+    physics.applyScene(ofWorld, look);
+    this.#scene = drawTableScene(ofWorld, look);
+    view.setScene(this.#scene);
     memory.enabled = true;
     if (start.gripperOpeningM !== undefined) memory.setGripper(start.gripperOpeningM, START_SPEED_M_PER_S);
     physics.teleport(start.positionRad);
-    for (let ms = 0; ms < SETTLE_MS; ms += this.#parts.physicsStepMs) physics.step();
+    // Fingers that begin closed come from where the model has them, open.
+    const isUnderWay = () =>
+      Math.abs(this.openingM() - (start.gripperOpeningM ?? this.openingM())) > FINGERS_OFF_M;
+    for (let ms = 0; ms < SETTLE_MS || (ms < FINGERS_MS_MAX && isUnderWay()); ms += this.#parts.physicsStepMs)
+      physics.step();
     this.#motion = this.#parts.newMotion();
     this.#motion.startAt(this.#measured());
     this.#gripper = new ReadGripper(start.gripperOpeningM ?? Number.NaN);
@@ -192,7 +213,7 @@ export class LockstepArm {
     let requestedRad: Float64Array = motion.sentRad.slice();
     for (let nowMs = 0; nowMs <= endMs; nowMs = Math.min(...Object.values(due))) {
       if (nowMs >= due.sampleMs) {
-        onSample(this.#look(nowMs / 1000));
+        onSample(toSample(this.truth(), nowMs / 1000));
         due.sampleMs += SAMPLE_MS;
       }
       if (nowMs >= due.imageMs) {
@@ -222,20 +243,14 @@ export class LockstepArm {
     }
   }
 
-  /** Where the red block lies, how it is turned, and where the other boxes are; base frame [m], [rad]. */
-  boxes(): {
-    readonly blockM: [number, number, number];
-    readonly blockYawRad: number;
-    readonly othersM: readonly [number, number, number][];
-  } {
-    const { layout, qpos } = this.#parts.physics.world;
-    const slots = Array.from({ length: layout.freeCount - 1 }, (_, at) => boxCentreM(layout, qpos, at + 1));
-    return {
-      blockM: boxCentreM(layout, qpos, 0),
-      blockYawRad: boxYawRad(layout, qpos, 0),
-      // Boxes that a scene does not have are parked below the table.
-      othersM: slots.filter(([, , zM]) => zM > 0),
-    };
+  /** What the lab's truth would be now. */
+  truth(): LabTruth {
+    const { physics, memory } = this.#parts;
+    const { world, timeS } = physics;
+    world.kinematics();
+    const { layout, qpos, toolM } = world;
+    const now = { qpos, toolM, timeS, atNs: msToMonotonicNs(1000 * timeS) };
+    return tableTruth(layout, now, memory.targetRad, this.#scene!);
   }
 
   /** Between the pads now [m], whenever it was last read. */
@@ -285,14 +300,6 @@ export class LockstepArm {
       askedM: this.#gripper.askedM,
       openingM: this.#gripper.read(this.openingM(), atMs),
     };
-  }
-
-  #look(atS: number): TruthSample {
-    const { world } = this.#parts.physics;
-    world.kinematics();
-    const [x, y, z] = world.toolM as unknown as [number, number, number];
-    const blockM = boxCentreM(world.layout, world.qpos, 0);
-    return { atS, blockM, distanceM: Math.hypot(x - blockM[0], y - blockM[1], z - blockM[2]) };
   }
 }
 

@@ -7,12 +7,11 @@ import { approachPose } from "../../runtime/policy/approach.js";
 import { policyRobots } from "../../runtime/policy/config.js";
 import type { Daemon } from "../daemon/daemon.js";
 import type { LabProcess } from "../daemon/labProcess.js";
-import { type Judged, type LabTask, TASK_JUDGES } from "./judge.js";
+import { BLOCK_TRIAL_PATCH_M, type Judged, type LabTaskRow } from "./labTask.js";
+import type { LabTask } from "./labTaskNames.js";
+import { LAB_TASK_ROWS } from "./labTasks.js";
 import { toSample } from "./truth.js";
 
-/** Blocks are put here [m]: 1 cm inside the patch that demonstrations cover. */
-const BLOCK_X_M = [0.29, 0.63] as const;
-const BLOCK_Y_M = [-0.19, 0.19] as const;
 /** Scenes of trials have seeds that neither demonstrations nor the pre-training corpus use. */
 const TRIAL_SCENE_SEED = 1_000_000_000;
 const SAMPLE_MS = 50;
@@ -23,6 +22,7 @@ const SCENE_SETTLE_MS = 300;
 export interface Trial {
   readonly index: number;
   readonly seed: number;
+  /** Where the block, or whatever the task is about, is put. */
   readonly blockM: readonly [number, number];
   readonly light: "training" | "changed";
 }
@@ -35,13 +35,18 @@ export interface TrialResult extends Judged {
   readonly heldSteps: number;
 }
 
-/** The same seed gives the same positions and scenes. */
-export function planTrials(count: number, seed: number, light: Trial["light"]): Trial[] {
+/** The same seed gives the same positions and scenes. @param patchM where the task's thing is put */
+export function planTrials(
+  count: number,
+  seed: number,
+  light: Trial["light"],
+  patchM: LabTaskRow["patchM"] = BLOCK_TRIAL_PATCH_M,
+): Trial[] {
   const random = new Random(seed);
   return Array.from({ length: count }, (_, index) => ({
     index,
     seed: TRIAL_SCENE_SEED + ((seed * 1009 + index) % 1_000_000_000),
-    blockM: [random.uniform(...BLOCK_X_M), random.uniform(...BLOCK_Y_M)],
+    blockM: [random.uniform(...patchM.x), random.uniform(...patchM.y)],
     light,
   }));
 }
@@ -78,7 +83,7 @@ export async function runTrial(
   start: StartPose,
   signal: AbortSignal,
 ): Promise<TrialResult> {
-  const { trialS, judge } = TASK_JUDGES[task];
+  const { trialS, judge } = LAB_TASK_ROWS[task];
   const ran = await runInLab(daemon, start, signal, trialS, {
     scene: { do: "scene", seed: trial.seed, blockM: [...trial.blockM], light: trial.light },
     sample: async (lab, atS) => toSample((await lab.ask({ do: "truth" })).truth as LabTruth, atS),
@@ -187,11 +192,12 @@ async function startRunning(daemon: Daemon, signal: AbortSignal): Promise<void> 
   }
 }
 
-export function describeTrial(result: TrialResult): string {
+/** @param thing what was put there */
+export function describeTrial(result: TrialResult, thing = "block"): string {
   const [x, y] = result.blockM;
   return [
     result.verdict.success ? "success" : "FAILED ",
-    `block at (${x.toFixed(3)}, ${y.toFixed(3)}) m`,
+    `${thing} at (${x.toFixed(3)}, ${y.toFixed(3)}) m`,
     ...result.words,
     result.verdict.endedBecause,
   ].join(" · ");
