@@ -24,6 +24,11 @@ const square = (text: string): Crop => {
   if (!isWhole || side === 0 || more.length > 0) throw new InvalidArgumentError("must be X,Y,SIDE in pixels");
   return [x!, y!, side!];
 };
+const share = (text: string): number => {
+  const value = Number(text);
+  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError("must be a number from 0 to 1");
+  return value;
+};
 const seed = (text: string): number => {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 2 ** 31 - 1) {
@@ -38,6 +43,8 @@ interface DemonstrateFlags {
   readonly seed: number;
   readonly through?: "servo" | "headset";
   readonly clock: "paced" | "lockstep";
+  readonly ledBy?: string;
+  readonly ledShare?: number;
 }
 
 const json = () => new Option("--json <file>", "also write the result as JSON; - for standard output");
@@ -310,6 +317,11 @@ function buildProgram(): Command {
         .choices(["paced", "lockstep"])
         .default("paced"),
     )
+    .option(
+      "--led-by <bundle>",
+      "with lockstep: a policy that leads a part of each, with the expert's labels",
+    )
+    .option("--led-share <share>", "the part, 0 to 1; 0.7 unless named", share)
     .action(async (task: string, folder: string | undefined, { clock, ...given }: DemonstrateFlags) => {
       const options = { ...given, cell: given.cell ?? cellOfTask(task) };
       if (clock === "lockstep")

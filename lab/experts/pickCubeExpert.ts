@@ -5,22 +5,30 @@
  */
 import { DEFAULT_STEP, InverseKinematics, toolDownRotation } from "../../kinematics/inverse.js";
 import { Random } from "../world/random.js";
+import { Mistakes } from "./mistakes.js";
 import { GRASP_HEIGHT_M, graspYawRad, LIFT_M, type PickPhase, type PickScene } from "./pickCube.js";
 import { ReachBlockExpert } from "./reachBlock.js";
-import { aimPointM, type Funnel, type Point } from "./toolGoal.js";
+import type { Point } from "./toolGoal.js";
 
 export const OPEN_M = 0.08;
 export const CLOSED_M = 0;
 
 /**
  * First over the cube, then down. A straight way to it would show a policy how far it is off to the side only as a tenth of
- * each step; so the whole of that is in every step, until there is nothing left of it.
+ * each step; so a step has the whole of that, and down only what is left of it: nothing from `DOWN_OFF_M` on.
  */
-const FUNNEL: Funnel = { slope: 6, freeM: 0.006, heightMaxM: 0.42 };
+const STEP_M = 0.04;
+const DOWN_OFF_M = 0.03;
+/** Near the table the tool stays in a funnel, this far up for each metre to the side; above its rim it need not go up. */
+const FUNNEL_SLOPE = 4;
+const FUNNEL_FREE_M = 0.006;
+const FUNNEL_RIM_M = 0.09;
 /** A tool that is turned wrongly stays up too: metres for each radian beyond what does not matter. */
 const TURN_HEIGHT_M_PER_RAD = 0.12;
 const TURN_FREE_RAD = 0.12;
-const LINEAR_STEP_MAX_M = 0.04;
+/** So far below the funnel it only goes up: fingers would push the cube. */
+const BELOW_M = 0.04;
+const LINEAR_STEP_MAX_M = 0.05;
 const JOINT_STEP_MAX_RAD = 0.15;
 
 /** Near enough to close: the open fingers leave 2 cm on either side of the cube, and hold it where its middle is. */
@@ -48,6 +56,16 @@ const SLIP_FROM_STEP = [2, 9] as const;
 const SLIP_STEPS = [4, 8] as const;
 /** Fingers that close by mistake do so well above the table [m]. */
 const SLIP_HEIGHT_M = 0.12;
+/** It takes the cube to be elsewhere for a while, most often staying above other things. */
+const MISTAKES = {
+  offsetM: 0.03,
+  turnRad: 0.25,
+  lasts: [4, 12],
+  between: [2, 8],
+  untilStep: 40,
+  heightMinM: 0.075,
+  lowShare: 0.3,
+} as const;
 
 export interface PickSeen extends PickScene {
   /** Measured joint angles at the moment of the picture [rad]. */
@@ -80,6 +98,7 @@ export class PickCubeExpert {
   readonly #starts: ReachBlockExpert;
   readonly #postureRad: Float64Array;
   readonly #noise = new Float64Array(7);
+  readonly #mistakes: Mistakes;
   readonly #slip: { readonly from: number; readonly to: number };
   #step = 0;
   /** The side of the cube that was chosen: of two that are as good, the one it was before. */
@@ -89,6 +108,7 @@ export class PickCubeExpert {
     this.#random = new Random(seed).fork("pick");
     this.#starts = new ReachBlockExpert(seed);
     this.#postureRad = this.#starts.startRad();
+    this.#mistakes = new Mistakes(this.#random.fork("mistakes"), MISTAKES);
     const slips = this.#random.uniform() < SLIP_SHARE;
     const from = Math.round(this.#random.uniform(...SLIP_FROM_STEP));
     this.#slip = { from, to: slips ? from + Math.round(this.#random.uniform(...SLIP_STEPS)) : from };
@@ -108,18 +128,11 @@ export class PickCubeExpert {
     const { chain } = this.#inverse;
     chain.update(seen.positionRad);
     const toolM = [...chain.toolM] as unknown as Point;
-    const goal = this.#goal(seen, toolM, Math.atan2(chain.flangeRotation[3]!, chain.flangeRotation[0]!));
-    const cleanRad = new Float64Array(7);
-    this.#inverse.step(
-      seen.positionRad,
-      goal.toolM,
-      toolDownRotation(goal.yawRad),
-      { ...DEFAULT_STEP, linearStepMaxM: LINEAR_STEP_MAX_M, postureRad: this.#postureRad },
-      cleanRad,
-    );
-    const largestRad = Math.max(...cleanRad.map(Math.abs));
-    if (largestRad > JOINT_STEP_MAX_RAD)
-      for (let joint = 0; joint < 7; joint++) cleanRad[joint]! *= JOINT_STEP_MAX_RAD / largestRad;
+    const toolYawRad = Math.atan2(chain.flangeRotation[3]!, chain.flangeRotation[0]!);
+    const yawRad = this.#chooseYaw(seen);
+    const goal = goalOf(seen, toolM, toolYawRad, yawRad);
+    const cleanRad = this.#stepTo(goal, seen.positionRad);
+    const believed = this.#believed(goal, seen, toolM, toolYawRad, yawRad);
     const farM = Math.hypot(toolM[0] - seen.cubeM[0], toolM[1] - seen.cubeM[1], toolM[2] - GRASP_HEIGHT_M);
     const fade = Math.min(1, Math.max(NOISE_LEAST, farM / NOISE_FADE_M));
     const slips = this.#step >= this.#slip.from && this.#step < this.#slip.to && toolM[2] > SLIP_HEIGHT_M;
@@ -127,45 +140,39 @@ export class PickCubeExpert {
     return {
       cleanRad,
       cleanOpeningM: goal.openingM,
-      executedRad: this.#disturbed(cleanRad, fade),
-      executedOpeningM: slips && goal.phase === "above" ? CLOSED_M : goal.openingM,
+      executedRad: this.#disturbed(
+        believed === goal ? cleanRad : this.#stepTo(believed, seen.positionRad),
+        fade,
+      ),
+      executedOpeningM: slips && goal.phase === "above" ? CLOSED_M : believed.openingM,
       phase: goal.phase,
     };
   }
 
-  #goal(seen: PickSeen, toolM: Point, toolYawRad: number): Goal {
-    const { cubeM, openingM, askedM } = seen;
-    const yawRad = this.#chooseYaw(seen);
-    const [x, y] = cubeM;
-    const offM = Math.hypot(x - toolM[0], y - toolM[1]);
-    const turnRad = Math.abs(turnBetween(toolYawRad, yawRad));
-    const isClosing = askedM < OPEN_M / 2;
-    const isInHand = offM < IN_HAND_M && Math.abs(cubeM[2] - toolM[2]) < IN_HAND_M;
-    if (isClosing && isInHand && openingM > HELD_M.min && openingM < HELD_M.max) {
-      const phase = toolM[2] > LIFTED_M ? "hold" : "lift";
-      return {
-        phase,
-        toolM: [toolM[0], toolM[1], GRASP_HEIGHT_M + LIFT_M],
-        yawRad: toolYawRad,
-        openingM: CLOSED_M,
-      };
-    }
-    const slack = isClosing ? STAYS_FACTOR : 1;
-    const isNear =
-      offM < slack * NEAR_M &&
-      toolM[2] - GRASP_HEIGHT_M < slack * NEAR_HEIGHT_M &&
-      turnRad < slack * NEAR_RAD;
-    const graspM: Point = [x, y, GRASP_HEIGHT_M];
-    if (isNear && openingM > HELD_M.min) return { phase: "close", toolM: graspM, yawRad, openingM: CLOSED_M };
-    if (openingM < HELD_M.max && toolM[2] < GRASP_HEIGHT_M + EMPTY_UP_M) {
-      // Closed beside the cube: up, and open again.
-      return { phase: "above", toolM: [x, y, GRASP_HEIGHT_M + 2 * EMPTY_UP_M], yawRad, openingM: OPEN_M };
-    }
-    const [aimX, aimY, aimZ] = aimPointM({ toolM: graspM, funnel: FUNNEL }, toolM);
-    const turnUpM = TURN_HEIGHT_M_PER_RAD * Math.max(0, turnRad - TURN_FREE_RAD);
-    const raisedM = Math.max(aimZ - GRASP_HEIGHT_M, turnUpM);
-    const phase = raisedM > 0.01 ? "above" : "descend";
-    return { phase, toolM: [aimX, aimY, GRASP_HEIGHT_M + raisedM], yawRad, openingM: OPEN_M };
+  #stepTo(goal: Goal, positionRad: ArrayLike<number>): Float64Array {
+    const stepRad = new Float64Array(7);
+    this.#inverse.step(
+      positionRad,
+      goal.toolM,
+      toolDownRotation(goal.yawRad),
+      { ...DEFAULT_STEP, linearStepMaxM: LINEAR_STEP_MAX_M, postureRad: this.#postureRad },
+      stepRad,
+    );
+    const largestRad = Math.max(...stepRad.map(Math.abs));
+    return largestRad > JOINT_STEP_MAX_RAD
+      ? stepRad.map((step) => (step * JOINT_STEP_MAX_RAD) / largestRad)
+      : stepRad;
+  }
+
+  /** What is done: the goal, or that of a mistake as long as nothing is about to be held. */
+  #believed(goal: Goal, seen: PickSeen, toolM: Point, toolYawRad: number, yawRad: number): Goal {
+    const mistake = this.#mistakes.next();
+    if (mistake === undefined || (goal.phase !== "above" && goal.phase !== "descend")) return goal;
+    const [x, y, z] = seen.cubeM;
+    const cubeM: Point = [x + mistake.offsetM[0], y + mistake.offsetM[1], z];
+    const wrong = goalOf({ ...seen, cubeM }, toolM, toolYawRad, yawRad + mistake.turnRad);
+    const [aimX, aimY, aimZ] = wrong.toolM;
+    return { ...wrong, toolM: [aimX, aimY, Math.max(aimZ, mistake.heightMinM)] };
   }
 
   #chooseYaw(seen: PickSeen): number {
@@ -183,6 +190,49 @@ export class PickCubeExpert {
       return step + fade * this.#noise[joint]!;
     });
   }
+}
+
+/** What is wanted of a tool that is there, of a cube of which two faces are turned by `yawRad`. */
+function goalOf(seen: PickSeen, toolM: Point, toolYawRad: number, yawRad: number): Goal {
+  const { cubeM, openingM, askedM } = seen;
+  const [toolX, toolY, toolZ] = toolM;
+  const [x, y] = cubeM;
+  const offM = Math.hypot(x - toolX, y - toolY);
+  const turnRad = Math.abs(turnBetween(toolYawRad, yawRad));
+  const isInHand = offM < IN_HAND_M && Math.abs(cubeM[2] - toolZ) < IN_HAND_M;
+  if (isInHand && openingM > HELD_M.min && openingM < HELD_M.max) {
+    const phase = toolZ > LIFTED_M ? "hold" : "lift";
+    return { phase, toolM: [toolX, toolY, GRASP_HEIGHT_M + LIFT_M], yawRad: toolYawRad, openingM: CLOSED_M };
+  }
+  const slack = askedM < OPEN_M / 2 ? STAYS_FACTOR : 1;
+  const isNear =
+    offM < slack * NEAR_M && toolZ - GRASP_HEIGHT_M < slack * NEAR_HEIGHT_M && turnRad < slack * NEAR_RAD;
+  if (isNear && openingM > HELD_M.min) {
+    return { phase: "close", toolM: [x, y, GRASP_HEIGHT_M], yawRad, openingM: CLOSED_M };
+  }
+  if (openingM < HELD_M.max && toolZ < GRASP_HEIGHT_M + EMPTY_UP_M) {
+    // Closed beside the cube: up, and open again.
+    return {
+      phase: "above",
+      toolM: [toolX, toolY, GRASP_HEIGHT_M + 2 * EMPTY_UP_M],
+      yawRad: toolYawRad,
+      openingM: OPEN_M,
+    };
+  }
+  const funnelM =
+    FUNNEL_SLOPE * Math.max(0, offM - FUNNEL_FREE_M) +
+    TURN_HEIGHT_M_PER_RAD * Math.max(0, turnRad - TURN_FREE_RAD);
+  const lowestM = GRASP_HEIGHT_M + Math.min(FUNNEL_RIM_M, funnelM);
+  const downM = STEP_M * Math.max(0, 1 - offM / DOWN_OFF_M);
+  const aimZ = toolZ < lowestM ? lowestM : Math.max(lowestM, toolZ - downM);
+  const share = Math.min(1, STEP_M / offM) * Math.max(0, 1 - Math.max(0, lowestM - toolZ) / BELOW_M);
+  const phase = toolZ > GRASP_HEIGHT_M + FUNNEL_RIM_M || toolZ < lowestM ? "above" : "descend";
+  return {
+    phase,
+    toolM: [toolX + share * (x - toolX), toolY + share * (y - toolY), aimZ],
+    yawRad,
+    openingM: OPEN_M,
+  };
 }
 
 /** From one turn to another [rad], -pi to pi. */

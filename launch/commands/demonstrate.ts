@@ -45,6 +45,7 @@ const SCENE_SETTLE_NS = NS_PER_S / 4n;
 export interface DemonstrateOptions extends SessionOptions {
   readonly through?: Way;
   readonly logLevel: string;
+  readonly ledBy?: string;
 }
 
 /** Records one demonstration. @returns what to say about it; undefined when it was interrupted */
@@ -57,6 +58,7 @@ export async function demonstrate(
   options: DemonstrateOptions,
 ): Promise<void> {
   const { task, way } = checked(name, options.through);
+  if (options.ledBy !== undefined) throw ledInRealTime();
   const adjust = (cell: CellConfig) => recordingInto(isLabTask(task) ? inWorldOf(task, cell) : cell, folder);
   const run = { cellFile: options.cell, logLevel: "warn", policy: false, adjust };
   await withDaemon(run, async (daemon, signal) => {
@@ -279,4 +281,11 @@ const failed = (why: string, words: readonly string[]) =>
     "CHECK_FAILED",
     `The demonstration failed: ${why} (${words.join(", ")})`,
     "Another try is at another scene",
+  );
+
+const ledInRealTime = () =>
+  new CerebellumError(
+    "CONFIG_INVALID",
+    "A policy leads demonstrations (--led-by) only in simulated time",
+    "Add --clock lockstep",
   );

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { EpisodeReader } from "../../episodes/episodeReader.js";
 import { POLICY_STEP_TOPIC, type PolicyStep, readPolicyStep } from "../../episodes/messages.js";
+import { openPolicy } from "../../policies/verify.js";
 import { loadCell } from "../cell/load.js";
 import { LockstepArm } from "../tasks/lockstepArm.js";
 import { demonstrateSimulated, EXPERT_RATE_HZ } from "./simulated.js";
@@ -74,4 +75,41 @@ it("keeps nothing of a demonstration that fails", async () => {
   });
   const next = await demonstrateSimulated(setIn("three"), "reach-block", { ...request, scene: SCENE });
   expect(next.episode).toBe("episode-000001");
+});
+
+it("lets a policy lead a part of the way, with the expert's labels in every step and an end by the expert", async () => {
+  const { pipeline } = await openPolicy(CELL.policy!.bundle);
+  try {
+    const leader = { pipeline, share: 0.6 };
+    const request = { seed: 7, expertSeed: 7, scene: SCENE, leader };
+    const once = await demonstrateSimulated(setIn("led"), "reach-block", request);
+    const reader = await EpisodeReader.open(join(folder, "led/reach-block", once.episode));
+    try {
+      expect(reader.start.context).toMatchObject({
+        ledBy: "reach-block",
+        ledShare: 0.6,
+        through: "lockstep",
+      });
+      const led: PolicyStep[] = [];
+      const others: PolicyStep[] = [];
+      for await (const message of reader.messages({ topics: [POLICY_STEP_TOPIC] })) {
+        const step = readPolicyStep(reader.decode(message));
+        (step.policy === "reach-block" ? led : others).push(step);
+      }
+      expect(led.length).toBeGreaterThan(10);
+      expect(others.length).toBeGreaterThan(10);
+      for (const { labelRad } of [...led, ...others]) expect(labelRad).toHaveLength(7);
+      // It does what it wants itself, which is near to what the expert wants of it.
+      for (const { labelRad, outputRad } of led) {
+        expect(outputRad).not.toEqual(labelRad);
+        expect(Math.max(...labelRad.map((rad, joint) => Math.abs(rad - outputRad[joint]!)))).toBeLessThan(
+          0.2,
+        );
+      }
+    } finally {
+      await reader.close();
+    }
+  } finally {
+    await pipeline.release();
+  }
 });

@@ -12,19 +12,23 @@ import type { StepRecord } from "../../runtime/policy/steps.js";
 import type { Demonstrator, ExpertAnswer } from "../tasks/labTask.js";
 import type { LabTask } from "../tasks/labTaskNames.js";
 import { LAB_TASK_ROWS } from "../tasks/labTasks.js";
+import { commandOf, decide as decideByPolicy } from "../tasks/lockstep.js";
 import { IMAGE_TO_WIRE_MS, type Seen, type Wanted } from "../tasks/lockstepArm.js";
 import type { TruthSample } from "../tasks/truth.js";
+import { type Leader, STEPS_MORE, Stretches } from "./ledBy.js";
 import { SimulatedEpisode, type SimulatedSet } from "./simulatedEpisode.js";
 
 const EXPERT = "expert";
 export const EXPERT_RATE_HZ = 5;
 const CLIP_RAD = 0.25;
-const STEPS_MAX = 90;
+const STEPS_MAX = 110;
 export interface SimulatedDemonstration {
   /** Its place among the others of a set. */
   readonly seed: number;
   readonly expertSeed: number;
   readonly scene: SceneRequest;
+  /** A policy that leads a part of the way. */
+  readonly leader?: Leader | undefined;
 }
 
 export interface SimulatedResult {
@@ -40,7 +44,7 @@ export interface SimulatedResult {
 export async function demonstrateSimulated(
   set: SimulatedSet,
   task: LabTask,
-  { seed, expertSeed, scene }: SimulatedDemonstration,
+  { seed, expertSeed, scene, leader }: SimulatedDemonstration,
 ): Promise<SimulatedResult> {
   const { arm } = set;
   const { startOpeningM, judge, demonstrator: open } = LAB_TASK_ROWS[task];
@@ -54,10 +58,11 @@ export async function demonstrateSimulated(
     blockM: fridge?.placeM ?? blockM,
     expert: demonstrator.source,
     through: "lockstep",
+    ...(leader === undefined ? {} : { ledBy: leader.pipeline.manifest.name, ledShare: leader.share }),
   };
   const episode = await SimulatedEpisode.begin(set, { task, note: "", context });
   try {
-    const { samples, steps } = await perform(set, episode, demonstrator);
+    const { samples, steps } = await perform(set, episode, demonstrator, ledBy(leader, expertSeed));
     const { verdict, words } = judge(samples, true);
     if (!verdict.success) throw failed(verdict.endedBecause, words);
     await episode.finish("success", "");
@@ -68,8 +73,21 @@ export async function demonstrateSimulated(
   }
 }
 
-/** The expert at work until it has held long enough, or for as many steps as are allowed. */
-async function perform({ arm }: SimulatedSet, episode: SimulatedEpisode, demonstrator: Demonstrator) {
+interface Led extends Leader {
+  readonly stretches: Stretches;
+}
+
+const ledBy = (leader: Leader | undefined, seed: number): Led | undefined =>
+  leader && { ...leader, stretches: new Stretches(seed, leader.share) };
+
+/** The expert at work until it has held long enough, or for as many steps as are allowed; a policy leads a part of them. */
+async function perform(
+  { arm }: SimulatedSet,
+  episode: SimulatedEpisode,
+  demonstrator: Demonstrator,
+  led: Led | undefined,
+) {
+  const stepsMax = STEPS_MAX + (led === undefined ? 0 : STEPS_MORE);
   const samples: TruthSample[] = [];
   const periodMs = 1000 / EXPERT_RATE_HZ;
   let [steps, held] = [0, 0];
@@ -77,27 +95,30 @@ async function perform({ arm }: SimulatedSet, episode: SimulatedEpisode, demonst
   const decide = async (seen: Seen): Promise<Wanted> => {
     const answer = demonstrator.answer(seen, arm.truth());
     held = answer.phase === "hold" ? held + 1 : 0;
-    const decoded = decode(answer, seen.positionRad, jointNames);
+    const isLed = led?.stretches.next() === true;
+    const decoded = isLed
+      ? await decideByPolicy(led.pipeline, seen)
+      : decode(answer, seen.positionRad, jointNames);
     const imageStampNs = await episode.image(seen.pixels, seen.atMs);
     episode.step(
       { ...stepRecord(episode, seen, steps, decoded), imageStampNs },
       {
-        policy: EXPERT,
+        policy: isLed ? led.pipeline.manifest.name : EXPERT,
         labelRad: answer.cleanRad,
         phase: answer.phase,
         ...(answer.cleanOpeningM === undefined ? {} : { gripperLabelM: answer.cleanOpeningM }),
       },
     );
     steps++;
-    return { targetRad: Float64Array.from(decoded.targetRad), openingM: decoded.gripperTargetM };
+    return commandOf(decoded);
   };
   await arm.run({
-    endMs: STEPS_MAX * periodMs,
+    endMs: stepsMax * periodMs,
     periodMs,
     decide,
     onSample: (sample) => samples.push(sample),
     onTick: (tick) => episode.tick(tick, EXPERT),
-    isOver: () => steps >= STEPS_MAX || held >= demonstrator.holdSteps,
+    isOver: () => steps >= stepsMax || held >= demonstrator.holdSteps,
   });
   return { samples, steps };
 }

@@ -7,7 +7,7 @@ import { invariant } from "../../core/errors.js";
 import type { TableName } from "../../lab/world/scene.js";
 import type { PolicyPipeline } from "../../policies/pipeline.js";
 import { openPolicy } from "../../policies/verify.js";
-import { decodeAction } from "../../runtime/policy/boundAction.js";
+import { type DecodedAction, decodeAction } from "../../runtime/policy/boundAction.js";
 import { pictureCamera } from "../../runtime/policy/config.js";
 import type { CellConfig } from "../cell/schema.js";
 import type { LabTask } from "./labTaskNames.js";
@@ -62,9 +62,9 @@ export class LockstepCell {
     await this.#arm.run({
       endMs: 1000 * trialS,
       periodMs: 1000 / manifest.rateHz,
-      decide: (seen) => {
+      decide: async (seen) => {
         steps++;
-        return this.#decide(seen);
+        return commandOf(await decide(this.#pipeline, seen));
       },
       onSample: (sample) => samples.push(sample),
     });
@@ -75,15 +75,23 @@ export class LockstepCell {
     await this.#pipeline.release();
     this.#arm.dispose();
   }
-
-  async #decide({ positionRad, openingM, pixels }: Seen): Promise<Wanted> {
-    const pipeline = this.#pipeline;
-    const { robot, action, proprioception } = pipeline.manifest;
-    pipeline.preprocess(pixels, "rgb8");
-    await pipeline.encode();
-    const state = new Float64Array(proprioception.length);
-    const output = await pipeline.control(pipeline.assembleState(positionRad, openingM, state));
-    const { targetRad, gripperTargetM } = decodeAction(output, positionRad, action, robot.joints);
-    return { targetRad: Float64Array.from(targetRad), openingM: gripperTargetM };
-  }
 }
+
+/** What a policy wants of the arm. @throws CerebellumError POLICY_OUTPUT_INVALID */
+export async function decide(
+  pipeline: PolicyPipeline,
+  { positionRad, openingM, pixels }: Seen,
+): Promise<DecodedAction> {
+  const { robot, action, proprioception } = pipeline.manifest;
+  pipeline.preprocess(pixels, "rgb8");
+  await pipeline.encode();
+  const state = new Float64Array(proprioception.length);
+  const output = await pipeline.control(pipeline.assembleState(positionRad, openingM, state));
+  return decodeAction(output, positionRad, action, robot.joints);
+}
+
+/** As a command of its own memory. */
+export const commandOf = ({ targetRad, gripperTargetM }: DecodedAction): Wanted => ({
+  targetRad: Float64Array.from(targetRad),
+  openingM: gripperTargetM,
+});
