@@ -52,15 +52,17 @@ class PolicyDescription:
     name: str | None = None
     """The task's name."""
     description: str | None = None
+    """A sentence for people."""
     rate_hz: float = 5.0
+    """Answers a second [Hz]."""
     # Two and a half periods: one late or lost frame does not end the motion, two do.
     expiry_ms: float | None = None
-    """Two and a half periods."""
+    """How long an answer counts [ms]; two and a half periods when none is named."""
     action_clip_rad: float | None = None
-    """Bounds each joint's delta a step; 0.15 for an arm, 0.8 for fingers."""
+    """Bounds each joint's delta a step [rad]; 0.15 for an arm, 0.8 for fingers when none is named."""
     # The opening during demonstrations: the fingers are in the picture.
     gripper_opening_m: float = 0.08
-    """Of the start pose, where there is a gripper."""
+    """Of the start pose, where there is a gripper [m]."""
 
 
 def write_bundle(

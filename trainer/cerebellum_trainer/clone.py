@@ -27,25 +27,33 @@ NOISE_BANK = 3
 class CloneConfig:
     # Each epoch sees every frame in each of its lights, so this is about 200 passes over the recording.
     epochs: int = 70
+    """Passes over all frames in each of their lights."""
     batch: int = 128
+    """Frames of a step."""
     learning_rate: float = 1e-3
+    """Peak of AdamW's, after the warm-up."""
     weight_decay: float = 0.01
+    """AdamW's, of matrices only: none on biases, norms and tokens."""
     warm_up_share: float = 0.1
+    """Share of the steps in which the learning rate rises; then a cosine to 0."""
     # In deviations of each feature dimension.
     feature_noise: float = 0.1
+    """Of a normal added to each feature, in its own deviations."""
     # Frames of the reach that lead no joint further teach standing still in the wrong place [rad].
     still_rad: float = 0.004
-    """Of an arm's joints; larger for people."""
+    """Frames on the way that lead no joint of an arm so far are left out [rad]; larger for people."""
     finger_still_rad: float = 0.03
-    """Of fingers: a hand that keeps still trembles in all of its sixteen joints."""
+    """The same of fingers [rad]: a hand that keeps still trembles in all of its sixteen joints."""
     # A finger stands where friction left it: some hundredths of a radian from where it was led, otherwise
     # each time. Without this a controller takes those hundredths of the idle fingers for a clock [rad].
     finger_noise_rad: float = 0.03
+    """Of a normal on where fingers seem to be [rad]; where they are led stays."""
     joint_noise_rad: float = 0.0
-    """Noise on where an arm's joints seem to be; an augmentation, the action stays."""
+    """Of a normal on where an arm's joints seem to be [rad]; an augmentation, the action stays."""
     # Largest share of hold frames among those trained on.
     hold_share_max: float = 0.3
-    """0: none, as in MVP's released recipe, which drops every still frame."""
+    """Largest share of frames that hold still at the end. 0: none, as in MVP's released recipe, which drops
+    every still frame."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.hold_share_max < 1:

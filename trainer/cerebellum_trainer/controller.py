@@ -26,13 +26,17 @@ Feature = Literal["class-token", "patch-tokens"]
 @dataclass(frozen=True)
 class ControllerConfig:
     feature: Feature = "patch-tokens"
+    """What the head sees of the encoder: its class token, or all patches through trained queries."""
     queries: int = 4
+    """Of patch tokens: places that the head looks at."""
     embedding: int = 128
+    """Numbers that image and joints are each brought to."""
     hidden: tuple[int, ...] = (256, 128, 64)
-    """512 256 128 is the method's larger controller."""
+    """Widths of the controller's layers; 512 256 128 is the method's larger one."""
     uses_image: bool = True
+    """Without it: what joints alone can do. It stays an input, which changes nothing."""
     uses_proprioception: bool = True
-    """Without one of them: what the other alone can do. It stays an input, which changes nothing."""
+    """Without it: what the image alone can do. They stay an input, which changes nothing."""
     # The final norm's statistics hold no weights: training its gain and shift is training the same two
     # numbers a dimension behind it. So the frozen encoder, which policies share, stays as it is.
     trains_norm: bool = False
@@ -43,11 +47,13 @@ class ControllerConfig:
     """orthogonal: MVP's, gain sqrt(2), and 0.01 in the last layer: it begins with hardly any motion."""
     # Keeps a joint that hardly moves in the demonstrations from being amplified [rad].
     state_std_floor_rad: float = 0.02
+    """Least deviation that a joint is divided by [rad]: one that hardly moves is not amplified."""
     # One scale for all of the action keeps its direction: an arm's joints work together. Fingers do not, and
     # beside an arm their steps are so much longer that its own would not count.
     action_scale: Literal["shared", "per-joint"] | None = None
     """shared for an arm alone, per-joint with fingers, unless one is named."""
     action_std_floor_rad: float = 0.02
+    """Least deviation that actions are divided by [rad]."""
 
     def fit(self, body: Body) -> ControllerConfig:
         """With what was left open chosen for what moves."""

@@ -19,21 +19,23 @@ LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
 
 @dataclass(frozen=True)
 class Relighting:
-    """How many more lights each frame is seen in, and how far they go: one gain times one for each colour.
-
-    hue_deg: colours are turned around the grey axis by up to so many degrees, either way. 180 where a thing
-    is known by its shape and place and may have any colour; 0 where its colour tells it from others.
-    grey_share: so many of them without colour. blur_px: blurred by a normal of up to this deviation.
-    shift_px: moved sideways by up to so many of the encoder's pixels; the edge is repeated for the rest.
-    """
+    """How many more lights each frame is seen in, and how far they go: one gain times one for each colour."""
 
     copies: int = 2
+    """So many more lights is each frame seen in."""
     gain: tuple[float, float] = (0.6, 1.4)
+    """From, to: factor on all of a picture."""
     tint: tuple[float, float] = (0.85, 1.15)
+    """From, to: factor on each colour of its own."""
     hue_deg: float = 0.0
+    """Colours are turned around the grey axis by up to so much, either way [deg]. 180 where a thing is known
+    by its shape and place and may have any colour; 0 where its colour tells it from others."""
     grey_share: float = 0.0
+    """So many of them without colour, as a share."""
     blur_px: float = 0.0
+    """Blurred by a normal of up to this deviation [px of the encoder's picture]."""
     shift_px: int = 0
+    """Moved sideways by up to so much [px of the encoder's picture]; the edge is repeated for the rest."""
 
 
 def relit(

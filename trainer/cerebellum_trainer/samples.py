@@ -82,16 +82,18 @@ class Reading:
     """label: what a scripted teacher wanted; sent: what was sent to the robot one period later, whoever moved
     it; motion: where it was one period later; path: where it was led next, however fast."""
     lead_ms: float = 0.0
-    """Added to the period of "sent" and "motion": what passes from an image to the command that answers."""
+    """Added to the period of "sent" and "motion" [ms]: what passes from an image to the command that
+    answers."""
     step_rad: float = 0.12
-    """Largest motion of an arm's joint in an action of "path"."""
+    """Largest motion of an arm's joint in an action of "path" [rad]."""
     finger_step_rad: float = 0.3
-    """The same of a finger's joint."""
+    """The same of a finger's joint [rad]."""
     path_s: float = 2.5
-    """How far "path" looks along the path: a robot that stands for longer is meant to stand."""
+    """How far "path" looks along the path [s]: a robot that stands for longer is meant to stand."""
     phases: int = 1
     """Grids of "sent", "motion" and "path" in a period, evenly shifted: 3 gives three times the samples."""
     camera: str = "wrist"
+    """Its role in the cell: which of the recorded cameras the policy sees through."""
     crop: tuple[int, int, int, int] | None = None
     """Rectangle of its image that the policy sees: x, y, width, height [px]. The lower centre when none is
     given."""

@@ -28,16 +28,23 @@ class VitConfig:
     """Sizes of an encoder. `heads` has no default: a wrong guess loads without an error."""
 
     heads: int
+    """Of attention; the width is divided among them."""
     image_px: int = 112
+    """Side of the square picture [px]."""
     patch_px: int = 16
+    """Side of a patch [px]."""
     width: int = 192
+    """Numbers of a token."""
     depth: int = 6
+    """Blocks."""
     mlp_ratio: int = MLP_RATIO
+    """Width of a block's inner layer over its own."""
     stem: tuple[int, ...] = ()
     """Channels of a convolutional stem; none: patches are cut and projected."""
     activation: Activation = "gelu"
     """quick-gelu, x * sigmoid(1.702 x), is that of OpenAI's CLIP."""
     norm_eps: float = LAYER_NORM_EPS
+    """Added to variances of its layer norms."""
     pre_norm: bool = False
     """A norm before the first block and no bias in the patch projection, as in CLIP."""
     learned_positions: bool = False

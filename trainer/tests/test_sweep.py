@@ -230,6 +230,7 @@ class TestPlan:
             (("{like: mae, seed: 7}", "{seed: 7}"), "either `path` or `like`"),
             (("[mae, random]", "[mae, mae]"), "Two runs are the same"),
             (("reference: {encoder: mae}", "reference: best"), "'best' where the name of a run"),
+            (("reference: {encoder: mae}", "reference: {encoder: best}"), "reference.encoder: 'best'"),
             (("name: tiny", "named: tiny"), "'named' where one of name"),
             (("episodes: [episodes]\n", ""), "a mapping with episodes"),
             (("schema:", "schema: ["), "cannot be read"),
@@ -260,6 +261,17 @@ class TestPlan:
         runs = plan.runs()
         names = [other and other.name for other in (plan.reference_of(r, runs) for r in runs)]
         assert names == [None, None, "mae, 2 demonstrations", "mae, 3 demonstrations"]
+
+    def test_another_budget_of_fine_tuning_is_another_run_only_where_the_encoder_is_trained(
+        self, tmp_path: Path
+    ) -> None:
+        page = PAGE.replace("seed: 7}", "seed: 7, trained: true}")
+        few = page.replace("  relighting:", "  finetuning: {images: 64}\n  relighting:")
+        plans = [read_sweep(write(tmp_path, text)) for text in (page, few)]
+        (frozen, trained), (frozen_few, trained_few) = (plan.runs() for plan in plans)
+        assert frozen.folder == frozen_few.folder
+        assert trained.folder != trained_few.folder
+        assert plans[1].reference_of(trained_few, [frozen_few, trained_few]) == frozen_few
 
 
 def test_fewer_demonstrations_are_part_of_more_and_none_is_held_out(place: Path) -> None:

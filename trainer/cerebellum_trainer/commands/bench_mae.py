@@ -35,8 +35,9 @@ class BenchMae:
     mae: MaeConfig = field(default_factory=MaeConfig)
     hardware: tyro.conf.OmitArgPrefixes[Hardware] = field(default_factory=Hardware)
     seconds: float = 45.0
-    """About how long it measures."""
+    """About how long it measures [s]."""
     rounds: int = 3
+    """So often is each rate measured; the median counts."""
     json: Path | None = None
     """File for the result."""
     size: str | None = None

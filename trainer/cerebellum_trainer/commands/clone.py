@@ -37,6 +37,7 @@ class Clone:
     out: Path | None = None
     """Folder of the bundle; policies/bundles/TASK when none is named."""
     task: str = "reach-block"
+    """Whose episodes are read; it names the bundle, too."""
     reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)
     controller: ControllerConfig = field(default_factory=ControllerConfig)
     recipe: CloneConfig = field(default_factory=CloneConfig)
@@ -44,8 +45,11 @@ class Clone:
     policy: PolicyDescription = field(default_factory=PolicyDescription)
     export: ExportConfig = field(default_factory=ExportConfig)
     features: Path = WORK / "features"
+    """Folder in which the encoder's tokens are kept, for the next run on the same pictures."""
     seed: int = 0
+    """Of all chance: the same seed on the same computer gives the same result."""
     threads: int = 1
+    """Of the CPU, for the arithmetic."""
 
 
 def run_clone(config: Clone) -> Path:

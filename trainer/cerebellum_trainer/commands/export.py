@@ -42,6 +42,7 @@ class Export:
     """Of a bundle: how its episodes are read. Camera and crop are the bundle's; a checkpoint knows it all."""
     export: ExportConfig = field(default_factory=every_form)
     threads: int = 1
+    """Of the CPU, for the arithmetic."""
 
 
 def run_export(config: Export) -> Path:

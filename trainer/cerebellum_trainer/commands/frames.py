@@ -24,11 +24,11 @@ class Frames:
     episodes: tuple[Path, ...] = ()
     """Folders of sets; failed episodes count too, dropped ones do not."""
     pictures: tuple[Path, ...] = ()
-    """Files, or folders that are searched."""
+    """JPEG or PNG files, or folders that are searched."""
     camera: tuple[str, ...] = ()
     """Of the episodes; every camera when none is named."""
     rate_hz: float = 2.0
-    """Most frames a second of a video or an episode."""
+    """Most frames a second of a video or an episode [Hz]."""
     sifting: tyro.conf.OmitArgPrefixes[Sifting] = field(default_factory=Sifting)
     crop: CropRange = field(default_factory=CropRange)
     """Which part of a frame a sample of pre-training is."""

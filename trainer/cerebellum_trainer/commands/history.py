@@ -25,8 +25,12 @@ class History:
     state_dict: Path | None = None
     """PyTorch file of the network's weights (torch.save of state_dict()); random ones without it."""
     inference: Literal["full-window", "cached-embedding"] | None = None
+    """full-window: all of the history at each step; cached-embedding: each step's embedding once. That of
+    the manifest when none is named."""
     seed: int = 0
+    """Of random weights."""
     threads: int = 1
+    """Of the CPU, for the arithmetic."""
 
 
 def run_history(config: History) -> Path:

@@ -47,14 +47,17 @@ class Import:
     kind: Kind | None = None
     """Whose it is, where it is not in that list."""
     heads: int | None = None
+    """Of attention. Weights do not tell: a wrong number loads without an error."""
     pretraining: Pretraining | None = None
+    """How it was trained; it stands in every manifest."""
     normalisation: Normalisation | None = None
+    """Mean and deviation that pictures are brought to; imagenet, half (0.5 and 0.5), or clip."""
     kernel: Kernel | None = None
     """How pictures are made smaller; bilinear (OpenCV's) for mvp, antialiased for the others."""
     activation: Activation | None = None
     """Of clip: quick-gelu for OpenAI's weights, gelu for others'."""
     image_px: int | None = None
-    """For pictures of another size than that of its training: its positions are resampled."""
+    """Side of its pictures [px], where it is not that of its training: its positions are resampled."""
     out: Path | None = None
     """The encoder's file; .cerebellum/training/imported/NAME.safetensors when none is named."""
 

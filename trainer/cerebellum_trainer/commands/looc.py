@@ -33,12 +33,14 @@ class Looc:
     frames: tuple[Path, ...] = ()
     """Data sets that the frames command made."""
     out: Path = WORK / "looc"
+    """Folder of the run; nothing in it is overwritten."""
     vit: VitConfig = field(default_factory=lambda: VitConfig(heads=3))
     looc: LoocConfig = field(default_factory=LoocConfig)
     recipe: ContrastRecipe = field(default_factory=ContrastRecipe)
     loop: LoopConfig = field(default_factory=LoopConfig)
     hardware: Hardware = field(default_factory=Hardware)
     seed: int = 0
+    """Of all chance: the same seed on the same computer gives the same result."""
     resume: bool = False
     """Continue the run in --out."""
 
@@ -51,6 +53,7 @@ class LoocStudy:
     """
 
     out: Path = WORK / "looc-study"
+    """Folder of models, tables, plot and sheet."""
     study: StudyConfig = field(default_factory=StudyConfig)
     models: tuple[str, ...] = MODELS
     """Those to train; the tables show those that there are."""

@@ -21,6 +21,7 @@ class Optimizability:
     """
 
     out: Path = WORK / "optimizability"
+    """Folder of runs, tables and plots."""
     plan: PlanConfig = field(default_factory=PlanConfig)
     hardware: Hardware = field(default_factory=Hardware)
 

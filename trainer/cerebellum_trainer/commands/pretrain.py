@@ -43,6 +43,7 @@ class Pretrain:
     loop: LoopConfig = field(default_factory=LoopConfig)
     hardware: tyro.conf.OmitArgPrefixes[Hardware] = field(default_factory=Hardware)
     seed: int = 0
+    """Of all chance: the same seed on the same computer gives the same result."""
     resume: bool = False
     """Go on with the run in --out where it was interrupted; begin it if there is none."""
     size: str | None = None

@@ -19,12 +19,18 @@ class ReachBlock:
     """Everything: pre-trains the encoder unless it is there already, clones, writes the bundle."""
 
     episodes: Path
+    """Folder of a set: it holds episode-000001, episode-000002 and so on."""
     corpus: Path
+    """(n, size, size, 3) uint8 .npy to pre-train on, as the corpus renderer writes it."""
     reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)
     out: Path = Path("policies/bundles/reach-block")
+    """Folder of the bundle."""
     work: Path = WORK
+    """Folder of the encoder, and of its tokens."""
     seed: int = 0
+    """Of all chance: the same seed on the same computer gives the same result."""
     threads: int = 1
+    """Of the CPU, for the arithmetic."""
 
 
 def run_reach_block(config: ReachBlock) -> Path:

@@ -26,19 +26,26 @@ class Report:
     """Held-out action error of the policy beside its controls: untrained encoder, class token; no bundle."""
 
     episodes: Path
+    """Folder of a set: it holds episode-000001, episode-000002 and so on."""
     encoder: Path = WORK / "encoder" / "encoder.safetensors"
+    """As of the clone command."""
     out: Path = WORK / "report.json"
+    """File for the table, as JSON."""
     task: str = "reach-block"
+    """Whose episodes are read."""
     reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)
     rate_hz: float = 5.0
-    """Of the policy; actions "sent" are derived at it."""
+    """Of the policy [Hz]; actions "sent" are derived at it."""
     held_out: int = 8
     """Last episodes that are kept from training."""
     recipe: CloneConfig = field(default_factory=CloneConfig)
     relighting: Relighting = field(default_factory=Relighting)
     features: Path = WORK / "features"
+    """Folder in which the encoder's tokens are kept, for the next run on the same pictures."""
     seed: int = 0
+    """Of all chance: the same seed on the same computer gives the same result."""
     threads: int = 1
+    """Of the CPU, for the arithmetic."""
 
 
 def run_report(config: Report) -> dict:

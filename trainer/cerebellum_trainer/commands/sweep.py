@@ -30,6 +30,7 @@ class Sweep:
     evaluator: tuple[str, ...] = COMMAND
     """What tries a bundle: takes the task and the options of `./cerebellum evaluate`."""
     threads: int = 1
+    """Of the CPU, for the arithmetic."""
 
 
 def run_sweep(config: Sweep) -> Path:

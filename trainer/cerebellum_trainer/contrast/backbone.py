@@ -37,6 +37,7 @@ class ConvConfig:
     """A residual network for small pictures; a stage a width, the first at half the picture's size."""
 
     widths: tuple[int, ...] = (16, 32, 64)
+    """Channels of each stage."""
 
     def __post_init__(self) -> None:
         if len(self.widths) < 2 or any(width % NORM_GROUPS for width in self.widths):

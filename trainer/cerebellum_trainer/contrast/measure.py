@@ -22,15 +22,19 @@ class SetsConfig:
     """How many pictures of each kind. No picture is in two sets."""
 
     size_px: int = 32
+    """Side of a picture [px]."""
     seen: int = 4000
     """For pre-training, without labels; upright, as photographs are."""
     known: int = 2000
     """With labels, for the probes."""
     asked: int = 2000
+    """That the probes are asked about."""
     corrupted: int = 400
     """Of those asked, in each corruption and strength."""
     strengths: tuple[int, ...] = (1, 3, 5)
+    """Of each corruption, 1 to 5."""
     seed: int = 0
+    """Of all pictures."""
 
 
 @dataclass(frozen=True)

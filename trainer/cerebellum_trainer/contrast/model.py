@@ -32,12 +32,15 @@ class LoocConfig:
     concatenated: bool = False
     """LooC++: a last stage for each space, and all of them side by side as the representation."""
     temperature: float = 0.2
+    """That cosines are divided by in the loss."""
     momentum: float = 0.99
-    """Of the key network; MoCo's 0.999 is for hundreds of epochs."""
+    """Share of the key network that stays at a step; MoCo's 0.999 is for hundreds of epochs."""
     queue: int = 2048
     """Keys of other pictures in each space; 16384 in the publication."""
     head_width: int = 64
+    """Of the inner layer of each space's head."""
     embedding_width: int = 32
+    """Numbers of an embedding."""
 
     def __post_init__(self) -> None:
         if not {*self.spaces, *self.shared} <= {*self.augmentations}:

@@ -31,10 +31,16 @@ class ContrastRecipe:
     """`images` counts repetitions. Each is a query once, and a key in one more view than there are spaces."""
 
     images: int = 64_000
+    """Pictures seen, repetitions counted. Each is a query once, and a key in one more view than there are
+    spaces."""
     batch: int = 128
+    """Pictures of a step, of all processes together."""
     learning_rate: float = 2e-3
+    """Peak of AdamW's, after the warm-up."""
     weight_decay: float = 1e-2
+    """AdamW's, of matrices only: none on biases, norms and tokens."""
     warm_up_share: float = 0.05
+    """Share of the steps in which the learning rate rises; then a cosine to 0."""
 
 
 def pretrain_contrast(

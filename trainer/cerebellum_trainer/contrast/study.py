@@ -36,9 +36,11 @@ class StudyConfig:
     backbone: ConvConfig = field(default_factory=ConvConfig)
     recipe: ContrastRecipe = field(default_factory=ContrastRecipe)
     queue: int = 1024
+    """Keys of other pictures in each space."""
     momentum: float = 0.97
     """Of every model's key network: 0.99 follows too slowly for runs of some hundred steps."""
     seed: int = 0
+    """Of weights and views."""
 
     def looc(self, name: str) -> LoocConfig:
         return replace(VARIANTS[name], queue=self.queue, momentum=self.momentum)

@@ -23,7 +23,7 @@ class Sifting:
     """Grey levels by which the most changed sixteenth of width and height must differ from the frame kept
     before; 0 keeps all."""
     size_px: int = 256
-    """Shorter side to which larger frames are reduced."""
+    """Shorter side to which larger frames are reduced [px]."""
     quality: int = 92
     """Of the JPEGs, 1 to 100."""
 

@@ -19,14 +19,16 @@ TRIES = 10
 
 @dataclass(frozen=True)
 class CropRange:
-    """`area_min`, `area_max`: share of the picture's area. `aspect_max`: width to height, and the other way
-    round, before it is made a square. `flip`: half of the samples are mirrored left to right.
-    """
+    """Which part of a picture a sample is, before it is made a square."""
 
     area_min: float = 0.2
+    """Least share of the picture's area."""
     area_max: float = 1.0
+    """Largest share of the picture's area."""
     aspect_max: float = 4 / 3
+    """Width to height at most, and the other way round."""
     flip: bool = True
+    """Half of the samples are mirrored left to right."""
 
     def check(self) -> CropRange:
         """Raises: TrainerError CROP_INVALID."""

@@ -48,10 +48,15 @@ class SizesConfig:
     """Of both models. The convolutional stem costs about a block, so ViT_C has one less."""
 
     image_px: int = 32
+    """Side of a picture [px]."""
     patch_px: int = 8
+    """Side of a patch [px]."""
     width: int = 64
+    """Numbers of a token."""
     heads: int = 4
+    """Of attention."""
     depth: int = 4
+    """Blocks of ViT_P."""
     stem: tuple[int, ...] = (16, 32, 64)
     """Output channels of the stem's 3x3 convolutions; each that adds channels halves the size."""
 
@@ -85,7 +90,9 @@ class PlanConfig:
     seeds: int = 3
     """Of the runs whose best error is reported."""
     batch: int = 128
+    """Pictures of a step."""
     seed: int = 0
+    """Of pictures, settings and weights."""
 
     def __post_init__(self) -> None:
         if self.samples < 2 or self.lengths != tuple(sorted({*self.lengths})) or self.lengths[:1] != (1,):

@@ -121,11 +121,21 @@ class SweepPlan:
         for name, changes in self.variants.items():
             settings = changed(self.base, changes, f"variants.{name}")
             chosen.append((name, settings, {"variant": name}))
-        runs = [Run(name, settings, seed, varied) for name, settings, varied in chosen for seed in self.seeds]
-        for run in runs:
-            if run.settings.encoder not in self.encoders:
-                raise refused(run.name, run.settings.encoder, f"one of {', '.join(self.encoders)}")
-        return runs
+        for name, settings, _ in chosen:
+            if settings.encoder not in self.encoders:
+                raise refused(name, settings.encoder, f"one of {', '.join(self.encoders)}")
+        return [
+            Run(name, self.that_count(settings), seed, varied)
+            for name, settings, varied in chosen
+            for seed in self.seeds
+        ]
+
+    def that_count(self, settings: Settings) -> Settings:
+        """Without what is said of trained encoders where the encoder is frozen: another budget for those
+        makes no frozen run due again.
+        """
+        is_trained = self.encoders[settings.encoder].trained
+        return settings if is_trained else dataclasses.replace(settings, finetuning=FineTuning())
 
     def inputs_of(self, run: Run) -> str:
         """Hash of what lies on the disk: which episodes there are and what was decided about them, and the
@@ -150,7 +160,7 @@ class SweepPlan:
         if isinstance(self.reference, str):
             found = (r for r in runs if r.name == self.reference)
         else:
-            wanted = changed(run.settings, self.reference, "reference")
+            wanted = self.that_count(changed(run.settings, self.reference, "reference"))
             found = (r for r in runs if r.settings == wanted)
         return next((r for r in found if r.seed == run.seed and r.folder != run.folder), None)
 
@@ -188,6 +198,11 @@ def read_sweep(path: Path) -> SweepPlan:
     runs = found.runs()
     if isinstance(found.reference, str) and found.reference not in {"", *(run.name for run in runs)}:
         raise refused("reference", found.reference, "the name of a run")
+    if (
+        isinstance(found.reference, dict)
+        and found.reference.get("encoder", runs[0].settings.encoder) not in sources
+    ):
+        raise refused("reference.encoder", found.reference["encoder"], f"one of {', '.join(sources)}")
     names = [run.folder for run in runs]
     if len(set(names)) < len(names):
         twice = next(run.name for run in runs if names.count(run.folder) > 1)

@@ -23,7 +23,9 @@ class Gate:
     """What a precision must keep to be in a bundle, against fp32 on recorded frames."""
 
     feature_cosine_mean: float = 0.999
+    """Least mean cosine of the features."""
     feature_cosine_min: float = 0.995
+    """Least cosine of any frame's features."""
     action_error_share: float = 0.05
     """Largest difference of an element of the action, as a share of its clip. The daemon holds the goldens of
     coarser precisions to it."""
