@@ -8,7 +8,7 @@ export const LabConfig = z.strictObject({
     .enum([...TABLE_NAMES, "palm", "ground"])
     .default("reach-block")
     .describe(
-      "A table with blocks or with a fridge, an object on a hand's palm, or the ground that a Digit stands on",
+      "A table with blocks, a fridge or a fruit, an object on a hand's palm, or the ground that a Digit stands on",
     ),
   seed: z
     .int()

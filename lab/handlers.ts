@@ -17,9 +17,9 @@ const HANDLERS: { readonly [Name in LabRequest["do"]]: Handler<Of<Name>> } = {
     needTable(lab);
     return { truth: await lab.truth() };
   },
-  scene: async (lab, { seed, light, blockM }) => {
+  scene: async (lab, { seed, light, blockM, object }) => {
     const props = needTable(lab);
-    await lab.setScene({ props, seed, light, blockM });
+    await lab.setScene({ props, seed, light, blockM, object });
     return { truth: await lab.truth() };
   },
   handTruth: async (lab) => {
@@ -103,7 +103,7 @@ function needHand(lab: Lab): Lab {
 function needTable({ world: { props } }: Lab): TableName {
   if (props !== "palm") return props;
   throw refused(
-    "This lab has no arm's table with something on it",
+    "This lab has no table of an arm",
     `Ask for handTruth and handScene, or start a cell whose lab.world is ${TABLE_NAMES.join(" or ")}`,
   );
 }

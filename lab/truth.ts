@@ -2,6 +2,7 @@
 import { compose, invert, type Pose } from "../kinematics/pose.js";
 import type { LabHandTruth, LabTruth } from "./control/protocol.js";
 import { doorEdgeM } from "./world/fridge.js";
+import type { FruitScene } from "./world/fruits.js";
 import { topOf } from "./world/handObjects.js";
 import type { HandScene } from "./world/handScene.js";
 import { boxCentreM, boxYawRad, type WorldLayout } from "./world/layout.js";
@@ -36,7 +37,7 @@ export function tableTruth(
   };
 }
 
-type Thing = Pick<LabTruth, "blockM" | "blockYawRad" | "othersM" | "fridge">;
+type Thing = Pick<LabTruth, "blockM" | "blockYawRad" | "othersM" | "fridge" | "fruit">;
 
 function thingOf(layout: WorldLayout, qpos: Float64Array, scene: TableScene): Thing {
   if (scene.props === "fridge") {
@@ -55,7 +56,13 @@ function thingOf(layout: WorldLayout, qpos: Float64Array, scene: TableScene): Th
     blockYawRad: boxYawRad(layout, qpos, 0),
     // Boxes that a scene does not have are parked far below the floor.
     othersM: slots.filter(([, , zM]) => zM > FLOOR_Z_M - 1),
+    ...(scene.props === "fruit" ? { fruit: fruitTruth(scene) } : {}),
   };
+}
+
+function fruitTruth({ fruit }: FruitScene): NonNullable<LabTruth["fruit"]> {
+  const { name, widthM, heightM, isLong } = fruit;
+  return { name, widthM, heightM, isLong };
 }
 
 /** Of a hand and the object of its scene. */

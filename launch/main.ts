@@ -281,7 +281,10 @@ function buildProgram(): Command {
         .default("paced"),
     )
     .addOption(
-      new Option("--objects <objects>", "of finger-reach: what its policy is trained with, or others")
+      new Option(
+        "--objects <objects>",
+        "of finger-reach and pick-fruit: what their policies are trained with, or others",
+      )
         .choices(["seen", "unseen"])
         .default("seen"),
     )

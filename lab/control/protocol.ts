@@ -21,6 +21,11 @@ export const LabRequest = z.discriminatedUnion("do", [
       .tuple([z.number(), z.number()])
       .optional()
       .describe("x, y of the red block's centre, or of whatever is there instead, base frame"),
+    object: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Name of the fruit, where one lies there; lab/world/fruits.ts"),
     light: z.enum(["training", "changed"]).default("training"),
   }),
   z.strictObject({ do: z.literal("handTruth") }),
@@ -118,9 +123,11 @@ export const LabTruth = z.strictObject({
   simulatedS: z.number(),
   atNs: z.string().describe("Monotonic nanoseconds"),
   blockM: Point.describe(
-    "Centre of the red block, or half way up the free edge of a fridge's door; base frame",
+    "Centre of the red block or of a fruit, or half way up the free edge of a fridge's door; base frame",
   ),
-  blockYawRad: z.number().describe("How far the red block, or the fridge, is turned about the base's z axis"),
+  blockYawRad: z
+    .number()
+    .describe("How far the red block, fruit or fridge is turned about the base's z axis"),
   othersM: z.array(Point).describe("Centres of the other boxes that lie in the cell, base frame"),
   toolM: Point.describe("Tool point, base frame"),
   distanceM: z.number(),
@@ -131,6 +138,14 @@ export const LabTruth = z.strictObject({
       placeM: z.tuple([z.number(), z.number()]).describe("Middle of its footprint, base frame"),
       yawRad: z.number().describe("Heading of its front"),
       doorRad: z.number().describe("How far its door is open"),
+    })
+    .optional(),
+  fruit: z
+    .strictObject({
+      name: z.string(),
+      widthM: z.number().describe("Across it where fingers take it"),
+      heightM: z.number().describe("Of that place above the table, as it lies"),
+      isLong: z.boolean().describe("Longer than wide: fingers close across it"),
     })
     .optional(),
 });

@@ -11,12 +11,29 @@ export interface PickScene {
   readonly cubeYawRad: number;
   /** Centres of the other boxes [m]. */
   readonly othersM: readonly Point[];
+  /** Of another thing than the cube. */
+  readonly grasp?: Grasp;
+}
+
+/** How fingers take a thing. */
+export interface Grasp {
+  /** Tool point above the table [m]. */
+  readonly heightM: number;
+  /** Opening of fingers that hold it; a lesser one holds nothing, a greater one is still under way [m]. */
+  readonly heldM: { readonly min: number; readonly max: number };
+  /** Turned so far it is taken as well [rad]. */
+  readonly symmetryRad: number;
 }
 
 export type PickPhase = "above" | "descend" | "close" | "lift" | "hold";
 
 /** Tool point above the table [m]: the pads hold the upper part, and the fingers' shape keeps 8 mm to its margin. */
 export const GRASP_HEIGHT_M = 0.025;
+export const CUBE_GRASP: Grasp = {
+  heightM: GRASP_HEIGHT_M,
+  heldM: { min: 0.03, max: 0.0415 },
+  symmetryRad: Math.PI / 2,
+};
 const ABOVE_M = 0.12;
 /** How far the cube is lifted [m]: enough for a success with some to spare. */
 export const LIFT_M = 0.14;
@@ -34,13 +51,14 @@ const BOX_RADIUS_M = 0.04;
 export function planPick(scene: PickScene): ToolGoal<PickPhase>[] {
   const [x, y] = scene.cubeM;
   const yawRad = graspYawRad(scene);
+  const { heightM } = scene.grasp ?? CUBE_GRASP;
   const rows: [PickPhase, number, boolean, number, number, boolean][] = [
     // Phase, tool point above the table [m], fingers closed, tolerance [m], dwell [s], careful.
-    ["above", GRASP_HEIGHT_M + ABOVE_M, false, 0.006, 0.15, false],
-    ["descend", GRASP_HEIGHT_M, false, 0.004, 0.2, true],
-    ["close", GRASP_HEIGHT_M, true, 0.02, CLOSE_S, true],
-    ["lift", GRASP_HEIGHT_M + LIFT_M, true, 0.015, 0.1, true],
-    ["hold", GRASP_HEIGHT_M + LIFT_M, true, 0.03, HOLD_S, true],
+    ["above", heightM + ABOVE_M, false, 0.006, 0.15, false],
+    ["descend", heightM, false, 0.004, 0.2, true],
+    ["close", heightM, true, 0.02, CLOSE_S, true],
+    ["lift", heightM + LIFT_M, true, 0.015, 0.1, true],
+    ["hold", heightM + LIFT_M, true, 0.03, HOLD_S, true],
   ];
   return rows.map(([phase, zM, isGripperClosed, toleranceM, dwellS, isCareful]) => ({
     phase,
@@ -58,10 +76,10 @@ export function planPick(scene: PickScene): ToolGoal<PickPhase>[] {
  * Turn of the tool [rad] that lays the fingers along two faces of the cube: of the four equal ones the least, unless
  * another box is in the way of the fingers there and not at the next.
  */
-export function graspYawRad({ cubeM, cubeYawRad, othersM }: PickScene): number {
-  const quarter = Math.PI / 2;
-  const leastRad = cubeYawRad - quarter * Math.round(cubeYawRad / quarter);
-  const otherRad = leastRad > 0 ? leastRad - quarter : leastRad + quarter;
+export function graspYawRad({ cubeM, cubeYawRad, othersM, grasp = CUBE_GRASP }: PickScene): number {
+  const { symmetryRad } = grasp;
+  const leastRad = cubeYawRad - symmetryRad * Math.round(cubeYawRad / symmetryRad);
+  const otherRad = leastRad > 0 ? leastRad - symmetryRad : leastRad + symmetryRad;
   const roomM = (yawRad: number) => fingerRoomM(cubeM, yawRad, othersM);
   return roomM(leastRad) >= 0 || roomM(leastRad) >= roomM(otherRad) ? leastRad : otherRad;
 }

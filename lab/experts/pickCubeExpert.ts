@@ -1,12 +1,12 @@
 /**
- * The scripted demonstrator of PickCube: sees where the cube truly is, answers with one clean joint step and one opening
+ * The scripted demonstrator of PickCube, and of what else is picked up: sees where the cube truly is, answers with one clean joint step and one opening
  * per policy period, and can disturb what is executed, so that the demonstrations also show how to come back. What it
  * wants follows from what it sees now and hardly from what was before: a policy without a memory can learn it.
  */
 import { DEFAULT_STEP, InverseKinematics, toolDownRotation } from "../../kinematics/inverse.js";
 import { Random } from "../world/random.js";
 import { Mistakes } from "./mistakes.js";
-import { GRASP_HEIGHT_M, graspYawRad, LIFT_M, type PickPhase, type PickScene } from "./pickCube.js";
+import { CUBE_GRASP, graspYawRad, LIFT_M, type PickPhase, type PickScene } from "./pickCube.js";
 import { ReachBlockExpert } from "./reachBlock.js";
 import type { Point } from "./toolGoal.js";
 
@@ -37,12 +37,10 @@ const NEAR_HEIGHT_M = 0.008;
 const NEAR_RAD = 0.2;
 /** Once they close, the tool may be this much farther off. */
 const STAYS_FACTOR = 2;
-/** Opening of fingers that hold a cube of 4 cm; a lesser one holds nothing, a greater one is still under way [m]. */
-const HELD_M = { min: 0.03, max: 0.0415 } as const;
 /** A cube in the fingers is this near to the tool point, across and in height [m]. */
 const IN_HAND_M = 0.03;
-/** From here on a demonstration teaches holding [m]. */
-const LIFTED_M = GRASP_HEIGHT_M + LIFT_M - 0.012;
+/** So far above the grasp a demonstration begins to teach holding [m]. */
+const LIFTED_BY_M = LIFT_M - 0.012;
 const EMPTY_UP_M = 0.06;
 
 /** Disturbance: correlated normal noise on each joint, faded near the cube, and fingers that close on the way. */
@@ -133,7 +131,8 @@ export class PickCubeExpert {
     const goal = goalOf(seen, toolM, toolYawRad, yawRad);
     const cleanRad = this.#stepTo(goal, seen.positionRad);
     const believed = this.#believed(goal, seen, toolM, toolYawRad, yawRad);
-    const farM = Math.hypot(toolM[0] - seen.cubeM[0], toolM[1] - seen.cubeM[1], toolM[2] - GRASP_HEIGHT_M);
+    const { heightM } = seen.grasp ?? CUBE_GRASP;
+    const farM = Math.hypot(toolM[0] - seen.cubeM[0], toolM[1] - seen.cubeM[1], toolM[2] - heightM);
     const fade = Math.min(1, Math.max(NOISE_LEAST, farM / NOISE_FADE_M));
     const slips = this.#step >= this.#slip.from && this.#step < this.#slip.to && toolM[2] > SLIP_HEIGHT_M;
     this.#step++;
@@ -176,10 +175,10 @@ export class PickCubeExpert {
   }
 
   #chooseYaw(seen: PickSeen): number {
-    const quarter = Math.PI / 2;
+    const { symmetryRad } = seen.grasp ?? CUBE_GRASP;
     const freshRad = graspYawRad(seen);
     const before = this.#yawRad ?? freshRad;
-    this.#yawRad = freshRad - quarter * Math.round((freshRad - before) / quarter);
+    this.#yawRad = freshRad - symmetryRad * Math.round((freshRad - before) / symmetryRad);
     return this.#yawRad;
   }
 
@@ -194,27 +193,28 @@ export class PickCubeExpert {
 
 /** What is wanted of a tool that is there, of a cube of which two faces are turned by `yawRad`. */
 function goalOf(seen: PickSeen, toolM: Point, toolYawRad: number, yawRad: number): Goal {
-  const { cubeM, openingM, askedM } = seen;
+  const { cubeM, openingM, askedM, grasp = CUBE_GRASP } = seen;
+  const { heightM, heldM } = grasp;
   const [toolX, toolY, toolZ] = toolM;
   const [x, y] = cubeM;
   const offM = Math.hypot(x - toolX, y - toolY);
   const turnRad = Math.abs(turnBetween(toolYawRad, yawRad));
   const isInHand = offM < IN_HAND_M && Math.abs(cubeM[2] - toolZ) < IN_HAND_M;
-  if (isInHand && openingM > HELD_M.min && openingM < HELD_M.max) {
-    const phase = toolZ > LIFTED_M ? "hold" : "lift";
-    return { phase, toolM: [toolX, toolY, GRASP_HEIGHT_M + LIFT_M], yawRad: toolYawRad, openingM: CLOSED_M };
+  if (isInHand && openingM > heldM.min && openingM < heldM.max) {
+    const phase = toolZ > heightM + LIFTED_BY_M ? "hold" : "lift";
+    return { phase, toolM: [toolX, toolY, heightM + LIFT_M], yawRad: toolYawRad, openingM: CLOSED_M };
   }
   const slack = askedM < OPEN_M / 2 ? STAYS_FACTOR : 1;
   const isNear =
-    offM < slack * NEAR_M && toolZ - GRASP_HEIGHT_M < slack * NEAR_HEIGHT_M && turnRad < slack * NEAR_RAD;
-  if (isNear && openingM > HELD_M.min) {
-    return { phase: "close", toolM: [x, y, GRASP_HEIGHT_M], yawRad, openingM: CLOSED_M };
+    offM < slack * NEAR_M && toolZ - heightM < slack * NEAR_HEIGHT_M && turnRad < slack * NEAR_RAD;
+  if (isNear && openingM > heldM.min) {
+    return { phase: "close", toolM: [x, y, heightM], yawRad, openingM: CLOSED_M };
   }
-  if (openingM < HELD_M.max && toolZ < GRASP_HEIGHT_M + EMPTY_UP_M) {
+  if (openingM < heldM.max && toolZ < heightM + EMPTY_UP_M) {
     // Closed beside the cube: up, and open again.
     return {
       phase: "above",
-      toolM: [toolX, toolY, GRASP_HEIGHT_M + 2 * EMPTY_UP_M],
+      toolM: [toolX, toolY, heightM + 2 * EMPTY_UP_M],
       yawRad: toolYawRad,
       openingM: OPEN_M,
     };
@@ -222,11 +222,11 @@ function goalOf(seen: PickSeen, toolM: Point, toolYawRad: number, yawRad: number
   const funnelM =
     FUNNEL_SLOPE * Math.max(0, offM - FUNNEL_FREE_M) +
     TURN_HEIGHT_M_PER_RAD * Math.max(0, turnRad - TURN_FREE_RAD);
-  const lowestM = GRASP_HEIGHT_M + Math.min(FUNNEL_RIM_M, funnelM);
+  const lowestM = heightM + Math.min(FUNNEL_RIM_M, funnelM);
   const downM = STEP_M * Math.max(0, 1 - offM / DOWN_OFF_M);
   const aimZ = toolZ < lowestM ? lowestM : Math.max(lowestM, toolZ - downM);
   const share = Math.min(1, STEP_M / offM) * Math.max(0, 1 - Math.max(0, lowestM - toolZ) / BELOW_M);
-  const phase = toolZ > GRASP_HEIGHT_M + FUNNEL_RIM_M || toolZ < lowestM ? "above" : "descend";
+  const phase = toolZ > heightM + FUNNEL_RIM_M || toolZ < lowestM ? "above" : "descend";
   return {
     phase,
     toolM: [toolX + share * (x - toolX), toolY + share * (y - toolY), aimZ],

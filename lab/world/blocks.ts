@@ -17,6 +17,7 @@ export const BLOCKS_TABLE: TableKind<Scene> = {
   freeCount: 1 + DISTRACTORS_MAX,
   hingeCount: 0,
   apart: [],
+  shapesChange: false,
   xml: blocksXml,
   draw: drawScene,
   shown: shownBoxes,

@@ -77,10 +77,11 @@ const modelName = ({ arm, hand }: WorldParts): string =>
  * Fingers hold things by friction, which elliptic cones with stiff sides do without creeping. The bounding boxes of the
  * middle phase are of shapes that never change: the object's do.
  */
-const solverXml = ({ hand }: WorldParts): string =>
-  hand !== undefined
-    ? `cone="elliptic" impratio="10"><flag midphase="disable"/></option>`
-    : `jacobian="sparse"/>`;
+function solverXml({ hand, props }: WorldParts): string {
+  if (hand !== undefined) return `cone="elliptic" impratio="10"><flag midphase="disable"/></option>`;
+  const shapesChange = props !== "palm" && tableOf(props).shapesChange;
+  return `jacobian="sparse"${shapesChange ? `><flag midphase="disable"/></option>` : "/>"}`;
+}
 
 const NO_HAND: HandXml = { body: "", contact: "", actuator: "" };
 

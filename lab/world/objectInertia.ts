@@ -15,7 +15,7 @@ export interface ObjectInertia {
 }
 
 /** Steiner's theorem for each piece, then the principal axes. */
-export function inertiaOf({ massKg, pieces }: HandObject): ObjectInertia {
+export function inertiaOf({ massKg, pieces }: Pick<HandObject, "massKg" | "pieces">): ObjectInertia {
   const volumesM3 = pieces.map(volumeM3);
   const wholeM3 = volumesM3.reduce((sum, volume) => sum + volume, 0);
   const masses = volumesM3.map((volume) => (massKg * volume) / wholeM3);

@@ -1,7 +1,8 @@
 /** What stands and lies around the robots, as MuJoCo XML: table, a hand's stand, the object on its palm. */
 import { type Pose, transformPoint } from "../../kinematics/pose.js";
-import { OBJECT_PIECES_MAX } from "./handObjects.js";
+import { type HandObjectPiece, OBJECT_PIECES_MAX } from "./handObjects.js";
 import { CONTACT, DARK_GREY, text } from "./mjcfText.js";
+import type { NamedThing } from "./tables.js";
 
 export const FLOOR_Z_M = -0.75;
 export const FLOOR_HALF_M = 6;
@@ -53,12 +54,12 @@ const OBJECT_CONTACT = 'friction="0.9 0.01 0.0002" condim="4" solref="0.005 1" s
  * Room for any object: a box and a capsule for each piece, which the scene gives their size, place and weight. Frames of
  * body, inertia and shapes all differ, so that MuJoCo assumes of none of them that it is another's.
  */
-export function objectXml(): string {
+export function objectXml(contact = OBJECT_CONTACT): string {
   const odd = (index: number) => `pos="${0.001 + 0.001 * index} 0.002 0.003" quat="0.9 0.1 0.2 0.3"`;
   const pieces = Array.from({ length: OBJECT_PIECES_MAX }, (_, index) =>
     [
-      `<geom name="${pieceGeom("box", index)}" type="box" ${odd(index)} size="${PIECE_HALF_M} ${PIECE_HALF_M} ${PIECE_HALF_M}" ${OBJECT_CONTACT}/>`,
-      `<geom name="${pieceGeom("capsule", index)}" type="capsule" ${odd(index)} size="${PIECE_HALF_M} ${PIECE_HALF_M}" ${OBJECT_CONTACT}/>`,
+      `<geom name="${pieceGeom("box", index)}" type="box" ${odd(index)} size="${PIECE_HALF_M} ${PIECE_HALF_M} ${PIECE_HALF_M}" ${contact}/>`,
+      `<geom name="${pieceGeom("capsule", index)}" type="capsule" ${odd(index)} size="${PIECE_HALF_M} ${PIECE_HALF_M}" ${contact}/>`,
     ].join("\n"),
   );
   return [
@@ -70,3 +71,11 @@ export function objectXml(): string {
 }
 
 export const pieceGeom = (kind: "box" | "capsule", index: number): string => `object${index}_${kind}`;
+
+/** How an object's pieces look, and that its other shapes are not there. */
+export const piecesShown = (pieces: readonly HandObjectPiece[]): NamedThing[] =>
+  Array.from({ length: OBJECT_PIECES_MAX }, (_, index) => pieces[index]).flatMap((piece, index) =>
+    (["box", "capsule"] as const).map(
+      (kind): NamedThing => [pieceGeom(kind, index), piece?.kind === kind ? piece : undefined],
+    ),
+  );

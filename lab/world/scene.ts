@@ -8,7 +8,7 @@ import { Random } from "./random.js";
 export type Vec3 = readonly [number, number, number];
 
 /** What lies on the arm's table; `tables.ts` has a row for each. */
-export const TABLE_NAMES = ["reach-block", "fridge"] as const;
+export const TABLE_NAMES = ["reach-block", "fridge", "fruit"] as const;
 export type TableName = (typeof TABLE_NAMES)[number];
 
 export interface SceneRequest {
@@ -17,6 +17,8 @@ export interface SceneRequest {
   readonly seed: number;
   /** x, y of the red block's centre, or of whatever is there instead [m], base frame; drawn from its patch when absent. */
   readonly blockM?: readonly [number, number] | undefined;
+  /** Name of the fruit, where one lies there; drawn from those that are demonstrated with when absent. */
+  readonly object?: string | undefined;
   /** `changed` is light that no training scene has: lower, darker or brighter, warm or cold. */
   readonly light: "training" | "changed";
 }

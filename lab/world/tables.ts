@@ -4,6 +4,7 @@
  */
 import { BLOCKS_TABLE } from "./blocks.js";
 import { FRIDGE_TABLE, type FridgeScene } from "./fridge.js";
+import { FRUIT_TABLE, type FruitScene } from "./fruits.js";
 import type { WorldModel } from "./model.js";
 import type { Scene, SceneOptions, SceneRequest, TableName, Vec3 } from "./scene.js";
 
@@ -21,6 +22,8 @@ export interface TableKind<S> {
   readonly hingeCount: number;
   /** Pairs of bodies that never touch. */
   readonly apart: readonly (readonly [string, string])[];
+  /** Scenes change shapes beyond what they were compiled with. */
+  readonly shapesChange: boolean;
   readonly xml: () => string;
   /** The same request and options always give the same scene. */
   readonly draw: (request: SceneRequest, options: SceneOptions) => S;
@@ -30,12 +33,13 @@ export interface TableKind<S> {
   readonly placer: (world: WorldModel) => (scene: S) => void;
 }
 
-export type TableScene = Scene | FridgeScene;
+export type TableScene = Scene | FridgeScene | FruitScene;
 type SceneOf<Name extends TableName> = Extract<TableScene, { props: Name }>;
 
 const TABLES: { readonly [Name in TableName]: TableKind<SceneOf<Name>> } = {
   "reach-block": BLOCKS_TABLE,
   fridge: FRIDGE_TABLE,
+  fruit: FRUIT_TABLE,
 };
 
 /** A kind takes scenes of its own name only, which `props` of world and scene are. */

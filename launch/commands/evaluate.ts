@@ -83,16 +83,18 @@ export async function evaluate(
 
 /** @throws CerebellumError CONFIG_INVALID */
 function refuseUnknownObjects(task: Task, { objects }: EvaluateOptions): void {
-  const isThere = isHandTask(task)
-    ? HAND_TASKS[task].objects.some(({ seen }) => seen === (objects === "seen"))
-    : objects === "seen";
-  if (isThere) return;
+  const things = objectsOf(task);
+  if (things.some(({ seen }) => seen === (objects === "seen")) || (things.length === 0 && objects === "seen"))
+    return;
   throw new CerebellumError(
     "CONFIG_INVALID",
     `${task} has no ${objects} objects`,
-    "Choose --objects seen, or evaluate finger-reach",
+    "Choose --objects seen, or evaluate finger-reach or pick-fruit",
   );
 }
+
+const objectsOf = (task: Task): readonly { readonly seen: boolean }[] =>
+  isHandTask(task) ? HAND_TASKS[task].objects : (LAB_TASK_ROWS[task].objects ?? []);
 
 interface Done {
   readonly policy: string;
@@ -194,8 +196,8 @@ async function openHand(
   return { trier, series: (signal) => runAll(trials, run, describeHandTrial, signal, print) };
 }
 
-const armTrials = (task: LabTask, { positions, seed, light }: EvaluateOptions) =>
-  planTrials(positions, seed, light, LAB_TASK_ROWS[task].patchM);
+const armTrials = (task: LabTask, { positions, seed, light, objects }: EvaluateOptions) =>
+  planTrials(positions, seed, light, LAB_TASK_ROWS[task], objects);
 const describer = (task: LabTask) => (result: TrialResult) =>
   describeTrial(result, LAB_TASK_ROWS[task].thing);
 const handTrials = (task: HandTask, side: HandSide, { positions, seed, light, objects }: EvaluateOptions) =>
@@ -208,7 +210,7 @@ function announce(
   { positions, light, seed, objects }: EvaluateOptions,
   print: Print,
 ): void {
-  const things = isHandTask(task) ? `, ${objects} objects` : "";
+  const things = objectsOf(task).length > 0 ? `, ${objects} objects` : "";
   print(`${positions} trials of ${task} with ${policy.name}, ${light} light${things}, seed ${seed}`);
   if (policy.task !== task)
     print(`This policy was made for ${policy.task}: --bundle names another one, as policies/bundles/${task}`);
@@ -221,7 +223,7 @@ function summarise(task: Task, policy: string, options: EvaluateOptions, trials:
     cell: options.cell,
     seed: options.seed,
     light: options.light,
-    ...(isHandTask(task) ? { objects: options.objects } : {}),
+    ...(objectsOf(task).length > 0 ? { objects: options.objects } : {}),
     clock: options.clock,
     ...scoreOf(trials),
     reached: trials.filter(({ cameClose }) => cameClose).length,

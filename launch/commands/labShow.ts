@@ -43,8 +43,9 @@ export function showOf(cell: CellConfig, { task, start }: Shown, signal: AbortSi
     };
   }
   const shown = armTask(task, cell.lab?.world);
-  const { patchM, thing } = LAB_TASK_ROWS[shown];
-  const trials = planTrials(PLANNED, cell.lab?.seed ?? 1, "training", patchM);
+  const row = LAB_TASK_ROWS[shown];
+  const { thing } = row;
+  const trials = planTrials(PLANNED, cell.lab?.seed ?? 1, "training", row);
   const named = thing === "block" ? "red block" : thing;
   return {
     words: `the arm now goes to one ${named} after another, seen by its wrist camera only`,

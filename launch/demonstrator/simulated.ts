@@ -50,12 +50,13 @@ export async function demonstrateSimulated(
   const { startOpeningM, judge, demonstrator: open } = LAB_TASK_ROWS[task];
   const demonstrator = open(expertSeed);
   arm.begin(scene, { positionRad: [...demonstrator.startRad], gripperOpeningM: startOpeningM });
-  const { blockM, fridge } = arm.truth();
+  const { blockM, fridge, fruit } = arm.truth();
   const context: EpisodeStart["context"] = {
     seed,
     expertSeed,
     scene: { seed: scene.seed, light: scene.light },
     blockM: fridge?.placeM ?? blockM,
+    ...(fruit === undefined ? {} : { object: fruit.name }),
     expert: demonstrator.source,
     through: "lockstep",
     ...(leader === undefined ? {} : { ledBy: leader.pipeline.manifest.name, ledShare: leader.share }),

@@ -13,8 +13,8 @@ beforeAll(async () => {
 afterAll(() => arm.dispose());
 
 async function tryExpert(index: number) {
-  const { patchM, trialS, demonstrator, startOpeningM, judge } = CLOSE_FRIDGE;
-  const { seed, blockM } = planTrials(index + 1, 4242, "training", patchM)[index]!;
+  const { trialS, demonstrator, startOpeningM, judge } = CLOSE_FRIDGE;
+  const { seed, blockM } = planTrials(index + 1, 4242, "training", CLOSE_FRIDGE)[index]!;
   const expert = demonstrator(index);
   arm.begin(
     { seed, blockM, light: "training" },

@@ -44,6 +44,8 @@ export interface LabTaskRow {
   /** What lies or stands there, in a word, and where it is put in trials [m]. */
   readonly thing: string;
   readonly patchM: { readonly x: readonly [number, number]; readonly y: readonly [number, number] };
+  /** Things of which one lies there, those that demonstrations are made with and others. */
+  readonly objects?: readonly { readonly name: string; readonly seen: boolean }[];
   readonly trialS: number;
   /** Of the gripper, as a demonstration begins [m]. */
   readonly startOpeningM: number;

@@ -55,8 +55,9 @@ export class LockstepCell {
     const { manifest } = this.#pipeline;
     const { world, trialS, judge } = LAB_TASK_ROWS[task];
     invariant(world === this.#arm.world, `${task} is tried in the world ${world}`);
-    const { index, seed, blockM, light } = trial;
-    this.#arm.begin({ seed, blockM, light }, manifest.start);
+    const { light, ...what } = trial;
+    const { seed, blockM, object } = trial;
+    this.#arm.begin({ seed, blockM, object, light }, manifest.start);
     const samples: TruthSample[] = [];
     let steps = 0;
     await this.#arm.run({
@@ -68,7 +69,7 @@ export class LockstepCell {
       },
       onSample: (sample) => samples.push(sample),
     });
-    return { index, seed, blockM, ...judge(samples, true), steps, heldSteps: 0 };
+    return { ...what, ...judge(samples, true), steps, heldSteps: 0 };
   }
 
   async close(): Promise<void> {

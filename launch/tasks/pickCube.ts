@@ -4,7 +4,14 @@
  */
 import { planPick } from "../../lab/experts/pickCube.js";
 import { OPEN_M, PickCubeExpert } from "../../lab/experts/pickCubeExpert.js";
-import { after, BLOCK_TRIAL_PATCH_M, centimetres, type Demonstrator, type LabTaskRow } from "./labTask.js";
+import {
+  after,
+  BLOCK_TRIAL_PATCH_M,
+  centimetres,
+  type Demonstrator,
+  type Judged,
+  type LabTaskRow,
+} from "./labTask.js";
 import type { TruthSample } from "./truth.js";
 
 /** Of the cube's centre above where it lay [m]. */
@@ -21,9 +28,9 @@ export interface PickVerdict {
   readonly highestM: number;
   readonly finalM: number;
   readonly endedBecause:
-    | "held the cube"
-    | "lost the cube"
-    | "never lifted the cube"
+    | `held the ${string}`
+    | `lost the ${string}`
+    | `never lifted the ${string}`
     | "policy stopped"
     | "no ground truth";
 }
@@ -31,8 +38,9 @@ export interface PickVerdict {
 /**
  * @param samples of the whole trial, the first one before anything moves
  * @param ranToTheEnd false when who moved the arm stopped by itself
+ * @param thing that was to be picked up, in a word
  */
-export function judgePick(samples: readonly PickSample[], ranToTheEnd: boolean): PickVerdict {
+export function judgePick(samples: readonly PickSample[], ranToTheEnd: boolean, thing = "cube"): PickVerdict {
   const [first] = samples;
   const last = samples.at(-1);
   if (first === undefined || last === undefined) {
@@ -50,10 +58,10 @@ export function judgePick(samples: readonly PickSample[], ranToTheEnd: boolean):
     endedBecause: !ranToTheEnd
       ? "policy stopped"
       : held
-        ? "held the cube"
+        ? `held the ${thing}`
         : liftedAtS === undefined
-          ? "never lifted the cube"
-          : "lost the cube",
+          ? `never lifted the ${thing}`
+          : `lost the ${thing}`,
   };
 }
 
@@ -66,7 +74,21 @@ function isHeldAtTheEnd(samples: readonly PickSample[], heightsM: readonly numbe
   return heightsM.slice(begin).every((heightM) => heightM >= LIFTED_M);
 }
 
-const HOLD_STEPS = 8;
+/** The verdict and its figures for people. */
+export function judgedPick(verdict: PickVerdict): Judged {
+  const { liftedAtS, highestM, finalM } = verdict;
+  return {
+    verdict,
+    cameClose: highestM >= LIFTED_M,
+    words: [
+      after("lifted", liftedAtS),
+      `highest ${centimetres(highestM)}`,
+      `at the end ${centimetres(finalM)}`,
+    ],
+  };
+}
+
+export const HOLD_STEPS = 8;
 
 function demonstrator(seed: number): Demonstrator {
   const expert = new PickCubeExpert(seed);
@@ -86,19 +108,7 @@ export const PICK_CUBE: LabTaskRow = {
   trialS: PICK_TRIAL_S,
   startOpeningM: OPEN_M,
   cameCloseWord: "lifted the cube",
-  judge: (samples, ranToTheEnd) => {
-    const verdict = judgePick(samples, ranToTheEnd);
-    const { liftedAtS, highestM, finalM } = verdict;
-    return {
-      verdict,
-      cameClose: highestM >= LIFTED_M,
-      words: [
-        after("lifted", liftedAtS),
-        `highest ${centimetres(highestM)}`,
-        `at the end ${centimetres(finalM)}`,
-      ],
-    };
-  },
+  judge: (samples, ranToTheEnd) => judgedPick(judgePick(samples, ranToTheEnd)),
   demonstrator,
   plan: ({ blockM, blockYawRad, othersM }) => planPick({ cubeM: blockM, cubeYawRad: blockYawRad, othersM }),
 };

@@ -7,6 +7,7 @@ import { approachPose } from "../../runtime/policy/approach.js";
 import { policyRobots } from "../../runtime/policy/config.js";
 import type { Daemon } from "../daemon/daemon.js";
 import type { LabProcess } from "../daemon/labProcess.js";
+import type { ObjectChoice } from "./handTrials.js";
 import { BLOCK_TRIAL_PATCH_M, type Judged, type LabTaskRow } from "./labTask.js";
 import type { LabTask } from "./labTaskNames.js";
 import { LAB_TASK_ROWS } from "./labTasks.js";
@@ -24,6 +25,8 @@ export interface Trial {
   readonly seed: number;
   /** Where the block, or whatever the task is about, is put. */
   readonly blockM: readonly [number, number];
+  /** Name of what lies there, where the task has several. */
+  readonly object?: string;
   readonly light: "training" | "changed";
 }
 
@@ -31,22 +34,31 @@ export interface TrialResult extends Judged {
   readonly index: number;
   readonly seed: number;
   readonly blockM: readonly [number, number];
+  readonly object?: string;
   readonly steps: number;
   readonly heldSteps: number;
 }
 
-/** The same seed gives the same positions and scenes. @param patchM where the task's thing is put */
+/**
+ * The same seed gives the same positions and scenes.
+ * @param of where the task's thing is put, and of which one lies there, in turn
+ * @param choice those that policies are trained with, or others
+ */
 export function planTrials(
   count: number,
   seed: number,
   light: Trial["light"],
-  patchM: LabTaskRow["patchM"] = BLOCK_TRIAL_PATCH_M,
+  of: Pick<LabTaskRow, "patchM" | "objects"> = { patchM: BLOCK_TRIAL_PATCH_M },
+  choice: ObjectChoice = "seen",
 ): Trial[] {
   const random = new Random(seed);
+  const { patchM, objects = [] } = of;
+  const chosen = objects.filter(({ seen }) => seen === (choice === "seen"));
   return Array.from({ length: count }, (_, index) => ({
     index,
     seed: TRIAL_SCENE_SEED + ((seed * 1009 + index) % 1_000_000_000),
     blockM: [random.uniform(...patchM.x), random.uniform(...patchM.y)],
+    ...(chosen.length === 0 ? {} : { object: chosen[index % chosen.length]!.name }),
     light,
   }));
 }
@@ -85,12 +97,18 @@ export async function runTrial(
 ): Promise<TrialResult> {
   const { trialS, judge } = LAB_TASK_ROWS[task];
   const ran = await runInLab(daemon, start, signal, trialS, {
-    scene: { do: "scene", seed: trial.seed, blockM: [...trial.blockM], light: trial.light },
+    scene: {
+      do: "scene",
+      seed: trial.seed,
+      blockM: [...trial.blockM],
+      object: trial.object,
+      light: trial.light,
+    },
     sample: async (lab, atS) => toSample((await lab.ask({ do: "truth" })).truth as LabTruth, atS),
   });
   const { samples, ranToTheEnd, steps, heldSteps } = ran;
-  const { index, seed, blockM } = trial;
-  return { index, seed, blockM, ...judge(samples, ranToTheEnd), steps, heldSteps };
+  const { light: _, ...what } = trial;
+  return { ...what, ...judge(samples, ranToTheEnd), steps, heldSteps };
 }
 
 /** What differs between a table with blocks and an object on a palm. */
@@ -197,7 +215,7 @@ export function describeTrial(result: TrialResult, thing = "block"): string {
   const [x, y] = result.blockM;
   return [
     result.verdict.success ? "success" : "FAILED ",
-    `${thing} at (${x.toFixed(3)}, ${y.toFixed(3)}) m`,
+    `${result.object ?? thing} at (${x.toFixed(3)}, ${y.toFixed(3)}) m`,
     ...result.words,
     result.verdict.endedBecause,
   ].join(" · ");

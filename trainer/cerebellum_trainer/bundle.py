@@ -38,11 +38,16 @@ GRIPPER_STATE = {"name": "gripper", "unit": "m", "source": "gripper-opening"}
 LEVELS_MAX = 3
 VARIANT_LINE = re.compile(r"- Variant (fp32|int8)\b")
 DESCRIPTIONS = {
+    "close-fridge": "Pushes the open door of the fridge that the wrist camera sees, until it is shut.",
     "pick-cube": "Picks up the red cube that the wrist camera sees, and holds it.",
     "reach-block": "Moves the tool to the red block that the wrist camera sees, and stays there.",
+    "pick-fruit": "Picks up the fruit that the wrist camera sees, and holds it.",
     "finger-reach": "Moves the index finger's tip to the top of the object on the palm, and stays there.",
     "cube-flip": "Turns the cube on the palm onto another face.",
 }
+# The opening as demonstrations begin, where it is not the usual one: the fingers are in the picture [m].
+START_OPENINGS_M = {"close-fridge": 0.0}
+START_OPENING_M = 0.08
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,13 @@ class PolicyDescription:
     """How long an answer counts [ms]; two and a half periods when none is named."""
     action_clip_rad: float | None = None
     """Bounds each joint's delta a step [rad]; 0.15 for an arm, 0.8 for fingers when none is named."""
-    # The opening during demonstrations: the fingers are in the picture.
-    gripper_opening_m: float = 0.08
-    """Of the start pose, where there is a gripper [m]."""
+    gripper_opening_m: float | None = None
+    """Of the start pose, where there is a gripper [m]; as demonstrations begin when none is named."""
+
+    def start_opening_m(self, task: str) -> float:
+        if self.gripper_opening_m is not None:
+            return self.gripper_opening_m
+        return START_OPENINGS_M.get(task, START_OPENING_M)
 
 
 def write_bundle(
@@ -142,7 +151,7 @@ def write_bundle(
         "action": action,
         "start": {
             "positionRad": [round(float(value), 6) for value in dataset.start_rad],
-            **({"gripperOpeningM": description.gripper_opening_m} if dataset.has_gripper else {}),
+            **({"gripperOpeningM": description.start_opening_m(task)} if dataset.has_gripper else {}),
         },
         **offer.sections(export.gate),
         "goldens": {

@@ -11,6 +11,7 @@ import pytest
 import torch
 from recording import write_episode
 
+from cerebellum_trainer.bundle import PolicyDescription
 from cerebellum_trainer.clone import CloneConfig
 from cerebellum_trainer.commands.clone import Clone, run_clone
 from cerebellum_trainer.commands.report import Report, run_report
@@ -160,3 +161,9 @@ def test_report_compares_with_its_controls(made: Path) -> None:
     )
     assert list(rows) == ["mae, patch tokens", "untrained, patch tokens", "mae, class token"]
     assert all(row["reachRmsRad"] > 0 for row in rows.values())
+
+
+def test_a_task_begins_with_the_opening_of_its_demonstrations() -> None:
+    assert PolicyDescription().start_opening_m("reach-block") == 0.08
+    assert PolicyDescription().start_opening_m("close-fridge") == 0.0
+    assert PolicyDescription(gripper_opening_m=0.04).start_opening_m("close-fridge") == 0.04
