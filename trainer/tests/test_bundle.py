@@ -3,6 +3,8 @@
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import onnx
@@ -14,7 +16,9 @@ from recording import write_episode
 from cerebellum_trainer.bundle import PolicyDescription
 from cerebellum_trainer.clone import CloneConfig
 from cerebellum_trainer.commands.clone import Clone, run_clone
+from cerebellum_trainer.commands.made import joint_noise
 from cerebellum_trainer.commands.report import Report, run_report
+from cerebellum_trainer.dataset import Dataset
 from cerebellum_trainer.encoders.files import save_encoder
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.export import OPSET, export_policy
@@ -59,6 +63,15 @@ def test_checksums_cover_every_file_that_the_manifest_names(made: Path) -> None:
 def test_the_page_for_people_says_every_option_that_it_was_made_with(made: Path) -> None:
     page = (made / "bundle" / "made.md").read_text()
     assert "--task reach-block --episodes FOLDER --encoder FILE --recipe.epochs 4 --recipe.batch 32" in page
+
+
+def test_noise_on_where_joints_seem_to_be_is_said_where_there_is_some() -> None:
+    def dataset(*is_compliant: bool) -> Dataset:
+        return cast(Dataset, SimpleNamespace(body=SimpleNamespace(is_compliant=is_compliant)))
+
+    assert joint_noise(CloneConfig(), dataset(False)) == ""
+    assert joint_noise(CloneConfig(), dataset(False, True)) == ", finger noise 0.03 rad"
+    assert joint_noise(CloneConfig(joint_noise_rad=0.05), dataset(False)) == ", joint noise 0.05 rad"
 
 
 def test_goldens_replay_through_onnx_alone(made: Path) -> None:

@@ -13,7 +13,7 @@ import tyro
 from cerebellum_trainer.bundle import PolicyDescription, write_bundle
 from cerebellum_trainer.checkpoint import Trained, save_controller
 from cerebellum_trainer.clone import CloneConfig, clone, held_out_error
-from cerebellum_trainer.commands.made import describe, finger_noise, said_actions
+from cerebellum_trainer.commands.made import describe, joint_noise, said_actions
 from cerebellum_trainer.commands.work import WORK
 from cerebellum_trainer.controller import ControllerConfig
 from cerebellum_trainer.dataset import read_dataset
@@ -106,7 +106,7 @@ def run_clone(config: Clone) -> Path:
     }
     notes = (
         f"Cloned from {said_actions(config.reading)}, seed {config.seed}, {config.recipe.epochs} epochs, "
-        f"feature noise {config.recipe.feature_noise}{finger_noise(config.recipe, dataset)}; "
+        f"feature noise {config.recipe.feature_noise}{joint_noise(config.recipe, dataset)}; "
         f"encoder {encoder_sha256(encoder)[:12]} ({pretraining})."
     )
     made = describe(config, results, dataset, pretraining)

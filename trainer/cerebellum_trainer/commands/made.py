@@ -79,9 +79,11 @@ def _command(config: Clone) -> str:
     return " ".join([*said, f"--seed {config.seed}"])
 
 
-def finger_noise(recipe: CloneConfig, dataset: Dataset) -> str:
-    noise = recipe.finger_noise_rad
-    return f", finger noise {noise} rad" if any(dataset.body.is_compliant) and noise else ""
+def joint_noise(recipe: CloneConfig, dataset: Dataset) -> str:
+    """What is added to where joints seem to be, when anything is."""
+    fingers = recipe.finger_noise_rad if any(dataset.body.is_compliant) else 0
+    named = (("finger", fingers), ("joint", recipe.joint_noise_rad))
+    return "".join(f", {name} noise {noise:g} rad" for name, noise in named if noise)
 
 
 def describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -> str:
@@ -109,7 +111,7 @@ def describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -
         f"- Encoder: frozen, pre-training {pretraining}, feature {config.controller.feature}.",
         f"- Pre-training: {how}.",
         f"- Controller: {config.recipe.epochs} epochs, batch {config.recipe.batch}, feature noise "
-        f"{config.recipe.feature_noise}{finger_noise(config.recipe, dataset)}, each frame in "
+        f"{config.recipe.feature_noise}{joint_noise(config.recipe, dataset)}, each frame in "
         f"{1 + config.relighting.copies} lights, seed {config.seed}, {results['wallS']} s; last loss "
         f"{results['lossLast']:.4f} (squared deviations of the action).",
         f"- Made by cerebellum-trainer {VERSION}, torch {torch.__version__}.",
