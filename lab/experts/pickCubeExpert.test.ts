@@ -91,6 +91,50 @@ describe("PickCube expert", () => {
     expect(step).toMatchObject({ phase: "above", cleanOpeningM: OPEN_M });
   });
 
+  it("keeps hold of a cube whatever was asked for before", () => {
+    const expert = new PickCubeExpert(4);
+    const positionRad = expert.startRad();
+    const chain = new ArmChain();
+    chain.update(positionRad);
+    const [x, y, z] = chain.toolM as unknown as Point;
+    const seen = { positionRad, cubeYawRad: 0, othersM: [], openingM: HELD_M } as const;
+    for (const askedM of [OPEN_M, CLOSED_M]) {
+      const step = expert.step({ ...seen, askedM, cubeM: [x, y, z - 0.01] });
+      expect(step).toMatchObject({ phase: "hold", cleanOpeningM: CLOSED_M });
+    }
+    const elsewhere = expert.step({ ...seen, askedM: OPEN_M, cubeM: [x, y, 0.02] });
+    expect(elsewhere).toMatchObject({ phase: "above", cleanOpeningM: OPEN_M });
+  });
+
+  it("goes to the side by all that is missing, and down by what is left of a step", () => {
+    const chain = new ArmChain();
+    const moved = (offM: number) => {
+      const expert = new PickCubeExpert(5);
+      const positionRad = expert.startRad();
+      chain.update(positionRad);
+      const [x, y, z] = [...chain.toolM] as unknown as Point;
+      const cubeM: Point = [x, y + offM, 0.02];
+      const { cleanRad } = expert.step({
+        positionRad,
+        cubeM,
+        cubeYawRad: 0,
+        othersM: [],
+        openingM: OPEN_M,
+        askedM: OPEN_M,
+      });
+      chain.update(positionRad.map((angle, joint) => angle + cleanRad[joint]!));
+      return [chain.toolM[1]! - y, z - chain.toolM[2]!] as const;
+    };
+    const [[, straightDown], [near, lessDown], [far, noDown]] = [moved(0), moved(0.015), moved(0.1)];
+    expect(near).toBeGreaterThan(0.01);
+    expect(near).toBeLessThan(0.02);
+    expect(far).toBeGreaterThan(0.025);
+    expect(straightDown).toBeGreaterThan(0.015);
+    expect(lessDown).toBeGreaterThan(0.3 * straightDown);
+    expect(lessDown).toBeLessThan(0.8 * straightDown);
+    expect(Math.abs(noDown)).toBeLessThan(0.008);
+  });
+
   it("gives the same course for the same seed", () => {
     expect(follow(7, [0.4, -0.1], 0.2, true)).toEqual(follow(7, [0.4, -0.1], 0.2, true));
   });
