@@ -17,7 +17,7 @@ export const BLOCKS_TABLE: TableKind<Scene> = {
   freeCount: 1 + DISTRACTORS_MAX,
   hingeCount: 0,
   apart: [],
-  shapesChange: false,
+  solver: "plain",
   xml: blocksXml,
   draw: drawScene,
   shown: shownBoxes,

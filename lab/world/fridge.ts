@@ -126,7 +126,7 @@ export const FRIDGE_TABLE: TableKind<FridgeScene> = {
   freeCount: 0,
   hingeCount: 1,
   apart: [["fridge", "fridge_door"]],
-  shapesChange: false,
+  solver: "plain",
   xml: fridgeXml,
   draw: drawFridgeScene,
   shown: shownFridge,

@@ -152,7 +152,7 @@ export const FRUIT_TABLE: TableKind<FruitScene> = {
   freeCount: 1,
   hingeCount: 0,
   apart: [],
-  shapesChange: true,
+  solver: "holding",
   // Round things stop rolling.
   xml: () => objectXml('friction="0.9 0.03 0.003" condim="6" solref="0.005 1" solimp="0.95 0.99 0.001"'),
   draw: drawFruitScene,

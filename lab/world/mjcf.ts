@@ -78,9 +78,10 @@ const modelName = ({ arm, hand }: WorldParts): string =>
  * middle phase are of shapes that never change: the object's do.
  */
 function solverXml({ hand, props }: WorldParts): string {
-  if (hand !== undefined) return `cone="elliptic" impratio="10"><flag midphase="disable"/></option>`;
-  const shapesChange = props !== "palm" && tableOf(props).shapesChange;
-  return `jacobian="sparse"${shapesChange ? `><flag midphase="disable"/></option>` : "/>"}`;
+  const isHolding = hand !== undefined || (props !== "palm" && tableOf(props).solver === "holding");
+  return isHolding
+    ? `cone="elliptic" impratio="10"><flag midphase="disable"/></option>`
+    : `jacobian="sparse"/>`;
 }
 
 const NO_HAND: HandXml = { body: "", contact: "", actuator: "" };

@@ -22,8 +22,8 @@ export interface TableKind<S> {
   readonly hingeCount: number;
   /** Pairs of bodies that never touch. */
   readonly apart: readonly (readonly [string, string])[];
-  /** Scenes change shapes beyond what they were compiled with. */
-  readonly shapesChange: boolean;
+  /** `holding` where fingers hold round things, or scenes change shapes beyond what they were compiled with. */
+  readonly solver: "plain" | "holding";
   readonly xml: () => string;
   /** The same request and options always give the same scene. */
   readonly draw: (request: SceneRequest, options: SceneOptions) => S;
