@@ -105,7 +105,7 @@ def run_looc_study(config: LoocStudy) -> Path:
     unknown = [name for name in config.models if name not in MODELS]
     if unknown:
         raise TrainerError(
-            "MODEL_UNKNOWN", f"There is no model {unknown[0]}", f"Name some of {', '.join(MODELS)}"
+            "MODEL_UNKNOWN", f"There is no model {unknown[0]}", f"Name some of {' | '.join(MODELS)}"
         )
     with open_world(config.hardware) as world:
         study = Study(config.study, config.out / "models", world, lambda line: print(line, flush=True))
