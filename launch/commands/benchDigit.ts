@@ -109,10 +109,14 @@ const ms = ({ p50Ms, p99Ms, maxMs }: SampleSummary): string =>
   `p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms, max ${maxMs.toFixed(2)} ms`;
 
 function describeLoop(pass: DigitPass): string[] {
-  const { robot, policyStep } = pass;
+  const { robot, parts } = pass;
+  const part = (summary: SampleSummary | undefined) => (summary === undefined ? "none" : ms(summary));
   return [
     ...describePass(pass, "observation to wire"),
-    `  of it the policy's step ${policyStep === undefined ? "none" : ms(policyStep)}`,
+    `    of it the observation's age at its tick ${part(parts.observationAge)}`,
+    `    until the policy begins ${part(parts.untilStep)}`,
+    `    the policy's step ${part(parts.step)}`,
+    `    until its target leaves ${part(parts.untilWire)}`,
     `  ${pass.steps} steps, ${pass.stops} stops; ticks beyond an expiry ${pass.ticksBeyondExpiry}; from the last expiry until no motor was driven ${pass.expiryToDampingMs.toFixed(1)} ms`,
     `  at the robot: longest gap between commands ${robot.commandGapMsMax.toFixed(1)} ms; its own loop late p99 ${robot.lateUs.p99?.toFixed(0)} us, ${robot.skippedMs} ms left out`,
   ];

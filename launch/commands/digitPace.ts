@@ -31,6 +31,9 @@ export interface PacedCommand {
   readonly seq: number;
   /** When the servo had the observation that it was made from. */
   readonly observedNs: MonotonicNs;
+  /** The tick whose snapshot told it. */
+  readonly tickNs: MonotonicNs;
+  readonly startNs: MonotonicNs;
   readonly expiresNs: MonotonicNs;
   readonly stepMs: number;
 }
@@ -122,10 +125,16 @@ class DigitPace {
       manifest: this.#manifest,
       velocity: new VelocityMailbox(),
       name: "bench",
-      onStep: ({ commandSeq, stateNs, dueNs, controlMs }) => {
+      onStep: ({ commandSeq, stateNs, dueNs, startNs, controlMs }) => {
         if (commandSeq === undefined || stateNs === undefined || controlMs === undefined) return;
-        const expiresNs = addNs(dueNs, msToNs(expiryMs));
-        sent.push({ seq: commandSeq, observedNs: stateNs, expiresNs, stepMs: controlMs });
+        sent.push({
+          seq: commandSeq,
+          observedNs: stateNs,
+          tickNs: dueNs,
+          startNs,
+          expiresNs: addNs(dueNs, msToNs(expiryMs)),
+          stepMs: controlMs,
+        });
       },
     });
     const silent = new Promise<void>((resolve) => hung.signal.addEventListener("abort", () => resolve()));

@@ -6,7 +6,7 @@ import { createSocket } from "node:dgram";
 import { on } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { nsToMs, sleepMs } from "../../core/clock.js";
+import { type MonotonicNs, nsToMs, sleepMs } from "../../core/clock.js";
 import { entryUrl, repositoryRootUrl } from "../../core/entry.js";
 import { CerebellumError } from "../../core/errors.js";
 import { DigitConfig } from "../../drivers/digit/config.js";
@@ -25,9 +25,13 @@ const LAB_SERVO = { stateAgeMsMax: 60, lateTicksMax: 45 } as const;
 /** From the last command, for its expiry and what follows it [ms]. */
 const SILENCE_MS = 400;
 
+/** How old the observation is at its tick; until the policy has it; what it computes; until the first frame leaves. */
+const PARTS = ["observationAge", "untilStep", "step", "untilWire"] as const;
+
 /** `commandToWire`: from when the servo had the observation that a step was made from until its target's first frame left. */
 export interface DigitPass extends LoopPass {
-  readonly policyStep: SampleSummary | undefined;
+  /** Where that time goes: `commandToWire` is the sum of the four. */
+  readonly parts: Readonly<Record<(typeof PARTS)[number], SampleSummary | undefined>>;
   readonly steps: number;
   /** How often the servo stopped by itself and was led back: 0 on a computer that is quick enough. */
   readonly stops: number;
@@ -121,6 +125,12 @@ type Tick = Pick<ServoSnapshot, "state" | "commandSeq" | "commandWireNs" | "tick
 /** The main thread's side of a pass: starts who leads, watches every tick as a recorder does, and joins both at the end. */
 class PolicyPace implements CommandStream {
   readonly wireMs: number[] = [];
+  readonly #partsMs: Readonly<Record<(typeof PARTS)[number], number[]>> = {
+    observationAge: [],
+    untilStep: [],
+    step: [],
+    untilWire: [],
+  };
   readonly #worker: Worker;
   readonly #messages: AsyncIterator<[FromPace]>;
   readonly #robot: EmulatedDigit;
@@ -158,7 +168,12 @@ class PolicyPace implements CommandStream {
     const commands = leases.flat();
     const last = leases.at(-1)?.at(-1);
     this.#results = {
-      policyStep: summariseMs(commands.map(({ stepMs }) => stepMs)),
+      parts: {
+        observationAge: summariseMs(this.#partsMs.observationAge),
+        untilStep: summariseMs(this.#partsMs.untilStep),
+        step: summariseMs(this.#partsMs.step),
+        untilWire: summariseMs(this.#partsMs.untilWire),
+      },
       steps: commands.length,
       stops,
       ticksBeyondExpiry,
@@ -179,7 +194,7 @@ class PolicyPace implements CommandStream {
     );
   }
 
-  /** Fills `wireMs`. @returns in how many ticks a target acted beyond its expiry */
+  /** Fills `wireMs` and its parts. @returns in how many ticks a target acted beyond its expiry */
   #join(leases: readonly (readonly PacedCommand[])[]): number {
     let beyondExpiry = 0;
     const told = leases.filter((lease) => lease.length > 0);
@@ -197,10 +212,19 @@ class PolicyPace implements CommandStream {
         beforeNs = tickNs;
         if (command === undefined || commandWireNs < command.observedNs || seen.has(commandSeq)) continue;
         seen.add(commandSeq);
-        this.wireMs.push(nsToMs(commandWireNs - command.observedNs));
+        this.#note(command, commandWireNs);
       }
     }
     return beyondExpiry;
+  }
+
+  #note({ observedNs, tickNs, startNs, stepMs }: PacedCommand, commandWireNs: MonotonicNs): void {
+    this.wireMs.push(nsToMs(commandWireNs - observedNs));
+    const parts = this.#partsMs;
+    parts.observationAge.push(nsToMs(tickNs - observedNs));
+    parts.untilStep.push(nsToMs(startNs - tickNs));
+    parts.step.push(stepMs);
+    parts.untilWire.push(nsToMs(commandWireNs - startNs) - stepMs);
   }
 }
 

@@ -7,6 +7,8 @@ import type { ServoClient, ServoStatistics } from "../../runtime/servo/api.js";
 import { systemClock } from "../systemClock.js";
 
 const TICKS_KEPT = 1000;
+/** Ticks that show where the grid lies: one that follows a device's reports may be shifted by a tenth of a period meanwhile. */
+const GRID_TICKS = 100;
 /** Stamps are taken when a tick's work is done: one is quicker than another, at 1 kHz by some hundredths of a period. */
 const GRID_SLACK = 0.1;
 
@@ -29,9 +31,10 @@ export function countTicks(before: Mark, after: Mark, rateHz: number): TickCount
   );
   const missedTickCount = Object.values(missedByCause).reduce((sum, count) => sum + count, 0);
   const ranTickCount = after.statistics.ticks - before.statistics.ticks;
-  // Time alone says how many deadlines there were; the loop's own count is not asked. A tick runs after its deadline
-  // and before the next one, so the whole periods since a deadline are the number of ticks.
-  const sinceGridS = (Number(after.tickNs) - before.gridNs) / 1e9;
+  // Time alone says how many deadlines there were; the loop's own count is not asked, only by how much it has shifted its
+  // grid. A tick runs after its deadline and before the next one, so the whole periods since a deadline are the number of ticks.
+  const shiftS = (after.statistics.gridShiftMs - before.statistics.gridShiftMs) / 1000;
+  const sinceGridS = (Number(after.tickNs) - before.gridNs) / 1e9 - shiftS;
   const expectedTickCount = Math.floor(sinceGridS * rateHz + GRID_SLACK);
   return {
     seconds: Number(after.tickNs - before.tickNs) / 1e9,
@@ -83,7 +86,8 @@ export class Marker {
     const periodNs = 1e9 / this.#client.info.rateHz;
     let gridNs = Number.POSITIVE_INFINITY;
     for (const [other, tickNs] of this.#tickNs)
-      gridNs = Math.min(gridNs, Number(tickNs) + (tick - other) * periodNs);
+      if (Math.abs(tick - other) <= GRID_TICKS)
+        gridNs = Math.min(gridNs, Number(tickNs) + (tick - other) * periodNs);
     return gridNs;
   }
 }

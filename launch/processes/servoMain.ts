@@ -75,13 +75,21 @@ interface Device {
   readonly address: string;
   /** Longest time for which the loop may leave the device's frames unread [ms]; as long as it likes when undefined. */
   readonly napMs?: number;
+  /** When its newest report came, by `systemClock` [ms]: the loop's grid follows them. */
+  readonly reportedMs?: () => number;
 }
 
 /** The only place that knows which devices there are. */
 async function createDevice(config: ServoProcessConfig): Promise<Device> {
   if (config.device === "digit") {
     const { address, ...parts } = await digitDevice(config.digit);
-    return { parts: { ...parts, config: config.servo }, address, napMs: NAP_MS.digit };
+    const state = parts.driver.state();
+    return {
+      parts: { ...parts, config: config.servo },
+      address,
+      napMs: NAP_MS.digit,
+      reportedMs: () => state.receivedMs,
+    };
   }
   if (config.device === "allegro") {
     const { address, ...parts } = allegroDevice(config.robot, config.allegro, config.servo);
@@ -129,7 +137,7 @@ async function run(): Promise<void> {
   });
   const config = parseConfig(await readChildConfig(() => parentGone()));
   const log = createLog(config.logLevel, 2);
-  const { parts, address, napMs } = await createDevice(config);
+  const { parts, address, ...pace } = await createDevice(config);
   await holdLock(
     `servo-${address}`,
     `The device at ${address}`,
@@ -157,7 +165,7 @@ async function run(): Promise<void> {
     ...(config.startLatched === undefined ? {} : { startLatched: config.startLatched }),
   });
   const server = new LinkServer(servo);
-  const loop = new ServoLoop(createTickClock(), config.servo.rateHz, (tick) => servo.tick(tick), napMs);
+  const loop = new ServoLoop(createTickClock(), config.servo.rateHz, (tick) => servo.tick(tick), pace);
   servo.attach(withLog(server), loop);
 
   let isEnding = false;

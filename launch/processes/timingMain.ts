@@ -90,7 +90,7 @@ async function run(): Promise<void> {
     }
     practice.tick(tick);
   };
-  const loop = new ServoLoop(clock, config.rateHz, onTick, NAP_MS[device]);
+  const loop = new ServoLoop(clock, config.rateHz, onTick, { napMs: NAP_MS[device] });
   loop.start();
   await sleepMs(systemClock, WARM_UP_MS);
   const before = { ticks: loop.ticks, missed: { ...loop.missed }, counts: loop.lateness.counts() };

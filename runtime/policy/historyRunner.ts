@@ -205,8 +205,10 @@ export class HistoryRunner {
     const actedNs = clock.nowNs();
     const { target, output, clippedCount } = answer;
     blend(manifest, this.#standingRad, target, timeS, this.#target);
-    // Copied at once: the actor gives out the same memory at every step.
-    const acted = {
+    const expiresNs = addNs(snapshot.tickNs, msToNs(manifest.expiryMs));
+    const refusal = refusalBeforeSending(ended, this.#options.cancelled, actedNs, expiresNs);
+    // Copied: the actor gives out the same memory at every step.
+    const acted = () => ({
       ...record,
       reading: toRecorded(reading),
       positionRad: Array.from(positionRad),
@@ -216,18 +218,17 @@ export class HistoryRunner {
       dampingNmSPerRad: Array.from(this.#target.dampingNmSPerRad),
       clippedCount,
       controlMs: nsToMs(actedNs - startNs),
-    };
-    const expiresNs = addNs(snapshot.tickNs, msToNs(manifest.expiryMs));
-    const refusal = refusalBeforeSending(ended, this.#options.cancelled, actedNs, expiresNs);
-    if (refusal !== undefined) return { ...acted, refusal };
-    const { stiffnessNmPerRad, dampingNmSPerRad } = acted;
+    });
+    if (refusal !== undefined) return { ...acted(), refusal };
+    // First the robot, then the record.
     const commandSeq = lease.command({
-      positionRad: acted.targetRad,
-      gains: { stiffnessNmPerRad, dampingNmSPerRad },
+      positionRad: this.#target.positionRad,
+      gains: this.#target,
       expiresNs,
       inputAgeMs: nsToMs(clock.nowNs() - snapshot.stateNs),
     });
-    return { ...acted, commandSeq, sendMs: nsToMs(clock.nowNs() - actedNs) };
+    const sendMs = nsToMs(clock.nowNs() - actedNs);
+    return { ...acted(), commandSeq, sendMs };
   }
 
   #noteWire(snapshot: ServoSnapshot): void {

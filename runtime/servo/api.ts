@@ -103,6 +103,8 @@ export interface ServoStatistics {
   };
   /** All ticks' lateness together [µs]. */
   readonly latenessSumUs: number;
+  /** By how much the grid of ticks was shifted to follow the device's reports, later is positive [ms]. */
+  readonly gridShiftMs: number;
   /** Counts per bucket; bucket i covers [bucketsUs[i-1], bucketsUs[i]). */
   readonly bucketsUs: readonly number[];
   readonly counts: readonly number[];
@@ -169,7 +171,7 @@ export interface SetpointStretch {
 
 export interface Lease {
   readonly epoch: number;
-  /** Fire and forget; refusals come back as events and in the statistics. Returns the command's seq. */
+  /** Fire and forget, copied; refusals come back as events and in the statistics. Returns the command's seq. */
   command(target: TargetCommand): number;
   /**
    * Appends setpoints to the servo's queue (1 s), of which one leaves in every tick. The first that does not continue

@@ -111,7 +111,7 @@ describe("a robot on legs that nobody commands", () => {
 });
 
 describe("a robot on legs that is commanded", () => {
-  it("is told target and gains in the next tick and in each one after, as they are", async () => {
+  it("is told target and gains in each tick, as they are", async () => {
     const { bench } = await walking();
     const told = bench.driver.told.slice(-10);
     expect(told.map(({ positionRad }) => positionRad)).toEqual(Array(10).fill(STEP));
@@ -119,6 +119,53 @@ describe("a robot on legs that is commanded", () => {
     expect(told[0]!.damping).toEqual(SOFT.dampingNmSPerRad);
     expect(bench.last!.commandSeq).toBe(1);
     expect(Array.from(bench.last!.requestedRad)).toEqual(STEP);
+  });
+
+  it("is told at once, between two ticks, and the next snapshot says when that was", async () => {
+    const { bench, epoch } = await walking();
+    const count = bench.driver.told.length;
+    const other = STEP.map((rad) => rad - 0.02);
+    await bench.clock.advance(0.4);
+    const [cameMs, cameNs] = [bench.clock.nowMs(), bench.clock.nowNs()];
+    bench.command(policy, epoch, other);
+    expect(bench.driver.told.slice(count)).toMatchObject([{ atMs: cameMs, positionRad: other }]);
+    await bench.clock.advance(0.6);
+    bench.tick();
+    expect(bench.driver.told.slice(count)).toMatchObject([{ positionRad: other }, { positionRad: other }]);
+    expect(bench.last!.commandSeq).toBe(2);
+    expect(bench.last!.commandWireNs).toBe(cameNs);
+  });
+
+  it("is told once between two ticks, whoever asks more often: the newest waits for the tick", async () => {
+    const { bench, epoch } = await walking();
+    const count = bench.driver.told.length;
+    const asked = [0.01, 0.02, 0.03].map((stepRad) => STEP.map((rad) => rad - stepRad));
+    for (const positionRad of asked) bench.command(policy, epoch, positionRad);
+    expect(bench.driver.told.slice(count).map(({ positionRad }) => positionRad)).toEqual([asked[0]]);
+    await bench.run(1);
+    expect(bench.driver.told.slice(count).map(({ positionRad }) => positionRad)).toEqual([
+      asked[0],
+      asked[2],
+    ]);
+    expect(bench.last!.commandSeq).toBe(4);
+  });
+
+  it("is told nothing between two ticks that no tick would tell it, and is damped at once", async () => {
+    const { bench, epoch } = await walking();
+    const count = bench.driver.told.length;
+    const gains = { ...SOFT, stiffnessNmPerRad: bench.config.stiffnessMaxNmPerRad };
+    bench.command(policy, epoch, Array(20).fill(1.4), { gains });
+    expect(bench.driver.told.length).toBe(count);
+    expect(bench.driver.calls).toContain("stopNow 2");
+    expect(bench.events.some(({ trigger }) => trigger === "commandMalformed")).toBe(true);
+  });
+
+  it("is told nothing while it is not obeying, whatever comes between two ticks", async () => {
+    const { bench, epoch } = await walking();
+    void bench.servo.stop(2, "a test");
+    const count = bench.driver.told.length;
+    bench.command(policy, epoch, STEP);
+    expect(bench.driver.told.length).toBe(count);
   });
 
   it("takes a newer command in place of the older one, which no longer expires", async () => {

@@ -1,7 +1,7 @@
 /**
  * One tick of an enabled robot on legs. Nobody commands: it stands, stiffly, in the cell's pose. Somebody does: his target
- * and his gains go to the motors as they are, tick after tick, until the next command replaces them; there is no
- * interpolation, because the policies of such robots are trained with steps. Nothing here brakes: a robot that walks
+ * and his gains go to the motors as they are, at once and then tick after tick, until the next command replaces them; there
+ * is no interpolation, because the policies of such robots are trained with steps, and no wait for the next tick. Nothing here brakes: a robot that walks
  * cannot be led to rest by holding its joints, so whatever is in doubt ends in a stop, which is damping.
  */
 import type { ArmLimits } from "../../core/arm.js";
@@ -45,6 +45,8 @@ export class LegFollower implements RobotFollower {
   #hasStopped = false;
   /** What the driver took last was the lease holder's. */
   #isCommanded = false;
+  /** A command has not waited for its tick since the last one: whoever sends more of them has the others wait. */
+  #hasActed = false;
 
   constructor(parts: LegFollowerParts) {
     this.#parts = parts;
@@ -121,11 +123,27 @@ export class LegFollower implements RobotFollower {
   }
 
   tick(tick: Tick, state: ServoStateName): number {
+    const { commander, clock } = this.#parts;
     this.#hasStopped = false;
+    this.#hasActed = false;
     this.#watch(tick);
-    if (!this.#hasStopped && this.#parts.commander.take()) this.#judge(tick.nowMs);
+    if (!this.#hasStopped && commander.take()) this.#judge(tick.nowMs);
     if (this.#hasStopped) return this.#doubts;
-    return this.#doubts | this.#send(tick, state);
+    const beforeMs = clock.nowMs();
+    const reasons = this.#send(tick.nowMs, state);
+    tick.sendMs = clock.nowMs() - beforeMs;
+    return this.#doubts | reasons;
+  }
+
+  /** All else that may be wrong, and what was limited, is for the tick to see and to tell: at most one period later. */
+  commandCame(state: ServoStateName): void {
+    const { commander, clock } = this.#parts;
+    if (this.#hasActed || !passesCommands(state) || !commander.take()) return;
+    this.#hasActed = true;
+    this.#hasStopped = false;
+    const nowMs = clock.nowMs();
+    this.#judge(nowMs);
+    if (!this.#hasStopped) this.#send(nowMs, state);
   }
 
   stateAgeMs(nowMs: number): number {
@@ -177,10 +195,9 @@ export class LegFollower implements RobotFollower {
   }
 
   /** One frame for the driver. @returns reason bits */
-  #send(tick: Tick, state: ServoStateName): number {
-    const { driver, clock, commander, config, events } = this.#parts;
+  #send(nowMs: number, state: ServoStateName): number {
+    const { driver, commander, config, events } = this.#parts;
     const { pursued } = commander;
-    const { nowMs } = tick;
     const isCommanded = pursued.isLive && passesCommands(state);
     const wanted = isCommanded ? pursued : this.#standing(nowMs);
     const reasons = limitImpedance(wanted, this.#limits, config, this.#next);
@@ -191,9 +208,7 @@ export class LegFollower implements RobotFollower {
       this.#stop("trackingError", this.#demandText(wild, this.#next.positionRad[wild]!));
       return reasons;
     }
-    const beforeMs = clock.nowMs();
     const outcome = driver.commandImpedance(this.#next.positionRad, this.#next);
-    tick.sendMs = clock.nowMs() - beforeMs;
     if (outcome === "sent") {
       this.#accept(isCommanded);
       return reasons;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { countBelow, LATENESS_EDGES_US, LatenessHistogram } from "../../core/histogram.js";
-import { MISS_CAUSES, REST_MS, ServoLoop, type Tick, type TickClock } from "./loop.js";
+import { type LoopOptions, MISS_CAUSES, REST_MS, ServoLoop, type Tick, type TickClock } from "./loop.js";
 
 /** Stands still but for what the loop and the test do with it; each look at it costs a microsecond. */
 class FakeTickClock implements TickClock {
@@ -42,7 +42,7 @@ const runTicks = async (
   clock: FakeTickClock,
   count: number,
   onTick: (tick: Tick) => void = () => {},
-  napMs?: number,
+  options: LoopOptions = {},
 ) => {
   const seen: Tick[] = [];
   const loop = new ServoLoop(
@@ -52,7 +52,7 @@ const runTicks = async (
       seen.push({ ...tick });
       onTick(tick);
     },
-    napMs,
+    options,
   );
   const startMs = clock.ms;
   loop.start();
@@ -123,7 +123,7 @@ describe("ServoLoop", () => {
       if (!isOver) setImmediate(look);
     };
     look();
-    const { seen, startMs } = await runTicks(clock, 50, () => {}, 0.2);
+    const { seen, startMs } = await runTicks(clock, 50, () => {}, { napMs: 0.2 });
     isOver = true;
     expect(seen.at(-1)!.index).toBe(50);
     expect(seen.at(-1)!.nowMs - startMs - 200).toBeLessThan(0.01);
@@ -148,7 +148,7 @@ describe("ServoLoop", () => {
       (tick) => {
         if (tick.index === 10) clock.restOverMs = 13;
       },
-      0.2,
+      { napMs: 0.2 },
     );
     expect(loop.missed).toMatchObject({ socketDrain: 2, lateWake: 0, tickWork: 0 });
   });
@@ -164,7 +164,7 @@ describe("ServoLoop", () => {
           clock.ms += 13;
         });
       },
-      0.2,
+      { napMs: 0.2 },
     );
     expect(loop.missed).toMatchObject({ socketDrain: 2, lateWake: 0, tickWork: 0 });
   });
@@ -198,6 +198,62 @@ describe("ServoLoop", () => {
       if (tick.index === 13) clock.collections.ms += 2;
     });
     expect(loop.missed).toMatchObject({ garbageCollection: 0, lateWake: 2 });
+  });
+
+  describe("of a device whose reports it follows", () => {
+    /** The newest of reports that come every `everyMs` from `firstMs` after the start on, as the event loop has read it. */
+    const reportsOf = (clock: FakeTickClock, everyMs: number, firstMs: number) => {
+      const beginMs = clock.ms + firstMs;
+      return () => beginMs + Math.floor((clock.ms - beginMs) / everyMs) * everyMs;
+    };
+    const follow = async (everyMs: number, firstMs: number, count: number) => {
+      const clock = new FakeTickClock();
+      const reportedMs = reportsOf(clock, everyMs, firstMs);
+      const agesMs: number[] = [];
+      const run = await runTicks(clock, count, ({ nowMs }) => agesMs.push(nowMs - reportedMs()), {
+        reportedMs,
+      });
+      const periodsMs = run.seen.slice(1).map(({ nowMs }, before) => nowMs - run.seen[before]!.nowMs);
+      return { ...run, agesMs, periodsMs };
+    };
+
+    it.each([
+      ["as often, right after the ticks", 4, 0.5],
+      ["as often, right before the ticks", 4, 3.9],
+      ["twice as often", 2, 0.5],
+      ["by a clock that is a little slow", 4.0008, 0.5],
+      ["by a clock that is a little quick", 3.9992, 0.5],
+    ])("ticks shortly after a report: %s", async (_, everyMs, firstMs) => {
+      const { agesMs } = await follow(everyMs, firstMs, 3000);
+      const settled = agesMs.slice(2000);
+      expect(Math.max(...settled)).toBeLessThan(0.38);
+      expect(Math.min(...settled)).toBeGreaterThan(0.22);
+    });
+
+    it("never changes a period by more than a thousandth, and misses nothing for it", async () => {
+      const { periodsMs, loop, seen } = await follow(4, 0.5, 3000);
+      expect(Math.max(...periodsMs)).toBeLessThan(4 * 1.001 + 0.004);
+      expect(Math.min(...periodsMs)).toBeGreaterThan(4 * 0.999 - 0.004);
+      expect(seen.at(-1)!.index).toBe(seen.length);
+      expect(Object.values(loop.missed)).toEqual(MISS_CAUSES.map(() => 0));
+    });
+
+    it("keeps its own pace beside a device that has another one", async () => {
+      const { periodsMs, seen } = await follow(4.4, 0.5, 1000);
+      expect(Math.max(...periodsMs.map((ms) => Math.abs(ms - 4)))).toBeLessThan(0.008);
+      expect(seen.at(-1)!.index).toBe(seen.length);
+    });
+
+    it.each([
+      ["has never reported", () => Number.NEGATIVE_INFINITY],
+      ["reported long ago", () => 999_000],
+      ["has reports from the future", () => 9e9],
+      ["says no number", () => Number.NaN],
+    ])("keeps to its own grid where a device %s", async (_, reportedMs) => {
+      const { seen, startMs } = await runTicks(new FakeTickClock(), 500, () => {}, { reportedMs });
+      const last = seen.at(-1)!;
+      expect(Math.abs(last.nowMs - startMs - 4 * last.index)).toBeLessThan(0.01);
+    });
   });
 
   it("asks the driver's own time of each tick anew", async () => {

@@ -6,6 +6,9 @@
  * A device that wants an answer to its own frames, whenever they come, has most of the first sleep in the event loop,
  * which such frames wake. The rest of it, for which an event loop's clock is too coarse, is cut into naps with a turn of
  * the event loop after each.
+ *
+ * The grid of a device that reports at a rate of its own may follow its reports: it is shifted by less than anybody notices
+ * in a tick until each of them comes shortly after a report, instead of up to a period after it.
  */
 import { LatenessHistogram } from "../../core/histogram.js";
 
@@ -75,6 +78,20 @@ const SHORTEN = 0.999;
 /** The last of the way to the deadline is spun: about as long as the system takes to wake a thread. */
 const SPIN_MS = 0.06;
 
+/** A grid that follows reports is shifted by so much of a period in a tick: a thousandth is less than clocks differ anyway. */
+const SHIFT_SHARE_MAX = 0.001;
+/** It is shifted by this share of what is missing, so that it rests where the reports' jitter is even. */
+const SHIFT_GAIN = 0.02;
+/** So long before the event loop's last turns a report should be there [ms]. */
+const REPORT_MARGIN_MS = 0.1;
+
+export interface LoopOptions {
+  /** Longest time for which the thread may sleep without letting anything in [ms]. */
+  readonly napMs?: number | undefined;
+  /** When the device's newest report came [ms], the tick clock's time: the grid follows its reports. */
+  readonly reportedMs?: (() => number) | undefined;
+}
+
 /** A collection is reported some turns of the event loop later: until then a miss may still be counted over to it. */
 const OPEN_TICKS = 3;
 
@@ -91,8 +108,10 @@ export class ServoLoop {
   readonly #periodMs: number;
   readonly #onTick: (tick: Tick) => void;
   readonly #napMs: number;
+  readonly #reportedMs: (() => number) | undefined;
   readonly #tick: Tick = { index: 0, nowMs: 0, skipped: 0, missCause: "lateWake", sendMs: 0 };
   #originMs = 0;
+  #shiftMs = 0;
   #index = 0;
   #ticks = 0;
   #running = false;
@@ -110,17 +129,17 @@ export class ServoLoop {
   /** The newest miss, whose cause is still open to garbage collection for so many ticks. */
   readonly #open = { ticks: 0, skipped: 0, latenessMs: 0, collectedMs: 0, cause: "lateWake" as MissCause };
 
-  /** @param napMs longest time for which the thread may sleep without letting anything in */
   constructor(
     clock: TickClock,
     rateHz: number,
     onTick: (tick: Tick) => void,
-    napMs = Number.POSITIVE_INFINITY,
+    { napMs = Number.POSITIVE_INFINITY, reportedMs }: LoopOptions = {},
   ) {
     this.#clock = clock;
     this.#periodMs = 1000 / rateHz;
     this.#onTick = onTick;
     this.#napMs = napMs;
+    this.#reportedMs = reportedMs;
   }
 
   get collections(): Collections {
@@ -130,6 +149,11 @@ export class ServoLoop {
   /** Ticks that ran. Together with all misses, this is the number of deadlines since the start. */
   get ticks(): number {
     return this.#ticks;
+  }
+
+  /** By how much the grid was shifted since the start, later is positive [ms]. */
+  get shiftMs(): number {
+    return this.#shiftMs;
   }
 
   start(): void {
@@ -211,8 +235,19 @@ export class ServoLoop {
     tick.skipped = skipped;
     tick.sendMs = 0;
     this.#tickStartMs = nowMs;
+    if (this.#reportedMs !== undefined) this.#follow(nowMs - this.#reportedMs());
     this.#onTick(tick);
     this.#tickEndMs = this.#clock.nowMs();
+  }
+
+  /** @param ageMs of the newest report at this tick; a silent device, and one that never spoke, leads nobody */
+  #follow(ageMs: number): void {
+    if (!(ageMs >= 0 && ageMs < 2 * this.#periodMs)) return;
+    const shiftMsMax = SHIFT_SHARE_MAX * this.#periodMs;
+    const missingMs = this.#aheadMs + REPORT_MARGIN_MS - ageMs;
+    const shiftMs = Math.max(-shiftMsMax, Math.min(shiftMsMax, SHIFT_GAIN * missingMs));
+    this.#originMs += shiftMs;
+    this.#shiftMs += shiftMs;
   }
 
   #adapt(turnsMs: number): void {

@@ -56,6 +56,8 @@ export interface RobotFollower {
   /** Forgets what was asked for and holds, for a reason that snapshots show until the next lease or command; 0 for none. */
   hold(reasonBit?: number): void;
   clearDoubts(): void;
+  /** Of a robot whose commands do not wait for their tick: one is in the mailbox. */
+  commandCame?(state: ServoStateName): void;
   /** @returns reason bits of this tick */
   tick(tick: Tick, state: ServoStateName): number;
   stateAgeMs(nowMs: number): number;

@@ -157,6 +157,7 @@ export class Servo implements LinkHandler {
       missed: { ...loop?.missed },
       latenessUs: histogram?.summaryUs() ?? { p50: 0, p99: 0, p999: 0, max: 0 },
       latenessSumUs: histogram?.sumUs ?? 0,
+      gridShiftMs: loop?.shiftMs ?? 0,
       bucketsUs: histogram?.bucketsUs ?? [],
       counts: histogram?.counts() ?? [],
       memory: {
@@ -224,10 +225,11 @@ export class Servo implements LinkHandler {
       this.#endLease(`revoked by ${peer.name}: ${reason}`, "leaseRevoked");
   }
 
-  /** Judges a command and leaves it for the next tick. */
+  /** Judges a command and leaves it for the next tick, or for a follower that does not wait for that. */
   command(peer: Peer, command: CommandBody): void {
     const nowMs = this.#nowMs();
     const refusal = this.#commander.offer(peer, command, this.#moment(nowMs));
+    if (refusal === undefined) this.#follower.commandCame?.(this.#state);
     if (refusal === undefined) return;
     const what = `command ${command.seq} of ${peer.name}`;
     if (this.#follower.brakes || !MALFORMED.has(refusal)) this.#events.refuse(refusal, what, nowMs);

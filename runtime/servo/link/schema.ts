@@ -26,7 +26,7 @@ import {
   vectors,
 } from "./fields.js";
 
-export const PROTOCOL_VERSION = 8;
+export const PROTOCOL_VERSION = 9;
 /** Largest value of a frame's length word. */
 export const FRAME_BYTES_MAX = 65_536;
 /** Length word, version and type. */
@@ -69,6 +69,7 @@ const Statistics: z.ZodType<ServoStatistics> = z.strictObject({
   missed: Counts,
   latenessUs: z.strictObject({ p50: z.number(), p99: z.number(), p999: z.number(), max: z.number() }),
   latenessSumUs: z.number(),
+  gridShiftMs: z.number(),
   bucketsUs: Numbers,
   counts: Numbers,
   memory: z.strictObject({
@@ -107,6 +108,7 @@ export const NO_STATISTICS: ServoStatistics = {
   missed: {},
   latenessUs: { p50: 0, p99: 0, p999: 0, max: 0 },
   latenessSumUs: 0,
+  gridShiftMs: 0,
   bucketsUs: [],
   counts: [],
   memory: { rssBytes: 0, heapUsedBytes: 0, collections: 0, collectionMs: 0 },

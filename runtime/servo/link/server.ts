@@ -58,6 +58,8 @@ export class LinkServer {
   readonly #server: Server;
   readonly #handler: LinkHandler;
   readonly #connections = new Map<number, Connection>();
+  /** Whoever commands first: his answer is wanted soon, all others look on. */
+  #snapshotTakers: Connection[] = [];
   #nextId = 1;
   #snapshotFrame = new SnapshotFrame();
 
@@ -104,7 +106,7 @@ export class LinkServer {
   broadcastSnapshot(snapshot: MutableSnapshot): void {
     let frame: Buffer | undefined;
     let bufferIsHeld = false;
-    for (const connection of this.#connections.values()) {
+    for (const connection of this.#snapshotTakers) {
       const every = connection.snapshotEveryTicks;
       if (every === 0 || snapshot.tick % every !== 0) continue;
       if (connection.socket.writableLength > 0) {
@@ -192,6 +194,7 @@ export class LinkServer {
       }
       connection.peer = { id, name: message.name, role: message.role };
       connection.snapshotEveryTicks = message.snapshotEveryTicks;
+      this.#orderTakers();
       this.#handler.heard(connection.peer);
       this.#send(id, encode("info", { info: this.#handler.info() }));
       return;
@@ -310,10 +313,17 @@ export class LinkServer {
     this.#handler.troubled(`client ${connection.peer?.name ?? id} cut off: ${reason}`);
   }
 
+  #orderTakers(): void {
+    const takers = [...this.#connections.values()].filter(({ snapshotEveryTicks }) => snapshotEveryTicks > 0);
+    const isCommander = ({ peer }: Connection) => peer?.role === "commander";
+    this.#snapshotTakers = [...takers.filter(isCommander), ...takers.filter((taker) => !isCommander(taker))];
+  }
+
   #forget(id: number): void {
     const connection = this.#connections.get(id);
     if (connection === undefined) return;
     this.#connections.delete(id);
+    this.#orderTakers();
     if (connection.peer !== undefined) this.#handler.gone(connection.peer);
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { StopCategory } from "../../../drivers/contract.js";
 
-const PROTOCOL_VERSION = 8;
+const PROTOCOL_VERSION = 9;
 const HELLO = 1;
 const STOP = 8;
 /** Place of `supervisor` among the roles: anybody may stop, but the last free places are kept for supervisors. */

@@ -106,7 +106,19 @@ export class FakeServo implements ServoClient {
       epoch: 1,
       command: (target) => {
         const seq = this.commands.length + 1;
-        this.commands.push({ ...target, seq, atNs: this.#clock.nowNs() });
+        // A lease copies what it is given.
+        const { positionRad, gains } = target;
+        const gainsCopied = gains && {
+          stiffnessNmPerRad: Array.from(gains.stiffnessNmPerRad),
+          dampingNmSPerRad: Array.from(gains.dampingNmSPerRad),
+        };
+        this.commands.push({
+          ...target,
+          positionRad: Array.from(positionRad),
+          ...(gainsCopied && { gains: gainsCopied }),
+          seq,
+          atNs: this.#clock.nowNs(),
+        });
         if (this.follows)
           this.positionRad = [...(target.positionRad as ArrayLike<number> & Iterable<number>)];
         return seq;
