@@ -26,6 +26,7 @@ import type { LegServoOptions, ServoOptions } from "./options.js";
 import type { FollowerHooks, RobotFollower } from "./robotFollower.js";
 import { createSnapshot, type MutableSnapshot, takeDeviceState } from "./snapshot.js";
 import { advance, canAdvance, passesCommands, type ServoEventName, streams } from "./states.js";
+import { servoStatistics } from "./statistics.js";
 import { graver, STOP_CATEGORIES } from "./stopCategories.js";
 import { Supervision } from "./supervision.js";
 import { TeachMode } from "./teachMode.js";
@@ -148,31 +149,7 @@ export class Servo implements LinkHandler {
   }
 
   statistics(): ServoStatistics {
-    const loop = this.#loop;
-    const histogram = loop?.lateness;
-    const { reportToCommand } = this.#driver;
-    const { rss, heapUsed } = process.memoryUsage();
-    return {
-      ticks: loop?.ticks ?? 0,
-      missed: { ...loop?.missed },
-      latenessUs: histogram?.summaryUs() ?? { p50: 0, p99: 0, p999: 0, max: 0 },
-      latenessSumUs: histogram?.sumUs ?? 0,
-      gridShiftMs: loop?.shiftMs ?? 0,
-      bucketsUs: histogram?.bucketsUs ?? [],
-      counts: histogram?.counts() ?? [],
-      memory: {
-        rssBytes: rss,
-        heapUsedBytes: heapUsed,
-        collections: loop?.collections.count ?? 0,
-        collectionMs: loop?.collections.ms ?? 0,
-      },
-      refusedCommands: { ...this.#events.refused },
-      triggers: { ...this.#events.triggers },
-      driver: { ...this.#driver.counters(), snapshotsDropped: this.#events.output?.snapshotsDropped() ?? 0 },
-      ...(reportToCommand === undefined
-        ? {}
-        : { reportToCommandUs: { count: reportToCommand.added, ...reportToCommand.summaryUs() } }),
-    };
+    return servoStatistics(this.#loop, this.#driver, this.#events);
   }
 
   heard(peer: Peer): void {
@@ -229,8 +206,10 @@ export class Servo implements LinkHandler {
   command(peer: Peer, command: CommandBody): void {
     const nowMs = this.#nowMs();
     const refusal = this.#commander.offer(peer, command, this.#moment(nowMs));
-    if (refusal === undefined) this.#follower.commandCame?.(this.#state);
-    if (refusal === undefined) return;
+    if (refusal === undefined) {
+      this.#follower.commandCame?.(this.#state);
+      return;
+    }
     const what = `command ${command.seq} of ${peer.name}`;
     if (this.#follower.brakes || !MALFORMED.has(refusal)) this.#events.refuse(refusal, what, nowMs);
     else {
