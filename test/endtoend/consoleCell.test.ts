@@ -6,7 +6,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { sleepMs } from "../../core/clock.js";
 import { systemClock } from "../../launch/systemClock.js";
-import { CHROMIUM_PATH, launchBrowser } from "../support/browser.js";
+import { CHROMIUM_PATH, launchBrowser, withoutWebGl } from "../support/browser.js";
 import { freePorts, Running, writeCell } from "../support/cell.js";
 
 const PATIENCE = { timeout: 90_000, interval: 100 };
@@ -30,17 +30,7 @@ describe.skipIf(CHROMIUM_PATH === undefined)("the console before the lab", () =>
     await up.until(/console: http\S+/, 110);
     browser = await launchBrowser();
     page = await browser.newPage({ viewport: { width: 1366, height: 768 } });
-    // Without a GPU the view in three dimensions would take the processor from the lab.
-    await page.addInitScript(() => {
-      const { prototype } = (
-        globalThis as unknown as { HTMLCanvasElement: { prototype: { getContext: Get } } }
-      ).HTMLCanvasElement;
-      type Get = (kind: string, ...more: unknown[]) => unknown;
-      const real = prototype.getContext;
-      prototype.getContext = function (kind, ...more) {
-        return kind.startsWith("webgl") ? null : real.call(this, kind, ...more);
-      };
-    });
+    await withoutWebGl(page);
     await page.goto(/console: (http\S+)/.exec(up.text)![1]!);
     await page.locator("[data-state]").first().waitFor({ timeout: 60_000 });
   }, 240_000);

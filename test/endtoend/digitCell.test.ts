@@ -25,6 +25,7 @@ import { runFolder } from "../../launch/runFolder.js";
 import { systemClock } from "../../launch/systemClock.js";
 import { safeEnd } from "../../launch/tasks/safeEnd.js";
 import { readPolicyReading } from "../../runtime/policy/recordedReading.js";
+import { CHROMIUM_PATH, launchBrowser, withoutWebGl } from "../support/browser.js";
 import { command, freePorts, Running } from "../support/cell.js";
 import { EmulatedDigit, writeDigitCell, writeSteeredStand } from "../support/digit/digitCell.js";
 import { TestClient } from "../support/gateway.js";
@@ -164,7 +165,12 @@ describe.skipIf(!ready && !process.env.CI)("a cell with a Digit", () => {
 
   it("is steered over ROS, and tells over ROS where it is", async () => {
     // An episode names the bundle that is loaded when it begins, and has its runs from their first steps.
-    await startPolicy();
+    const isStarted = () =>
+      startPolicy().then(
+        () => true,
+        () => false,
+      );
+    await until("a policy that runs", isStarted, 3000 * PATIENCE_S);
     await ask({ do: "stopPolicy" });
     await run("record", "start", "--task", TASK, "--cell", file);
     const endRos = steerOverRos();
@@ -208,6 +214,44 @@ describe.skipIf(!ready && !process.env.CI)("a cell with a Digit", () => {
     expect(code).toBe(1);
     expect(text).toMatch(/stands on legs/);
   });
+
+  it.skipIf(CHROMIUM_PATH === undefined)(
+    "is steered by keys that somebody holds in the console",
+    async () => {
+      const address = /http:\/\/localhost\S+/.exec(await run("pair", "--cell", file))![0];
+      const browser = await launchBrowser();
+      try {
+        const tab = await browser.newPage({ viewport: { width: 1366, height: 768 } });
+        await withoutWebGl(tab);
+        await tab.goto(address);
+        const steer = tab.getByRole("button", { name: "Steer the robot" });
+        let given: SteeringStatus["given"] | undefined;
+        // On a busy machine the page or the daemon lets go: then they are pressed again, as a person would.
+        const attempt = async () => {
+          if (!policyRuns()) await startPolicy().catch(() => {});
+          await steer.click({ timeout: 1000 }).catch(() => {});
+          for (const key of ["KeyW", "Shift"]) await tab.keyboard.up(key);
+          for (const key of ["Shift", "KeyW"]) await tab.keyboard.down(key);
+          // It is led up to what the key asks for.
+          const look = () => {
+            const told = steering();
+            const isConsole = told?.by.startsWith("console") === true && policyRuns();
+            if (isConsole && told.given.forwardMPerS > 0.69) given = told.given;
+            return given !== undefined;
+          };
+          await until("a velocity", look, ATTEMPT_MS).catch(() => {});
+          return given !== undefined;
+        };
+        await until("steered by the console", attempt, 3000 * PATIENCE_S);
+        expect(given).toEqual({ forwardMPerS: expect.closeTo(0.7, 6), leftMPerS: 0, yawRateRadPerS: 0 });
+        await tab.keyboard.up("Shift");
+        await until("standing still", () => !policyRuns() || steering()?.given.forwardMPerS === 0);
+      } finally {
+        await browser.close();
+        await ask({ do: "stopPolicy" }).catch(() => {});
+      }
+    },
+  );
 
   it("is damped when the process that its policy lives in is killed", async () => {
     const isDriven = async () => policyRuns() && (await digit.effect()) === "driven";
