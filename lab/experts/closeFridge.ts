@@ -4,8 +4,9 @@
  */
 import { doorPlace, FRIDGE_M, type Fridge } from "../world/fridge.js";
 import { Random } from "../world/random.js";
+import { Mistakes } from "./mistakes.js";
 import { ReachBlockExpert } from "./reachBlock.js";
-import { aimPointM, type Funnel, type Point, type ToolGoal } from "./toolGoal.js";
+import type { Point, ToolGoal } from "./toolGoal.js";
 import { type ToolStep, ToolStepper } from "./toolStepper.js";
 
 export const CLOSED_M = 0;
@@ -31,20 +32,38 @@ const PUSH_ZONE_M = { near: -0.006, far: 0.06, off: 0.035, above: 0.02 } as cons
 /** As good as shut [rad]: the door stays there. */
 const SHUT_RAD = 0.02;
 
-/** First over the place beside the door, then down. */
-const FUNNEL: Funnel = { slope: 6, freeM: 0.01, heightMaxM: 0.1 };
-/** A tool lower than this meets the fridge on its way [m]. */
+/**
+ * First over the place beside the door, then down: a step has all of the way to the side, and down only what is left of it,
+ * nothing from `DOWN_OFF_M` on. A straight way would show a policy how far it is off only as a small part of each step.
+ */
+const STEP_M = 0.04;
+const DOWN_OFF_M = 0.03;
+/** A tool lower than this meets the fridge on its way, unless it is so near, and so far out of the door [m]. */
 const CLEAR_HEIGHT_M = FRIDGE_M.height + 0.03;
+const LOW_ZONE_M = { off: 0.06, away: 0.02 } as const;
+/** It takes the fridge to be elsewhere for a while, most often staying above it. */
+const MISTAKES = {
+  offsetM: 0.03,
+  turnRad: 0.12,
+  lasts: [4, 12],
+  between: [2, 8],
+  untilStep: 40,
+  heightMinM: CLEAR_HEIGHT_M + 0.01,
+  lowShare: 0.25,
+} as const;
 /** In contact there is less tremor. */
 const TREMOR = { above: 1, descend: 0.5, push: 0.4, hold: 0.2 } as const satisfies Record<ClosePhase, number>;
 
 export class CloseFridgeExpert {
   readonly #starts: ReachBlockExpert;
   readonly #stepper: ToolStepper;
+  readonly #mistakes: Mistakes;
 
   constructor(seed: number) {
+    const random = new Random(seed).fork("close");
     this.#starts = new ReachBlockExpert(seed);
-    this.#stepper = new ToolStepper(new Random(seed).fork("close"), this.#starts.startRad());
+    this.#stepper = new ToolStepper(random, this.#starts.startRad());
+    this.#mistakes = new Mistakes(random.fork("mistakes"), MISTAKES);
   }
 
   /** The undisturbed start pose [rad]; as ReachBlock's. */
@@ -59,10 +78,29 @@ export class CloseFridgeExpert {
 
   /** @param positionRad measured joint angles at the moment of the picture [rad] */
   step(positionRad: ArrayLike<number>, fridge: FridgeSeen): CloseStep {
-    const { phase, toolM } = closeGoal(this.#stepper.toolAt(positionRad).toolM, fridge);
-    return { ...this.#stepper.step(positionRad, toolM, 0, TREMOR[phase]), phase };
+    const toolM = this.#stepper.toolM(positionRad);
+    const { phase, toolM: wantedM } = closeGoal(toolM, fridge);
+    const believedM = this.#believed(phase, toolM, fridge) ?? wantedM;
+    return { ...this.#stepper.step(positionRad, wantedM, believedM, TREMOR[phase]), phase };
+  }
+
+  /** What a mistake has it do, as long as it is under way. */
+  #believed(phase: ClosePhase, toolM: Point, fridge: FridgeSeen): Point | undefined {
+    const mistake = this.#mistakes.next();
+    if (mistake === undefined || !isUnderWay(phase)) return undefined;
+    const [x, y] = fridge.placeM;
+    const wrong = closeGoal(toolM, {
+      ...fridge,
+      placeM: [x + mistake.offsetM[0], y + mistake.offsetM[1]],
+      yawRad: fridge.yawRad + mistake.turnRad,
+    });
+    if (!isUnderWay(wrong.phase)) return undefined;
+    const [aimX, aimY, aimZ] = wrong.toolM;
+    return [aimX, aimY, Math.max(aimZ, mistake.heightMinM)];
   }
 }
+
+const isUnderWay = (phase: ClosePhase): boolean => phase === "above" || phase === "descend";
 
 /** Where the tool is wanted next. @param toolM where it is, base frame */
 export function closeGoal(
@@ -79,11 +117,16 @@ export function closeGoal(
   if (isAtDoor && z < PUSH_HEIGHT_M + above)
     return { phase: "push", toolM: besideM(fridge, fridge.doorRad - PUSH_AHEAD_RAD, FINGERS_M) };
   const restM = besideM(fridge, fridge.doorRad, BESIDE_M);
-  const lateralM = Math.hypot(restM[0] - toolM[0], restM[1] - toolM[1]);
-  if (z < CLEAR_HEIGHT_M && lateralM > BESIDE_M)
+  const [toSideX, toSideY] = [restM[0] - toolM[0], restM[1] - toolM[1]];
+  const offM = Math.hypot(toSideX, toSideY);
+  if (z < CLEAR_HEIGHT_M && (offM > LOW_ZONE_M.off || awayM < LOW_ZONE_M.away))
     return { phase: "above", toolM: [toolM[0], toolM[1], CLEAR_HEIGHT_M + 0.02] };
-  const aimM = aimPointM({ toolM: restM, funnel: FUNNEL }, toolM);
-  return { phase: aimM[2] > restM[2] + 0.01 ? "above" : "descend", toolM: aimM };
+  const share = Math.min(1, STEP_M / Math.max(offM, 1e-9));
+  const downM = STEP_M * Math.max(0, 1 - offM / DOWN_OFF_M);
+  return {
+    phase: z > CLEAR_HEIGHT_M ? "above" : "descend",
+    toolM: [toolM[0] + share * toSideX, toolM[1] + share * toSideY, Math.max(restM[2], z - downM)],
+  };
 }
 
 /** Tool point where the fingers are so far from the outer side of a door that is open so far. */

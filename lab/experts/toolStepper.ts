@@ -1,4 +1,4 @@
-/** One clean joint step of an expert towards where it wants its tool, and the same with a demonstrator's tremor. */
+/** One clean joint step of an expert towards where it wants its tool, and what is done with a demonstrator's tremor. */
 import { DEFAULT_STEP, InverseKinematics, toolDownRotation } from "../../kinematics/inverse.js";
 import type { Random } from "../world/random.js";
 import type { Point } from "./toolGoal.js";
@@ -29,32 +29,43 @@ export class ToolStepper {
     this.#postureRad = postureRad;
   }
 
-  /** Tool point [m] and the tool's turn about the base's z axis [rad] at joint angles. */
-  toolAt(positionRad: ArrayLike<number>): { readonly toolM: Point; readonly yawRad: number } {
+  /** Tool point at joint angles [m], base frame. */
+  toolM(positionRad: ArrayLike<number>): Point {
     const { chain } = this.#inverse;
     chain.update(positionRad);
     const [x, y, z] = chain.toolM as unknown as [number, number, number];
-    return { toolM: [x, y, z], yawRad: Math.atan2(chain.flangeRotation[3]!, chain.flangeRotation[0]!) };
+    return [x, y, z];
   }
 
-  /** @param share of the tremor */
-  step(positionRad: ArrayLike<number>, toolM: Point, yawRad: number, share: number): ToolStep {
-    const cleanRad = new Float64Array(7);
-    this.#inverse.step(
-      positionRad,
-      toolM,
-      toolDownRotation(yawRad),
-      { ...DEFAULT_STEP, linearStepMaxM: LINEAR_STEP_MAX_M, postureRad: this.#postureRad },
-      cleanRad,
-    );
-    const largestRad = Math.max(...cleanRad.map(Math.abs));
-    if (largestRad > JOINT_STEP_MAX_RAD)
-      for (let joint = 0; joint < 7; joint++) cleanRad[joint]! *= JOINT_STEP_MAX_RAD / largestRad;
-    const executedRad = cleanRad.map((step, joint) => {
+  /**
+   * Of a tool that points down and does not turn.
+   * @param wantedM where the tool is wanted, base frame
+   * @param doneM where it is led; elsewhere during a mistake
+   * @param share of the tremor
+   */
+  step(positionRad: ArrayLike<number>, wantedM: Point, doneM: Point, share: number): ToolStep {
+    const cleanRad = this.#stepTo(positionRad, wantedM);
+    const ledRad = doneM === wantedM ? cleanRad : this.#stepTo(positionRad, doneM);
+    const executedRad = ledRad.map((step, joint) => {
       const fresh = this.#random.uniform() < NOISE_SHARE ? this.#random.normal(0, NOISE_RAD) : 0;
       this.#noise[joint] = NOISE_MEMORY * this.#noise[joint]! + fresh;
       return step + share * this.#noise[joint]!;
     });
     return { cleanRad, executedRad };
+  }
+
+  #stepTo(positionRad: ArrayLike<number>, toolM: Point): Float64Array {
+    const stepRad = new Float64Array(7);
+    this.#inverse.step(
+      positionRad,
+      toolM,
+      toolDownRotation(),
+      { ...DEFAULT_STEP, linearStepMaxM: LINEAR_STEP_MAX_M, postureRad: this.#postureRad },
+      stepRad,
+    );
+    const largestRad = Math.max(...stepRad.map(Math.abs));
+    return largestRad > JOINT_STEP_MAX_RAD
+      ? stepRad.map((step) => (step * JOINT_STEP_MAX_RAD) / largestRad)
+      : stepRad;
   }
 }

@@ -13,7 +13,7 @@ export const SHUT_RAD = (4 * Math.PI) / 180;
 export const STUCK_RAD = 0.05;
 /** So long at the end of a trial the door is shut and the arm free. */
 export const SHUT_S = 1;
-export const CLOSE_TRIAL_S = 16;
+export const CLOSE_TRIAL_S = 20;
 
 export type CloseSample = Pick<TruthSample, "atS" | "doorRad" | "lagRad">;
 
