@@ -134,6 +134,23 @@ describe("PickCube expert", () => {
     expect(Math.abs(noDown)).toBeLessThan(0.008);
   });
 
+  it("turns the tool along a cube, or leaves that to the fingers", () => {
+    const chain = new ArmChain();
+    const yawAfter = (turns: boolean) => {
+      const expert = new PickCubeExpert(6, turns);
+      const positionRad = expert.startRad();
+      for (let i = 0; i < 20; i++) {
+        const seen = { positionRad, openingM: OPEN_M, askedM: OPEN_M, cubeYawRad: 0.5, othersM: [] };
+        const { cleanRad } = expert.step({ ...seen, cubeM: [0.5, 0.1, 0.02] });
+        for (let joint = 0; joint < 7; joint++) positionRad[joint]! += 0.8 * cleanRad[joint]!;
+      }
+      chain.update(positionRad);
+      return Math.atan2(chain.flangeRotation[3]!, chain.flangeRotation[0]!);
+    };
+    expect(yawAfter(true)).toBeCloseTo(0.5, 1);
+    expect(yawAfter(false)).toBeCloseTo(0, 1);
+  });
+
   it("gives the same course for the same seed", () => {
     expect(follow(7, [0.4, -0.1], 0.2, true)).toEqual(follow(7, [0.4, -0.1], 0.2, true));
   });

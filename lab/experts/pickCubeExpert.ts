@@ -65,6 +65,9 @@ const MISTAKES = {
   lowShare: 0.3,
 } as const;
 
+/** The same of one that does not turn the tool: no more than a policy would err. */
+const UNTURNED_RAD = 0.1;
+
 export interface PickSeen extends PickScene {
   /** Measured joint angles at the moment of the picture [rad]. */
   readonly positionRad: ArrayLike<number>;
@@ -101,12 +104,21 @@ export class PickCubeExpert {
   #step = 0;
   /** The side of the cube that was chosen: of two that are as good, the one it was before. */
   #yawRad: number | undefined;
+  readonly #turns: boolean;
 
-  constructor(seed: number) {
+  /**
+   * @param turns whether it lays the fingers along what it picks up. A cube need not be turned to: fingers that close turn
+   * it, and how a cube of a dozen pixels lies is more than a small encoder tells.
+   */
+  constructor(seed: number, turns = true) {
+    this.#turns = turns;
     this.#random = new Random(seed).fork("pick");
     this.#starts = new ReachBlockExpert(seed);
     this.#postureRad = this.#starts.startRad();
-    this.#mistakes = new Mistakes(this.#random.fork("mistakes"), MISTAKES);
+    this.#mistakes = new Mistakes(
+      this.#random.fork("mistakes"),
+      turns ? MISTAKES : { ...MISTAKES, turnRad: UNTURNED_RAD },
+    );
     const slips = this.#random.uniform() < SLIP_SHARE;
     const from = Math.round(this.#random.uniform(...SLIP_FROM_STEP));
     this.#slip = { from, to: slips ? from + Math.round(this.#random.uniform(...SLIP_STEPS)) : from };
@@ -175,6 +187,7 @@ export class PickCubeExpert {
   }
 
   #chooseYaw(seen: PickSeen): number {
+    if (!this.#turns) return 0;
     const { symmetryRad } = seen.grasp ?? CUBE_GRASP;
     const freshRad = graspYawRad(seen);
     const before = this.#yawRad ?? freshRad;

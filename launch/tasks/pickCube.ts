@@ -91,7 +91,7 @@ export function judgedPick(verdict: PickVerdict): Judged {
 export const HOLD_STEPS = 8;
 
 function demonstrator(seed: number): Demonstrator {
-  const expert = new PickCubeExpert(seed);
+  const expert = new PickCubeExpert(seed, false);
   return {
     source: "lab/experts/pickCubeExpert",
     startRad: expert.spreadStartRad(),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from cerebellum_trainer.devices import Body
@@ -27,8 +28,12 @@ Feature = Literal["class-token", "patch-tokens"]
 class ControllerConfig:
     feature: Feature = "patch-tokens"
     """What the head sees of the encoder: its class token, or all patches through trained queries."""
+    pooling: Literal["attention", "grid"] = "attention"
+    """Of patch tokens: trained queries look for places, or every patch says a little at its own place."""
     queries: int = 4
     """Of patch tokens: places that the head looks at."""
+    patch_numbers: int = 32
+    """Of pooling over the grid: how many numbers each patch says."""
     embedding: int = 128
     """Numbers that image and joints are each brought to."""
     hidden: tuple[int, ...] = (256, 128, 64)
@@ -137,6 +142,22 @@ class AttentionPool(nn.Module):
         return self.project(torch.cat([means, 2 * places], dim=-1).flatten(1))
 
 
+class GridPool(nn.Module):
+    """Each patch token is brought to a few numbers, the same way everywhere; the next layer knows the places.
+
+    Nothing is averaged, so it tells how far a thing is off by less than a patch, for more weights.
+    """
+
+    def __init__(self, width: int, grid: int, numbers: int, out: int) -> None:
+        super().__init__()
+        self.say = nn.Linear(width, numbers)
+        self.project = nn.Linear(grid**2 * numbers, out)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(b, patches, width) -> (b, out)."""
+        return self.project(F.selu(self.say(tokens)).flatten(1))
+
+
 class Controller(nn.Module):
     """feature (b, patches, width) or (b, width), state (b, joints) [rad] -> action (b, joints) [rad]."""
 
@@ -150,8 +171,10 @@ class Controller(nn.Module):
     def __init__(self, config: ControllerConfig, width: int, grid: int, joints: int, scales: Scales) -> None:
         super().__init__()
         self.config = config
-        if config.feature == "patch-tokens":
-            self.image: nn.Module = AttentionPool(width, grid, config.queries, config.embedding)
+        if config.feature == "patch-tokens" and config.pooling == "grid":
+            self.image: nn.Module = GridPool(width, grid, config.patch_numbers, config.embedding)
+        elif config.feature == "patch-tokens":
+            self.image = AttentionPool(width, grid, config.queries, config.embedding)
         else:
             self.image = nn.Linear(width, config.embedding)
         self.proprioception = nn.Linear(joints, config.embedding)

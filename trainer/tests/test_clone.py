@@ -56,6 +56,20 @@ def test_cloning_generalises_from_patches_but_not_from_an_empty_class_token() ->
     assert errors["class-token"]["reachRmsRad"] > 0.9 * nothing
 
 
+def test_pooling_over_the_grid_knows_which_patch_said_it() -> None:
+    tokens, state, action = spotted(768, seed=1)
+    fresh_tokens, fresh_state, fresh_action = spotted(256, seed=2)
+    hold, fresh_hold = torch.zeros(768, dtype=torch.bool), torch.zeros(256, dtype=torch.bool)
+    grid = ControllerConfig(pooling="grid", patch_numbers=8)
+    config = CloneConfig(epochs=25, learning_rate=3e-3)
+    model, _ = clone(tokens[None], state, action, hold, hold, grid, config, seed=0)
+    error = held_out_error(model, fresh_tokens, fresh_state, fresh_action, fresh_hold)
+    assert error["reachRmsRad"] < 0.75 * error["reachZeroRmsRad"]
+    mirrored = fresh_tokens[:, 1:].flip(1)
+    answered = model(mirrored, fresh_state)[:, :2]
+    assert torch.corrcoef(torch.stack([answered.flatten(), fresh_action[:, :2].flatten()]))[0, 1] < -0.5
+
+
 def test_where_friction_leaves_a_finger_tells_a_controller_nothing() -> None:
     """A joint that follows the motion a little is no clock, and one that is off is led back."""
     tokens, state, action = spotted(768, seed=1)
