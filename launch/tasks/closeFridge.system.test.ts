@@ -25,14 +25,17 @@ async function tryExpert(index: number) {
   );
   const beginM = arm.openingM();
   const samples: TruthSample[] = [];
+  let held = 0;
   await arm.run({
     endMs: 1000 * trialS,
     periodMs: 200,
     decide: async (seen) => {
-      const { executedRad } = expert.answer(seen, arm.truth());
+      const { executedRad, phase } = expert.answer(seen, arm.truth());
+      held = phase === "hold" ? held + 1 : 0;
       return { targetRad: seen.positionRad.map((angle, joint) => angle + executedRad[joint]!) };
     },
     onSample: (sample) => samples.push(sample),
+    isOver: () => held >= expert.holdSteps,
   });
   return { beginM, samples, ...judge(samples, true) };
 }

@@ -23,18 +23,21 @@ it.each([
   arm.begin(trial, { positionRad: [...expert.startRad], gripperOpeningM: startOpeningM });
   expect(arm.truth().fruit).toMatchObject({ name: object });
   const samples: TruthSample[] = [];
+  let held = 0;
   await arm.run({
     endMs: 1000 * trialS,
     periodMs: 200,
     decide: async (seen) => {
       // What it wants, without the mistakes that demonstrations show.
-      const { cleanRad, cleanOpeningM } = expert.answer(seen, arm.truth());
+      const { cleanRad, cleanOpeningM, phase } = expert.answer(seen, arm.truth());
+      held = phase === "hold" ? held + 1 : 0;
       return {
         targetRad: seen.positionRad.map((angle, joint) => angle + cleanRad[joint]!),
         openingM: cleanOpeningM,
       };
     },
     onSample: (sample) => samples.push(sample),
+    isOver: () => held >= expert.holdSteps,
   });
   expect(judge(samples, true).verdict).toMatchObject({ success: true, endedBecause: "held the fruit" });
 });
