@@ -33,9 +33,9 @@ const JOINT_STEP_MAX_RAD = 0.15;
 
 /** Near enough to close: the open fingers leave 2 cm on either side of the cube, and hold it where its middle is. */
 const NEAR_M = 0.012;
-const NEAR_HEIGHT_M = 0.008;
+const NEAR_HEIGHT_M = 0.006;
 const NEAR_RAD = 0.2;
-/** Once they close, the tool may be this much farther off. */
+/** Once they close, the tool may be this much farther to the side. */
 const STAYS_FACTOR = 2;
 /** A cube in the fingers is this near to the tool point, across and in height [m]. */
 const IN_HAND_M = 0.03;
@@ -218,8 +218,8 @@ function goalOf(seen: PickSeen, toolM: Point, toolYawRad: number, yawRad: number
     return { phase, toolM: [toolX, toolY, heightM + LIFT_M], yawRad: toolYawRad, openingM: CLOSED_M };
   }
   const slack = askedM < OPEN_M / 2 ? STAYS_FACTOR : 1;
-  const isNear =
-    offM < slack * NEAR_M && toolZ - heightM < slack * NEAR_HEIGHT_M && turnRad < slack * NEAR_RAD;
+  // Never higher for fingers that close already: they would hold no more than the cube's rim.
+  const isNear = offM < slack * NEAR_M && toolZ - heightM < NEAR_HEIGHT_M && turnRad < slack * NEAR_RAD;
   if (isNear && openingM > heldM.min) {
     return { phase: "close", toolM: [x, y, heightM], yawRad, openingM: CLOSED_M };
   }

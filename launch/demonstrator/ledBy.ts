@@ -15,8 +15,10 @@ export interface Leader {
 /** Steps of a stretch that one of them leads: from, to. */
 const STRETCH_STEPS = [5, 15] as const;
 /** From here on the expert alone leads, and has so many more than without a policy. */
-export const LED_STEPS = 80;
-export const STEPS_MORE = 50;
+export const LED_STEPS = 100;
+export const STEPS_MORE = 60;
+/** Holding goes on so many times as long: a policy that does it well for a second may drift in the next ones. */
+export const HOLD_FACTOR = 3;
 
 /** Who leads, step by step. */
 export class Stretches {

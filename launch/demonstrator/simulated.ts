@@ -15,7 +15,7 @@ import { LAB_TASK_ROWS } from "../tasks/labTasks.js";
 import { commandOf, decide as decideByPolicy } from "../tasks/lockstep.js";
 import { IMAGE_TO_WIRE_MS, type Seen, type Wanted } from "../tasks/lockstepArm.js";
 import type { TruthSample } from "../tasks/truth.js";
-import { type Leader, STEPS_MORE, Stretches } from "./ledBy.js";
+import { HOLD_FACTOR, type Leader, STEPS_MORE, Stretches } from "./ledBy.js";
 import { SimulatedEpisode, type SimulatedSet } from "./simulatedEpisode.js";
 
 const EXPERT = "expert";
@@ -88,6 +88,7 @@ async function perform(
   demonstrator: Demonstrator,
   led: Led | undefined,
 ) {
+  const holdSteps = demonstrator.holdSteps * (led === undefined ? 1 : HOLD_FACTOR);
   const stepsMax = STEPS_MAX + (led === undefined ? 0 : STEPS_MORE);
   const samples: TruthSample[] = [];
   const periodMs = 1000 / EXPERT_RATE_HZ;
@@ -119,7 +120,7 @@ async function perform(
     decide,
     onSample: (sample) => samples.push(sample),
     onTick: (tick) => episode.tick(tick, EXPERT),
-    isOver: () => steps >= stepsMax || held >= demonstrator.holdSteps,
+    isOver: () => steps >= stepsMax || held >= holdSteps,
   });
   return { samples, steps };
 }
