@@ -6,7 +6,7 @@
 import { DEFAULT_STEP, InverseKinematics, toolDownRotation } from "../../kinematics/inverse.js";
 import { Random } from "../world/random.js";
 import { Mistakes } from "./mistakes.js";
-import { CUBE_GRASP, graspYawRad, LIFT_M, type PickPhase, type PickScene } from "./pickCube.js";
+import { CUBE_GRASP, graspYawRad, type PickPhase, type PickScene } from "./pickCube.js";
 import { ReachBlockExpert } from "./reachBlock.js";
 import type { Point } from "./toolGoal.js";
 
@@ -39,6 +39,8 @@ const NEAR_RAD = 0.2;
 const STAYS_FACTOR = 2;
 /** A cube in the fingers is this near to the tool point, across and in height [m]. */
 const IN_HAND_M = 0.03;
+/** Twice what is asked for: a policy without a memory keeps a height within some centimetres. */
+const LIFT_M = 0.2;
 /** So far above the grasp a demonstration begins to teach holding [m]. */
 const LIFTED_BY_M = LIFT_M - 0.012;
 const EMPTY_UP_M = 0.06;
