@@ -25,6 +25,7 @@ from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.export import export_policy
 from cerebellum_trainer.provenance import code_version, recordings_section
 from cerebellum_trainer.runs import file_sha256
+from cerebellum_trainer.staging import replaced
 from cerebellum_trainer.variants.measure import Frames
 from cerebellum_trainer.variants.offer import ExportConfig, Offer, offer_variants, spread
 
@@ -87,18 +88,44 @@ def write_bundle(
     made: str,
     export: ExportConfig | None = None,
 ) -> dict:
-    """Writes the bundle, replacing what the folder held of an older one. Returns the manifest.
+    """Writes the bundle in place of an older one, once all of it is there. Returns the manifest.
 
     `notes` is one line of the manifest, `made` the page `made.md`: how the bundle came about, for people.
 
     Raises: TrainerError of `export_policy` and `offer_variants`, BUNDLE_REFUSED by the daemon's loader;
         DATASET_SMALL if there are fewer than two golden frames.
     """
-    export = export or ExportConfig()
+    with replaced(folder) as making:
+        return fill_bundle(
+            making,
+            encoder,
+            pretraining,
+            controller,
+            dataset,
+            task,
+            camera_role,
+            description,
+            notes,
+            made,
+            export or ExportConfig(),
+        )
+
+
+def fill_bundle(
+    folder: Path,
+    encoder: Encoder,
+    pretraining: str,
+    controller: Controller,
+    dataset: Dataset,
+    task: str,
+    camera_role: str,
+    description: PolicyDescription,
+    notes: str,
+    made: str,
+    export: ExportConfig,
+) -> dict:
+    """As `write_bundle`, into a folder that is empty."""
     body = dataset.body
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in [*folder.glob("*.onnx"), *folder.glob("golden*")]:
-        old.unlink()
     chosen = torch.linspace(0, len(dataset.images) - 1, min(PARITY_FRAMES, len(dataset.images))).long()
     exported = export_policy(encoder, controller, dataset.images[chosen], dataset.state[chosen], folder)
     action = {
@@ -203,10 +230,7 @@ def finish_bundle(folder: Path, manifest: dict, offer: Offer, export: ExportConf
     if daemon_is_built():
         print(f"the daemon accepts it: {describe_verified(verify_in_daemon(folder))}", flush=True)
     else:
-        print(
-            f"no daemon is built here: `./cerebellum policy verify {folder}` has still to accept it",
-            flush=True,
-        )
+        print("no daemon is built here: `./cerebellum policy verify` has still to accept it", flush=True)
 
 
 def frames_of(dataset: Dataset, action: dict, count: int) -> Frames:

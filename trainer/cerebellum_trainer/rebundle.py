@@ -13,6 +13,7 @@ from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.frozen import file_of_bundle
 from cerebellum_trainer.provenance import code_version
 from cerebellum_trainer.runs import file_sha256
+from cerebellum_trainer.staging import replaced
 from cerebellum_trainer.variants.offer import ExportConfig, offer_variants
 
 KIND = "bc-mlp"
@@ -56,9 +57,23 @@ def export_again(
     }
     networks = [fp32["encoderFile"], fp32["controllerFile"]]
     kept = [name for name in manifest["files"] if name not in variants or name in networks]
-    out.mkdir(parents=True, exist_ok=True)
-    for old in [*out.glob("*.onnx"), *out.glob("golden*.*")]:
-        old.unlink()
+    with replaced(out) as making:
+        fill_again(source, manifest, dataset, making, kept, networks, export)
+
+
+def fill_again(
+    source: Path,
+    manifest: dict[str, Any],
+    dataset: Dataset,
+    out: Path,
+    kept: list[str],
+    networks: list[str],
+    export: ExportConfig,
+) -> None:
+    """As `export_again`, into a folder that is empty.
+
+    `kept`: files of the bundle that come along; `networks`: encoder and controller among them.
+    """
     for name in kept:
         copy_checked(source, name, manifest["files"][name], out)
     encoder_file, controller_file = (out / name for name in networks)
