@@ -19,7 +19,7 @@ OWN_PATTERNS = ("*.onnx", "golden*")
 def replaced(folder: Path) -> Iterator[Path]:
     """A new folder for the block to fill; after it, its files are in `folder`, in place of an older bundle's.
 
-    When the block raises, `folder` is untouched. What the daemon has refused stays in the new one, to look at.
+    When the block raises, `folder` is untouched. What the daemon has refused stays there, to be looked at.
     """
     making = folder.with_name(f".{folder.name}.making")
     shutil.rmtree(making, ignore_errors=True)
