@@ -56,7 +56,7 @@ export async function demonstrateLockstep(
       software: await softwareIdentity(),
     };
     say("In simulated time: no ROS, no wire, no jitter. `--clock paced` demonstrates in the whole cell");
-    leader = await openLeader(cell, arm, options);
+    leader = await openLeader(cell, task, arm, options);
     const already = await demonstrationsIn(join(set.folder, task), "lockstep");
     await untilInterrupted((signal) =>
       demonstrateSeeds(
@@ -76,6 +76,7 @@ export async function demonstrateLockstep(
 /** @throws CerebellumError what opening the bundle throws */
 async function openLeader(
   { policy, cameras }: CellConfig,
+  task: LabTask,
   { limits }: LockstepArm,
   { ledBy, ledShare = LED_SHARE }: LockstepOptions,
 ): Promise<Leader | undefined> {
@@ -83,6 +84,9 @@ async function openLeader(
   const camera = cameras[pictureCamera(policy!)]!;
   const { pipeline } = await openPolicy(ledBy, { jointNames: limits.jointNames, camera });
   say(`${pipeline.manifest.name} of ${ledBy} leads in ${Math.round(100 * ledShare)} % of the stretches`);
+  const madeFor = pipeline.manifest.task;
+  if (madeFor !== task)
+    say(`It was made for ${madeFor}: --led-by names another one, as policies/bundles/${task}`);
   return { pipeline, share: ledShare };
 }
 
