@@ -75,21 +75,16 @@ interface Device {
   readonly address: string;
   /** Longest time for which the loop may leave the device's frames unread [ms]; as long as it likes when undefined. */
   readonly napMs?: number;
-  /** When its newest report came, by `systemClock` [ms]: the loop's grid follows them. */
-  readonly reportedMs?: () => number;
+  /** Told by `systemClock`, in place: the loop's grid follows them. */
+  readonly reports?: { readonly receivedMs: number };
 }
 
 /** The only place that knows which devices there are. */
 async function createDevice(config: ServoProcessConfig): Promise<Device> {
   if (config.device === "digit") {
     const { address, ...parts } = await digitDevice(config.digit);
-    const state = parts.driver.state();
-    return {
-      parts: { ...parts, config: config.servo },
-      address,
-      napMs: NAP_MS.digit,
-      reportedMs: () => state.receivedMs,
-    };
+    const reports = parts.driver.state();
+    return { parts: { ...parts, config: config.servo }, address, napMs: NAP_MS.digit, reports };
   }
   if (config.device === "allegro") {
     const { address, ...parts } = allegroDevice(config.robot, config.allegro, config.servo);

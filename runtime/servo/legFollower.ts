@@ -1,7 +1,7 @@
 /**
  * One tick of an enabled robot on legs. Nobody commands: it stands, stiffly, in the cell's pose. Somebody does: his target
  * and his gains go to the motors as they are, at once and then tick after tick, until the next command replaces them; there
- * is no interpolation, because the policies of such robots are trained with steps, and no wait for the next tick. Nothing here brakes: a robot that walks
+ * is no interpolation, because the policies of such robots are trained with steps. Nothing here brakes: a robot that walks
  * cannot be led to rest by holding its joints, so whatever is in doubt ends in a stop, which is damping.
  */
 import type { ArmLimits } from "../../core/arm.js";

@@ -204,15 +204,18 @@ describe("ServoLoop", () => {
     /** The newest of reports that come every `everyMs` from `firstMs` after the start on, as the event loop has read it. */
     const reportsOf = (clock: FakeTickClock, everyMs: number, firstMs: number) => {
       const beginMs = clock.ms + firstMs;
-      return () => beginMs + Math.floor((clock.ms - beginMs) / everyMs) * everyMs;
+      return {
+        get receivedMs() {
+          return beginMs + Math.floor((clock.ms - beginMs) / everyMs) * everyMs;
+        },
+      };
     };
     const follow = async (everyMs: number, firstMs: number, count: number) => {
       const clock = new FakeTickClock();
-      const reportedMs = reportsOf(clock, everyMs, firstMs);
+      const reports = reportsOf(clock, everyMs, firstMs);
       const agesMs: number[] = [];
-      const run = await runTicks(clock, count, ({ nowMs }) => agesMs.push(nowMs - reportedMs()), {
-        reportedMs,
-      });
+      const note = ({ nowMs }: Tick) => agesMs.push(nowMs - reports.receivedMs);
+      const run = await runTicks(clock, count, note, { reports });
       const periodsMs = run.seen.slice(1).map(({ nowMs }, before) => nowMs - run.seen[before]!.nowMs);
       return { ...run, agesMs, periodsMs };
     };
@@ -245,12 +248,14 @@ describe("ServoLoop", () => {
     });
 
     it.each([
-      ["has never reported", () => Number.NEGATIVE_INFINITY],
-      ["reported long ago", () => 999_000],
-      ["has reports from the future", () => 9e9],
-      ["says no number", () => Number.NaN],
-    ])("keeps to its own grid where a device %s", async (_, reportedMs) => {
-      const { seen, startMs } = await runTicks(new FakeTickClock(), 500, () => {}, { reportedMs });
+      ["has never reported", Number.NEGATIVE_INFINITY],
+      ["reported long ago", 999_000],
+      ["has reports from the future", 9e9],
+      ["says no number", Number.NaN],
+    ])("keeps to its own grid where a device %s", async (_, receivedMs) => {
+      const { seen, startMs } = await runTicks(new FakeTickClock(), 500, () => {}, {
+        reports: { receivedMs },
+      });
       const last = seen.at(-1)!;
       expect(Math.abs(last.nowMs - startMs - 4 * last.index)).toBeLessThan(0.01);
     });

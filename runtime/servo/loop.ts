@@ -78,7 +78,7 @@ const SHORTEN = 0.999;
 /** The last of the way to the deadline is spun: about as long as the system takes to wake a thread. */
 const SPIN_MS = 0.06;
 
-/** A grid that follows reports is shifted by so much of a period in a tick: a thousandth is less than clocks differ anyway. */
+/** A grid that follows reports is shifted by at most so much of a period in a tick: far less than ticks are late. */
 const SHIFT_SHARE_MAX = 0.001;
 /** It is shifted by this share of what is missing, so that it rests where the reports' jitter is even. */
 const SHIFT_GAIN = 0.02;
@@ -88,8 +88,8 @@ const REPORT_MARGIN_MS = 0.1;
 export interface LoopOptions {
   /** Longest time for which the thread may sleep without letting anything in [ms]. */
   readonly napMs?: number | undefined;
-  /** When the device's newest report came [ms], the tick clock's time: the grid follows its reports. */
-  readonly reportedMs?: (() => number) | undefined;
+  /** Updated in place with each report of the device, by the tick clock's time: the grid follows them. */
+  readonly reports?: { readonly receivedMs: number } | undefined;
 }
 
 /** A collection is reported some turns of the event loop later: until then a miss may still be counted over to it. */
@@ -108,7 +108,7 @@ export class ServoLoop {
   readonly #periodMs: number;
   readonly #onTick: (tick: Tick) => void;
   readonly #napMs: number;
-  readonly #reportedMs: (() => number) | undefined;
+  readonly #reports: LoopOptions["reports"];
   readonly #tick: Tick = { index: 0, nowMs: 0, skipped: 0, missCause: "lateWake", sendMs: 0 };
   #originMs = 0;
   #shiftMs = 0;
@@ -133,13 +133,13 @@ export class ServoLoop {
     clock: TickClock,
     rateHz: number,
     onTick: (tick: Tick) => void,
-    { napMs = Number.POSITIVE_INFINITY, reportedMs }: LoopOptions = {},
+    { napMs = Number.POSITIVE_INFINITY, reports }: LoopOptions = {},
   ) {
     this.#clock = clock;
     this.#periodMs = 1000 / rateHz;
     this.#onTick = onTick;
     this.#napMs = napMs;
-    this.#reportedMs = reportedMs;
+    this.#reports = reports;
   }
 
   get collections(): Collections {
@@ -235,7 +235,7 @@ export class ServoLoop {
     tick.skipped = skipped;
     tick.sendMs = 0;
     this.#tickStartMs = nowMs;
-    if (this.#reportedMs !== undefined) this.#follow(nowMs - this.#reportedMs());
+    if (this.#reports !== undefined) this.#follow(nowMs - this.#reports.receivedMs);
     this.#onTick(tick);
     this.#tickEndMs = this.#clock.nowMs();
   }
