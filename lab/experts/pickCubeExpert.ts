@@ -1,14 +1,16 @@
 /**
- * The scripted demonstrator of PickCube, and of what else is picked up: sees where the cube truly is, answers with one clean joint step and one opening
- * per policy period, and can disturb what is executed, so that the demonstrations also show how to come back. What it
- * wants follows from what it sees now and hardly from what was before: a policy without a memory can learn it.
+ * The scripted demonstrator of PickCube, and of what else is picked up: sees where the cube truly is, answers with one clean
+ * joint step and one opening per policy period, and can disturb what is executed, so that the demonstrations also show how
+ * to come back. What it wants follows from what it sees now and hardly from what was before: a policy without a memory can
+ * learn it.
  */
-import { DEFAULT_STEP, InverseKinematics, toolDownRotation } from "../../kinematics/inverse.js";
+import { InverseKinematics } from "../../kinematics/inverse.js";
 import { Random } from "../world/random.js";
 import { Mistakes } from "./mistakes.js";
 import { CUBE_GRASP, graspYawRad, type PickPhase, type PickScene } from "./pickCube.js";
 import { ReachBlockExpert } from "./reachBlock.js";
 import type { Point } from "./toolGoal.js";
+import { toolStep } from "./toolStepper.js";
 
 export const OPEN_M = 0.08;
 export const CLOSED_M = 0;
@@ -29,7 +31,6 @@ const TURN_FREE_RAD = 0.12;
 /** So far below the funnel it only goes up: fingers would push the cube. */
 const BELOW_M = 0.04;
 const LINEAR_STEP_MAX_M = 0.05;
-const JOINT_STEP_MAX_RAD = 0.15;
 
 /** Near enough to close: the open fingers leave 2 cm on either side of the cube, and hold it where its middle is. */
 const NEAR_M = 0.012;
@@ -163,18 +164,7 @@ export class PickCubeExpert {
   }
 
   #stepTo(goal: Goal, positionRad: ArrayLike<number>): Float64Array {
-    const stepRad = new Float64Array(7);
-    this.#inverse.step(
-      positionRad,
-      goal.toolM,
-      toolDownRotation(goal.yawRad),
-      { ...DEFAULT_STEP, linearStepMaxM: LINEAR_STEP_MAX_M, postureRad: this.#postureRad },
-      stepRad,
-    );
-    const largestRad = Math.max(...stepRad.map(Math.abs));
-    return largestRad > JOINT_STEP_MAX_RAD
-      ? stepRad.map((step) => (step * JOINT_STEP_MAX_RAD) / largestRad)
-      : stepRad;
+    return toolStep(this.#inverse, positionRad, goal, LINEAR_STEP_MAX_M, this.#postureRad);
   }
 
   /** What is done: the goal, or that of a mistake as long as nothing is about to be held. */

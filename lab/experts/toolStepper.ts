@@ -4,6 +4,7 @@ import type { Random } from "../world/random.js";
 import type { Point } from "./toolGoal.js";
 
 const LINEAR_STEP_MAX_M = 0.04;
+/** Of an expert's step: all joints are slowed down together. */
 const JOINT_STEP_MAX_RAD = 0.15;
 /** Correlated normal noise on each joint. */
 const NOISE_RAD = 0.012;
@@ -44,8 +45,10 @@ export class ToolStepper {
    * @param share of the tremor
    */
   step(positionRad: ArrayLike<number>, wantedM: Point, doneM: Point, share: number): ToolStep {
-    const cleanRad = this.#stepTo(positionRad, wantedM);
-    const ledRad = doneM === wantedM ? cleanRad : this.#stepTo(positionRad, doneM);
+    const stepTo = (toolM: Point) =>
+      toolStep(this.#inverse, positionRad, { toolM, yawRad: 0 }, LINEAR_STEP_MAX_M, this.#postureRad);
+    const cleanRad = stepTo(wantedM);
+    const ledRad = doneM === wantedM ? cleanRad : stepTo(doneM);
     const executedRad = ledRad.map((step, joint) => {
       const fresh = this.#random.uniform() < NOISE_SHARE ? this.#random.normal(0, NOISE_RAD) : 0;
       this.#noise[joint] = NOISE_MEMORY * this.#noise[joint]! + fresh;
@@ -53,19 +56,25 @@ export class ToolStepper {
     });
     return { cleanRad, executedRad };
   }
+}
 
-  #stepTo(positionRad: ArrayLike<number>, toolM: Point): Float64Array {
-    const stepRad = new Float64Array(7);
-    this.#inverse.step(
-      positionRad,
-      toolM,
-      toolDownRotation(),
-      { ...DEFAULT_STEP, linearStepMaxM: LINEAR_STEP_MAX_M, postureRad: this.#postureRad },
-      stepRad,
-    );
-    const largestRad = Math.max(...stepRad.map(Math.abs));
-    return largestRad > JOINT_STEP_MAX_RAD
-      ? stepRad.map((step) => (step * JOINT_STEP_MAX_RAD) / largestRad)
-      : stepRad;
-  }
+/**
+ * Joint step [rad] of a tool that points down, turned by `yawRad`.
+ * @param linearStepMaxM how far the tool point moves at most
+ * @param postureRad that the elbow is drawn to
+ */
+export function toolStep(
+  inverse: InverseKinematics,
+  positionRad: ArrayLike<number>,
+  { toolM, yawRad }: { readonly toolM: Point; readonly yawRad: number },
+  linearStepMaxM: number,
+  postureRad: Float64Array,
+): Float64Array {
+  const stepRad = new Float64Array(7);
+  const options = { ...DEFAULT_STEP, linearStepMaxM, postureRad };
+  inverse.step(positionRad, toolM, toolDownRotation(yawRad), options, stepRad);
+  const largestRad = Math.max(...stepRad.map(Math.abs));
+  return largestRad > JOINT_STEP_MAX_RAD
+    ? stepRad.map((step) => (step * JOINT_STEP_MAX_RAD) / largestRad)
+    : stepRad;
 }
