@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from cerebellum_trainer.devices import Body
-from cerebellum_trainer.episodes import Episode, select_episodes
+from cerebellum_trainer.episodes import Episode, select_from
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Preprocessing, preprocess
 from cerebellum_trainer.provenance import Recording
@@ -77,6 +77,7 @@ def load_dataset(
     state, action, index, hold, still, gripper, starts = [], [], [], [], [], [], []
     golden_frames: list[tuple[int, np.ndarray]] = []
     files: list[tuple[str, str]] = []
+    first = ""
     recordings: list[Recording] = []
     camera: Camera | None = None
     body: Body | None = None
@@ -86,12 +87,12 @@ def load_dataset(
         if body is not None and devices != body:
             raise TrainerError(
                 "ROBOTS_CHANGED",
-                f"{episode.name} moves {devices.name}, {files[0][0]} {body.name}",
+                f"{episode.name} moves {devices.name}, {first} {body.name}",
                 "Train on recordings of one kind of robot",
             )
         body = devices
         if camera is not None and pose != camera:
-            raise camera_changed(episode.name, pose, files[0][0], camera)
+            raise camera_changed(episode.name, pose, first, camera)
         if len(samples) < SAMPLES_MIN:
             raise TrainerError(
                 "EPISODE_SHORT",
@@ -99,11 +100,12 @@ def load_dataset(
                 "Leave this episode out, or give back what a trim has taken away",
             )
         if camera is None:
+            first = episode.name
             preprocessing = preprocessing.seen_by(pose.width_px, pose.height_px, reading.crop)
         camera = pose
         recording = episode.recording()
         recordings.append(recording)
-        files.append((episode.name, samples_sha256(recording.sha256, samples, reading.gripper)))
+        files.append((recording.name, samples_sha256(recording.sha256, samples, reading.gripper)))
         starts.append(samples[0].told_rad)
         has_gripper |= samples[0].has_gripper
         for place, sample in enumerate(samples):
@@ -170,19 +172,25 @@ def naming(episode: Episode, sample: Sample) -> Iterator[None]:
 
 
 def read_dataset(
-    folder: Path,
+    folders: Sequence[Path],
     task: str,
     reading: Reading,
     preprocessing: Preprocessing,
     rate_hz: float,
     stillness: Stillness,
 ) -> Dataset:
-    """The whole way from a set's folder, telling on the way what is left out."""
-    selection = select_episodes(folder, task, reading.include_flagged)
+    """The whole way from the folders of sets, which are read as one. Raises: as `load_dataset`."""
+    episodes = told_episodes(folders, task, reading)
+    read = ((episode, read_samples(episode, reading, rate_hz, stillness)) for episode in episodes)
+    return load_dataset(read, reading, preprocessing)
+
+
+def told_episodes(folders: Sequence[Path], task: str, reading: Reading) -> list[Episode]:
+    """Those to train on; for people, what is left out is printed."""
+    selection = select_from(folders, task, reading.include_flagged)
     for remark in selection.remarks:
         print(f"left out: {remark}", flush=True)
-    read = ((episode, read_samples(episode, reading, rate_hz, stillness)) for episode in selection.episodes)
-    return load_dataset(read, reading, preprocessing)
+    return selection.episodes
 
 
 def dataset_sha256(episodes: list[tuple[str, str]]) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -73,10 +73,13 @@ class Episode:
     path: Path
     records: Records
     decisions: Decisions = field(default_factory=Decisions)
+    # Where several sets are read, which have the same names in them: the folder as well.
+    called: str = ""
 
     @property
     def name(self) -> str:
-        return self.records.name
+        """What messages to people call it."""
+        return self.called or self.records.name
 
     @property
     def outcome(self) -> str:
@@ -203,6 +206,30 @@ def select_episodes(folder: Path, task: str, include_flagged: bool = False) -> S
         else:
             remarks.append(f"{path.parent.name} {why}")
     remarks += [f"{path.name} is not finished" for path in sorted(folder.glob("episode-*.active"))]
+    return Selection(chosen, remarks)
+
+
+def select_from(folders: Sequence[Path], task: str, include_flagged: bool = False) -> Selection:
+    """Those of all sets as one, in the order of the sets, each recording once.
+
+    Raises: as `select_episodes`; EPISODES_MISSING if no set is named.
+    """
+    if not folders:
+        raise TrainerError("EPISODES_MISSING", "No set of episodes is named", "Name its folder")
+    chosen: list[Episode] = []
+    remarks: list[str] = []
+    seen: dict[str, Path] = {}
+    for folder in folders:
+        selection = select_episodes(folder, task, include_flagged)
+        is_alone = len(folders) == 1
+        remarks += [remark if is_alone else f"{folder}/{remark}" for remark in selection.remarks]
+        for episode in selection.episodes:
+            uuid, there = episode.records.uuid, episode.path.parent
+            if uuid in seen:
+                remarks.append(f"{there} is a copy of {seen[uuid]}")
+                continue
+            seen[uuid] = there
+            chosen.append(replace(episode, called="" if is_alone else str(there)))
     return Selection(chosen, remarks)
 
 

@@ -28,7 +28,9 @@ from cerebellum_trainer.samples import Actions, Reading, Stillness
 
 
 def read(folder: Path, actions: Actions = "label") -> Dataset:
-    return read_dataset(folder, "reach-block", Reading(actions), Preprocessing(), 5.0, Stillness(0.004, 0.03))
+    return read_dataset(
+        [folder], "reach-block", Reading(actions), Preprocessing(), 5.0, Stillness(0.004, 0.03)
+    )
 
 
 def refused(folder: Path, code: str, *words: str, actions: Actions = "label") -> None:

@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_encoder: VisionTransfor
     save_encoder(small_encoder, folder / "encoder.safetensors", "mae")
     run_clone(
         Clone(
-            folder / "episodes",
+            (folder / "episodes",),
             encoder=folder / "encoder.safetensors",
             out=folder / "bundle",
             features=folder / "work" / "features",
@@ -164,7 +164,7 @@ def test_each_frame_is_seen_in_its_own_light_first(tmp_path: Path, small_encoder
 def test_report_compares_with_its_controls(made: Path) -> None:
     rows = run_report(
         Report(
-            made / "episodes",
+            (made / "episodes",),
             encoder=made / "encoder.safetensors",
             out=made / "work" / "report.json",
             features=made / "work" / "features",

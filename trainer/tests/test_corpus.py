@@ -60,7 +60,7 @@ def test_what_was_sent_tells_the_same_motion_as_the_labels() -> None:
 def test_the_trim_and_both_sources_make_a_data_set(capsys: pytest.CaptureFixture[str]) -> None:
     for actions in ("label", "sent"):
         reading = Reading(actions, include_flagged=True)
-        data = read_dataset(SET, "reach-block", reading, Preprocessing(), RATE_HZ, STILL)
+        data = read_dataset([SET], "reach-block", reading, Preprocessing(), RATE_HZ, STILL)
         assert data.episodes == 2
         assert data.camera.fov_y_deg == 42
         assert len(data.golden_frames) == 2

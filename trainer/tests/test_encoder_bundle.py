@@ -38,7 +38,7 @@ def episodes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cloned(folder: Path, episodes: Path, encoder: Path, feature: Feature = "patch-tokens") -> Path:
     return run_clone(
         Clone(
-            episodes,
+            (episodes,),
             encoder=encoder,
             out=folder / "bundle",
             features=folder / "work" / "features",

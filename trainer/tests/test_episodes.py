@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from recording import CAMERA, START_NS, STEP_NS, edit, write_edits, write_episode
 
-from cerebellum_trainer.episodes import read_records, select_episodes
+from cerebellum_trainer.episodes import read_records, select_episodes, select_from
 from cerebellum_trainer.errors import TrainerError
 
 FLAGS = json.dumps([{"code": "gap", "topic": "/camera/wrist", "text": "nothing for 1.2 s"}])
@@ -195,3 +195,34 @@ def test_trims_are_of_log_time(tmp_path: Path) -> None:
     ]
     # Images are received 12 ms after their stamps: those of steps 2, 3 and 4 remain.
     assert episode.stamps(CAMERA["imageTopic"]) == [START_NS + step * STEP_NS for step in (2, 3, 4)]
+
+
+def test_several_sets_are_one_with_each_recording_once(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    write_episode(first, 1, seed=1)
+    path = write_episode(first, 2, seed=2)
+    write_episode(second, 1, seed=3)
+    write_episode(second, 2, seed=4, end={"outcome": "failure"})
+    shutil.copytree(path.parent, tmp_path / "third" / path.parent.name)
+    found = select_from([first, second, tmp_path / "third", second], "reach-block")
+    assert [episode.name for episode in found.episodes] == [
+        f"{first}/episode-000001",
+        f"{first}/episode-000002",
+        f"{second}/episode-000001",
+    ]
+    # What a bundle says of them does not depend on where they lay.
+    assert [episode.recording().name[-1] for episode in found.episodes] == ["1", "2", "1"]
+    assert found.remarks == [
+        f"{second}/episode-000002 is a failure",
+        f"{tmp_path}/third/episode-000002 is a copy of {first}/episode-000002",
+        f"{second}/episode-000002 is a failure",
+        f"{second}/episode-000001 is a copy of {second}/episode-000001",
+    ]
+
+
+def test_no_set_and_a_folder_that_is_none_are_refused(tmp_path: Path) -> None:
+    write_episode(tmp_path / "first", 1, seed=1)
+    for folders, found in (([], "No set"), ([tmp_path / "first", tmp_path / "none"], "none holds no")):
+        with pytest.raises(TrainerError, match=found) as caught:
+            select_from(folders, "reach-block")
+        assert caught.value.code == "EPISODES_MISSING"

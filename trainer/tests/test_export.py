@@ -38,7 +38,7 @@ def cloned(tmp_path_factory: pytest.TempPathFactory, small_encoder: VisionTransf
     save_encoder(small_encoder, folder / "encoder.safetensors", "mae")
     run_clone(
         Clone(
-            folder / "episodes",
+            (folder / "episodes",),
             encoder=folder / "encoder.safetensors",
             out=folder / "bundle",
             features=folder / "work" / "features",
@@ -53,7 +53,7 @@ def cloned(tmp_path_factory: pytest.TempPathFactory, small_encoder: VisionTransf
 def export_of(cloned: Path, source: Path, out: Path, verify: bool = False) -> dict:
     run_export(
         Export(
-            cloned / "episodes",
+            (cloned / "episodes",),
             source=source,
             encoder=cloned / "encoder.safetensors",
             out=out,
@@ -163,12 +163,12 @@ def test_another_encoder_or_other_episodes_are_refused(
     write_episode(tmp_path / "episodes", 1, seed=9)
     for change, code in (
         ({"encoder": tmp_path / "encoder.safetensors"}, "CHECKPOINT_MISMATCH"),
-        ({"episodes": tmp_path / "episodes"}, "DATASET_CHANGED"),
+        ({"episodes": (tmp_path / "episodes",)}, "DATASET_CHANGED"),
         ({"source": cloned / "encoder.safetensors"}, "CHECKPOINT_UNREADABLE"),
         ({"source": cloned / "episodes"}, "MANIFEST_UNREADABLE"),
     ):
         config = Export(
-            cloned / "episodes",
+            (cloned / "episodes",),
             source=checkpoint,
             encoder=cloned / "encoder.safetensors",
             out=tmp_path / "out",

@@ -132,7 +132,7 @@ def test_the_bundle_names_the_opening_in_state_and_action(
         write_episode(tmp_path / "episodes", 1 + seed, seed=seed, fingers=closing)
     save_encoder(small_encoder, tmp_path / "encoder.safetensors", "mae")
     config = Clone(
-        tmp_path / "episodes",
+        (tmp_path / "episodes",),
         encoder=tmp_path / "encoder.safetensors",
         out=tmp_path / "bundle",
         features=tmp_path / "features",
@@ -163,7 +163,7 @@ def test_demonstrations_that_leave_the_gripper_alone_teach_nothing_of_it(
     with pytest.raises(TrainerError) as caught:
         run_clone(
             Clone(
-                tmp_path / "episodes",
+                (tmp_path / "episodes",),
                 encoder=tmp_path / "encoder.safetensors",
                 out=tmp_path / "bundle",
                 features=tmp_path / "features",

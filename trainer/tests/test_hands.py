@@ -51,7 +51,7 @@ def episode_of(folder: Path) -> Episode:
 
 
 def dataset_of(folder: Path, reading: Reading) -> Dataset:
-    return read_dataset(folder, "reach-block", reading, Preprocessing(), RATE_HZ, STILL)
+    return read_dataset([folder], "reach-block", reading, Preprocessing(), RATE_HZ, STILL)
 
 
 class TestWhoItIs:
@@ -276,7 +276,7 @@ def test_a_bundle_says_what_it_moves(
     save_encoder(small_encoder, tmp_path / "encoder.safetensors", "mae")
     bundle = run_clone(
         Clone(
-            tmp_path / "set",
+            (tmp_path / "set",),
             encoder=tmp_path / "encoder.safetensors",
             out=tmp_path / "bundle",
             features=tmp_path / "work" / "features",

@@ -165,7 +165,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("set")
     for seed in range(4):
         write_episode(folder, 1 + seed, seed=seed)
-    return read_dataset(folder, "reach-block", Reading(), Preprocessing(), 5.0, Stillness(0.004, 0.03))
+    return read_dataset([folder], "reach-block", Reading(), Preprocessing(), 5.0, Stillness(0.004, 0.03))
 
 
 RECIPE = CloneConfig(batch=16, learning_rate=3e-3)

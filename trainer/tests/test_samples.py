@@ -370,7 +370,7 @@ class TestDataset:
     def test_images_stand_beside_their_actions(self, tmp_path: Path) -> None:
         for number in (1, 2):
             write_episode(tmp_path, number, seed=number)
-        data = read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL)
+        data = read_dataset([tmp_path], "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL)
         assert data.images.shape == (28, 3, 112, 112)
         assert data.episodes == 2
         assert int(data.hold.sum()) == 8
@@ -383,7 +383,7 @@ class TestDataset:
         write_episode(tmp_path)
 
         def sha(reading: Reading) -> str:
-            return read_dataset(tmp_path, "reach-block", reading, PREPROCESSING, RATE_HZ, STILL).sha256
+            return read_dataset([tmp_path], "reach-block", reading, PREPROCESSING, RATE_HZ, STILL).sha256
 
         first = sha(Reading())
         assert sha(Reading()) == first
@@ -394,7 +394,7 @@ class TestDataset:
     def test_what_is_left_out_is_said(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         write_episode(tmp_path, 1, end={"outcome": "failure"})
         with pytest.raises(TrainerError, match="No episode is left"):
-            read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL)
+            read_dataset([tmp_path], "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL)
         assert "left out: episode-000001 is a failure" in capsys.readouterr().out
 
     def test_mixed_camera_mounts_are_refused(self, tmp_path: Path) -> None:
@@ -402,7 +402,20 @@ class TestDataset:
         other = json.dumps({"wrist": {**CAMERA, "fovYDeg": 69}})
         write_episode(tmp_path, 2, seed=2, start={"cameras": other})
         with pytest.raises(TrainerError) as caught:
-            read_dataset(tmp_path, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL)
+            read_dataset([tmp_path], "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL)
+        assert caught.value.code == "CAMERA_CHANGED"
+
+    def test_several_sets_have_one_camera_and_are_named_with_their_folder(self, tmp_path: Path) -> None:
+        write_episode(tmp_path / "a", 1, seed=1)
+        write_episode(tmp_path / "b", 1, seed=2)
+        sets = [tmp_path / "a", tmp_path / "b"]
+        both = read_dataset(sets, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL)
+        assert both.episodes == 2
+        assert len(both.images) == 28
+        other = json.dumps({"wrist": {**CAMERA, "fovYDeg": 69}})
+        write_episode(tmp_path / "b", 2, seed=3, start={"cameras": other})
+        with pytest.raises(TrainerError, match=f"{tmp_path}/b/episode-000002") as caught:
+            read_dataset(sets, "reach-block", Reading(), PREPROCESSING, RATE_HZ, STILL)
         assert caught.value.code == "CAMERA_CHANGED"
 
     def test_no_episode_at_all_is_refused(self) -> None:

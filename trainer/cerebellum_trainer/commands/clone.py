@@ -29,8 +29,8 @@ from cerebellum_trainer.variants.offer import ExportConfig
 class Clone:
     """Trains the controller on recorded episodes and writes the policy bundle."""
 
-    episodes: Path
-    """Folder of a set: it holds episode-000001, episode-000002 and so on."""
+    episodes: tuple[Path, ...]
+    """Folders of sets, each with episode-000001, episode-000002 and so on; several are read as one."""
     encoder: Path = WORK / "encoder" / "encoder.safetensors"
     """Frozen encoder: a file of the pretrain or import command, the folder of a policy bundle, or a name (see
     the encoders command)."""

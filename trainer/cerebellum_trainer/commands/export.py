@@ -30,8 +30,8 @@ def every_form() -> ExportConfig:
 class Export:
     """Writes a bundle in fp32 and int8, separate and fused, measured on recorded frames and gated."""
 
-    episodes: Path
-    """Folder of the set whose frames precisions are compared on; of a checkpoint, what it was trained on."""
+    episodes: tuple[Path, ...]
+    """Folders of the sets whose frames precisions are compared on; of a checkpoint, those it learnt from."""
     source: Path = WORK / "controller.safetensors"
     """What clone has left, or the folder of a policy bundle, whose networks and goldens stay as they are."""
     encoder: Path = WORK / "encoder" / "encoder.safetensors"
@@ -69,11 +69,12 @@ def from_checkpoint(config: Export) -> Path:
         config.episodes, trained.task, reading, preprocessing, description.rate_hz, stillness
     )
     if dataset.sha256 != trained.dataset_sha256:
+        named = " and ".join(map(str, config.episodes))
         raise TrainerError(
             "DATASET_CHANGED",
-            f"{config.source} was trained on data set {trained.dataset_sha256[:12]}, {config.episodes} is "
-            f"now {dataset.sha256[:12]} ({dataset.episodes} episodes, {len(dataset.images)} frames)",
-            "Name the set that it was trained on, labelled, trimmed and dropped as it was, or clone again",
+            f"{config.source} was trained on data set {trained.dataset_sha256[:12]}, {named} is now "
+            f"{dataset.sha256[:12]} ({dataset.episodes} episodes, {len(dataset.images)} frames)",
+            "Name the sets that it was trained on, labelled, trimmed and dropped as it was, or clone again",
         )
     out = config.out or Path("policies/bundles") / trained.task
     write_bundle(

@@ -18,8 +18,8 @@ from cerebellum_trainer.training.world import Hardware
 class ReachBlock:
     """Everything: pre-trains the encoder unless it is there already, clones, writes the bundle."""
 
-    episodes: Path
-    """Folder of a set: it holds episode-000001, episode-000002 and so on."""
+    episodes: tuple[Path, ...]
+    """Folders of sets, each with episode-000001, episode-000002 and so on; several are read as one."""
     corpus: Path
     """(n, size, size, 3) uint8 .npy to pre-train on, as the corpus renderer writes it."""
     reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)

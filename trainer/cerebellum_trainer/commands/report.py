@@ -25,8 +25,8 @@ from cerebellum_trainer.samples import Reading
 class Report:
     """Held-out action error of the policy beside its controls: untrained encoder, class token; no bundle."""
 
-    episodes: Path
-    """Folder of a set: it holds episode-000001, episode-000002 and so on."""
+    episodes: tuple[Path, ...]
+    """Folders of sets, each with episode-000001, episode-000002 and so on; several are read as one."""
     encoder: Path = WORK / "encoder" / "encoder.safetensors"
     """As of the clone command."""
     out: Path = WORK / "report.json"

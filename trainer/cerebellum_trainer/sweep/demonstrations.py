@@ -11,8 +11,7 @@ from pathlib import Path
 
 import torch
 
-from cerebellum_trainer.dataset import Dataset, load_dataset
-from cerebellum_trainer.episodes import Episode, select_episodes
+from cerebellum_trainer.dataset import Dataset, load_dataset, told_episodes
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import Preprocessing
 from cerebellum_trainer.samples import Reading, Stillness, read_samples
@@ -54,7 +53,7 @@ def read_demonstrations(
     held_out: int,
 ) -> Demonstrations:
     """Raises: as `read_dataset`; EPISODES_MISSING if nothing is left beside the held-out episodes."""
-    episodes = select_all(folders, task, reading.include_flagged)
+    episodes = told_episodes(folders, task, reading)
     read = ((episode, read_samples(episode, reading, rate_hz, stillness)) for episode in episodes)
     # A picture of each episode: whatever a subset holds, it has its goldens.
     dataset = load_dataset(read, reading, preprocessing, goldens=len(episodes))
@@ -67,24 +66,6 @@ def read_demonstrations(
             "Change held_out, or record more",
         )
     return Demonstrations(dataset, tuple(order[:kept]), tuple(order[kept:]))
-
-
-def select_all(folders: Sequence[Path], task: str, include_flagged: bool) -> list[Episode]:
-    """Those of all sets, each once, telling on the way what is left out."""
-    episodes: list[Episode] = []
-    seen: dict[str, Path] = {}
-    for folder in folders:
-        selection = select_episodes(folder, task, include_flagged)
-        for remark in selection.remarks:
-            print(f"left out: {folder.name}/{remark}", flush=True)
-        for episode in selection.episodes:
-            if episode.records.uuid in seen:
-                there = seen[episode.records.uuid]
-                print(f"left out: {episode.path} is a copy of {there}", flush=True)
-                continue
-            seen[episode.records.uuid] = episode.path
-            episodes.append(episode)
-    return episodes
 
 
 def of_episodes(dataset: Dataset, episodes: Sequence[int]) -> Dataset:
