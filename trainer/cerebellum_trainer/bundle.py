@@ -75,56 +75,37 @@ class PolicyDescription:
         return START_OPENINGS_M.get(task, START_OPENING_M)
 
 
-def write_bundle(
-    folder: Path,
-    encoder: Encoder,
-    pretraining: str,
-    controller: Controller,
-    dataset: Dataset,
-    task: str,
-    camera_role: str,
-    description: PolicyDescription,
-    notes: str,
-    made: str,
-    export: ExportConfig | None = None,
-) -> dict:
-    """Writes the bundle in place of an older one, once all of it is there. Returns the manifest.
+@dataclass(frozen=True)
+class ClonedPolicy:
+    """What a bundle is made of."""
 
-    `notes` is one line of the manifest, `made` the page `made.md`: how the bundle came about, for people.
+    encoder: Encoder
+    pretraining: str
+    controller: Controller
+    dataset: Dataset
+    task: str
+    # The camera's name in the cell.
+    camera_role: str
+    description: PolicyDescription
+    # One line of the manifest, and the page `made.md`: how the bundle came about, for people.
+    notes: str
+    made: str
+
+
+def write_bundle(folder: Path, policy: ClonedPolicy, export: ExportConfig | None = None) -> dict:
+    """Writes the bundle in place of an older one, once all of it is there. Returns the manifest.
 
     Raises: TrainerError of `export_policy` and `offer_variants`, BUNDLE_REFUSED by the daemon's loader;
         DATASET_SMALL if there are fewer than two golden frames.
     """
     with replaced(folder) as making:
-        return fill_bundle(
-            making,
-            encoder,
-            pretraining,
-            controller,
-            dataset,
-            task,
-            camera_role,
-            description,
-            notes,
-            made,
-            export or ExportConfig(),
-        )
+        return fill_bundle(making, policy, export or ExportConfig())
 
 
-def fill_bundle(
-    folder: Path,
-    encoder: Encoder,
-    pretraining: str,
-    controller: Controller,
-    dataset: Dataset,
-    task: str,
-    camera_role: str,
-    description: PolicyDescription,
-    notes: str,
-    made: str,
-    export: ExportConfig,
-) -> dict:
+def fill_bundle(folder: Path, policy: ClonedPolicy, export: ExportConfig) -> dict:
     """As `write_bundle`, into a folder that is empty."""
+    encoder, controller, dataset = policy.encoder, policy.controller, policy.dataset
+    task, description = policy.task, policy.description
     body = dataset.body
     chosen = torch.linspace(0, len(dataset.images) - 1, min(PARITY_FRAMES, len(dataset.images))).long()
     exported = export_policy(encoder, controller, dataset.images[chosen], dataset.state[chosen], folder)
@@ -146,7 +127,7 @@ def fill_bundle(
         left.unlink()
     goldens = write_goldens(folder, encoder, controller, dataset)
     page = folder / "made.md"
-    page.write_text(with_variants(made, offer), encoding="utf-8")
+    page.write_text(with_variants(policy.made, offer), encoding="utf-8")
     files = [*offer.files, *goldens, page]
     manifest = {
         "schema": SCHEMA,
@@ -157,7 +138,7 @@ def fill_bundle(
         "robot": {"device": body.name, "joints": list(body.joints)},
         "rateHz": description.rate_hz,
         "expiryMs": description.expiry_ms or 2500 / description.rate_hz,
-        "image": image_section(dataset, camera_role),
+        "image": image_section(dataset, policy.camera_role),
         "proprioception": [
             {"name": joint, "unit": "rad", "source": "joint-position"} for joint in body.joints
         ]
@@ -167,7 +148,7 @@ def fill_bundle(
             "input": "image",
             "output": "tokens",
             "feature": controller.config.feature,
-            "pretraining": pretraining,
+            "pretraining": policy.pretraining,
         },
         "controller": {
             "featureInput": "feature",
@@ -196,7 +177,7 @@ def fill_bundle(
                 **recordings_section(dataset.recordings),
             },
             "trainingParityMaxAbs": exported.parity_max_abs,
-            "notes": notes,
+            "notes": policy.notes,
         },
         "files": {file.relative_to(folder).as_posix(): file_sha256(file) for file in files},
     }

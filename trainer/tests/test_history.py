@@ -134,6 +134,20 @@ def test_every_network_becomes_a_bundle_that_names_its_slots(tmp_path: Path, con
     assert dataclasses.replace(again, default_action=()) == policy
 
 
+def test_a_bundle_that_fails_leaves_the_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, folder = small_policy(), tmp_path / "bundle"
+    write_history_bundle(folder, policy, SMALL, Weights(), "cached-embedding", "A test.")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr("cerebellum_trainer.history.bundle.compare", lambda *_: float("nan"))
+        with pytest.raises(TrainerError, match="differs from PyTorch by nan"):
+            write_history_bundle(folder, policy, SMALL, Weights(seed=1), "cached-embedding", "A test.")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    write_history_bundle(folder, policy, SMALL, Weights(seed=1), "full-window", "A test.")
+    assert not (folder / "embed.onnx").exists()
+
+
 def test_tokens_embedded_one_by_one_give_the_same_actions(tmp_path: Path) -> None:
     policy = small_policy(fill="zeros")
     write_history_bundle(tmp_path, policy, SMALL, Weights(), "cached-embedding", "A test.")

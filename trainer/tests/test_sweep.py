@@ -11,6 +11,7 @@ import scipy.stats
 import torch
 from recording import edit, write_edits, write_episode
 
+from cerebellum_trainer.bundle import ClonedPolicy
 from cerebellum_trainer.commands.sweep import Sweep, run_sweep
 from cerebellum_trainer.encoders.files import save_encoder
 from cerebellum_trainer.errors import TrainerError
@@ -85,9 +86,12 @@ def calls(place: Path) -> int:
 def quick_export(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bundles without their graphs: those are other tests' matter, and take seconds."""
 
-    def write_bundle(folder: Path, _encoder: object, pretraining: str, *_: object) -> dict:
+    def write_bundle(folder: Path, policy: ClonedPolicy, _: object) -> dict:
         folder.mkdir(parents=True, exist_ok=True)
-        manifest = {"encoder": {"pretraining": pretraining}, "provenance": {"trainingParityMaxAbs": 0}}
+        manifest = {
+            "encoder": {"pretraining": policy.pretraining},
+            "provenance": {"trainingParityMaxAbs": 0},
+        }
         (folder / "policy.json").write_text(json.dumps(manifest))
         return manifest
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from cerebellum_trainer.bundle import PolicyDescription, write_bundle
+from cerebellum_trainer.bundle import ClonedPolicy, PolicyDescription, write_bundle
 from cerebellum_trainer.checkpoint import Trained, save_controller
 from cerebellum_trainer.clone import CloneConfig, clone, held_out_error
 from cerebellum_trainer.commands.made import describe, joint_noise, said_actions
@@ -121,8 +121,7 @@ def run_clone(config: Clone) -> Path:
         stillness=json.dumps(asdict(config.recipe.stillness)),
     )
     save_controller(controller, trained, config.features.parent / "controller.safetensors")
-    manifest = write_bundle(
-        out,
+    policy = ClonedPolicy(
         encoder,
         pretraining,
         controller,
@@ -132,8 +131,8 @@ def run_clone(config: Clone) -> Path:
         config.policy,
         notes,
         made,
-        config.export,
     )
+    manifest = write_bundle(out, policy, config.export)
     results["parityMaxAbs"] = manifest["provenance"]["trainingParityMaxAbs"]
     inputs = {"dataset": dataset.sha256, "encoder": encoder_sha256(encoder)}
     write_run(config.features.parent / "clone.json", "clone", config, inputs, results)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import tyro
 
-from cerebellum_trainer.bundle import PolicyDescription, write_bundle
+from cerebellum_trainer.bundle import ClonedPolicy, PolicyDescription, write_bundle
 from cerebellum_trainer.checkpoint import load_controller
 from cerebellum_trainer.commands.work import WORK
 from cerebellum_trainer.dataset import Dataset, read_dataset
@@ -77,8 +77,7 @@ def from_checkpoint(config: Export) -> Path:
             "Name the sets that it was trained on, labelled, trimmed and dropped as it was, or clone again",
         )
     out = config.out or Path("policies/bundles") / trained.task
-    write_bundle(
-        out,
+    policy = ClonedPolicy(
         encoder,
         pretraining,
         controller,
@@ -88,8 +87,8 @@ def from_checkpoint(config: Export) -> Path:
         description,
         trained.notes,
         trained.made,
-        config.export,
     )
+    write_bundle(out, policy, config.export)
     print(out)
     return out
 

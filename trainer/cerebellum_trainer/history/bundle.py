@@ -30,6 +30,7 @@ from cerebellum_trainer.history.networks import (
 )
 from cerebellum_trainer.history.reference import clip_output, example_run, observe, targets
 from cerebellum_trainer.runs import file_sha256
+from cerebellum_trainer.staging import replaced
 
 SCHEMA = "cerebellum/policy@1"
 TOLERANCE_OBSERVATION = 1e-5
@@ -97,14 +98,25 @@ def write_history_bundle(
     inference: str,
     notes: str,
 ) -> dict:
-    """Writes the bundle, replacing what the folder held of an older one. Returns the manifest.
+    """Writes the bundle in place of an older one, once all of it is there. Returns the manifest.
 
     Raises: TrainerError of `build_network`; EXPORT_PARITY if ONNX Runtime disagrees by more than 1e-4.
     """
     network = build_network(policy, config, weights)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in [*folder.glob("*.onnx"), *folder.glob("golden*")]:
-        old.unlink()
+    with replaced(folder) as making:
+        return fill_history_bundle(making, policy, config, network, weights, inference, notes)
+
+
+def fill_history_bundle(
+    folder: Path,
+    policy: HistoryPolicy,
+    config: NetworkConfig,
+    network: HistoryNetwork,
+    weights: Weights,
+    inference: str,
+    notes: str,
+) -> dict:
+    """As `write_history_bundle`, of a network that is built, into a folder that is empty."""
     model, files = export_network(folder, policy, network, inference)
     parity = compare(policy, network, files, weights.seed)
     if not parity <= PARITY_MAX_ABS:

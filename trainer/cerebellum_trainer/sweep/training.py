@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from cerebellum_trainer import VERSION
-from cerebellum_trainer.bundle import PolicyDescription, write_bundle
+from cerebellum_trainer.bundle import ClonedPolicy, PolicyDescription, write_bundle
 from cerebellum_trainer.clone import clone, held_out_error
 from cerebellum_trainer.controller import Controller
 from cerebellum_trainer.dataset import Dataset
@@ -140,8 +140,7 @@ class Trainer:
             "cpuS": round(cpu_s() - spent, 1),
         }
         pretraining = encoder.pretraining
-        manifest = write_bundle(
-            folder / BUNDLE,
+        policy = ClonedPolicy(
             model,
             pretraining,
             controller,
@@ -151,9 +150,10 @@ class Trainer:
             PolicyDescription(name=f"{self._sweep.task} {run.name}", rate_hz=self._sweep.rate_hz),
             f'Run "{run.name}" of sweep {self._sweep.name}, seed {seed}; encoder {encoder_said(encoder)}.',
             page_of(run, self._sweep, encoder, results),
-            # Trials begin with the same checks.
-            ExportConfig(verify=self._sweep.evaluate is None),
         )
+        # Trials begin with the same checks.
+        export = ExportConfig(verify=self._sweep.evaluate is None)
+        manifest = write_bundle(folder / BUNDLE, policy, export)
         record = {
             "schema": SCHEMA,
             "sweep": self._sweep.name,

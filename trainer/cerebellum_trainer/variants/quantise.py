@@ -2,9 +2,9 @@
 
 Convolutions, norms and products of two activations stay in float32: dynamic quantisation gains nothing there.
 
-Weights have 7 of the 8 bits. A processor without VNNI (AVX2, and AVX-512 before it) adds two products of an unsigned
-activation and a signed weight in 16 bits, and a sum that does not fit is cut off without a word: 255 * 127 * 2 does
-not, 255 * 64 * 2 does.
+Weights have 7 of the 8 bits. A processor without VNNI (AVX2, and AVX-512 before it) adds two products of an
+unsigned activation and a signed weight in 16 bits, and a sum that does not fit is cut off without a word:
+255 * 127 * 2 does not, 255 * 64 * 2 does.
 """
 
 from __future__ import annotations
