@@ -12,6 +12,7 @@
  * that a crash keeps it, and `episode_end`. Times are nanoseconds as decimal texts: JSON has no such integers.
  */
 import { z } from "zod";
+import { CAMERA_PARENTS } from "../core/cameraParent.js";
 import { asEpochNs, asMonotonicNs, type ClockMapping } from "../core/clock.js";
 import { CerebellumError } from "../core/errors.js";
 
@@ -69,7 +70,7 @@ export const RecordedCamera = z.strictObject({
   /** Optical frame in a frame of `robot`, the flange when none is named: position [m], quaternion xyzw. */
   mount: z.strictObject({
     robot: z.string(),
-    parentFrame: z.enum(["flange", "palm"]).optional(),
+    parentFrame: z.enum(CAMERA_PARENTS).optional(),
     positionM: Numbers,
     quatXyzw: Numbers,
   }),

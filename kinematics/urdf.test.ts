@@ -42,6 +42,7 @@ const vector = (text: string | undefined) => (text ?? "").split(" ").map(Number)
 
 const camera = {
   name: "wrist",
+  link: "link7",
   poseParentOptical: {
     positionM: [0.075, 0, 0.025],
     quatXyzw: [0, 0, Math.SQRT1_2, Math.SQRT1_2],
@@ -99,6 +100,15 @@ describe("urdf", () => {
     expect(turned[1]).toBeCloseTo(1, 9);
   });
 
+  it("places a camera that looks on in the base", () => {
+    const beside = { ...camera, name: "beside", link: "link_base" };
+    const { children } = readXml(urdf({ cameras: [camera, beside] }));
+    const parents = children
+      .filter((one) => child(one, "child")?.attributes.link?.endsWith("_color_optical_frame"))
+      .map((one) => child(one, "parent")!.attributes.link);
+    expect(parents).toEqual(["link7", "link_base"]);
+  });
+
   it("lays a capsule's cylinder along its axis", () => {
     const link4 = links.find((link) => link.attributes.name === "link4")!;
     const cylinder = child(link4, "collision")!;
@@ -112,7 +122,10 @@ describe("urdf", () => {
 
   it("prefixes the link that carries a camera, but not the camera, whose name is its own in the cell", () => {
     const poseParentOptical = { positionM: [0, 0, 0.1], quatXyzw: [0, 0, 0, 1] } as const;
-    const text = urdf({ framePrefix: "left_", cameras: [{ name: "wrist", poseParentOptical }] });
+    const text = urdf({
+      framePrefix: "left_",
+      cameras: [{ name: "wrist", link: "link7", poseParentOptical }],
+    });
     const joint = readXml(text).children.find(
       (one) => one.tag === "joint" && child(one, "child")!.attributes.link === opticalFrame("wrist"),
     )!;

@@ -1,5 +1,5 @@
 /**
- * URDF text of the arm with its gripper and, when asked for, a camera on the flange, written from the tables in
+ * URDF text of the arm with its gripper and, when asked for, the cameras fixed to it, written from the tables in
  * `xarm7.ts` and `xarmGripper.ts`: what `robot_description` publishes. Geometry is the collision shapes; a capsule,
  * which URDF lacks, becomes a cylinder with a ball at each end.
  */
@@ -20,7 +20,9 @@ import { GRIPPER_JOINTS, GRIPPER_LINKS, type GripperJoint } from "./xarmGripper.
 export interface CameraMount {
   /** Name of the camera; its frames are `<name>_link` and `<name>_color_optical_frame`. */
   readonly name: string;
-  /** The colour optical frame (z forward, x right, y down) in the frame that carries it: flange or palm. */
+  /** The link that carries it, without any prefix: an arm's flange or base, a hand's palm. */
+  readonly link: string;
+  /** The colour optical frame (z forward, x right, y down) in that link. */
   readonly poseParentOptical: Pose;
 }
 
@@ -42,7 +44,7 @@ export interface FixedFrame {
 
 export const opticalFrame = (camera: string): string => `${camera}_color_optical_frame`;
 
-/** Everything fixed to the flange: the gripper's base, the tool point and the cameras' optical frames. */
+/** Everything fixed to the arm: the gripper's base, the tool point and the cameras' optical frames. */
 export function fixedFrames({ gripper = true, cameras = [] }: UrdfOptions = {}): FixedFrame[] {
   const still: Vector3 = [0, 0, 0];
   const frames: FixedFrame[] = [];
@@ -50,14 +52,14 @@ export function fixedFrames({ gripper = true, cameras = [] }: UrdfOptions = {}):
     frames.push({ parent: XARM7_FLANGE_LINK, child: "gripper_base", positionM: still, rpyRad: still });
     frames.push({ parent: "gripper_base", child: "link_tcp", positionM: TOOL_POINT_FLANGE_M, rpyRad: still });
   }
-  frames.push(...cameraFrames(cameras, XARM7_FLANGE_LINK));
+  frames.push(...cameraFrames(cameras));
   return frames;
 }
 
 /** Optical frames of cameras in the link that carries them. */
-export const cameraFrames = (cameras: readonly CameraMount[], parent: string): FixedFrame[] =>
-  cameras.map(({ name, poseParentOptical: { positionM, quatXyzw } }) => ({
-    parent,
+export const cameraFrames = (cameras: readonly CameraMount[]): FixedFrame[] =>
+  cameras.map(({ name, link, poseParentOptical: { positionM, quatXyzw } }) => ({
+    parent: link,
     child: opticalFrame(name),
     positionM,
     rpyRad: rpyFromQuat(quatXyzw),
@@ -68,7 +70,7 @@ export function urdf(options: UrdfOptions = {}): string {
   const joints: readonly Joint[] =
     (options.gripper ?? true) ? [...XARM7_JOINTS, ...GRIPPER_JOINTS] : XARM7_JOINTS;
   const links = (options.gripper ?? true) ? [...XARM7_LINKS, ...GRIPPER_LINKS] : XARM7_LINKS;
-  const cameras = cameraFrames(options.cameras ?? [], XARM7_FLANGE_LINK);
+  const cameras = cameraFrames(options.cameras ?? []);
   const fixed = fixedFrames({ ...options, cameras: [] });
   const bare = fixed.map((frame) => frame.child).filter((name) => !links.some((link) => link.name === name));
   return [

@@ -6,7 +6,7 @@ import { HAND_STEP_MS } from "./allegro/mujocoPlant.js";
 import { LabConfig } from "./config.js";
 import { type DigitDeviceSetup, DigitPortsSchema } from "./digit/setup.js";
 import { LabCameraSchema } from "./world/mount.js";
-import { HandPartSchema, type WorldParts } from "./world/parts.js";
+import { HandPartSchema, housedOf, type WorldParts } from "./world/parts.js";
 
 const Port = z.int().min(0).max(65535);
 
@@ -32,7 +32,10 @@ export const LabSetup = z
       .strictObject({ host: z.string().default("127.0.0.1"), ports: DigitPortsSchema })
       .optional()
       .describe("In the world ground, and nowhere else"),
-    cameras: z.array(SetupCamera).max(4).describe("The first one's housing is part of the world"),
+    cameras: z
+      .array(SetupCamera)
+      .max(4)
+      .describe("The housing of the first one on the flange is part of the world"),
     controlSocket: z.string().min(1).optional(),
   })
   .refine(({ arm, hand, digit }) => arm !== undefined || hand !== undefined || digit !== undefined, {
@@ -57,7 +60,7 @@ export function worldOf({ lab, arm, hand, cameras }: LabSetup): WorldParts {
     ...(arm === undefined ? {} : { arm: { gripper: arm.gripper } }),
     ...(hand === undefined ? {} : { hand }),
     props: lab.world,
-    camera: cameras[0]!,
+    camera: housedOf(cameras),
   };
 }
 

@@ -265,6 +265,7 @@ function buildProgram(): Command {
     .argument("<task>", `${LAB_TASKS.join(", ")}; finger-reach or cube-flip of a hand; stand of a Digit`)
     .addOption(taskCellOption())
     .option("--bundle <folder>", "another bundle than the cell's")
+    .option("--camera <name>", "camera of the cell that the policy looks through, in place of the cell's own")
     .option("--positions <n>", "trials: 16, or each scenario of stand once, when absent", positiveInteger)
     .option("--seed <n>", "seed of the positions, scenes and pushes", seed, 4242)
     .addOption(

@@ -4,6 +4,7 @@
  * whatever does not match.
  */
 import { z } from "zod";
+import { CAMERA_PARENTS } from "../core/cameraParent.js";
 import { BundleHead, RelativeFile, Sha256 } from "./bundleHead.js";
 import { Gate, LeftOut, Variant } from "./variants.js";
 
@@ -66,7 +67,7 @@ export const ImageInput = z.strictObject({
   std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
   mount: z.strictObject({
     parentFrame: z
-      .enum(["flange", "palm"])
+      .enum(CAMERA_PARENTS)
       .default("flange")
       .describe("Frame of the robot in which the camera was fixed at training"),
     positionM: Rgb.describe("Optical centre in that frame"),

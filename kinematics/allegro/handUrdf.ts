@@ -88,7 +88,7 @@ export function handUrdf(model: HandModel, side: HandSide, options: HandUrdfOpti
     ...links,
     ...joints.map((joint) => jointXml(joint, prefix)),
     ...tips.map((tip) => fixedXml(tip, prefix)),
-    ...cameraXml(cameraFrames(options.cameras ?? [], PALM_LINK), prefix),
+    ...cameraXml(cameraFrames(options.cameras ?? []), prefix),
     "</robot>",
     "",
   ].join("\n");

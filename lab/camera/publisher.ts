@@ -26,7 +26,7 @@ export class CameraPublisher {
   readonly #depthMessage: ImageMessage;
   readonly #camera: LabCamera;
 
-  /** @param parentFrame name of the flange's frame */
+  /** @param parentFrame name of the frame that carries it */
   constructor(node: LabRosNode, camera: LabCamera, parentFrame: string, stampNs: EpochNs) {
     const { widthPx, heightPx, topic } = camera;
     this.#camera = camera;
@@ -92,7 +92,7 @@ export function cameraInfo(camera: LabCamera, stampNs: EpochNs): object {
 /** Optical axes to body axes (x forward, y left, z up), as every ROS camera driver has them. */
 const LINK_IN_OPTICAL = { x: 0.5, y: -0.5, z: 0.5, w: 0.5 };
 
-/** Flange to optical frame, and optical frame to the camera's body frame `<name>_link`. */
+/** From what carries it to the optical frame, and optical frame to the camera's body frame `<name>_link`. */
 export function staticTransforms(camera: LabCamera, parentFrame: string, stampNs: EpochNs): object[] {
   const stamp = toRosTime(stampNs);
   const [x, y, z] = camera.positionM;

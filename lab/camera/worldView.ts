@@ -2,7 +2,9 @@
  * Pictures of the cell from one of its cameras or from beside it: joins the MuJoCo model's poses, the scene and the
  * rasteriser. `renderObservation` is the policy's view of one arm pose, as the runtime's preprocessing crops it.
  */
+import type { CameraParent } from "../../core/cameraParent.js";
 import { compose, type Pose } from "../../kinematics/pose.js";
+import { XARM7_BASE_LINK, XARM7_FLANGE_LINK } from "../../kinematics/xarm7.js";
 import { sceneCameraOf } from "../world/mjcf.js";
 import type { WorldModel } from "../world/model.js";
 import { type Intrinsics, intrinsicsOf, jittered, type LabCamera, windowOf } from "../world/mount.js";
@@ -34,7 +36,7 @@ export class WorldView {
   ) {
     this.#world = world;
     this.#rasteriser = new Rasteriser(shapesOf(world), widthPx, heightPx, shadowMapPx);
-    this.#parentBody = camera.parentFrame === "palm" ? world.hand!.palmBody : world.bodyId("link7");
+    this.#parentBody = bodyOf(world, camera.parentFrame);
     this.rgb = new Uint8ClampedArray(widthPx * heightPx * 3);
   }
 
@@ -71,6 +73,12 @@ export class WorldView {
     const noise = new Random((this.#scene!.seed ^ Math.imul(++this.#pictures, 0x9e3779b1)) >>> 0);
     this.#rasteriser.render(this.#world, pose, intrinsics, rgb, noise);
   }
+}
+
+/** What carries a camera. The base stays where it is, so what stands beside it is as good as fixed to it. */
+function bodyOf(world: WorldModel, parent: CameraParent): number {
+  if (parent === "palm") return world.hand!.palmBody;
+  return world.bodyId(parent === "base" ? XARM7_BASE_LINK : XARM7_FLANGE_LINK);
 }
 
 /** The model's shapes in its own order. */

@@ -3,6 +3,7 @@
  * look along -z with y up, half a turn about x from the optical frame.
  */
 import { z } from "zod";
+import { CAMERA_PARENTS } from "../../core/cameraParent.js";
 import { compose, multiplyQuat, type Pose, type QuatXyzw } from "../../kinematics/pose.js";
 import type { Vec3 } from "./scene.js";
 
@@ -16,7 +17,9 @@ export const LabCameraSchema = z.strictObject({
   heightPx: z.int().min(16).max(4096),
   rateHz: z.number().positive().max(120),
   fovYDeg: z.number().min(5).max(120).describe("Vertical field of view"),
-  parentFrame: z.enum(["flange", "palm"]).describe("What carries it: the arm's flange or the hand's palm"),
+  parentFrame: z
+    .enum(CAMERA_PARENTS)
+    .describe("What carries it: the arm's flange or base, or the hand's palm"),
   positionM: Triple.describe("Colour optical centre in the parent's frame"),
   quatXyzw: z
     .tuple([z.number(), z.number(), z.number(), z.number()])

@@ -21,9 +21,16 @@ export const WorldPartsSchema = z.strictObject({
   props: z
     .enum([...TABLE_NAMES, "palm"])
     .describe("What is on the arm's table, or one object on a hand's palm"),
-  camera: LabCameraSchema.describe("Its housing is part of the world"),
+  camera: LabCameraSchema.describe("Its housing is part of the world where the flange carries it"),
 });
 export type WorldParts = z.infer<typeof WorldPartsSchema>;
+
+/**
+ * Of a cell's cameras, in order, that whose housing is part of the world: the first on the flange, whatever a policy looks
+ * through. The first one where none is there.
+ */
+export const housedOf = (cameras: readonly LabCamera[]): LabCamera =>
+  cameras.find(({ parentFrame }) => parentFrame === "flange") ?? cameras[0]!;
 
 /** An arm with its gripper at a table, with blocks unless something else is on it. */
 export const armWorld = (camera: LabCamera, props: TableName = "reach-block"): WorldParts => ({

@@ -1,4 +1,4 @@
-/** The wrist camera that the lab's tests use: ahead of the gripper, leaning 12 degrees towards the tool. */
+/** Cameras and worlds that the lab's tests use. The wrist camera is ahead of the gripper, leaning 12 degrees towards the tool. */
 import { layoutOf } from "./layout.js";
 import type { LabCamera } from "./mount.js";
 import { armWorld, type WorldParts } from "./parts.js";
@@ -17,6 +17,16 @@ export const TEST_CAMERA: LabCamera = {
 
 export const TEST_ARM_WORLD = armWorld(TEST_CAMERA);
 export const TEST_ARM_LAYOUT = layoutOf(TEST_ARM_WORLD);
+
+/** Off the table, opposite the arm, looking at (0.45, 0, 0.06). */
+export const TEST_BESIDE_CAMERA: LabCamera = {
+  ...TEST_CAMERA,
+  name: "beside",
+  topic: "/camera/beside",
+  parentFrame: "base",
+  positionM: [1.05, 0, 0.62],
+  quatXyzw: [-0.6485211, -0.6485211, 0.2818163, 0.2818163],
+};
 
 /** Above the palm, the fingers upwards in the picture. */
 export const TEST_OVERHEAD_CAMERA: LabCamera = {

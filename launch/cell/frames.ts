@@ -20,8 +20,12 @@ export const framePrefixOf = (robots: Robots, robot: string): string =>
 export const odometryFrameOf = (robots: Robots, robot: string): string =>
   `${framePrefixOf(robots, robot)}odom`;
 
-/** Where things are fixed to each device, as cameras and hands name it. */
-export const PARENT_FRAME = { xarm7: "flange", allegro: "palm", digit: "torso" } as const;
+/** Where cameras can be fixed to each device, as cell files name it. */
+export const CAMERA_FRAMES: Readonly<Record<RobotConfig["device"], readonly string[]>> = {
+  xarm7: ["flange", "base"],
+  allegro: ["palm"],
+  digit: ["torso"],
+};
 const PARENT_LINK = { xarm7: XARM7_FLANGE_LINK, allegro: PALM_LINK, digit: DIGIT_BASE_LINK } as const;
 const ROOT_LINK = { xarm7: XARM7_BASE_LINK, allegro: PALM_LINK, digit: DIGIT_BASE_LINK } as const;
 
@@ -33,9 +37,13 @@ export const parentFrameOf = (robots: Robots, robot: string): string =>
 export const rootFrameOf = (robots: Robots, robot: string): string =>
   framePrefixOf(robots, robot) + ROOT_LINK[robots[robot]!.device];
 
+/** Link of its robot that carries a camera, without the robot's prefix. */
+export const cameraLinkOf = (robots: Robots, { mount }: Pick<CameraConfig, "mount">): string =>
+  (mount.parentFrame === "base" ? ROOT_LINK : PARENT_LINK)[robots[mount.robot]!.device];
+
 /** Frame that carries a camera. */
-export const cameraParentOf = (robots: Robots, { mount }: Pick<CameraConfig, "mount">): string =>
-  parentFrameOf(robots, mount.robot);
+export const cameraParentOf = (robots: Robots, camera: Pick<CameraConfig, "mount">): string =>
+  framePrefixOf(robots, camera.mount.robot) + cameraLinkOf(robots, camera);
 
 /** Frame and pose in which a robot stands; undefined for the only arm of a cell, whose base is the root of the tree. */
 export function carrierOf(robots: Robots, robot: string) {

@@ -2,7 +2,7 @@
 import { normalize } from "node:path";
 import { LEGGED_DEVICES } from "../../policies/history/bodies.js";
 import { type CameraConfig, type PolicyConfig, policyRobots } from "../../runtime/policy/config.js";
-import { PARENT_FRAME } from "./frames.js";
+import { CAMERA_FRAMES } from "./frames.js";
 import { armsOf, digitsOf, handsOf, hasGripper, type RobotConfig } from "./robotConfig.js";
 
 interface Checked {
@@ -80,8 +80,9 @@ function mountProblems({ robots }: Checked): Problem[] {
 function cameraProblems({ robots, cameras }: Checked): Problem[] {
   return Object.entries(cameras).flatMap(([name, { mount }]): Problem[] => {
     const robot = robots[mount.robot];
-    if (robot === undefined || PARENT_FRAME[robot.device] === mount.parentFrame) return [];
-    const message = `is ${mount.parentFrame}, but ${mount.robot} (${robot.device}) has a ${PARENT_FRAME[robot.device]}`;
+    if (robot === undefined || CAMERA_FRAMES[robot.device].includes(mount.parentFrame)) return [];
+    const frames = CAMERA_FRAMES[robot.device].join(" and a ");
+    const message = `is ${mount.parentFrame}, but ${mount.robot} (${robot.device}) has a ${frames}`;
     return [{ path: ["cameras", name, "mount", "parentFrame"], message }];
   });
 }

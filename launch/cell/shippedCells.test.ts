@@ -3,11 +3,14 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { repositoryRootUrl } from "../../core/entry.js";
-import { compose, type Pose, rotate } from "../../kinematics/pose.js";
+import { compose, type Pose, type QuatXyzw, rotate } from "../../kinematics/pose.js";
 import { XARM7_HOME_RAD } from "../../kinematics/xarm7.js";
+import { intrinsicsOf } from "../../lab/world/mount.js";
+import { TABLE } from "../../lab/world/propsMjcf.js";
+import { PATCH_M } from "../../lab/world/scene.js";
 import { armBody } from "../armBody.js";
 import { cellFileOf, shippedCells } from "./default.js";
-import { framePrefixOf, parentFrameOf } from "./frames.js";
+import { cameraParentOf, framePrefixOf, parentFrameOf } from "./frames.js";
 import { loadCell, parseCell, recordedCell } from "./load.js";
 import { armsOf, handsOf } from "./robotConfig.js";
 import type { CellConfig } from "./schema.js";
@@ -61,6 +64,26 @@ describe("shipped cells", () => {
     expect(camera.positionM[2]).toBeGreaterThan(mount.positionM[2] + 0.2);
   });
 
+  it("the camera that looks on stands off the table, sees every place of a block, and its wrist camera is xarm7-lab's", () => {
+    const { cameras } = cellOf("xarm7-two-cameras-lab");
+    const { mount, widthPx, heightPx, fovYDeg } = cameras.beside!;
+    expect(mount.parentFrame).toBe("base");
+    expect(mount.positionM[0]).toBeGreaterThan(TABLE.centreM[0] + TABLE.halfM[0]);
+    const { focalPx } = intrinsicsOf(widthPx, heightPx, fovYDeg);
+    const inverse = mount.quatXyzw.map((value, axis) => (axis < 3 ? -value : value)) as unknown as QuatXyzw;
+    for (const x of PATCH_M.x)
+      for (const y of PATCH_M.y) {
+        const away = [x - mount.positionM[0], y - mount.positionM[1], -mount.positionM[2]] as const;
+        const [right, down, ahead] = rotate(inverse, away);
+        expect(ahead).toBeGreaterThan(0);
+        // A tenth of the picture is left at each side for what jitter does.
+        expect(Math.abs((focalPx * right) / ahead)).toBeLessThan(0.4 * widthPx);
+        expect(Math.abs((focalPx * down) / ahead)).toBeLessThan(0.4 * heightPx);
+      }
+    const { topic: _, ...wrist } = cameras.wrist!;
+    expect(cellOf("xarm7-lab").cameras.wrist).toMatchObject(wrist);
+  });
+
   it("the arm that carries a hand may stand at home and turn its wrist", () => {
     const [[, { xarm7, servo }]] = armsOf(cellOf("xarm7-allegro-lab").robots) as [
       ReturnType<typeof armsOf>[number],
@@ -80,6 +103,10 @@ describe("shipped cells", () => {
     expect(parentFrameOf(robots, "arm")).toBe("arm_link7");
     expect(parentFrameOf(robots, "hand")).toBe("hand_palm_link");
     expect(framePrefixOf(cellOf("allegro-lab").robots, "hand")).toBe("");
+    const base = { mount: { ...cellOf("xarm7-two-cameras-lab").cameras.beside!.mount } };
+    expect(cameraParentOf(cellOf("xarm7-two-cameras-lab").robots, base)).toBe("link_base");
+    expect(cameraParentOf(robots, base)).toBe("arm_link_base");
+    expect(cameraParentOf(robots, cellOf("xarm7-allegro-lab").cameras.wrist!)).toBe("arm_link7");
   });
 });
 
@@ -115,7 +142,12 @@ describe("what a cell with hands may not say", () => {
     [
       "a camera on an arm's palm",
       both.replace("parentFrame: flange", "parentFrame: palm"),
-      /cameras\.wrist\.mount\.parentFrame: is palm, but arm \(xarm7\) has a flange/,
+      /cameras\.wrist\.mount\.parentFrame: is palm, but arm \(xarm7\) has a flange and a base/,
+    ],
+    [
+      "a camera on a hand's base",
+      textOf("allegro-lab").replace("parentFrame: palm", "parentFrame: base"),
+      /cameras\.overhead\.mount\.parentFrame: is base, but hand \(allegro\) has a palm/,
     ],
     [
       "a policy that leads one robot twice",

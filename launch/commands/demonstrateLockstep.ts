@@ -41,7 +41,7 @@ export async function demonstrateLockstep(
   const task = checked(name, options.through);
   if (options.ledShare !== undefined && options.ledBy === undefined) throw nobodyLeads();
   const cell = recordingInto(loadCell(options.cell), folder);
-  const arm = await LockstepArm.open(cell, LAB_TASK_ROWS[task].world);
+  const arm = await LockstepArm.open(cell, LAB_TASK_ROWS[task].world, "all");
   let leader: Leader | undefined;
   try {
     const { policy, recorder } = cell;

@@ -21,6 +21,7 @@ import {
 import { isLabTask, LAB_TASKS, type LabTask } from "../tasks/labTaskNames.js";
 import { inWorldOf, LAB_TASK_ROWS } from "../tasks/labTasks.js";
 import { LockstepCell } from "../tasks/lockstep.js";
+import { seenThrough } from "../tasks/seenThrough.js";
 import {
   describeTrial,
   leadOutOfFault,
@@ -37,6 +38,8 @@ import { checkScore, runAll, scoreOf, scoreText, untilInterrupted } from "./tria
 export interface EvaluateOptions {
   readonly cell: string;
   readonly bundle?: string;
+  /** The camera that the policy looks through, in place of the cell's own choice. */
+  readonly camera?: string;
   readonly positions: number;
   readonly seed: number;
   readonly light: "training" | "changed";
@@ -106,7 +109,8 @@ type Series = (signal: AbortSignal) => Promise<Result[]>;
 
 /** The whole cell at real pace: lab, ROS, policy worker, servo process, the device's wire. */
 function paced(task: Task, options: EvaluateOptions, print: Print): Promise<Done> {
-  const adjust = (cell: CellConfig) => (isLabTask(task) ? inWorldOf(task, cell) : cell);
+  const adjust = (cell: CellConfig) =>
+    seenThrough(options.camera, isLabTask(task) ? inWorldOf(task, cell) : cell);
   return withDaemon(
     {
       cellFile: options.cell,
@@ -152,7 +156,7 @@ function paced(task: Task, options: EvaluateOptions, print: Print): Promise<Done
 
 /** The same policy, camera, limiter and physics in simulated time, in this process. */
 async function lockstep(task: Task, options: EvaluateOptions, print: Print): Promise<Done> {
-  const cell = loadCell(options.cell);
+  const cell = seenThrough(options.camera, loadCell(options.cell));
   const folder = (options.bundle === undefined ? cell.policy?.bundle : resolve(options.bundle)) ?? "";
   const { trier, series } = isHandTask(task)
     ? await openHand(task, cell, folder, options, print)
@@ -207,11 +211,12 @@ const sideOf = (cell: CellConfig): HandSide => handsOf(cell.robots)[0]?.[1].alle
 function announce(
   task: Task,
   policy: Pick<PolicyManifest, "name" | "task">,
-  { positions, light, seed, objects }: EvaluateOptions,
+  { positions, light, seed, objects, camera }: EvaluateOptions,
   print: Print,
 ): void {
   const things = objectsOf(task).length > 0 ? `, ${objects} objects` : "";
-  print(`${positions} trials of ${task} with ${policy.name}, ${light} light${things}, seed ${seed}`);
+  const eye = camera === undefined ? "" : `, through camera ${camera}`;
+  print(`${positions} trials of ${task} with ${policy.name}${eye}, ${light} light${things}, seed ${seed}`);
   if (policy.task !== task)
     print(`This policy was made for ${policy.task}: --bundle names another one, as policies/bundles/${task}`);
 }
@@ -221,6 +226,7 @@ function summarise(task: Task, policy: string, options: EvaluateOptions, trials:
     task,
     policy,
     cell: options.cell,
+    ...(options.camera === undefined ? {} : { camera: options.camera }),
     seed: options.seed,
     light: options.light,
     ...(objectsOf(task).length > 0 ? { objects: options.objects } : {}),

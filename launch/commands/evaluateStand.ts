@@ -46,12 +46,12 @@ export async function evaluateStand(options: Options): Promise<void> {
   checkScore(score, ran.results.length, count, options.atLeast);
 }
 
-function scenariosOf({ scenario, objects, light }: Options): readonly StandScenarioName[] {
-  if (objects !== "seen" || light !== "training")
+function scenariosOf({ scenario, objects, light, camera }: Options): readonly StandScenarioName[] {
+  if (objects !== "seen" || light !== "training" || camera !== undefined)
     throw new CerebellumError(
       "CONFIG_INVALID",
       `${STAND_TASK} has neither objects nor a camera`,
-      "Leave out --objects and --light",
+      "Leave out --objects, --light and --camera",
     );
   if (scenario === undefined) return STAND_SCENARIO_NAMES;
   if (isStandScenario(scenario)) return [scenario];

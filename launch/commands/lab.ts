@@ -4,6 +4,7 @@ import { CerebellumError } from "../../core/errors.js";
 import { OBSERVATION_PX, OBSERVATION_WINDOW, type ObservationWindow } from "../../lab/camera/worldView.js";
 import type { WorldParts } from "../../lab/world/parts.js";
 import type { CameraConfig } from "../../runtime/policy/config.js";
+import { labCameraOf } from "../cell/labCamera.js";
 import { loadCell } from "../cell/load.js";
 import { armsOf, handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
@@ -110,8 +111,6 @@ function windowIn({ widthPx, heightPx }: CameraConfig, crop?: Crop): Observation
 
 /** The cell as the lab simulates it, seen by one of its cameras. */
 function corpusParts({ robots, lab }: CellConfig, name: string, camera: CameraConfig): WorldParts {
-  const { topic, widthPx, heightPx, rateHz, fovYDeg, mount } = camera;
-  const { parentFrame, positionM, quatXyzw } = mount;
   const [arm] = armsOf(robots);
   const [hand] = handsOf(robots);
   return {
@@ -126,6 +125,6 @@ function corpusParts({ robots, lab }: CellConfig, name: string, camera: CameraCo
       },
     }),
     props: lab === undefined || lab.world === "ground" ? "reach-block" : lab.world,
-    camera: { name, topic, widthPx, heightPx, rateHz, fovYDeg, parentFrame, positionM, quatXyzw },
+    camera: labCameraOf(name, camera),
   };
 }

@@ -7,6 +7,7 @@ import { LabClient, type LabOk } from "../../lab/control/client.js";
 import type { LabRequest } from "../../lab/control/protocol.js";
 import type { DigitPorts } from "../../lab/digit/sockets.js";
 import { cameraParentOf } from "../cell/frames.js";
+import { labCameraOf } from "../cell/labCamera.js";
 import { armsOf, digitsOf, type HandRobotConfig, handsOf } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { Child } from "../child.js";
@@ -64,15 +65,7 @@ export function labConfigOf(cell: CellConfig, controlSocket: string, logLevel: s
     ...(hand === undefined ? {} : { hand }),
     ...(digit === undefined ? {} : { digit }),
     cameras: Object.entries(cell.cameras).map(([name, camera]) => ({
-      name,
-      topic: camera.topic,
-      widthPx: camera.widthPx,
-      heightPx: camera.heightPx,
-      rateHz: camera.rateHz,
-      fovYDeg: camera.fovYDeg,
-      parentFrame: camera.mount.parentFrame,
-      positionM: camera.mount.positionM,
-      quatXyzw: camera.mount.quatXyzw,
+      ...labCameraOf(name, camera),
       tfParent: cameraParentOf(robots, camera),
     })),
     controlSocket,

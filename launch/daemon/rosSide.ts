@@ -26,7 +26,7 @@ import type { RosRuntime } from "../../runtime/ros/rosRuntime.js";
 import { policyStatusPublisher, publishServoState } from "../../runtime/ros/statusTopics.js";
 import type { ServoClient } from "../../runtime/servo/api.js";
 import type { DiagnosticItem, Supervisor } from "../../runtime/supervisor.js";
-import { carrierOf, framePrefixOf, odometryFrameOf } from "../cell/frames.js";
+import { cameraLinkOf, carrierOf, framePrefixOf, odometryFrameOf } from "../cell/frames.js";
 import { hasGripper } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 import { fedTopics, type GatewayFeed } from "./gatewayFeed.js";
@@ -161,17 +161,11 @@ export function modelOf(
     framePrefix: framePrefixOf(robots, robot),
     cameras: Object.entries(cameras)
       .filter(([, { mount }]) => mount.robot === robot)
-      .map(
-        ([
-          name,
-          {
-            mount: { positionM, quatXyzw },
-          },
-        ]) => ({
-          name,
-          poseParentOptical: { positionM, quatXyzw },
-        }),
-      ),
+      .map(([name, camera]) => ({
+        name,
+        link: cameraLinkOf(robots, camera),
+        poseParentOptical: { positionM: camera.mount.positionM, quatXyzw: camera.mount.quatXyzw },
+      })),
     ...(carriedBy === undefined ? {} : { carriedBy }),
   };
   if (config.device === "xarm7") return armModel(place, { gripper: hasGripper(config) });

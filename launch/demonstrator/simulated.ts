@@ -101,7 +101,7 @@ async function perform(
     const decoded = isLed
       ? await decideByPolicy(led.pipeline, seen)
       : decode(answer, seen.positionRad, jointNames);
-    const imageStampNs = await episode.image(seen.pixels, seen.atMs);
+    const imageStampNs = await episode.images(seen.pictures, seen.atMs);
     episode.step(
       { ...stepRecord(episode, seen, steps, decoded), imageStampNs },
       {

@@ -1,6 +1,6 @@
 /**
  * One episode of a cell in simulated time, written by the recorder's own parts: the same file as of the paced cell, with
- * an image for each step of whoever moves the arm, every servo tick and every step. Its clock is the simulated one, and its
+ * an image of each camera for each step of whoever moves the arm, every servo tick and every step. Its clock is the simulated one, and its
  * context says so.
  */
 import { createHash } from "node:crypto";
@@ -13,6 +13,7 @@ import { EpisodeFile } from "../../episodes/episodeFile.js";
 import type { EpisodeStart, Outcome } from "../../episodes/format.js";
 import { POLICY_STEP, POLICY_STEP_TOPIC, writePolicyStep } from "../../episodes/messages.js";
 import { limitsOf } from "../../episodes/quality/limits.js";
+import { opticalFrame } from "../../kinematics/urdf.js";
 import { type StepOrigin, toPolicyStep } from "../../runtime/policy/recordedStep.js";
 import type { StepRecord } from "../../runtime/policy/steps.js";
 import { type Begun, beginEpisode } from "../../runtime/recorder/begin.js";
@@ -23,7 +24,7 @@ import { imageTopicOf } from "../../runtime/ros/cameraSubscription.js";
 import type { ServoInfo } from "../../runtime/servo/api.js";
 import { recordedCell } from "../cell/load.js";
 import type { CellConfig } from "../cell/schema.js";
-import type { ArmTick, LockstepArm } from "../tasks/lockstepArm.js";
+import type { ArmTick, CameraPicture, LockstepArm } from "../tasks/lockstepArm.js";
 
 export interface SimulatedRequest {
   readonly task: string;
@@ -35,7 +36,7 @@ export interface SimulatedRequest {
 export interface SimulatedSet {
   readonly cell: CellConfig;
   readonly arm: LockstepArm;
-  /** Robot and camera as the cell names them. */
+  /** As the cell names them: the robot, and the camera whose images are the steps' own. All that `arm` renders are kept. */
   readonly robot: string;
   readonly camera: string;
   /** Folder of sets. */
@@ -47,7 +48,6 @@ export interface SimulatedSet {
 /** Simulated time begins here: a round number that nobody takes for a measured one. */
 const START_NS = 1_000_000_000n;
 const EPOCH_START_NS = 1_700_000_000_000_000_000n;
-const [IMAGE_INPUT, STEP_INPUT] = [0, 1] as const;
 const RGB_BYTES = 3;
 
 export class SimulatedEpisode {
@@ -56,7 +56,8 @@ export class SimulatedEpisode {
   readonly #startNs: MonotonicNs;
   readonly #begun: Begun;
   readonly #episode: Episode;
-  readonly #image: ImageMessage;
+  /** Of each camera; their places are those of the recorder's inputs, and the steps' input follows them. */
+  readonly #images: readonly ImageMessage[];
   #ticks = 0;
 
   /** @throws CerebellumError CONFIG_INVALID for a cell without a recorder, RECORDING_FAILED, ROS_UNAVAILABLE */
@@ -85,25 +86,22 @@ export class SimulatedEpisode {
   }
 
   private constructor(set: SimulatedSet, setup: RecorderSetup, clock: SimClock, begun: Begun) {
-    const { widthPx, heightPx } = set.arm.camera;
     this.#set = set;
     this.#clock = clock;
     this.#startNs = clock.nowNs();
     this.#begun = begun;
-    this.#image = new ImageMessage(
-      `${set.camera}_color_optical_frame`,
-      widthPx,
-      heightPx,
-      "rgb8",
-      RGB_BYTES * widthPx,
+    this.#images = set.arm.cameras.map(
+      ({ name, widthPx, heightPx }) =>
+        new ImageMessage(opticalFrame(name), widthPx, heightPx, "rgb8", RGB_BYTES * widthPx),
     );
     const { images, jpegQuality, episodeMsMax } = setup;
     const stores = new Map<number, ImageStore>();
     if (images !== "raw")
-      stores.set(
-        IMAGE_INPUT,
-        new ImageStore({ storage: images, jpegQuality, pendingMax: IMAGES_PENDING_MAX, keptMax: 0 }),
-      );
+      for (const input of this.#images.keys())
+        stores.set(
+          input,
+          new ImageStore({ storage: images, jpegQuality, pendingMax: IMAGES_PENDING_MAX, keptMax: 0 }),
+        );
     this.#episode = new Episode({
       clock,
       mapping: begun.mapping,
@@ -132,20 +130,24 @@ export class SimulatedEpisode {
     return addNs(this.#startNs, msToMonotonicNs(atMs));
   }
 
-  /** The picture that was seen at `atMs`; written before this resolves. @returns its stamp */
-  async image(pixels: Uint8Array, atMs: number): Promise<EpochNs> {
+  /** What the arm's cameras saw at `atMs`, in their order; written before this resolves. @returns their stamp */
+  async images(pictures: readonly CameraPicture[], atMs: number): Promise<EpochNs> {
     const stampNs = toEpochNs(this.#begun.mapping, this.atNs(atMs));
-    this.#image.pixels.set(pixels);
-    this.#image.stamp(stampNs);
-    this.#episode.take(IMAGE_INPUT, this.atNs(atMs), this.#image.bytes);
-    await this.#episode.settle();
+    for (const [input, { pixels }] of pictures.entries()) {
+      const image = this.#images[input]!;
+      image.pixels.set(pixels);
+      image.stamp(stampNs);
+      this.#episode.take(input, this.atNs(atMs), image.bytes);
+      // One after another: which of two is compressed sooner must not decide their order in the file.
+      await this.#episode.settle();
+    }
     return stampNs;
   }
 
   step(record: StepRecord, origin: Omit<StepOrigin, "camera">): void {
     const step = toPolicyStep(record, this.#begun.mapping, { ...origin, camera: this.#set.camera });
     this.#episode.take(
-      STEP_INPUT,
+      this.#images.length,
       record.startNs,
       this.#begun.plan.codec(POLICY_STEP).encode(writePolicyStep(step)),
     );
@@ -190,7 +192,7 @@ export class SimulatedEpisode {
   }
 }
 
-function setupOf({ cell, arm, robot, camera, folder, rateHz, software }: SimulatedSet): RecorderSetup {
+function setupOf({ cell, arm, robot, folder, rateHz, software }: SimulatedSet): RecorderSetup {
   if (cell.recorder === "off") {
     throw new CerebellumError(
       "CONFIG_INVALID",
@@ -199,10 +201,18 @@ function setupOf({ cell, arm, robot, camera, folder, rateHz, software }: Simulat
     );
   }
   const { images, jpegQuality, diskFreeMiBMin, episodeMinutesMax } = cell.recorder;
-  const { topic, widthPx, heightPx, fovYDeg, positionM, quatXyzw, parentFrame } = arm.camera;
+  const { cameras } = arm;
   const one = { latched: false, countsGaps: false };
   const inputs: RecorderInput[] = [
-    { ...one, topic: imageTopicOf(topic), type: "sensor_msgs/msg/Image", source: "ros", rateHz },
+    ...cameras.map(
+      ({ topic }): RecorderInput => ({
+        ...one,
+        topic: imageTopicOf(topic),
+        type: "sensor_msgs/msg/Image",
+        source: "ros",
+        rateHz,
+      }),
+    ),
     { ...one, topic: POLICY_STEP_TOPIC, type: POLICY_STEP, source: "policy" },
   ];
   return {
@@ -214,16 +224,19 @@ function setupOf({ cell, arm, robot, camera, folder, rateHz, software }: Simulat
     diskFreeBytesMin: diskFreeMiBMin * 2 ** 20,
     episodeMsMax: episodeMinutesMax * 60_000,
     sockets: { [robot]: join(folder, "none") },
-    cameras: {
-      [camera]: {
-        widthPx,
-        heightPx,
-        rateHz,
-        fovYDeg,
-        mount: { robot, parentFrame, positionM: [...positionM], quatXyzw: [...quatXyzw] },
-      },
-    },
-    imageTopics: { [camera]: imageTopicOf(topic) },
+    cameras: Object.fromEntries(
+      cameras.map(({ name, widthPx, heightPx, fovYDeg, parentFrame, positionM, quatXyzw }) => [
+        name,
+        {
+          widthPx,
+          heightPx,
+          rateHz,
+          fovYDeg,
+          mount: { robot, parentFrame, positionM: [...positionM], quatXyzw: [...quatXyzw] },
+        },
+      ]),
+    ),
+    imageTopics: Object.fromEntries(cameras.map(({ name, topic }) => [name, imageTopicOf(topic)])),
     policyCameras: [],
     prefixes: (process.env.AMENT_PREFIX_PATH ?? "").split(":").filter((prefix) => prefix !== ""),
     cell: recordedCell(cell),

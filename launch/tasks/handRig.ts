@@ -22,6 +22,7 @@ import { pictureCamera } from "../../runtime/policy/config.js";
 import { type LimiterLimits, limitsInForce } from "../../runtime/servo/limits.js";
 import { Motion } from "../../runtime/servo/motion.js";
 import { HandBody } from "../allegro/handBody.js";
+import { labCameraOf } from "../cell/labCamera.js";
 import type { HandRobotConfig } from "../cell/robotConfig.js";
 import type { CellConfig } from "../cell/schema.js";
 
@@ -69,17 +70,7 @@ export class HandRig {
         `Cell ${cell.name} has no lab with a hand, a policy and its camera`,
         "Use launch/cells/allegro-lab.yaml",
       );
-    const { mount, topic, widthPx, heightPx, rateHz, fovYDeg } = camera;
-    const { positionM, quatXyzw, parentFrame } = mount;
-    const size = { widthPx, heightPx, rateHz, fovYDeg };
-    const labCamera: LabCamera = {
-      name: pictureCamera(policy),
-      topic,
-      ...size,
-      parentFrame,
-      positionM,
-      quatXyzw,
-    };
+    const labCamera = labCameraOf(pictureCamera(policy), camera);
     const { model, side } = robot.allegro;
     const world: WorldParts = {
       hand: {

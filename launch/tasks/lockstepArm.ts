@@ -1,5 +1,5 @@
 /**
- * The arm's cell in simulated time, in this process and as fast as it goes: the lab's physics and wrist camera, and the
+ * The arm's cell in simulated time, in this process and as fast as it goes: the lab's physics and cameras, and the
  * servo's own interpolator and limiter. Whoever moves the arm is asked once a period what it wants; what it is shown, and
  * when its answer reaches arm and gripper, is as in the paced cell (median delays, without jitter).
  */
@@ -13,7 +13,7 @@ import { tableTruth } from "../../lab/truth.js";
 import { layoutOf } from "../../lab/world/layout.js";
 import { WorldMemory } from "../../lab/world/memory.js";
 import type { LabCamera } from "../../lab/world/mount.js";
-import { armWorld } from "../../lab/world/parts.js";
+import { armWorld, housedOf } from "../../lab/world/parts.js";
 import { Physics } from "../../lab/world/physics.js";
 import type { SceneOptions, SceneRequest, TableName } from "../../lab/world/scene.js";
 import type { TableScene } from "../../lab/world/tables.js";
@@ -22,6 +22,7 @@ import { pictureCamera, policyRobots } from "../../runtime/policy/config.js";
 import { type LimiterLimits, limitsInForce } from "../../runtime/servo/limits.js";
 import { Motion } from "../../runtime/servo/motion.js";
 import { armBody } from "../armBody.js";
+import { labCameraOf } from "../cell/labCamera.js";
 import type { CellConfig } from "../cell/schema.js";
 import { type TruthSample, toSample } from "./truth.js";
 
@@ -47,6 +48,13 @@ export interface StartPose {
   readonly gripperOpeningM?: number | undefined;
 }
 
+/** What one camera saw. */
+export interface CameraPicture {
+  readonly camera: LabCamera;
+  /** Packed rgb8; the same memory every time. */
+  readonly pixels: Uint8Array;
+}
+
 /** What is known at the moment of an image. */
 export interface Seen {
   readonly atMs: number;
@@ -55,8 +63,10 @@ export interface Seen {
   /** Newest opening that was read from the gripper, and newest that was asked for [m]. */
   readonly openingM: number;
   readonly askedM: number;
-  /** The wrist camera's picture, packed rgb8; the same memory every time. */
+  /** The picture that the policy sees, packed rgb8; the same memory every time. */
   readonly pixels: Uint8Array;
+  /** That one and those of all other cameras that are rendered, in the cell's order. */
+  readonly pictures: readonly CameraPicture[];
 }
 
 export interface Wanted {
@@ -93,11 +103,12 @@ export interface ArmRun {
 }
 
 interface Parts {
-  readonly camera: LabCamera;
+  /** Of every camera that is rendered, in the cell's order; one of them is the policy's. */
+  readonly views: readonly WorldView[];
+  readonly policyView: WorldView;
   readonly look: SceneOptions;
   readonly physics: Physics;
   readonly memory: WorldMemory;
-  readonly view: WorldView;
   readonly limits: LimiterLimits;
   readonly newMotion: () => Motion;
   readonly servoPeriodMs: number;
@@ -116,13 +127,22 @@ export class LockstepArm {
 
   /**
    * @param world what is on the arm's table, whatever the cell's own lab has there
+   * @param rendered the policy's camera, or every camera of the cell
    * @throws CerebellumError CONFIG_INVALID for a cell that is no lab with a policy, its robot and its camera
    */
-  static async open(cell: CellConfig, world: TableName): Promise<LockstepArm> {
+  static async open(
+    cell: CellConfig,
+    world: TableName,
+    rendered: "policy" | "all" = "policy",
+  ): Promise<LockstepArm> {
     const { lab, policy } = cell;
-    const robot = policy && cell.robots[policyRobots(policy)[0]];
-    const found = policy && cell.cameras[pictureCamera(policy)];
-    if (lab === undefined || policy === undefined || robot?.device !== "xarm7" || found === undefined) {
+    const robotName = policy && policyRobots(policy)[0];
+    const robot = robotName === undefined ? undefined : cell.robots[robotName];
+    const cameras = Object.entries(cell.cameras)
+      .filter(([, { mount }]) => mount.robot === robotName)
+      .map(([name, camera]) => labCameraOf(name, camera));
+    const seen = cameras.find(({ name }) => policy !== undefined && name === pictureCamera(policy));
+    if (lab === undefined || policy === undefined || robot?.device !== "xarm7" || seen === undefined) {
       throw new CerebellumError(
         "CONFIG_INVALID",
         `Cell ${cell.name} has no lab with a policy, its robot and its camera`,
@@ -130,30 +150,19 @@ export class LockstepArm {
       );
     }
     const { servo, xarm7 } = robot;
-    const { mount, topic, widthPx, heightPx, rateHz, fovYDeg } = found;
     const limits = limitsInForce(limitsOfGeneration(0), servo);
-    const { positionM, quatXyzw } = mount;
-    const name = pictureCamera(policy);
-    const size = { widthPx, heightPx };
-    const camera: LabCamera = {
-      name,
-      topic,
-      ...size,
-      rateHz,
-      fovYDeg,
-      parentFrame: "flange",
-      positionM,
-      quatXyzw,
-    };
-    const parts = armWorld(camera, world);
+    const parts = armWorld(housedOf(cameras), world);
     const memory = new WorldMemory(layoutOf(parts));
     const physics = await Physics.load(parts, lab.physicsStepMs, memory);
+    const views = cameras
+      .filter((camera) => camera === seen || rendered === "all")
+      .map((camera) => new WorldView(physics.world, camera, camera));
     return new LockstepArm(world, {
-      camera,
+      views,
+      policyView: views.find(({ camera }) => camera === seen)!,
       look: lab.randomise,
       physics,
       memory,
-      view: new WorldView(physics.world, camera, size),
       limits,
       newMotion: () => new Motion(limits, armBody(xarm7, servo), 1 / servo.rateHz),
       servoPeriodMs: 1000 / servo.rateHz,
@@ -174,8 +183,9 @@ export class LockstepArm {
     return this.#parts.limits;
   }
 
-  get camera(): LabCamera {
-    return this.#parts.camera;
+  /** Those that are rendered, in the cell's order. */
+  get cameras(): readonly LabCamera[] {
+    return this.#parts.views.map(({ camera }) => camera);
   }
 
   get servoRateHz(): number {
@@ -184,12 +194,12 @@ export class LockstepArm {
 
   /** The scene at rest, and the arm standing at its start. */
   begin(request: SceneRequest, start: StartPose): void {
-    const { physics, memory, view, look } = this.#parts;
+    const { physics, memory, views, look } = this.#parts;
     const ofWorld = { ...request, props: this.world };
     physics.reset();
     physics.applyScene(ofWorld, look);
     this.#scene = drawTableScene(ofWorld, look);
-    view.setScene(this.#scene);
+    for (const view of views) view.setScene(this.#scene);
     memory.enabled = true;
     if (start.gripperOpeningM !== undefined) memory.setGripper(start.gripperOpeningM, START_SPEED_M_PER_S);
     physics.teleport(start.positionRad);
@@ -270,16 +280,17 @@ export class LockstepArm {
   }
 
   #see(atMs: number): Seen {
-    const { physics, view } = this.#parts;
+    const { physics, views, policyView } = this.#parts;
     physics.world.kinematics();
-    view.renderCamera(view.cameraIntrinsics());
+    for (const view of views) view.renderCamera(view.cameraIntrinsics());
     const openingM = this.#gripper.read(this.openingM(), atMs);
     return {
       atMs,
       positionRad: this.#measured(),
       openingM,
       askedM: this.#gripper.askedM,
-      pixels: new Uint8Array(view.rgb.buffer),
+      pixels: new Uint8Array(policyView.rgb.buffer),
+      pictures: views.map(({ camera, rgb }) => ({ camera, pixels: new Uint8Array(rgb.buffer) })),
     };
   }
 

@@ -1,5 +1,6 @@
 /** The `policy` section of a cell file. */
 import { z } from "zod";
+import { CAMERA_PARENTS } from "../../core/cameraParent.js";
 
 export const PolicyConfig = z.strictObject({
   bundle: z.string().min(1).describe("Folder of the policy bundle, relative to the repository or absolute"),
@@ -57,9 +58,9 @@ export const CameraConfig = z.strictObject({
   mount: z.strictObject({
     robot: z.string().min(1),
     parentFrame: z
-      .enum(["flange", "palm"])
+      .enum(CAMERA_PARENTS)
       .default("flange")
-      .describe("Frame of that robot in which the camera is fixed: an arm's flange, a hand's palm"),
+      .describe("Frame of that robot in which the camera is fixed: an arm's flange or base, a hand's palm"),
     positionM: z.tuple([z.number(), z.number(), z.number()]).describe("Colour optical centre in that frame"),
     quatXyzw: z
       .tuple([z.number(), z.number(), z.number(), z.number()])

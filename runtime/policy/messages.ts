@@ -1,5 +1,6 @@
 /** What the daemon's main thread and a policy worker say to each other; both sides parse what they receive. */
 import { z } from "zod";
+import { CAMERA_PARENTS } from "../../core/cameraParent.js";
 import { CommandRule } from "../../policies/history/manifest.js";
 import { Failure } from "../failure.js";
 import type { StepRecord, StepStatistics } from "./steps.js";
@@ -24,7 +25,7 @@ export const WorkerSetup = z.strictObject({
       }),
       camera: z.strictObject({
         fovYDeg: z.number(),
-        parentFrame: z.enum(["flange", "palm"]),
+        parentFrame: z.enum(CAMERA_PARENTS),
         positionM: z.array(z.number()).length(3),
         quatXyzw: z.array(z.number()).length(4),
       }),

@@ -23,7 +23,7 @@ export interface WhichHand {
 export function handModel(place: ModelPlace, { model, side, limits }: WhichHand): RobotModel {
   const isKnown = isGeometryKnown(model, side);
   const joints = isKnown ? handJoints(model, side, limits) : [];
-  const fixed = [...(isKnown ? tipFrames(model, side) : []), ...cameraFrames(place.cameras, PALM_LINK)];
+  const fixed = [...(isKnown ? tipFrames(model, side) : []), ...cameraFrames(place.cameras)];
   return {
     urdf: handUrdf(model, side, { ...place, limits }),
     jointNames: ALLEGRO_JOINT_NAMES,

@@ -40,7 +40,7 @@ function start(place: Partial<ModelPlace> = {}, which = { model: "v4", side: "ri
     {
       robotName: "hand",
       framePrefix: "",
-      cameras: [{ name: "overhead", poseParentOptical: OVERHEAD }],
+      cameras: [{ name: "overhead", link: "palm_link", poseParentOptical: OVERHEAD }],
       carriedBy: { frame: "world", pose: STAND },
       ...place,
     },

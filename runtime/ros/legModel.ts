@@ -31,11 +31,7 @@ export function legModel(place: ModelPlace, odometryFrame: string): LegModel {
           at < motors.length ? positionRad[at]! : (base?.passivePositionRad[at - motors.length] ?? 0);
       }
     },
-    fixed: placed(
-      [...digitFixedFrames(), ...cameraFrames(place.cameras, DIGIT_BASE_LINK)],
-      place,
-      DIGIT_BASE_LINK,
-    ),
+    fixed: placed([...digitFixedFrames(), ...cameraFrames(place.cameras)], place, DIGIT_BASE_LINK),
     trajectoryReference: ({ positionRad }) => positionRad,
   };
 }

@@ -15,6 +15,7 @@ function start() {
   const node = new FakeNode();
   const wrist = {
     name: "wrist",
+    link: "link7",
     poseParentOptical: { positionM: [0.075, 0, 0.025], quatXyzw: [0, 0, 0, 1] },
   } as const;
   const place = { robotName: "arm", framePrefix: "", cameras: [wrist] };

@@ -95,7 +95,7 @@ export class FlatForm implements ExportForm<Prepared> {
       },
       tableColumns: Object.fromEntries(columns),
       frames:
-        "Joint positions are of the robot's joints, base to tool. `episodes[].cameras` says where a camera stood: its optical frame (x right, y down, z ahead) in a frame of the robot that carries it (`parentFrame`: an arm's flange, which it is when none is named, or a hand's palm), position in metres, quaternion xyzw; and its vertical field of view in degrees. The base of a robot on legs (x forward, y left, z up, in its torso): translation and quaternion are in the world of its odometry, which drifts; velocities and specific force in the base.",
+        "Joint positions are of the robot's joints, base to tool. `episodes[].cameras` says where a camera stood: its optical frame (x right, y down, z ahead) in a frame of the robot that carries it (`parentFrame`: an arm's flange, which it is when none is named, or its base, or a hand's palm), position in metres, quaternion xyzw; and its vertical field of view in degrees. The base of a robot on legs (x forward, y left, z up, in its torso): translation and quaternion are in the world of its odometry, which drifts; velocities and specific force in the base.",
     });
     await writeFile(join(this.#folder, "README.json"), `${JSON.stringify(readme, null, 2)}\n`);
   }
