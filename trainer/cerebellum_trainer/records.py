@@ -25,7 +25,7 @@ OUTCOMES = ("success", "failure", "unlabelled")
 @dataclass(frozen=True)
 class Camera:
     """What a camera sees: size, field of view, and the pose of its optical frame in the frame of the robot
-    that it is fixed to (an arm's flange, a hand's palm): position [m], quaternion xyzw.
+    that it is fixed to (an arm's flange or base, a hand's palm): position [m], quaternion xyzw.
     """
 
     width_px: int

@@ -2,7 +2,9 @@
 one of four sources:
 
 label   A teacher's own answer in each recorded step (scripted experts): `label_rad` of
-        /cerebellum/policy_step. The step names its image by exact stamp; nothing is matched by nearness.
+        /cerebellum/policy_step. The step names its image by exact stamp: that is what a policy with the
+        step's camera sees. With another camera it is the image nearest in time to that one, and an episode in
+        which it is half a period or more away is refused (docs/decisions/0062).
 sent    What the robot was really told, for whoever moved it (people above all): at the policy's rate,
         action(t) = sent(t + one period) - measured(t), t being the image's stamp, both from the tick log.
         Of a teleoperated episode nothing counts before the arm first followed the hand, nor while the
@@ -35,11 +37,11 @@ from cerebellum_trainer.devices import Body
 from cerebellum_trainer.episodes import Episode
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.images import StoredImage
+from cerebellum_trainer.labels import image_stamps, labelled_steps
 from cerebellum_trainer.records import RecordedCamera, incomplete
 from cerebellum_trainer.ticks import TICK_GAP_MAX_NS, Ticks, read_ticks
 
 Actions = Literal["label", "sent", "motion", "path"]
-STEP_TOPIC = "/cerebellum/policy_step"
 TELEOP_TOPIC = "/cerebellum/teleop_input"
 # Fingers that move, or whose command changes, by more than this between two samples are under way [m].
 FINGERS_STILL_M = 0.001
@@ -140,7 +142,8 @@ def read_arm_samples(
     if reading.actions == "label":
         # The first image of a kept part is older than the part.
         ticks = read_ticks(episode, robots, is_trimmed=False)
-        return label_samples(episode, reading.camera, camera, robots, ticks, still_rad)
+        period_ns = round(1e9 / rate_hz)
+        return label_samples(episode, reading.camera, camera, robots, ticks, still_rad, period_ns)
     ticks = read_ticks(episode, robots, is_trimmed=True)
     pauses = read_pauses(episode)
     period_ns = round(1e9 / rate_hz)
@@ -162,29 +165,20 @@ def label_samples(
     robots: list[str],
     ticks: Ticks,
     still_rad: np.ndarray,
+    period_ns: int,
 ) -> list[Sample]:
-    """One for each step that was commanded and has a label, in order."""
-    steps = []
-    for message in episode.messages(STEP_TOPIC):
-        step = message.values
-        has_label = len(step["label_rad"]) > 0 and step["camera"] == camera_name
-        if has_label and step["refusal"] == "" and episode.keeps(message.log_ns):
-            steps.append(step)
-    steps.sort(key=lambda step: step["stamp"])
-    if not steps:
-        raise TrainerError(
-            "EPISODE_INCOMPLETE",
-            f"{episode.name} has no step with a teacher's label for camera {camera_name}",
-            "Train on what was sent: --actions sent",
-        )
-    images = read_images(episode, camera_name, camera, {step["image_stamp"] for step in steps})
+    """One for each step that was commanded and has a label, in order. Joints and label are of the time of the
+    step's own image, whichever camera is seen through.
+    """
+    steps = labelled_steps(episode)
+    stamps = image_stamps(episode, camera_name, steps, period_ns)
+    images = read_images(episode, camera_name, camera, set(stamps))
     order = episode.joint_order(robots)
     samples = []
-    for step in steps:
-        stamp_ns = step["image_stamp"]
+    for step, stamp_ns in zip(steps, stamps, strict=True):
         position = joint_vector(episode, step["position_rad"], order)
         action = joint_vector(episode, step["label_rad"], order)
-        check_position(episode, position, ticks.position_near(stamp_ns))
+        check_position(episode, position, ticks.position_near(step["image_stamp"]))
         if stamp_ns not in images:
             raise incomplete(episode.name, f"lacks the image of {stamp_ns} ns that a step used")
         is_still = bool((np.abs(action) < still_rad).all())

@@ -50,6 +50,17 @@ OVERHEAD = {
         "quatXyzw": [0.5, 0.5, 0.5, -0.5],
     },
 }
+BESIDE = {
+    **CAMERA,
+    "imageTopic": "/camera/beside/color/image_raw/compressed",
+    "rateHz": 15,
+    "mount": {
+        "robot": "arm",
+        "parentFrame": "base",
+        "positionM": [1.05, 0, 0.62],
+        "quatXyzw": [-0.6485211, -0.6485211, 0.2818163, 0.2818163],
+    },
+}
 TIME = "int32 sec\nuint32 nanosec\n"
 HEADER = "# Standard metadata\nbuiltin_interfaces/Time stamp\n\nstring frame_id\n"
 LINE = "=" * 80
@@ -265,12 +276,14 @@ def write_episode(
     camera: dict = CAMERA,
     has_gripper: bool = True,
     fingers: Callable[[float], tuple[float, float]] | None = None,
+    beside_ns: tuple[int, ...] | None = None,
 ) -> Path:
     """`change` sees each message by topic and stamp, and may injure it or take it away; `rename` moves all
     messages of a topic to another one. `hand` says teleoperation's state at a time [steps]; without it there
     is no operator. `robots`: joint names of each; an arm whose vectors are in the order of `joint_names` when
     there are none. `fingers` says the opening of the arm's gripper at a time [steps], and the one asked for;
-    without it it stands open and nobody has asked. Returns the file.
+    without it it stands open and nobody has asked. `beside_ns`: stamps of the pictures of a second camera, by
+    time since the start; what the episode's own shows then, mirrored and a little brighter. Returns the file.
     """
     name = f"episode-{number:06d}"
     path = folder / name / f"{name}.mcap"
@@ -290,10 +303,15 @@ def write_episode(
         writer.start(profile="ros2", library="test")
         if "episode" in records:
             first = start_record(name, seed, joint_names, robots, camera)
+            if beside_ns is not None:
+                first["cameras"] = json.dumps({**json.loads(first["cameras"]), "beside": BESIDE})
             writer.add_metadata("episode", {**first, **(start or {})})
         channels = {}
         ticks = {f"/{robot}/servo_tick": TYPES[TICK_TOPIC] for robot in places}
-        for topic, (kind, definition) in {**TYPES, **ticks, image_topic: TYPES[IMAGE_TOPIC]}.items():
+        topics = {**TYPES, **ticks, image_topic: TYPES[IMAGE_TOPIC]}
+        if beside_ns is not None:
+            topics[BESIDE["imageTopic"]] = TYPES[IMAGE_TOPIC]
+        for topic, (kind, definition) in topics.items():
             schema = writer.register_schema(name=kind, encoding="ros2msg", data=definition.encode())
             channels[topic] = writer.register_channel(topic=topic, message_encoding="cdr", schema_id=schema)
 
@@ -313,6 +331,11 @@ def write_episode(
                 add(f"/{robot}/servo_tick", stamp_ns, 0, tick)
             if hand is not None:
                 add(TELEOP_TOPIC, stamp_ns, 0, teleop_input(stamp_ns, hand((stamp_ns - START_NS) / STEP_NS)))
+        for since_ns in beside_ns or ():
+            block = plan.block[min(steps - 1, max(0, round(since_ns / STEP_NS)))]
+            seen = picture(*(1 - block), 100 + seed % 40)
+            at_ns = START_NS + since_ns
+            add(BESIDE["imageTopic"], at_ns, 12_000_000, compressed_image(at_ns, seen))
         for index in range(steps):
             stamp_ns = START_NS + index * STEP_NS
             data = picture(*plan.block[index], 90 + seed % 40)

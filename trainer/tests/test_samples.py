@@ -81,7 +81,7 @@ class TestLabels:
             positions = [sample.position_rad for sample in samples_of(tmp_path, actions)]
             np.testing.assert_allclose(positions, Plan(1, 14, 4).position[:14], atol=1e-9)
 
-    def test_steps_that_were_refused_or_of_another_camera_or_trimmed_away_teach_nothing(
+    def test_steps_that_were_refused_or_of_no_camera_of_the_episode_or_trimmed_away_teach_nothing(
         self, tmp_path: Path
     ) -> None:
         nothing = np.zeros(7)

@@ -30,6 +30,7 @@ options = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 folder = Path(options["--bundle"])
 with (Path(__file__).parent / "calls.txt").open("a") as calls:
     calls.write(folder.parent.name + "\\n")
+(Path(__file__).parent / "options.json").write_text(json.dumps(options))
 if (Path(__file__).parent / "broken").exists():
     sys.exit("NO_ROOM: the lab is on fire")
 good = json.loads((folder / "policy.json").read_text())["encoder"]["pretraining"] == "mae"
@@ -122,6 +123,31 @@ class TestSweep:
         table = (place / "out" / "table.md").read_text()
         assert "| 1 of 8 [2, 47 %] | training: +0 -7, p 0.016, intervals apart |" in table
         assert (place / "out" / "results.png").read_bytes()[:4] == b"\x89PNG"
+
+    def test_trials_are_in_the_cell_that_is_named_and_seen_through_the_runs_own_camera(
+        self, place: Path
+    ) -> None:
+        def options_of(text: str) -> dict:
+            run(place, text)
+            return json.loads((place / "options.json").read_text())
+
+        one = PAGE.replace(
+            "grid: {encoder: [mae, random], demonstrations: [2]}", "grid: {demonstrations: [2]}"
+        )
+        assert not {"--cell", "--camera"} & options_of(one).keys()
+        in_cell = one.replace("seed: 5}", "seed: 5, cell: two-cameras}")
+        assert in_cell != one
+        # The same bundle, tried elsewhere: the trials that are there do not count.
+        told = options_of(in_cell)
+        assert (told["--cell"], told["--camera"]) == ("two-cameras", "wrist")
+        assert (calls(place), len(list(place.glob("out/*/run.json")))) == (2, 1)
+        (place / "my-cell.yaml").write_text("")
+        write_beside = one.replace("seed: 5}", "seed: 5, cell: my-cell.yaml}").replace("[episodes]", "[both]")
+        for seed in range(4):
+            pictures = tuple(step * 200_000_000 for step in range(14))
+            write_episode(place / "both", 1 + seed, seed=10 + seed, beside_ns=pictures)
+        told = options_of(write_beside.replace("grid: {", "grid: {reading.camera: [beside], "))
+        assert (told["--cell"], told["--camera"]) == (str(place / "my-cell.yaml"), "beside")
 
     def test_it_goes_on_where_it_ended_and_does_nothing_twice(self, place: Path) -> None:
         run(place)

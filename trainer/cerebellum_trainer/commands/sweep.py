@@ -88,7 +88,8 @@ def work_on(sweep: SweepPlan, run: Run, folder: Path, trainer: Trainer, evaluato
     for light in sweep.evaluate.lights:
         file = file_of(folder, sweep.evaluate, light)
         if not file.exists():
-            trials = evaluate(sweep.task, folder / BUNDLE, sweep.evaluate, light, file, evaluator)
+            camera = run.settings.reading.camera
+            trials = evaluate(sweep.task, folder / BUNDLE, camera, sweep.evaluate, light, file, evaluator)
             print(f"  {light} light: {trials.successes} of {len(trials.success)}", flush=True)
 
 

@@ -73,6 +73,8 @@ class Evaluation:
     positions: int = 16
     seed: int = 4242
     lights: tuple[Light, ...] = ("training",)
+    cell: Path | None = None
+    """Cell file, or the name of a shipped one, as `--cell` takes it; the task's own when none is named."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +168,16 @@ class SweepPlan:
 
 
 def beside(folder: Path, path: Path) -> Path:
-    """Relative to the sweep's file where it is there; else as it is: an encoder may be called by a name."""
+    """Relative to the sweep's file where it is there; else as it is: encoders and cells may go by a name."""
     return folder / path if (folder / path).exists() else path
+
+
+def placed(evaluation: Evaluation, folder: Path) -> Evaluation:
+    """The daemon's `evaluate` runs in another folder than the sweep's file lies in."""
+    if evaluation.cell is None:
+        return evaluation
+    cell = beside(folder, evaluation.cell)
+    return dataclasses.replace(evaluation, cell=cell.absolute() if cell.exists() else cell)
 
 
 def said(key: str, value: Any) -> str:
@@ -193,7 +203,10 @@ def read_sweep(path: Path) -> SweepPlan:
         if source.like is not None and sources.get(source.like, source).path is None:
             raise refused(f"encoders.{name}.like", source.like, "an encoder with a path")
     found = dataclasses.replace(
-        sweep, encoders=sources, episodes=tuple(here / folder for folder in sweep.episodes)
+        sweep,
+        encoders=sources,
+        episodes=tuple(here / folder for folder in sweep.episodes),
+        evaluate=sweep.evaluate and placed(sweep.evaluate, here),
     )
     runs = found.runs()
     if isinstance(found.reference, str) and found.reference not in {"", *(run.name for run in runs)}:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cerebellum_trainer.errors import TrainerError
 from cerebellum_trainer.provenance import REPOSITORY
+from cerebellum_trainer.samples import Reading
 from cerebellum_trainer.sweep.plan import Evaluation, Light
 
 COMMAND = (str(REPOSITORY / "cerebellum"), "evaluate")
@@ -29,18 +30,21 @@ class Trials:
 
 
 def file_of(folder: Path, evaluation: Evaluation, light: Light) -> Path:
-    return folder / f"trials-{light}-{evaluation.positions}-seed{evaluation.seed}.json"
+    cell = "" if evaluation.cell is None else f"-{evaluation.cell.stem}"
+    return folder / f"trials-{light}-{evaluation.positions}-seed{evaluation.seed}{cell}.json"
 
 
 def evaluate(
     task: str,
     bundle: Path,
+    camera: str,
     evaluation: Evaluation,
     light: Light,
     file: Path,
     command: Sequence[str] = COMMAND,
 ) -> Trials:
-    """Runs the trials and keeps what the daemon says of them in `file`.
+    """Runs the trials, seen through the camera that the bundle was trained with, and keeps what the daemon
+    says of them in `file`.
 
     Raises: TrainerError EVALUATION_FAILED with the last lines of what it said.
     """
@@ -53,6 +57,11 @@ def evaluate(
         "--light": light,
         "--json": str(part.absolute()),
     }
+    if evaluation.cell is not None:
+        arguments["--cell"] = str(evaluation.cell)
+    # A cell that is named may look through another camera than is usual.
+    if evaluation.cell is not None or camera != Reading().camera:
+        arguments["--camera"] = camera
     line = [*command, task, *(word for pair in arguments.items() for word in pair)]
     try:
         ended = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False)
