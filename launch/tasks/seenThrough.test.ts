@@ -1,0 +1,18 @@
+import { expect, it } from "vitest";
+import { cellFileOf } from "../cell/default.js";
+import { loadCell } from "../cell/load.js";
+import { seenThrough } from "./seenThrough.js";
+
+const CELL = loadCell(cellFileOf("xarm7-two-cameras-lab"));
+
+it("changes the camera of the policy and nothing else", () => {
+  expect(seenThrough(undefined, CELL)).toBe(CELL);
+  const other = seenThrough("beside", CELL);
+  expect(other.policy?.camera).toBe("beside");
+  expect({ ...other, policy: CELL.policy }).toEqual(CELL);
+});
+
+it("refuses a camera that there is not, naming those that there are", () => {
+  expect(() => seenThrough("above", CELL)).toThrow(/no camera "above"; it has: wrist, beside\. Name one/);
+  expect(() => seenThrough("constructor", CELL)).toThrow(/no camera "constructor"/);
+});
