@@ -25,4 +25,12 @@ describe("what the lab's process is told of a cell", () => {
     const { digit, arm, cameras } = configOf("xarm7-lab");
     expect([digit, arm?.ports.command, cameras.length]).toEqual([undefined, 18502, 1]);
   });
+
+  it("is told of each camera what carries it, in the world and in the tree of frames", () => {
+    const { cameras } = configOf("xarm7-two-cameras-lab");
+    expect(cameras.map(({ name, parentFrame, tfParent }) => [name, parentFrame, tfParent])).toEqual([
+      ["wrist", "flange", "link7"],
+      ["beside", "base", "link_base"],
+    ]);
+  });
 });

@@ -1,7 +1,7 @@
 /**
  * The soak: `npm run soak -- --minutes 30 [--no-fifo] [--second-camera-hz N] [--json FILE]`. The lab cell with its
  * policy, two cameras and recording, in the real daemon with a real servo process; a line a minute, and at the end
- * whether the loop kept its word. The second camera sits on the flange like the first: cell files know no other place.
+ * whether the loop kept its word. The second camera sits on the flange like the first.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
