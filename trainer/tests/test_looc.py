@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from cerebellum_trainer.commands.looc import Looc, LoocStudy, run_looc, run_looc_study
 from cerebellum_trainer.contrast.backbone import ConvBackbone, ConvConfig, VitBackbone, whole_encoder
-from cerebellum_trainer.contrast.loss import leave_one_out_loss
+from cerebellum_trainer.contrast.loss import chance_loss, leave_one_out_loss
 from cerebellum_trainer.contrast.measure import SetsConfig
 from cerebellum_trainer.contrast.model import Contrast, LoocConfig, Spaces
 from cerebellum_trainer.contrast.pretrain import ContrastRecipe, pretrain_contrast
@@ -32,6 +32,7 @@ from cerebellum_trainer.vit import VitConfig
 
 ALL = ("colour", "rotation", "texture")
 SMALL = ConvConfig(widths=(8, 16))
+QUEUE_OF_CROPS = 64
 THREE = LoocConfig(augmentations=ALL, spaces=ALL, queue=64, head_width=16, embedding_width=8)
 
 
@@ -115,6 +116,15 @@ def test_the_loss_is_the_formula(spaces: int) -> None:
     assert leave_one_out_loss(query, keys, queues, 0.2)[1][0] == 1
 
 
+@pytest.mark.parametrize("spaces", [0, 2])
+def test_where_all_embeddings_are_alike_the_loss_is_that_of_chance(spaces: int) -> None:
+    alike = torch.ones(4, 1)
+    keys = [alike[None], *[alike.expand(spaces + 1, 4, 1)] * spaces]
+    queues = [torch.ones(1, 9)] * (spaces + 1)
+    loss, _ = leave_one_out_loss([alike] * (spaces + 1), keys, queues, 0.2)
+    assert loss.item() == pytest.approx(chance_loss(spaces, 9))
+
+
 def test_the_same_picture_under_another_turn_is_wrong_in_the_space_of_turns() -> None:
     """Key 0 at the query's place and key 1 apart: space 0 is content, space 1 is not."""
     here, there = torch.eye(4)[:1], torch.eye(4)[1:2]
@@ -139,6 +149,13 @@ def test_a_queue_forgets_the_oldest_first() -> None:
         queue.push(rows)
 
 
+def test_a_queue_knows_its_newer_half() -> None:
+    queue = KeyQueue(2, 6)
+    assert queue.newer().tolist() == [False, False, False, True, True, True]
+    queue.push(torch.eye(2))
+    assert queue.newer().tolist() == [True, True, False, False, False, True]
+
+
 @pytest.mark.parametrize("concatenated", [False, True])
 def test_every_space_has_its_head_its_queue_and_its_own_key(concatenated: bool) -> None:
     torch.manual_seed(0)
@@ -146,9 +163,9 @@ def test_every_space_has_its_head_its_queue_and_its_own_key(concatenated: bool) 
     assert len(model.query.late) == (4 if concatenated else 1)
     before = [queue.keys.clone() for queue in model.queues]
     seen = views(5)
-    loss, right = model(seen)
+    loss, shares = model(seen)
     loss.backward()
-    assert len(right) == 4
+    assert set(shares) == {f"{kind}_{name}" for kind in ("right", "newer") for name in ("invariant", *ALL)}
     assert all(p.grad is None for p in model.key.parameters())
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in model.query.parameters())
     for space, (queue, old) in enumerate(zip(model.queues, before, strict=True)):
@@ -210,6 +227,50 @@ def test_the_query_network_learns_to_find_its_keys() -> None:
     assert losses[-1] < losses[0] - 0.05
     # In a space of three wrong views and one that is right, chance is a quarter.
     assert shares[-1] > 0.7 > shares[0] + 0.1
+
+
+def moco_of_crops(learning_rate: float, momentum: float) -> tuple[Contrast, torch.Tensor, np.ndarray]:
+    """MoCo after 80 steps on 256 pictures, these, and (80, 3) loss, share right, share in the newer half."""
+    torch.manual_seed(0)
+    planes = planes_of(torch.from_numpy(draw_pictures(256, 0, PicturesConfig(size_px=16)).images))
+    model = Contrast(
+        backbone(), LoocConfig(augmentations=(), spaces=(), queue=QUEUE_OF_CROPS, momentum=momentum)
+    )
+    optimiser = torch.optim.AdamW(model.query.parameters(), lr=learning_rate)
+    curves = []
+    for _ in range(80):
+        some = planes[torch.randint(len(planes), (32,))]
+        loss, shares = model([standardised(apply_numbers(some, row)) for row in leave_one_out(32, (), ())])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        model.follow()
+        curves.append((loss.item(), shares["right_invariant"], shares["newer_invariant"]))
+    return model, planes, np.array(curves)
+
+
+@torch.no_grad()
+def found_among_its_peers(model: Contrast, planes: torch.Tensor) -> float:
+    """Share of the pictures whose key is nearest among keys of all pictures, none older than another."""
+    query, key = (standardised(apply_numbers(planes, row)) for row in leave_one_out(len(planes), (), ()))
+    nearest = (model.query(query)[0] @ model.keys([key])[0][0].T).argmax(dim=1)
+    return (nearest == torch.arange(len(planes))).float().mean().item()
+
+
+def test_keys_of_a_network_that_moves_slowly_tell_pictures_apart_and_of_a_fast_one_their_age() -> None:
+    chance = chance_loss(0, QUEUE_OF_CROPS)
+    model, planes, curves = moco_of_crops(learning_rate=2e-3, momentum=0.99)
+    loss, right, newer = curves[-20:].mean(axis=0)
+    assert loss < 0.88 * chance
+    assert 0.05 < right < 0.5
+    assert newer < 0.7
+    assert found_among_its_peers(model, planes) > 6 / 256
+    model, planes, curves = moco_of_crops(learning_rate=2e-2, momentum=0.5)
+    loss, right, newer = curves[-20:].mean(axis=0)
+    # Its positives are nearest each time, for they alone are new; of the pictures it knows nothing.
+    assert loss > 0.95 * chance
+    assert min(right, newer) > 0.95
+    assert found_among_its_peers(model, planes) < 3 / 256
 
 
 def test_training_repeats_with_its_seed() -> None:
@@ -279,11 +340,12 @@ def test_every_table_has_its_models() -> None:
     measured = dict.fromkeys((*names, "5-shot", "10-shot", "rotation", *FAMILIES), 0.25)
     results: Results = {name: {"measured": measured} for name in (UNTRAINED, SUPERVISED, *VARIANTS)}
     results[SINGLE_SPACES] |= {"single": {"invariant": measured, "texture": {**measured, "texture": 0.875}}}
-    results[SHEET[0]] |= {"alike": {"shape": 0.5, "colour": 0.125}}
+    results[SHEET[0]] |= {"alike": {"shape": 0.5, "colour": 0.125}, "loss": 4.125, "chance": 6.25}
     text = tables(results)
     assert all(f"| {name} |" in text for name in results)
     assert "| texture | 25.0 | 25.0 | 87.5 |" in text
     assert f"| {SHEET[0]} | 50.0 | 12.5 |" in text
+    assert f"| {SHEET[0]} | 4.12 | 6.25 |" in text
     assert tables({UNTRAINED: results[UNTRAINED]}).count(f"| {UNTRAINED} |") == 4
     with pytest.raises(TrainerError) as caught:
         run_looc_study(LoocStudy(models=("SimCLR",)))
@@ -306,6 +368,9 @@ def test_the_study_trains_what_is_missing(
     results = Study(config, tmp_path, World()).run(models)
     assert list(results) == [UNTRAINED, SUPERVISED, *chosen]
     assert list(results[SINGLE_SPACES]["single"]) == ["invariant", *ALL]
+    assert results[SHEET[0]]["chance"] == chance_loss(0, config.queue)
+    assert results[SINGLE_SPACES]["loss"] == pytest.approx(np.mean(results[SINGLE_SPACES]["losses"][-5:]))
+    assert "loss" not in results[SUPERVISED]
     assert all(0 <= share <= 1 for result in results.values() for share in result["measured"].values())
     files = sorted(tmp_path.glob("*.json"))
     assert len(files) == 4

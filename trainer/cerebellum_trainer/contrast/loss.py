@@ -12,6 +12,8 @@ as wrong as other pictures. In space 0 all augmentations are to be forgotten. n 
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -34,3 +36,8 @@ def leave_one_out_loss(
         terms.append(F.cross_entropy(logits, positive))
         right.append((logits.argmax(dim=1) == positive).float().mean().item())
     return torch.stack(terms).mean(), right
+
+
+def chance_loss(spaces: int, queue: int) -> float:
+    """The loss where all embeddings are alike; `spaces` besides the invariant one."""
+    return (math.log(1 + queue) + spaces * math.log(1 + spaces + queue)) / (1 + spaces)

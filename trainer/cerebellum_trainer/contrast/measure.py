@@ -21,7 +21,7 @@ DRAWS = 3
 class SetsConfig:
     """How many pictures of each kind. No picture is in two sets."""
 
-    size_px: int = 32
+    size_px: int = 24
     """Side of a picture [px]."""
     seen: int = 4000
     """For pre-training, without labels; upright, as photographs are."""
@@ -29,7 +29,7 @@ class SetsConfig:
     """With labels, for the probes."""
     asked: int = 2000
     """That the probes are asked about."""
-    corrupted: int = 400
+    corrupted: int = 200
     """Of those asked, in each corruption and strength."""
     strengths: tuple[int, ...] = (1, 3, 5)
     """Of each corruption, 1 to 5."""

@@ -34,7 +34,8 @@ class LoocConfig:
     temperature: float = 0.2
     """That cosines are divided by in the loss."""
     momentum: float = 0.99
-    """Share of the key network that stays at a step; MoCo's 0.999 is for hundreds of epochs."""
+    """Share of the key network that stays at a step; MoCo's 0.999 is for hundreds of epochs. Much
+    less, and keys differ by their age more than by what they show."""
     queue: int = 2048
     """Keys of other pictures in each space; 16384 in the publication."""
     head_width: int = 64
@@ -45,6 +46,10 @@ class LoocConfig:
     def __post_init__(self) -> None:
         if not {*self.spaces, *self.shared} <= {*self.augmentations}:
             raise ValueError(f"{self}: spaces and shared must be among the augmentations")
+
+    @property
+    def space_names(self) -> tuple[str, ...]:
+        return ("invariant", *self.spaces)
 
 
 class Spaces(nn.Module):
@@ -110,18 +115,28 @@ class Contrast(nn.Module):
             for head, part in zip(self.key.heads, parts, strict=True)
         ]
 
-    def forward(self, views: list[torch.Tensor]) -> tuple[torch.Tensor, list[float]]:
-        """Loss and share of right answers in each space; then the keys join their queues.
+    def forward(self, views: list[torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
+        """Loss, and two shares of each space; then the keys join their queues.
 
         Args: views: the query, key 0, and a key for each space, (b, 3, size, size) normalised each.
+        Returns: besides the loss, `right_<space>`, pictures whose positive is nearest, and `newer_<space>`,
+            pictures whose nearest key in the queue is of its newer half. That is a half where keys look
+            alike at any age. Near 1 the key network moves too fast: a positive is then known by being new,
+            and `right` says nothing. (It is near 1 too until a queue was filled once.)
         """
         keys = self.keys(views[1:])
         queues = [queue for queue in self.queues if isinstance(queue, KeyQueue)]
         older = [queue.keys.clone() for queue in queues]
-        loss, right = leave_one_out_loss(self.query(views[0]), keys, older, self.config.temperature)
+        seen = self.query(views[0])
+        loss, right = leave_one_out_loss(seen, keys, older, self.config.temperature)
+        names = self.config.space_names
+        shares = {f"right_{name}": share for name, share in zip(names, right, strict=True)}
+        for name, vectors, queue, others in zip(names, seen, queues, older, strict=True):
+            nearest = (vectors.detach() @ others).argmax(dim=1)
+            shares[f"newer_{name}"] = queue.newer()[nearest].float().mean().item()
         for space, (queue, found) in enumerate(zip(queues, keys, strict=True)):
             queue.push(of_all_processes(found[space]))
-        return loss, right
+        return loss, shares
 
 
 def of_all_processes(keys: torch.Tensor) -> torch.Tensor:

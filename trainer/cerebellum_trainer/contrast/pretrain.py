@@ -36,7 +36,7 @@ class ContrastRecipe:
     batch: int = 128
     """Pictures of a step, of all processes together."""
     learning_rate: float = 2e-3
-    """Peak of AdamW's, after the warm-up."""
+    """Peak of AdamW's, after the warm-up. Much more, and keys show their age as with a low momentum."""
     weight_decay: float = 1e-2
     """AdamW's, of matrices only: none on biases, norms and tokens."""
     warm_up_share: float = 0.05
@@ -70,9 +70,8 @@ def pretrain_contrast(
         planes = planes_of(tensors[0])
         numbers = leave_one_out(len(planes), config.augmentations, config.spaces, shared=config.shared)
         views = [standardised(apply_numbers(planes, row)) for row in numbers]
-        value, right = wrapped(views)
-        names = ("invariant", *config.spaces)
-        return value, {f"right_{name}": torch.tensor(share) for name, share in zip(names, right, strict=True)}
+        value, shares = wrapped(views)
+        return value, {name: torch.tensor(share) for name, share in shares.items()}
 
     steps = max(1, recipe.images // recipe.batch)
     run = Fit(

@@ -17,6 +17,12 @@ class KeyQueue(nn.Module):
         self.register_buffer("keys", F.normalize(torch.randn(width, length), dim=0))
         self.register_buffer("next", torch.zeros((), dtype=torch.long))
 
+    def newer(self) -> torch.Tensor:
+        """(length,) bool: the half of the places that was written last."""
+        length = self.keys.shape[1]
+        age = (self.next - 1 - torch.arange(length, device=self.keys.device)) % length
+        return age < length // 2
+
     @torch.no_grad()
     def push(self, keys: torch.Tensor) -> None:
         """(b, d) over the oldest b. Raises: ValueError if they are more than it holds."""

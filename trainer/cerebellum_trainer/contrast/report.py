@@ -88,6 +88,11 @@ def tables(results: Results) -> str:
         cells = [[name, *(percent(share) for share in found.values())] for name, found in alike.items()]
         header = ("model", *next(iter(alike.values())))
         parts.append(f"**Nearest neighbours that have the query's label**\n\n{table(header, cells)}")
+    ends = [(name, r["loss"], r["chance"]) for name, r in results.items() if "chance" in r]
+    if ends:
+        cells = [[name, f"{loss:.2f}", f"{chance:.2f}"] for name, loss, chance in ends]
+        title = "How far contrast had come when it was stopped"
+        parts.append(f"**{title}**\n\n{table(('model', 'loss', 'all embeddings alike'), cells)}")
     return "\n".join(parts)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from cerebellum_trainer.contrast.backbone import ConvBackbone, ConvConfig
+from cerebellum_trainer.contrast.loss import chance_loss
 from cerebellum_trainer.contrast.measure import Represent, Sets, SetsConfig, measure
 from cerebellum_trainer.contrast.model import LoocConfig, Spaces
 from cerebellum_trainer.contrast.pretrain import INITIAL_STREAM, ContrastRecipe, pretrain_contrast
@@ -28,17 +29,19 @@ from cerebellum_trainer.training.world import World
 
 NEIGHBOURS = 5
 QUERIES = 8
+# Hundredths of a run whose mean loss is the one that it ended with.
+ENDING = 5
 
 
 @dataclass(frozen=True)
 class StudyConfig:
     sets: SetsConfig = field(default_factory=SetsConfig)
     backbone: ConvConfig = field(default_factory=ConvConfig)
-    recipe: ContrastRecipe = field(default_factory=ContrastRecipe)
-    queue: int = 1024
+    recipe: ContrastRecipe = field(default_factory=lambda: ContrastRecipe(images=76_800, batch=64))
+    queue: int = 512
     """Keys of other pictures in each space."""
-    momentum: float = 0.97
-    """Of every model's key network: 0.99 follows too slowly for runs of some hundred steps."""
+    momentum: float = 0.99
+    """Of every model's key network."""
     seed: int = 0
     """Of weights and views."""
 
@@ -77,9 +80,14 @@ class Study:
             part.rename(file)
         if "neighbours" in result:
             self.found[name] = np.array(result["neighbours"])
+        learnt = ""
+        if name in VARIANTS:
+            result["loss"] = float(np.mean(result["losses"][-ENDING:]))
+            result["chance"] = chance_loss(len(VARIANTS[name].spaces), self.config.queue)
+            learnt = f"loss {result['loss']:.2f} of {result['chance']:.2f}, "
         measured = result["measured"]
         self.tell(
-            f"{name}: shape {measured['shape']:.3f}, colour {measured['colour']:.3f}, "
+            f"{name}: {learnt}shape {measured['shape']:.3f}, colour {measured['colour']:.3f}, "
             f"rotation {measured['rotation']:.3f}"
         )
         return result
@@ -90,10 +98,9 @@ class Study:
         represent = representation(spaces.to(device).eval(), device)
         result: dict[str, Any] = {"measured": measure(represent, self.sets), "losses": thinned(losses)}
         if name == SINGLE_SPACES:
-            names = ("invariant", *VARIANTS[name].spaces)
             result["single"] = {
                 space: measure(representation(spaces, device, place), self.sets, with_damage=False)
-                for place, space in enumerate(names)
+                for place, space in enumerate(VARIANTS[name].space_names)
             }
         if name in SHEET:
             asked, known = self.sets.asked, self.sets.known
