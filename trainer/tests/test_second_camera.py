@@ -91,6 +91,6 @@ def test_pictures_that_were_trimmed_away_are_not_seen(tmp_path: Path) -> None:
 
 def test_the_data_set_knows_the_mount_in_the_base(tmp_path: Path) -> None:
     write_episode(tmp_path, steps=STEPS, beside_ns=FREE_RUNNING)
-    dataset = read_dataset(tmp_path, "reach-block", Reading(camera="beside"), PREPROCESSING, RATE_HZ, STILL)
+    dataset = read_dataset([tmp_path], "reach-block", Reading(camera="beside"), PREPROCESSING, RATE_HZ, STILL)
     assert dataset.camera.parent_frame == "base"
     assert list(dataset.camera.position_m) == BESIDE["mount"]["positionM"]
