@@ -4,8 +4,8 @@ import { compose, invert, type Pose, transformPoint } from "../../kinematics/pos
 import { sceneCameraOf } from "../world/mjcf.js";
 import { WorldModel } from "../world/model.js";
 import { type Intrinsics, intrinsicsOf, windowOf } from "../world/mount.js";
-import { drawScene, type Scene, type SceneOptions, type Vec3 } from "../world/scene.js";
-import { TEST_ARM_WORLD, TEST_CAMERA } from "../world/testing.js";
+import { drawScene, type Scene, type Vec3 } from "../world/scene.js";
+import { PLAIN_SCENE, TEST_ARM_WORLD, TEST_CAMERA } from "../world/testing.js";
 import { DepthBuffer } from "./depthBuffer.js";
 import { Rasteriser } from "./rasteriser.js";
 import type { ShapePoses, ShapeSource } from "./shapes.js";
@@ -17,14 +17,6 @@ import {
   WorldView,
 } from "./worldView.js";
 
-const PLAIN: SceneOptions = {
-  lighting: false,
-  textures: false,
-  shadows: false,
-  cameraJitter: false,
-  noise: false,
-  distractorsMax: 0,
-};
 const SCENE = sceneCameraOf(TEST_ARM_WORLD);
 const HOME_RAD = [0, -0.1702, 0, 1.7195, 0, 1.8882, 0];
 
@@ -71,7 +63,7 @@ const isRed = (pixel: number): boolean =>
 
 describe("the wrist picture", () => {
   it("shows the block's outline where its corners project", () => {
-    const scene = drawScene({ seed: 1, light: "training", blockM: [0.5, 0.06] }, PLAIN);
+    const scene = drawScene({ seed: 1, light: "training", blockM: [0.5, 0.06] }, PLAIN_SCENE);
     const intrinsics = show(scene);
     const camera = cameraPose();
     const { block } = scene;
@@ -102,7 +94,7 @@ describe("the wrist picture", () => {
   });
 
   it("has the table's depth at every pixel that shows it", () => {
-    const scene = drawScene({ seed: 2, light: "training", blockM: [0.3, 0.19] }, PLAIN);
+    const scene = drawScene({ seed: 2, light: "training", blockM: [0.3, 0.19] }, PLAIN_SCENE);
     const intrinsics = show(scene);
     const camera = cameraPose();
     const depthMm = new Uint16Array(640 * 480);
@@ -149,9 +141,9 @@ describe("the wrist picture", () => {
 
   it("moves with the camera's jitter", () => {
     const request = { seed: 3, light: "training" as const, blockM: [0.5, 0] as const };
-    const calm = show(drawScene(request, PLAIN));
+    const calm = show(drawScene(request, PLAIN_SCENE));
     const still = Uint8Array.from(view.rgb);
-    const jittery = show(drawScene(request, { ...PLAIN, cameraJitter: true }));
+    const jittery = show(drawScene(request, { ...PLAIN_SCENE, cameraJitter: true }));
     expect(jittery.focalPx).not.toBe(calm.focalPx);
     expect(Buffer.compare(still, Buffer.from(view.rgb))).not.toBe(0);
   });
@@ -172,7 +164,7 @@ describe("shadows", () => {
   const above = { positionM: [0, 0, 1] as const, quatXyzw: [1, 0, 0, 0] as const };
   const intrinsics = intrinsicsOf(200, 200, 53.13010235); // 1 m of floor fills the picture: 5 mm a pixel
   const scene = (shadows: boolean): Scene => {
-    const plain = drawScene({ seed: 1, light: "training" }, PLAIN);
+    const plain = drawScene({ seed: 1, light: "training" }, PLAIN_SCENE);
     const light = {
       direction: [Math.SQRT1_2, 0, Math.SQRT1_2] as const,
       ambient: 0.4,
@@ -265,7 +257,7 @@ describe("observations", () => {
   it("are the averaged window of the whole picture", () => {
     const scene = drawScene(
       { seed: 4, light: "training" },
-      { ...PLAIN, textures: true, shadows: true, lighting: true },
+      { ...PLAIN_SCENE, textures: true, shadows: true, lighting: true },
     );
     const whole = new Uint8Array(OBSERVATION_PX * OBSERVATION_PX * 3);
     show(scene);
@@ -293,7 +285,7 @@ describe("observations", () => {
 
 describe("the scene camera", () => {
   it("sees arm, table and block", () => {
-    const scene = drawScene({ seed: 1, light: "training", blockM: [0.45, 0] }, PLAIN);
+    const scene = drawScene({ seed: 1, light: "training", blockM: [0.45, 0] }, PLAIN_SCENE);
     show(scene);
     const intrinsics = intrinsicsOf(640, 480, SCENE.fovYDeg);
     view.renderScene(intrinsics);

@@ -6,18 +6,16 @@ import { worldMjcf } from "../world/mjcf.js";
 import { WorldModel } from "../world/model.js";
 import type { LabCamera } from "../world/mount.js";
 import { armWorld, housedOf } from "../world/parts.js";
-import { drawScene, type Scene, type SceneOptions } from "../world/scene.js";
-import { TEST_ARM_WORLD, TEST_BESIDE_CAMERA, TEST_CAMERA, TEST_OVERHEAD_CAMERA } from "../world/testing.js";
+import { drawScene, type Scene } from "../world/scene.js";
+import {
+  PLAIN_SCENE,
+  TEST_ARM_WORLD,
+  TEST_BESIDE_CAMERA,
+  TEST_CAMERA,
+  TEST_OVERHEAD_CAMERA,
+} from "../world/testing.js";
 import { WorldView } from "./worldView.js";
 
-const PLAIN: SceneOptions = {
-  lighting: false,
-  textures: false,
-  shadows: false,
-  cameraJitter: false,
-  noise: false,
-  distractorsMax: 0,
-};
 const REQUEST = { seed: 1, light: "training", blockM: [0.5, -0.12] } as const;
 
 let world: WorldModel;
@@ -52,7 +50,7 @@ function redCentrePx(rgb: Uint8ClampedArray, widthPx: number): [number, number] 
 describe("a camera in the base", () => {
   it("sees the block where a pinhole at its pose does, wherever the arm is", () => {
     const { positionM, quatXyzw, widthPx, heightPx, fovYDeg } = TEST_BESIDE_CAMERA;
-    const scene = drawScene(REQUEST, PLAIN);
+    const scene = drawScene(REQUEST, PLAIN_SCENE);
     const [x, y] = REQUEST.blockM;
     const inverse = quatXyzw.map((value, axis) => (axis < 3 ? -value : value)) as unknown as QuatXyzw;
     const [right, down, ahead] = rotate(inverse, [x - positionM[0], y - positionM[1], 0.02 - positionM[2]]);
@@ -72,7 +70,7 @@ describe("a camera in the base", () => {
       redCentrePx(
         picture(
           TEST_BESIDE_CAMERA,
-          drawScene({ ...REQUEST, seed }, { ...PLAIN, cameraJitter: true }),
+          drawScene({ ...REQUEST, seed }, { ...PLAIN_SCENE, cameraJitter: true }),
           XARM7_HOME_RAD,
         ),
         TEST_BESIDE_CAMERA.widthPx,

@@ -2,6 +2,7 @@
 import { layoutOf } from "./layout.js";
 import type { LabCamera } from "./mount.js";
 import { armWorld, type WorldParts } from "./parts.js";
+import type { SceneOptions } from "./scene.js";
 
 export const TEST_CAMERA: LabCamera = {
   name: "wrist",
@@ -50,3 +51,13 @@ export const standWorld = (side: "right" | "left" = "right"): WorldParts => ({
   props: "palm",
   camera: TEST_OVERHEAD_CAMERA,
 });
+
+/** Nothing in it is drawn at random but what a request asks for. */
+export const PLAIN_SCENE: SceneOptions = {
+  lighting: false,
+  textures: false,
+  shadows: false,
+  cameraJitter: false,
+  noise: false,
+  distractorsMax: 0,
+};
