@@ -29,8 +29,11 @@ vitest_project() {
   project=$1
   shift
   rm -f "$results/$project.json"
-  # Some unit tests need a process to themselves.
-  if [ "$project" = unit ]; then set -- --project alone "$@"; fi
+  # Some unit tests need a process to themselves; some system tests need no quiet.
+  case "$project" in
+    unit) set -- --project alone "$@" ;;
+    system) set -- --project simulated "$@" ;;
+  esac
   node node_modules/vitest/vitest.mjs run --project "$project" \
     --reporter=default --reporter=json --outputFile.json="$results/$project.json" "$@"
 }
@@ -43,7 +46,9 @@ trainer_lint() {
 
 trainer_tests() {
   rm -f "$results/trainer.xml"
-  (cd trainer && ../.trainer/venv/bin/python -m pytest --junitxml="$results/trainer.xml" "$@")
+  # A process for each core, up to four, and no more threads than that: small networks gain nothing by several.
+  (cd trainer && OMP_NUM_THREADS=1 ../.trainer/venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 \
+    --dist loadfile --junitxml="$results/trainer.xml" "$@")
 }
 
 if [ "$stage" = trainer ]; then
