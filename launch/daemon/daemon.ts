@@ -251,6 +251,17 @@ export class Daemon {
       this.#undo.push(() => ros.shutdown());
     });
     rosStarted.catch(() => {});
+    // Its thread loads and repairs while lab and robots start; it goes to them only when an episode begins.
+    this.#recorder = await startRecorder({
+      cell,
+      clock,
+      log,
+      servoSocket: (robot) => this.#run.servoSocket(robot),
+      bundle: () => this.#bundleRecord,
+      engine: () => this.#policy?.status().bundle?.engine ?? {},
+      onFailed: (text) => this.#onRecorderFailed(text),
+    });
+    this.#undo.push(() => this.#recorder?.close());
     if (cell.lab !== undefined) {
       this.#step("starting the simulated lab");
       const lab = await startLabProcess(cell, this.#run.labSocket, {
@@ -271,16 +282,6 @@ export class Daemon {
       this.#keepers.set(robot, keeper);
     }
     this.#feed = openGatewayFeed(cell, clock, log);
-    this.#recorder = await startRecorder({
-      cell,
-      clock,
-      log,
-      servoSocket: (robot) => this.#run.servoSocket(robot),
-      bundle: () => this.#bundleRecord,
-      engine: () => this.#policy?.status().bundle?.engine ?? {},
-      onFailed: (text) => this.#onRecorderFailed(text),
-    });
-    this.#undo.push(() => this.#recorder?.close());
     await this.#serveMetrics();
     await this.#listenForStops();
     const policyOpened = this.#options.policy ? this.#openPolicy(this.#options.bundle) : Promise.resolve();

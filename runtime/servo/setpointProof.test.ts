@@ -98,9 +98,10 @@ function stream(
     const wanted = setpointAt(positionRad, tick);
     const setpoint = motion.nextSetpoint(wanted, setpointAt(accelerationRadPerS2, tick));
     judge?.sees(setpoint);
-    if (motion.isStreamed)
-      for (let joint = 0; joint < JOINTS; joint++) expect(setpoint[joint]).toBe(wanted[joint]);
-    else expect(motion.reasons).not.toBe(0);
+    // An expectation for each of a million numbers takes longer than the motion itself.
+    if (!motion.isStreamed) expect(motion.reasons).not.toBe(0);
+    else if (setpoint.some((value, joint) => !Object.is(value, wanted[joint])))
+      expect([...setpoint]).toEqual([...wanted]);
     const passed = motion.isStreamed;
     motion.accept();
     if (!passed) return tick;

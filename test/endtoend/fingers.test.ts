@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { EpisodeReader } from "../../episodes/episodeReader.js";
 import {
   readServoTick,
@@ -24,7 +24,7 @@ import type { RecorderStatus } from "../../runtime/recorder/host.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
 import { blend, handPose, webxrJoints } from "../support/allegro/handPoses.js";
 import { command, freePorts, Running } from "../support/cell.js";
-import { EmulatedHand, writeHandCell } from "../support/handCell.js";
+import { EmulatedHand, enableIfLatched, writeHandCell } from "../support/handCell.js";
 import { HOME_RAD, JsonProcess, until } from "../support/servoRig.js";
 
 const ready = Boolean(process.env.AMENT_PREFIX_PATH && process.env.ROS_DISTRO);
@@ -32,7 +32,7 @@ const ATTEMPTS_MAX = 12;
 /** From one attitude of the hand to another [ms]: as fast as people move without hurry. */
 const MOVE_MS = 500;
 
-describe.skipIf(!ready && !process.env.CI)("fingers that lead fingers", () => {
+describe.skipIf(!ready && !process.env.CI)("fingers that lead fingers", { retry: 1 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "cerebellum-fingers-"));
   let hand: EmulatedHand;
   let arm: JsonProcess;
@@ -163,6 +163,8 @@ describe.skipIf(!ready && !process.env.CI)("fingers that lead fingers", () => {
     arm?.process.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   });
+
+  beforeEach(() => enableIfLatched(name));
 
   it("is ready without recentring, and says which hand leads and that it was not measured", async () => {
     const status = await headset.untilStatus(

@@ -8,20 +8,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { addNs, msToNs } from "../../core/clock.js";
-import { askDaemon } from "../../launch/control/client.js";
 import { runFolder } from "../../launch/runFolder.js";
 import { systemClock } from "../../launch/systemClock.js";
 import { connectServo } from "../../runtime/servo/link/client.js";
 import { command, freePorts, Running } from "../support/cell.js";
-import { EmulatedHand, wideHand, writeHandCell } from "../support/handCell.js";
+import {
+  EmulatedHand,
+  enableAgain,
+  enableIfLatched,
+  robotStates,
+  wideHand,
+  writeHandCell,
+} from "../support/handCell.js";
 import { HOME_RAD, JsonProcess, keepOwnTime, until } from "../support/servoRig.js";
 
 const ready = Boolean(process.env.AMENT_PREFIX_PATH && process.env.ROS_DISTRO);
 const TASK = "both";
 
-describe.skipIf(!ready && !process.env.CI)("a cell with an arm and a hand", () => {
+describe.skipIf(!ready && !process.env.CI)("a cell with an arm and a hand", { retry: 1 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "cerebellum-two-"));
   const adapter = join(folder, "adapter");
   const recordings = join(folder, "recordings");
@@ -36,13 +42,8 @@ describe.skipIf(!ready && !process.env.CI)("a cell with an arm and a hand", () =
     expect(code, text).toBe(0);
     return text;
   };
-  const states = async () => {
-    const { status } = await askDaemon(runFolder(name).controlSocket, { do: "status" }, systemClock);
-    const { items } = status as unknown as { items: { name: string; values: Record<string, unknown> }[] };
-    const of = (robot: string) => items.find((item) => item.name === `servo: ${robot}`)?.values.state;
-    return `${of("arm")} ${of("hand")}`;
-  };
-  const are = (wanted: string) => until(wanted, async () => (await states()) === wanted, 20_000);
+  const are = (wanted: string) =>
+    until(wanted, async () => (await robotStates(name)).join(" ") === wanted, 20_000);
 
   beforeAll(async () => {
     process.env.ROS_DOMAIN_ID = String(20 + (process.pid % 80));
@@ -80,6 +81,8 @@ describe.skipIf(!ready && !process.env.CI)("a cell with an arm and a hand", () =
     await arm?.exited;
     rmSync(folder, { recursive: true, force: true });
   });
+
+  beforeEach(() => enableIfLatched(name));
 
   it("has one tree of frames, in which the hand hangs on the arm's flange", async () => {
     const peer = fileURLToPath(new URL("tfPeer.py", import.meta.url));
@@ -163,17 +166,7 @@ describe.skipIf(!ready && !process.env.CI)("a cell with an arm and a hand", () =
     await are("holding disconnected");
     await hand.ask({ do: "fault", fault: { ends: { what: ["isUnplugged"] } } });
     await hand.isLimp();
-    const isTaken = (verb: "reset" | "enable") =>
-      askDaemon(runFolder(name).controlSocket, { do: verb }, systemClock, 30_000).then(
-        () => true,
-        () => false,
-      );
-    // Whatever it comes back as, a person leads it on; the arm is not asked for a reset that it does not need.
-    await until("enabled", async () => {
-      if (await isTaken("enable")) return true;
-      await isTaken("reset");
-      return false;
-    });
+    await enableAgain(name);
     await are("holding holding");
     await run("stop", "--cell", file);
     await are("stopped stopped");

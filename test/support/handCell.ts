@@ -2,6 +2,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { askDaemon } from "../../launch/control/client.js";
+import { runFolder } from "../../launch/runFolder.js";
+import { systemClock } from "../../launch/systemClock.js";
 import { JsonProcess, keepOwnTime, until } from "./servoRig.js";
 
 export interface HandStatus {
@@ -83,4 +86,34 @@ export function writeHandCell(
   const file = join(folder, `${cell.name}.yaml`);
   writeFileSync(file, stringify(cell));
   return { file, name: cell.name };
+}
+
+/** State of each robot of a cell that runs, in the order of its file. */
+export async function robotStates(cellName: string): Promise<readonly string[]> {
+  const { status } = await askDaemon(runFolder(cellName).controlSocket, { do: "status" }, systemClock);
+  const { items } = status as unknown as { items: { name: string; values: Record<string, unknown> }[] };
+  return items.filter(({ name }) => name.startsWith("servo: ")).map(({ values }) => String(values.state));
+}
+
+/** Enables all robots, as a person leads them on: whatever one of them has come to, others get no reset unasked. */
+export async function enableAgain(cellName: string): Promise<void> {
+  const isTaken = (verb: "reset" | "enable") =>
+    askDaemon(runFolder(cellName).controlSocket, { do: verb }, systemClock, 30_000).then(
+      () => true,
+      () => false,
+    );
+  await until("enabled", async () => {
+    if (await isTaken("enable")) return true;
+    await isTaken("reset");
+    return false;
+  });
+}
+
+/**
+ * Before a test. A computer that stands still for longer than any limit of a hand faults it, rightly, and that is no
+ * matter of the tests that follow.
+ */
+export async function enableIfLatched(cellName: string): Promise<void> {
+  const states = await robotStates(cellName);
+  if (states.includes("faulted") || states.includes("stopped")) await enableAgain(cellName);
 }
