@@ -6,7 +6,7 @@ import { declareCalibrate } from "./commands/calibrateCommands.js";
 import type { ConformanceOptions } from "./commands/conformanceCommand.js";
 import { declareDigit } from "./commands/digitCommands.js";
 import { declareEpisodes } from "./commands/episodes/commands.js";
-import type { Crop } from "./commands/lab.js";
+import type { Crop, renderCorpusCommand } from "./commands/lab.js";
 import { declareRecord } from "./commands/recordCommands.js";
 import { LAB_TASKS } from "./tasks/labTaskNames.js";
 
@@ -101,8 +101,9 @@ function buildProgram(): Command {
       "square of the camera's picture [px]; the lower centre when not given",
       square,
     )
+    .option("--camera <name>", "camera of the cell; its first when not given")
     .addOption(cellOption())
-    .action(async (file: string, options: { count: number; seed: number; cell: string; crop?: Crop }) =>
+    .action(async (file: string, options: Parameters<typeof renderCorpusCommand>[1]) =>
       (await import("./commands/lab.js")).renderCorpusCommand(file, options),
     );
 

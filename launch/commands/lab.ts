@@ -12,6 +12,7 @@ import { startLabProcess } from "../daemon/labProcess.js";
 import { createLog } from "../log.js";
 import { makeRunFolder } from "../runFolder.js";
 import { systemClock } from "../systemClock.js";
+import { cameraOf } from "../tasks/seenThrough.js";
 import { renderCorpus } from "./renderCorpus.js";
 
 /** Runs the simulated devices until they are interrupted. */
@@ -62,24 +63,17 @@ export async function runLab(
 
 export async function renderCorpusCommand(
   file: string,
-  options: { count: number; seed: number; cell: string; crop?: Crop },
+  options: { count: number; seed: number; cell: string; camera?: string; crop?: Crop },
 ): Promise<void> {
   const cell = loadCell(options.cell);
-  const [camera] = Object.entries(cell.cameras);
-  if (camera === undefined) {
-    throw new CerebellumError(
-      "CONFIG_INVALID",
-      `Cell ${cell.name} has no camera`,
-      "Add one to the cell file",
-    );
-  }
+  const [name, camera] = cameraOf(cell, options.camera);
   let shown = -1;
   const result = await renderCorpus({
     file,
     count: options.count,
     seed: options.seed,
-    parts: corpusParts(cell, ...camera),
-    window: windowIn(camera[1], options.crop),
+    parts: corpusParts(cell, name, camera),
+    window: windowIn(camera, options.crop),
     clock: systemClock,
     onProgress: (done, count) => {
       const tenth = Math.floor((10 * done) / count);

@@ -100,6 +100,7 @@ def describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -
         how = _describe_pretraining(pretrain_record)
     else:
         how = "no record beside the encoder"
+    lights = "one light" if config.relighting.copies == 0 else f"{1 + config.relighting.copies} lights"
     lines = [
         f"# {config.policy.name or config.task}",
         "",
@@ -112,7 +113,7 @@ def describe(config: Clone, results: dict, dataset: Dataset, pretraining: str) -
         f"- Pre-training: {how}.",
         f"- Controller: {config.recipe.epochs} epochs, batch {config.recipe.batch}, feature noise "
         f"{config.recipe.feature_noise}{joint_noise(config.recipe, dataset)}, each frame in "
-        f"{1 + config.relighting.copies} lights, seed {config.seed}, {results['wallS']} s; last loss "
+        f"{lights}, seed {config.seed}, {results['wallS']} s; last loss "
         f"{results['lossLast']:.4f} (squared deviations of the action).",
         f"- Made by cerebellum-trainer {VERSION}, torch {torch.__version__}.",
         "",
