@@ -20,5 +20,5 @@ it("refuses a camera that there is not, naming those that there are", () => {
 it("finds a camera by its name, or the first, and says where there is none", () => {
   expect(cameraOf(CELL)).toEqual(["wrist", CELL.cameras.wrist]);
   expect(cameraOf(CELL, "beside")).toEqual(["beside", CELL.cameras.beside]);
-  expect(() => cameraOf({ ...CELL, cameras: {} })).toThrow(/has no camera\./);
+  expect(() => cameraOf({ ...CELL, cameras: {} })).toThrow(/has no camera\. Add one/);
 });

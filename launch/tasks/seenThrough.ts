@@ -16,11 +16,15 @@ export function cameraOf(cell: CellConfig, name?: string): readonly [name: strin
   const { cameras } = cell;
   const wanted = name ?? Object.keys(cameras)[0];
   if (wanted !== undefined && Object.hasOwn(cameras, wanted)) return [wanted, cameras[wanted]!];
+  if (wanted === undefined)
+    throw new CerebellumError(
+      "CONFIG_INVALID",
+      `Cell ${cell.name} has no camera`,
+      "Add one to the cell file, or name another cell with --cell",
+    );
   throw new CerebellumError(
     "CONFIG_INVALID",
-    wanted === undefined
-      ? `Cell ${cell.name} has no camera`
-      : `Cell ${cell.name} has no camera "${wanted}"; it has: ${Object.keys(cameras).join(", ") || "none"}`,
-    "Name one that it has with --camera, or another cell with --cell",
+    `Cell ${cell.name} has no camera "${wanted}"; it has: ${Object.keys(cameras).join(", ") || "none"}`,
+    "Name one of these with --camera, or another cell with --cell",
   );
 }
